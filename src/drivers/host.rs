@@ -1,0 +1,177 @@
+//! Facts about this computer: who and where we are, what networks it has, whether KVM works.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use ipnet::Ipv4Net;
+
+use crate::model::Owner;
+use crate::model::platform::Acceleration;
+
+/// Directories that `lab` uses on this computer.
+#[derive(Clone, Debug)]
+pub struct Dirs {
+    /// Labs' directories.
+    pub state: PathBuf,
+    /// Images and downloads; may be deleted at any time.
+    pub cache: PathBuf,
+    /// A person's own topologies and templates.
+    pub config: PathBuf,
+    /// Sockets; short, because a socket's path may have 107 characters.
+    pub runtime: PathBuf,
+}
+
+impl Dirs {
+    /// By the XDG rules.
+    pub fn from_environment() -> Self {
+        let variable = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|p| p.is_absolute());
+        let home = variable("HOME").unwrap_or_else(|| PathBuf::from("/"));
+        let dir = |name: &str, default: &str| {
+            variable(name).unwrap_or_else(|| home.join(default)).join("lab")
+        };
+        let runtime = match variable("XDG_RUNTIME_DIR") {
+            Some(dir) => dir.join("lab"),
+            None if nix::unistd::geteuid().is_root() => PathBuf::from("/run/lab"),
+            None => std::env::temp_dir().join(format!("lab-{}", nix::unistd::geteuid())),
+        };
+        Self {
+            state: dir("XDG_STATE_HOME", ".local/state"),
+            cache: dir("XDG_CACHE_HOME", ".cache"),
+            config: dir("XDG_CONFIG_HOME", ".config"),
+            runtime,
+        }
+    }
+}
+
+/// Who runs `lab`, for the ids derived from it.
+pub fn owner() -> Owner {
+    let id = fs::read_to_string("/etc/machine-id").ok().map(|text| text.trim().to_owned());
+    let name = || nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
+    let machine = id.filter(|id| !id.is_empty()).or_else(name).unwrap_or_else(|| "host".into());
+    Owner { machine, uid: nix::unistd::geteuid().as_raw() }
+}
+
+/// Now, RFC 3339 in UTC, whole seconds.
+pub fn timestamp() -> String {
+    let now = time::OffsetDateTime::now_utc();
+    let format = time::macros::format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
+    now.format(format).unwrap_or_default()
+}
+
+/// Now, fit for a file name.
+pub fn compact_timestamp() -> String {
+    timestamp().replace([':', '-'], "")
+}
+
+/// Decides between KVM and emulation. `/dev/kvm` alone proves nothing: nested setups may have the
+/// file and hang every guest, so the processor must have the feature, too.
+pub fn acceleration(wanted: &str) -> (Acceleration, String) {
+    match wanted {
+        "kvm" => (Acceleration::Kvm, "KVM, as asked".into()),
+        "tcg" => (Acceleration::Emulated, "emulation, as asked".into()),
+        _ => {
+            let flags = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+            let has = flags.lines().filter(|line| line.starts_with("flags")).any(|line| {
+                line.split_ascii_whitespace().any(|flag| flag == "vmx" || flag == "svm")
+            });
+            let opens = fs::OpenOptions::new().read(true).write(true).open("/dev/kvm").is_ok();
+            match (has, opens) {
+                (true, true) => (Acceleration::Kvm, "KVM".into()),
+                (true, false) => (
+                    Acceleration::Emulated,
+                    "emulation (slow): /dev/kvm cannot be opened; join the group kvm".into(),
+                ),
+                (false, _) => (
+                    Acceleration::Emulated,
+                    "emulation (slow): this processor offers no virtualisation (no vmx, no svm)".into(),
+                ),
+            }
+        }
+    }
+}
+
+/// A network this computer already reaches, and by what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UsedNetwork {
+    /// The network.
+    pub net: Ipv4Net,
+    /// Interface.
+    pub device: String,
+}
+
+/// Addresses and routes of all tables. Default routes are left out: they cover everything.
+pub fn used_networks() -> Vec<UsedNetwork> {
+    let mut used = Vec::new();
+    let routes = ip_json(&["-4", "route", "show", "table", "all"]);
+    for route in routes.iter().filter(|route| route["type"].as_str().is_none_or(|t| t == "unicast")) {
+        let device = route["dev"].as_str().unwrap_or("?");
+        if let Some(net) = route["dst"].as_str().and_then(parse_net) {
+            used.push(UsedNetwork { net, device: device.into() });
+        }
+    }
+    for link in ip_json(&["-4", "address", "show"]) {
+        let device = link["ifname"].as_str().unwrap_or("?");
+        for address in link["addr_info"].as_array().into_iter().flatten() {
+            let local = address["local"].as_str().and_then(|text| text.parse::<Ipv4Addr>().ok());
+            let prefix = address["prefixlen"].as_u64().and_then(|n| u8::try_from(n).ok());
+            if let (Some(local), Some(prefix)) = (local, prefix) {
+                let net = Ipv4Net::new(local, prefix).ok().map(|net| net.trunc());
+                used.extend(net.map(|net| UsedNetwork { net, device: device.into() }));
+            }
+        }
+    }
+    used.retain(|used| used.net.prefix_len() > 0 && used.device != "lo");
+    used
+}
+
+fn parse_net(text: &str) -> Option<Ipv4Net> {
+    match text {
+        "default" => None,
+        text if text.contains('/') => text.parse().ok(),
+        text => Ipv4Net::new(text.parse().ok()?, 32).ok(),
+    }
+}
+
+fn ip_json(arguments: &[&str]) -> Vec<serde_json::Value> {
+    let output = Command::new("ip").arg("-json").args(arguments).output();
+    output.ok().and_then(|o| serde_json::from_slice(&o.stdout).ok()).unwrap_or_default()
+}
+
+/// Finds a program in PATH and where system daemons live.
+pub fn find_program(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let more = ["/usr/sbin", "/sbin", "/usr/local/sbin", "/usr/bin"].map(PathBuf::from);
+    std::env::split_paths(&path)
+        .chain(more)
+        .map(|dir| dir.join(name))
+        .find(|candidate| is_executable(candidate))
+}
+
+fn is_executable(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+}
+
+/// Runs a tool and returns its standard output.
+///
+/// # Errors
+/// What was run and the last lines it said.
+pub fn run_tool<S: AsRef<OsStr>>(name: &str, arguments: &[S]) -> Result<String, String> {
+    let Some(program) = find_program(name) else {
+        return Err(format!("find the program '{name}': it is not installed"));
+    };
+    let output = Command::new(program)
+        .args(arguments)
+        .output()
+        .map_err(|error| format!("run {name}: {error}"))?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    let lines: Vec<&str> = said.trim().lines().collect();
+    let from = lines.len().saturating_sub(8);
+    Err(format!("run {name}: {}\n{}", output.status, lines.get(from..).unwrap_or_default().join("\n")))
+}

@@ -1,0 +1,200 @@
+//! The hypervisor seam over libvirt: system, remote, private and libvirt's own test driver.
+
+mod observe;
+mod storage;
+
+use std::sync::Mutex;
+
+use uuid::Uuid;
+use virt::connect::Connect;
+use virt::domain::Domain;
+use virt::network::Network;
+
+use super::hypervisor::{Content, Hypervisor, HypervisorError, Inventory, Result};
+use crate::render::{DomainSpec, NetworkSpec, PoolSpec, VolumeSpec};
+
+/// Directories on the libvirt host.
+#[derive(Clone, Debug)]
+pub struct Layout {
+    /// Volumes: one directory per pool below it.
+    pub pools: String,
+    /// Console logs.
+    pub consoles: String,
+}
+
+impl Layout {
+    /// Where a system libvirt keeps such things.
+    pub fn system() -> Self {
+        Self { pools: "/var/lib/libvirt/lab".into(), consoles: "/var/log/libvirt/qemu".into() }
+    }
+}
+
+/// A connection to libvirt.
+pub struct Libvirt {
+    connect: Connect,
+    uri: String,
+    layout: Layout,
+    /// libvirt refuses other pool operations while one of a pool's volumes is being made.
+    pub(self) pools: Mutex<()>,
+}
+
+/// An error with what was being done.
+fn failed(doing: impl Into<String>) -> impl FnOnce(virt::error::Error) -> HypervisorError {
+    let doing = doing.into();
+    move |error| HypervisorError::new(doing, error.message().trim().to_owned())
+}
+
+impl Libvirt {
+    /// Connects to `uri`.
+    ///
+    /// # Errors
+    /// When libvirt does not answer there, with what usually helps.
+    pub fn open(uri: &str, layout: Layout) -> Result<Self> {
+        // libvirt's own complaints on standard error would stand beside ours.
+        virt::error::clear_error_callback();
+        let connect = Connect::open(Some(uri)).map_err(|error| {
+            let known = if error.message().contains("ermission denied") {
+                "sudo usermod -aG libvirt $USER, then log in again (that group equals root here)"
+            } else {
+                "is libvirtd running? `--engine private` brings one of its own"
+            };
+            failed(format!("connect to libvirt at {uri}"))(error).hint(known)
+        })?;
+        Ok(Self { connect, uri: uri.into(), layout, pools: Mutex::new(()) })
+    }
+
+    fn is_test(&self) -> bool {
+        self.uri.starts_with("test:")
+    }
+
+    fn domain(&self, uuid: Uuid) -> Option<Domain> {
+        self.connect.lookup_domain_by_uuid_string(&uuid.to_string()).ok()
+    }
+
+    fn find_network(&self, uuid: Uuid) -> Option<Network> {
+        self.connect.lookup_network_by_uuid_string(&uuid.to_string()).ok()
+    }
+
+    /// Refuses a name that somebody else's object has.
+    fn refuse_foreign(&self, kind: &str, name: &str, found: Option<String>, ours: Uuid) -> Result<()> {
+        match found {
+            Some(uuid) if uuid != ours.to_string() => Err(HypervisorError::new(
+                format!("make {kind} '{name}'"),
+                format!("a {kind} of that name exists and was not made by this lab ({uuid})"),
+            )
+            .hint("rename the lab in its topology file, or remove the other one yourself")),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Hypervisor for Libvirt {
+    fn uri(&self) -> String {
+        self.uri.clone()
+    }
+
+    fn pool_path(&self, name: &str) -> String {
+        format!("{}/{name}", self.layout.pools)
+    }
+
+    fn console_path(&self, domain: &str) -> String {
+        format!("{}/{domain}-console.log", self.layout.consoles)
+    }
+
+    fn inventory(&self) -> Result<Inventory> {
+        observe::inventory(&self.connect)
+    }
+
+    fn ensure_pool(&self, pool: &PoolSpec) -> Result<()> {
+        let found = self.connect.lookup_storage_pool_by_name(&pool.name).ok();
+        let found = found.and_then(|pool| pool.uuid_string().ok());
+        self.refuse_foreign("storage pool", &pool.name, found, pool.uuid)?;
+        storage::ensure_pool(self, pool)
+    }
+
+    fn ensure_volume(&self, volume: &VolumeSpec, content: &Content) -> Result<()> {
+        storage::ensure_volume(self, volume, content)
+    }
+
+    fn volume_path(&self, pool: &str, volume: &str) -> Result<String> {
+        storage::volume(self, pool, volume)
+            .and_then(|volume| volume.path())
+            .map_err(failed(format!("find volume {volume} in pool {pool}")))
+    }
+
+    fn ensure_network(&self, network: &NetworkSpec) -> Result<()> {
+        let name = &network.name;
+        let found = self.connect.lookup_network_by_name(name).ok();
+        let found = found.and_then(|network| network.uuid_string().ok());
+        self.refuse_foreign("network", name, found, network.uuid)?;
+        let defined = self
+            .connect
+            .define_network_xml(&network.xml)
+            .map_err(failed(format!("define network '{name}'")))?;
+        if !defined.is_active().unwrap_or(false) {
+            defined.create().map_err(|error| {
+                failed(format!("start network '{name}'"))(error)
+                    .hint("another network may hold these addresses: `ip addr`, `virsh net-list`")
+            })?;
+        }
+        defined.set_autostart(true).map_err(failed(format!("autostart network '{name}'")))
+    }
+
+    fn define_domain(&self, domain: &DomainSpec) -> Result<()> {
+        let name = &domain.name;
+        let found = self.connect.lookup_domain_by_name(name).ok();
+        let found = found.and_then(|domain| domain.uuid_string().ok());
+        self.refuse_foreign("domain", name, found, domain.uuid)?;
+        self.connect
+            .define_domain_xml_flags(&domain.xml, virt::sys::VIR_DOMAIN_DEFINE_VALIDATE)
+            .map(drop)
+            .map_err(failed(format!("define domain '{name}'")))
+    }
+
+    fn start_domain(&self, uuid: Uuid) -> Result<()> {
+        let Some(domain) = self.domain(uuid) else {
+            return Err(HypervisorError::new("start a domain", format!("{uuid} is not defined")));
+        };
+        if domain.is_active().unwrap_or(false) {
+            return Ok(());
+        }
+        let name = domain.name().unwrap_or_default();
+        domain.create().map_err(failed(format!("start domain '{name}'")))
+    }
+
+    fn stop_domain(&self, uuid: Uuid) -> Result<()> {
+        match self.domain(uuid) {
+            Some(domain) if domain.is_active().unwrap_or(false) => {
+                domain.destroy().map_err(failed("stop a domain"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn remove_domain(&self, uuid: Uuid) -> Result<()> {
+        self.stop_domain(uuid)?;
+        let Some(domain) = self.domain(uuid) else { return Ok(()) };
+        let name = domain.name().unwrap_or_default();
+        let flags = virt::sys::VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
+            | virt::sys::VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
+            | virt::sys::VIR_DOMAIN_UNDEFINE_NVRAM;
+        domain.undefine_flags(flags).map_err(failed(format!("undefine domain '{name}'")))
+    }
+
+    fn remove_network(&self, uuid: Uuid) -> Result<()> {
+        let Some(network) = self.find_network(uuid) else { return Ok(()) };
+        let name = network.name().unwrap_or_default();
+        if network.is_active().unwrap_or(false) {
+            network.destroy().map_err(failed(format!("stop network '{name}'")))?;
+        }
+        network.undefine().map_err(failed(format!("undefine network '{name}'")))
+    }
+
+    fn remove_volume(&self, pool: &str, volume: &str) -> Result<()> {
+        storage::remove_volume(self, pool, volume)
+    }
+
+    fn remove_pool(&self, uuid: Uuid) -> Result<()> {
+        storage::remove_pool(self, uuid)
+    }
+}

@@ -1,0 +1,150 @@
+//! Pools and volumes.
+
+use std::fs::File;
+use std::io::{Cursor, Read};
+
+use uuid::Uuid;
+use virt::storage_pool::StoragePool;
+use virt::storage_vol::StorageVol;
+use virt::stream::Stream;
+
+use super::{Libvirt, failed};
+use crate::drivers::hypervisor::{Content, HypervisorError, Result};
+use crate::render::{PoolSpec, VolumeSpec};
+
+const CHUNK: usize = 1 << 20;
+/// libvirt cannot rename a volume, so an empty one beside it says that the filling was completed.
+const DONE: &str = ".done";
+
+fn lock(libvirt: &Libvirt) -> std::sync::MutexGuard<'_, ()> {
+    libvirt.pools.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+fn pool(libvirt: &Libvirt, name: &str) -> Result<StoragePool> {
+    libvirt
+        .connect
+        .lookup_storage_pool_by_name(name)
+        .map_err(failed(format!("find storage pool '{name}'")))
+}
+
+pub(super) fn volume(
+    libvirt: &Libvirt,
+    pool: &str,
+    name: &str,
+) -> std::result::Result<StorageVol, virt::error::Error> {
+    libvirt.connect.lookup_storage_pool_by_name(pool)?.lookup_storage_vol_by_name(name)
+}
+
+pub(super) fn ensure_pool(libvirt: &Libvirt, spec: &PoolSpec) -> Result<()> {
+    let name = &spec.name;
+    let doing = |what: &str| format!("{what} storage pool '{name}'");
+    let _guard = lock(libvirt);
+    let pool = match libvirt.connect.lookup_storage_pool_by_uuid(spec.uuid) {
+        Ok(pool) => pool,
+        Err(_) => libvirt
+            .connect
+            .define_storage_pool_xml(&spec.xml, 0)
+            .map_err(failed(doing("define")))?,
+    };
+    if !pool.is_active().unwrap_or(false) {
+        if !libvirt.is_test() {
+            pool.build(0).map_err(failed(doing("make the directory of")))?;
+        }
+        pool.create(0).map_err(failed(doing("start")))?;
+    }
+    pool.set_autostart(true).map_err(failed(doing("autostart")))?;
+    pool.refresh(0).map_err(failed(doing("refresh")))
+}
+
+pub(super) fn ensure_volume(libvirt: &Libvirt, spec: &VolumeSpec, content: &Content) -> Result<()> {
+    let doing = format!("create volume {} in pool {}", spec.name, spec.pool);
+    let _guard = lock(libvirt);
+    let pool = pool(libvirt, &spec.pool)?;
+    let done = format!("{}{DONE}", spec.name);
+    let filled = matches!(content, Content::Nothing)
+        || pool.lookup_storage_vol_by_name(&done).is_ok();
+    if let Ok(old) = pool.lookup_storage_vol_by_name(&spec.name) {
+        if filled {
+            return Ok(());
+        }
+        old.delete(0).map_err(failed(doing.clone()))?;
+    }
+    let volume = StorageVol::create_xml(&pool, &spec.xml, 0).map_err(failed(doing.clone()))?;
+    let filled = match content {
+        Content::Nothing => return Ok(()),
+        // The test driver has no uploads.
+        _ if libvirt.is_test() => Ok(()),
+        Content::Bytes(bytes) => upload(libvirt, &volume, &mut Cursor::new(bytes), bytes.len()),
+        Content::File(path) => File::open(path)
+            .and_then(|file| file.metadata().map(|meta| (file, meta.len() as usize)))
+            .map_err(|error| HypervisorError::new(doing.clone(), format!("{}: {error}", path.display())))
+            .and_then(|(mut file, length)| upload(libvirt, &volume, &mut file, length)),
+    };
+    if let Err(error) = filled {
+        // Nothing half-filled may stay under the name; the error that matters is the first.
+        let _ = volume.delete(0);
+        return Err(error);
+    }
+    let marker = format!(
+        "<volume><name>{done}</name><capacity unit='bytes'>1</capacity></volume>"
+    );
+    StorageVol::create_xml(&pool, &marker, 0).map(drop).map_err(failed(doing))
+}
+
+fn upload(
+    libvirt: &Libvirt,
+    volume: &StorageVol,
+    source: &mut dyn Read,
+    length: usize,
+) -> Result<()> {
+    let doing = || format!("fill volume {}", volume.name().unwrap_or_default());
+    let stream = Stream::new(&libvirt.connect, 0).map_err(failed(doing()))?;
+    volume.upload(&stream, 0, length as u64, 0).map_err(failed(doing()))?;
+    let mut buffer = vec![0; CHUNK];
+    loop {
+        let read = source
+            .read(&mut buffer)
+            .map_err(|error| HypervisorError::new(doing(), error.to_string()))?;
+        if read == 0 {
+            break;
+        }
+        let mut rest = &buffer[..read];
+        while !rest.is_empty() {
+            let sent = stream.send(rest).map_err(failed(doing()))?;
+            rest = rest.get(usize::try_from(sent).unwrap_or(0)..).unwrap_or_default();
+        }
+    }
+    stream.finish().map_err(failed(doing()))
+}
+
+pub(super) fn remove_volume(libvirt: &Libvirt, pool: &str, name: &str) -> Result<()> {
+    let _guard = lock(libvirt);
+    for name in [format!("{name}{DONE}"), name.to_owned()] {
+        if let Ok(volume) = volume(libvirt, pool, &name) {
+            volume.delete(0).map_err(failed(format!("delete volume {name}")))?;
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn remove_pool(libvirt: &Libvirt, uuid: Uuid) -> Result<()> {
+    let _guard = lock(libvirt);
+    let Ok(pool) = libvirt.connect.lookup_storage_pool_by_uuid(uuid) else { return Ok(()) };
+    let name = pool.name().unwrap_or_default();
+    let doing = |what: &str| format!("{what} storage pool '{name}'");
+    if !pool.is_active().unwrap_or(false) {
+        // Its volumes can only be deleted while it runs.
+        let _ = pool.create(0);
+    }
+    for volume in pool.list_all_volumes(0).unwrap_or_default() {
+        volume.delete(0).map_err(failed(doing("empty")))?;
+    }
+    if pool.is_active().unwrap_or(false) {
+        pool.destroy().map_err(failed(doing("stop")))?;
+    }
+    if !libvirt.is_test() {
+        // Fine when the directory is gone or holds what is not ours.
+        let _ = pool.delete(0);
+    }
+    pool.undefine().map_err(failed(doing("undefine")))
+}

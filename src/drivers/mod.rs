@@ -1,0 +1,15 @@
+//! Hands: the only rooms that do IO. They see the model and what was rendered from it, and know
+//! nothing of roles or stages' order.
+
+pub mod artifacts;
+pub mod fetch;
+pub mod guest;
+pub mod host;
+pub mod hypervisor;
+pub mod images;
+pub mod libvirt;
+pub mod memory;
+pub mod private;
+pub mod seed;
+pub mod ssh;
+pub mod store;

@@ -1,0 +1,98 @@
+//! Namespaces and mounts of a private engine.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
+
+/// Directories of the host that libvirt insists on, and what stands in for them.
+const COVERED: &[(&str, &str)] = &[
+    ("lib", "/var/lib/libvirt"),
+    ("log", "/var/log/libvirt"),
+    ("cache", "/var/cache/libvirt"),
+    ("etc", "/etc/libvirt"),
+];
+
+fn bind(from: &Path, to: &str) -> io::Result<()> {
+    mount(Some(from), to, None::<&str>, MsFlags::MS_BIND | MsFlags::MS_REC, None::<&str>)
+        .map_err(|error| io::Error::other(format!("mount {} on {to}: {error}", from.display())))
+}
+
+/// Leaves the host's namespaces. An ordinary user would enter a user namespace here first.
+///
+/// # Errors
+/// When the kernel refuses: not root, or namespaces are disabled.
+pub(super) fn enter() -> io::Result<()> {
+    nix::unistd::setsid().map_err(io::Error::from)?;
+    unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWPID)
+        .map_err(|error| io::Error::other(format!("make namespaces: {error}")))
+}
+
+/// Covers libvirt's directories, `/run` and, when asked, `/dev/kvm`.
+///
+/// # Errors
+/// When a mount is refused.
+pub(super) fn cover(dir: &Path, run: &Path, hide_kvm: bool) -> io::Result<()> {
+    mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>)
+        .map_err(io::Error::from)?;
+    for (name, target) in COVERED {
+        if !Path::new(target).is_dir() {
+            return Err(io::Error::other(format!("{target} is missing: install libvirt's daemon")));
+        }
+        bind(&dir.join(name), target)?;
+    }
+    cover_accounts(dir)?;
+    if hide_kvm && Path::new("/dev/kvm").exists() {
+        let plain = dir.join("no-kvm");
+        fs::write(&plain, "")?;
+        bind(&plain, "/dev/kvm")?;
+    }
+    fs::create_dir_all(run.join("libvirt/common"))?;
+    bind(run, "/run")
+}
+
+/// libvirtd looks up its built-in default user and group before it reads its configuration; where
+/// they do not exist, private copies of the account files have them.
+fn cover_accounts(dir: &Path) -> io::Result<()> {
+    let files = [
+        ("/etc/passwd", &["libvirt-qemu:x:64055:64055::/var/lib/libvirt:/usr/sbin/nologin"][..]),
+        ("/etc/group", &["libvirt-qemu:x:64055:", "kvm:x:64056:"][..]),
+    ];
+    for (path, lines) in files {
+        let mut text = fs::read_to_string(path)?;
+        let has = |line: &str| {
+            let name = line.split(':').next().unwrap_or_default();
+            text.lines().any(|other| other.split(':').next() == Some(name))
+        };
+        let missing: Vec<&str> = lines.iter().copied().filter(|line| !has(line)).collect();
+        if missing.is_empty() {
+            continue;
+        }
+        for line in missing {
+            text.push_str(line);
+            text.push('\n');
+        }
+        let copy = dir.join(Path::new(path).file_name().unwrap_or_default());
+        fs::write(&copy, text)?;
+        use std::os::unix::fs::PermissionsExt;
+        fs::set_permissions(&copy, fs::Permissions::from_mode(0o644))?;
+        bind(&copy, path)?;
+    }
+    Ok(())
+}
+
+/// Mounts the views of the new namespaces, inside their first process.
+///
+/// # Errors
+/// When a mount is refused.
+pub(super) fn mount_views() -> io::Result<()> {
+    let safe = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+    let view = |kind: &str, at: &str| mount(Some(kind), at, Some(kind), safe, None::<&str>);
+    view("proc", "/proc").map_err(|error| io::Error::other(format!("mount /proc: {error}")))?;
+    view("sysfs", "/sys").map_err(|error| io::Error::other(format!("mount /sys: {error}")))?;
+    // libvirt works without control groups; only its accounting is poorer.
+    let _ = view("cgroup2", "/sys/fs/cgroup");
+    Ok(())
+}

@@ -1,0 +1,308 @@
+//! Guests over SSH. The host key is known before the first connection: another one ends it before
+//! any authentication. One connection per node serves all stages.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use russh::client::{self, Handle, Msg};
+use russh::keys::{PrivateKey, PrivateKeyWithHashAlg, PublicKey, ssh_key};
+use russh::{Channel, ChannelMsg};
+use tokio::net::TcpStream;
+use tokio::sync::Mutex;
+
+use super::guest::{Answer, Guest, GuestError, Output, Put};
+use super::private;
+
+/// How the node's network is reached.
+#[derive(Clone, Debug)]
+pub enum Route {
+    /// From this computer's own network.
+    Direct,
+    /// Through the supervisor of a private engine, at its socket.
+    Private(PathBuf),
+}
+
+impl Route {
+    /// Opens a TCP connection.
+    ///
+    /// # Errors
+    /// When nobody listens, or the way there is closed.
+    pub async fn dial(&self, address: SocketAddr) -> std::io::Result<TcpStream> {
+        match self {
+            Route::Direct => {
+                let connect = TcpStream::connect(address);
+                let limit = tokio::time::timeout(Duration::from_secs(5), connect);
+                limit.await.map_err(|_| std::io::Error::other("no answer in 5 s"))?
+            }
+            Route::Private(socket) => {
+                let socket = socket.clone();
+                let dial = move || private::dial(&socket, address);
+                let stream = tokio::task::spawn_blocking(dial).await.map_err(std::io::Error::other)??;
+                stream.set_nonblocking(true)?;
+                TcpStream::from_std(stream)
+            }
+        }
+    }
+}
+
+/// Where a node is, who it must be, and who we are.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// Node name, for messages.
+    pub node: String,
+    /// Address of its sshd.
+    pub address: SocketAddr,
+    /// The way there.
+    pub route: Route,
+    /// Login name.
+    pub user: String,
+    /// Our key, OpenSSH format.
+    pub key: String,
+    /// The node's public host key, OpenSSH format.
+    pub host_key: String,
+    /// How long it may take until the node lets us in.
+    pub patience: Duration,
+}
+
+/// A node over SSH; connects when first used, and again after the connection was lost.
+pub struct Ssh {
+    target: Target,
+    session: Mutex<Option<Arc<Handle<Pinned>>>>,
+}
+
+impl std::fmt::Debug for Ssh {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Ssh({})", self.target.node)
+    }
+}
+
+/// Accepts one host key and no other.
+#[derive(Debug)]
+pub struct Pinned {
+    expected: PublicKey,
+}
+
+impl client::Handler for Pinned {
+    type Error = russh::Error;
+
+    async fn check_server_key(
+        &mut self,
+        key: &russh::keys::PublicKeyOrCertificate,
+    ) -> Result<bool, russh::Error> {
+        Ok(matches!(key, russh::keys::PublicKeyOrCertificate::PublicKey { key, .. }
+            if key.key_data() == self.expected.key_data()))
+    }
+}
+
+const PAUSE: Duration = Duration::from_millis(300);
+
+impl Ssh {
+    /// A node that is not connected yet.
+    pub fn new(target: Target) -> Self {
+        Self { target, session: Mutex::new(None) }
+    }
+
+    /// Connects unless connected, within the target's patience.
+    ///
+    /// # Errors
+    /// A wrong host key at once; anything that may pass after the patience has run out.
+    pub async fn session(&self) -> Result<Arc<Handle<Pinned>>, GuestError> {
+        let mut slot = self.session.lock().await;
+        if let Some(handle) = slot.as_ref().filter(|handle| !handle.is_closed()) {
+            return Ok(Arc::clone(handle));
+        }
+        let deadline = Instant::now() + self.target.patience;
+        loop {
+            match self.connect(deadline).await {
+                Ok(handle) => {
+                    let handle = Arc::new(handle);
+                    *slot = Some(Arc::clone(&handle));
+                    return Ok(handle);
+                }
+                Err(error) if !error.retry || Instant::now() >= deadline => return Err(error),
+                // A guest that boots offers no event across the network: ask again.
+                Err(_) => tokio::time::sleep(PAUSE).await,
+            }
+        }
+    }
+
+    fn fail(&self, what: impl std::fmt::Display) -> GuestError {
+        let Target { node, address, .. } = &self.target;
+        GuestError::new(format!("reach node {node} at {address} by SSH: {what}"))
+    }
+
+    async fn connect(&self, deadline: Instant) -> Result<Handle<Pinned>, GuestError> {
+        let target = &self.target;
+        let broken = |error: ssh_key::Error| GuestError { retry: false, ..self.fail(error) };
+        let expected = PublicKey::from_openssh(&target.host_key).map_err(broken)?;
+        let key = PrivateKey::from_openssh(&target.key).map_err(broken)?;
+        let stream = target.route.dial(target.address).await.map_err(|error| self.fail(error))?;
+        stream.set_nodelay(true).map_err(|error| self.fail(error))?;
+        let config = client::Config {
+            keepalive_interval: Some(Duration::from_secs(30)),
+            keepalive_max: 10,
+            preferred: russh::Preferred {
+                key: std::borrow::Cow::Borrowed(&[ssh_key::Algorithm::Ed25519]),
+                ..russh::Preferred::DEFAULT
+            },
+            nodelay: true,
+            ..client::Config::default()
+        };
+        let hello = client::connect_stream(Arc::new(config), stream, Pinned { expected });
+        // A server that accepts and then says nothing must not hold us for ever, but an emulated
+        // guest may take its time over the key exchange.
+        let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_secs(1));
+        let limit = left.min(Duration::from_secs(60));
+        let mut handle = match tokio::time::timeout(limit, hello).await {
+            Ok(Ok(handle)) => handle,
+            Ok(Err(russh::Error::UnknownKey)) => return Err(self.wrong_key()),
+            Ok(Err(error)) => return Err(self.fail(error)),
+            Err(_) => return Err(self.fail("the server does not say hello")),
+        };
+        let key = PrivateKeyWithHashAlg::new(Arc::new(key), None);
+        let login = handle.authenticate_publickey(&target.user, key);
+        match tokio::time::timeout(limit, login).await {
+            Ok(Ok(result)) if result.success() => Ok(handle),
+            // sshd answers before cloud-init has made the user: worth another try.
+            Ok(Ok(_)) => Err(GuestError {
+                hint: Some("the guest's cloud-init log says whether the user was made".into()),
+                ..self.fail(format!("the login of '{}' was refused", target.user))
+            }),
+            Ok(Err(error)) => Err(self.fail(error)),
+            Err(_) => Err(self.fail("no answer to the login")),
+        }
+    }
+
+    fn wrong_key(&self) -> GuestError {
+        GuestError {
+            hint: Some(
+                "another machine answers at this address, or the guest was rebuilt outside lab; \
+                 nothing was sent to it"
+                    .into(),
+            ),
+            retry: false,
+            ..self.fail("the server shows a host key that is not the one made for this node")
+        }
+    }
+
+    /// Opens a channel for a command of the caller's.
+    ///
+    /// # Errors
+    /// When the node cannot be reached.
+    pub async fn channel(&self) -> Result<Channel<Msg>, GuestError> {
+        let session = self.session().await?;
+        session.channel_open_session().await.map_err(|error| self.fail(error))
+    }
+
+    /// Runs `command` as the login user, feeding `input` to it.
+    ///
+    /// # Errors
+    /// When the node cannot be reached or hangs up before the command's end.
+    pub async fn exec(&self, command: &str, input: &[u8]) -> Result<Output, GuestError> {
+        let mut channel = self.channel().await?;
+        channel.exec(true, command).await.map_err(|error| self.fail(error))?;
+        let (mut reader, writer) = {
+            channel.data(input).await.map_err(|error| self.fail(error))?;
+            channel.eof().await.map_err(|error| self.fail(error))?;
+            channel.split()
+        };
+        let mut output = Output::default();
+        let mut status = None;
+        while let Some(message) = reader.wait().await {
+            match message {
+                ChannelMsg::Data { data } => output.stdout.extend_from_slice(&data),
+                ChannelMsg::ExtendedData { data, .. } => output.stderr.extend_from_slice(&data),
+                ChannelMsg::ExitStatus { exit_status } => status = Some(exit_status),
+                ChannelMsg::ExitSignal { signal_name, .. } => {
+                    output.stderr.extend_from_slice(format!("killed by {signal_name:?}\n").as_bytes());
+                    status = Some(255);
+                }
+                _ => {}
+            }
+        }
+        drop(writer);
+        output.status = status.ok_or_else(|| self.fail("the connection was cut before the command ended"))?;
+        Ok(output)
+    }
+}
+
+/// Unpacks a tar archive from standard input beside each target and renames into place, so that a
+/// cut connection leaves no half-written file. Owners and modes travel in a manifest, since the
+/// archive's own would be applied before the content is complete.
+const RECEIVE: &str = r#"set -eu
+umask 077
+mkdir -p /var/lib/lab
+stage=$(mktemp -d /var/lib/lab/.put-XXXXXX)
+trap 'rm -rf "$stage"' EXIT
+tar -x -C "$stage" -f -
+test -e "$stage/complete"
+while read -r kind name mode owner path; do
+  if [ "$kind" = d ]; then
+    mkdir -p "$path"; chown "$owner" "$path"; chmod "$mode" "$path"
+  else
+    parent=${path%/*}; (umask 022; mkdir -p "$parent")
+    chown "$owner" "$stage/$name"; chmod "$mode" "$stage/$name"
+    cp -p "$stage/$name" "$path.lab-new"; mv -fT "$path.lab-new" "$path"
+  fi
+done < "$stage/manifest"
+sync -f /var/lib/lab
+"#;
+
+fn archive(items: &[Put]) -> std::io::Result<Vec<u8>> {
+    let mut manifest = String::new();
+    let mut builder = tar::Builder::new(Vec::new());
+    let mut add = |name: &str, content: &[u8]| {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(content.len() as u64);
+        header.set_mode(0o600);
+        header.set_cksum();
+        builder.append_data(&mut header, name, content)
+    };
+    for (index, item) in items.iter().enumerate() {
+        match item {
+            Put::Directory(path, mode, owner) => {
+                manifest.push_str(&format!("d - {mode:o} {owner} {path}\n"));
+            }
+            Put::File(file) => {
+                let name = format!("f{index}");
+                manifest.push_str(&format!("f {name} {:o} {} {}\n", file.mode, file.owner, file.path));
+                add(&name, file.content.as_bytes())?;
+            }
+        }
+    }
+    add("manifest", manifest.as_bytes())?;
+    add("complete", b"")?;
+    builder.into_inner()
+}
+
+impl Guest for Ssh {
+    fn run<'a>(&'a self, script: &'a str) -> Answer<'a, Output> {
+        Box::pin(async move {
+            let text = format!("set -eu\n{script}\n");
+            self.exec("sudo -n /bin/sh -s", text.as_bytes()).await
+        })
+    }
+
+    fn put<'a>(&'a self, items: &'a [Put]) -> Answer<'a, ()> {
+        Box::pin(async move {
+            let bytes = archive(items).map_err(|error| self.fail(error))?;
+            let command = format!("sudo -n /bin/sh -c {}", quote(RECEIVE));
+            let output = self.exec(&command, &bytes).await?;
+            if output.status == 0 {
+                return Ok(());
+            }
+            Err(self.fail(format!("files could not be written: {}", output.text().trim())))
+        })
+    }
+}
+
+/// Quotes one word for a POSIX shell.
+pub fn quote(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,+".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}

@@ -1,0 +1,11 @@
+//! `lab` provisions libvirt/KVM labs and bootstraps Kubernetes on them from one topology file.
+//!
+//! The rooms, bottom to top; each imports only what stands before it (see ARCHITECTURE.md):
+//! [`model`] nouns · `pki` secrets · `render` text · `stages` steps · `plan` difference ·
+//! `drivers` hands · `engine` conductor · `cli` mouth.
+
+pub mod model;
+pub mod drivers;
+pub mod pki;
+pub mod render;
+pub mod stages;

@@ -1,0 +1,182 @@
+//! The lab as everything above the model sees it: resolved, checked, free of file syntax.
+
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+
+use ipnet::Ipv4Net;
+use serde::Serialize;
+use serde_json::{Map, Value as Json};
+use uuid::Uuid;
+
+use super::role::Role;
+use super::version::Version;
+
+/// A whole lab: one network, its nodes, what runs on them.
+#[derive(Clone, Debug, Serialize)]
+pub struct Lab {
+    /// Short name; prefixes every object.
+    pub name: String,
+    /// Stable id, see [`super::name::lab_id`].
+    pub id: Uuid,
+    /// DNS domain of the nodes.
+    pub domain: String,
+    /// The nodes' network.
+    pub network: Network,
+    /// Nodes in file order.
+    pub nodes: Vec<Node>,
+    /// Floating addresses in file order.
+    pub vips: Vec<Vip>,
+    /// What is bootstrapped.
+    pub kubernetes: Kubernetes,
+    /// Login.
+    pub ssh: Ssh,
+    /// How the lab runs.
+    pub options: Options,
+}
+
+/// The network all nodes share.
+#[derive(Clone, Debug, Serialize)]
+pub struct Network {
+    /// Name of the libvirt network.
+    pub name: String,
+    /// Its stable id.
+    pub uuid: Uuid,
+    /// Addresses.
+    pub cidr: Ipv4Net,
+    /// First address: gateway, DNS and the host itself.
+    pub gateway: Ipv4Addr,
+    /// Range handed to guests that are not in the topology.
+    pub dhcp: Option<(Ipv4Addr, Ipv4Addr)>,
+    /// Host bridge, at most 15 characters.
+    pub bridge: String,
+}
+
+/// One virtual machine.
+#[derive(Clone, Debug, Serialize)]
+pub struct Node {
+    /// Host name without domain.
+    pub name: String,
+    /// Host name with domain.
+    pub fqdn: String,
+    /// Name of the libvirt domain.
+    pub domain: String,
+    /// Stable id of the libvirt domain.
+    pub uuid: Uuid,
+    /// What the node does; never empty.
+    pub roles: BTreeSet<Role>,
+    /// Static address.
+    pub address: Ipv4Addr,
+    /// MAC address, lower case.
+    pub mac: String,
+    /// Virtual CPUs.
+    pub cpus: u32,
+    /// Memory in MiB.
+    pub memory_mib: u64,
+    /// Disk in bytes.
+    pub disk_bytes: u64,
+    /// Operating system, a name of the catalogue.
+    pub os: String,
+    /// Addresses of this node's pods, on workers.
+    pub pod_subnet: Option<Ipv4Net>,
+    /// cloud-config of the user's own.
+    pub user_data: Map<String, Json>,
+}
+
+/// A floating address.
+#[derive(Clone, Debug, Serialize)]
+pub struct Vip {
+    /// Name; resolves to the address on every node.
+    pub name: String,
+    /// The address.
+    pub address: Ipv4Addr,
+    /// Whose nodes hold it.
+    pub role: Role,
+}
+
+/// What is bootstrapped on the nodes.
+#[derive(Clone, Debug, Serialize)]
+pub struct Kubernetes {
+    /// Version the topology asks for; `None` leaves it to the artifacts.
+    pub version: Option<Version>,
+    /// Addresses of services.
+    pub service_cidr: Ipv4Net,
+    /// Addresses of pods.
+    pub pod_cidr: Ipv4Net,
+    /// Prefix length of a worker's pod subnet.
+    pub node_mask: u8,
+    /// Domain of services.
+    pub cluster_domain: String,
+    /// Folder of binaries, relative to the topology file.
+    pub artifacts: Option<String>,
+}
+
+/// How people and `lab` log in.
+#[derive(Clone, Debug, Serialize)]
+pub struct Ssh {
+    /// Login name on the nodes.
+    pub user: String,
+    /// Keys of people who may log in besides `lab`.
+    pub authorized_keys: Vec<String>,
+}
+
+/// Choices about how the lab runs.
+#[derive(Clone, Debug, Serialize)]
+pub struct Options {
+    /// `auto`, `kvm` or `tcg`.
+    pub acceleration: String,
+    /// Seconds until SSH must answer.
+    pub boot_timeout: u64,
+}
+
+impl Lab {
+    /// Nodes with a role, in file order.
+    pub fn with_role(&self, role: Role) -> impl Iterator<Item = &Node> {
+        self.nodes.iter().filter(move |node| node.roles.contains(&role))
+    }
+
+    /// The node of that name.
+    pub fn node(&self, name: &str) -> Option<&Node> {
+        self.nodes.iter().find(|node| node.name == name)
+    }
+
+    /// Every address the API answers at, and so every name and address in its certificate.
+    pub fn api_endpoint(&self) -> Option<Ipv4Addr> {
+        // Floating addresses get their holders with the load-balancer stage; until then the
+        // first controller is the endpoint that is sure to answer.
+        self.with_role(Role::ControlPlane).next().map(|node| node.address)
+    }
+
+    /// Operating systems in use, each once.
+    pub fn systems(&self) -> BTreeSet<&str> {
+        self.nodes.iter().map(|node| node.os.as_str()).collect()
+    }
+
+    /// Name of the storage pool that holds this lab's volumes.
+    pub fn pool(&self) -> String {
+        format!("lab-{}", self.name)
+    }
+}
+
+impl Node {
+    /// True when the node has the role.
+    pub fn is(&self, role: Role) -> bool {
+        self.roles.contains(&role)
+    }
+
+    /// Role names joined by commas.
+    pub fn role_names(&self) -> String {
+        self.roles.iter().map(|role| role.name()).collect::<Vec<_>>().join(",")
+    }
+}
+
+impl Kubernetes {
+    /// The API's own service address: the first of the range.
+    pub fn api_service(&self) -> Ipv4Addr {
+        Ipv4Addr::from(u32::from(self.service_cidr.network()) + 1)
+    }
+
+    /// The DNS service address: the tenth of the range.
+    pub fn dns_service(&self) -> Ipv4Addr {
+        Ipv4Addr::from(u32::from(self.service_cidr.network()) + 10)
+    }
+}

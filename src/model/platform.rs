@@ -1,0 +1,83 @@
+//! Facts about where a lab runs that stages and templates depend on: found by drivers, passed in,
+//! so that everything made from them stays a pure function.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::os::Os;
+use super::version::Version;
+
+/// How guests execute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Acceleration {
+    /// Hardware virtualisation.
+    Kvm,
+    /// QEMU's emulation: works everywhere, many times slower.
+    Emulated,
+}
+
+impl Acceleration {
+    /// The `type` of a libvirt domain.
+    pub fn domain_type(self) -> &'static str {
+        match self {
+            Acceleration::Kvm => "kvm",
+            Acceleration::Emulated => "qemu",
+        }
+    }
+}
+
+/// Facts about one image.
+#[derive(Clone, Debug)]
+pub struct Image {
+    /// Catalogue entry.
+    pub os: Os,
+    /// Hex sha256 of the disk; part of the base volume's name.
+    pub digest: String,
+    /// Virtual size in bytes: no overlay may be smaller.
+    pub virtual_size: u64,
+    /// Kernel and initrd beside the disk, for direct boot.
+    pub direct_boot: bool,
+}
+
+impl Image {
+    /// Name of the base volume, without suffix.
+    pub fn volume(&self) -> String {
+        format!("{}-{}", self.os.name, &self.digest[..12.min(self.digest.len())])
+    }
+}
+
+/// The binaries that reach the nodes on the artifact disk.
+#[derive(Clone, Debug, Default)]
+pub struct Artifacts {
+    /// Hex sha256 over names and contents; part of the disk's name.
+    pub digest: String,
+    /// File names of the binaries on the disk.
+    pub binaries: BTreeSet<String>,
+    /// File names of the container image archives on the disk.
+    pub images: BTreeSet<String>,
+}
+
+/// Everything about the surroundings that decides what is made.
+#[derive(Clone, Debug)]
+pub struct Platform {
+    /// KVM or emulation.
+    pub acceleration: Acceleration,
+    /// Kubernetes version that will run.
+    pub version: Version,
+    /// Images by catalogue name.
+    pub images: BTreeMap<String, Image>,
+    /// Binaries.
+    pub artifacts: Artifacts,
+}
+
+impl Platform {
+    /// The catalogue entry of a node's operating system.
+    pub fn os(&self, name: &str) -> Option<&Os> {
+        self.images.get(name).map(|image| &image.os)
+    }
+
+    /// Name of the artifact disk's volume, when there is something on it.
+    pub fn artifact_volume(&self) -> Option<String> {
+        let digest = self.artifacts.digest.get(..12)?;
+        Some(format!("artifacts-{digest}.img"))
+    }
+}

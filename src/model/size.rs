@@ -1,0 +1,64 @@
+//! Amounts of memory and disk, written with a unit.
+
+/// Bytes in one MiB.
+pub const MIB: u64 = 1 << 20;
+
+const UNITS: &[(&str, u64)] = &[
+    ("MiB", 1 << 20),
+    ("GiB", 1 << 30),
+    ("TiB", 1 << 40),
+    ("Mi", 1 << 20),
+    ("Gi", 1 << 30),
+    ("Ti", 1 << 40),
+    ("MB", 1_000_000),
+    ("GB", 1_000_000_000),
+    ("TB", 1_000_000_000_000),
+];
+
+/// Reads `2GiB`, `512MiB`, `20GB`, `1.5Gi` as bytes.
+///
+/// # Errors
+/// What is wrong and how to write it, as (message, help).
+pub fn parse(text: &str) -> Result<u64, (String, String)> {
+    let split = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
+    let (number, unit) = (text[..split].trim(), text[split..].trim());
+    if number.is_empty() || !number.chars().all(|c| c.is_ascii_digit() || c == '.') {
+        return Err((
+            format!("'{text}' is not an amount"),
+            "write a number and a unit, like 2GiB".into(),
+        ));
+    }
+    let Some((_, factor)) = UNITS.iter().find(|(name, _)| *name == unit) else {
+        let message = if unit.is_empty() {
+            format!("'{text}' has no unit")
+        } else {
+            format!("'{unit}' is not a unit lab knows")
+        };
+        return Err((message, format!("write \"{number}GiB\" (MiB, GiB, TiB, MB, GB and TB exist)")));
+    };
+    let Ok(number) = number.parse::<f64>() else {
+        return Err((format!("'{number}' is not a number"), "write for example 1.5GiB".into()));
+    };
+    let bytes = number * *factor as f64;
+    if !bytes.is_finite() || bytes < 1.0 || bytes > (1u64 << 50) as f64 {
+        return Err((
+            format!("'{text}' is out of range"),
+            "amounts go from 1MiB to 1024TiB".into(),
+        ));
+    }
+    Ok(bytes as u64)
+}
+
+/// Shows bytes in the largest unit that keeps the number above one.
+pub fn human(bytes: u64) -> String {
+    let (unit, factor) = match bytes {
+        b if b >= 1 << 30 => ("GiB", 1u64 << 30),
+        _ => ("MiB", 1 << 20),
+    };
+    let value = bytes as f64 / factor as f64;
+    if (value - value.round()).abs() < 0.05 {
+        format!("{} {unit}", value.round())
+    } else {
+        format!("{value:.1} {unit}")
+    }
+}

@@ -1,0 +1,70 @@
+//! Kubernetes versions, and everything that differs between them.
+
+use serde::Serialize;
+
+/// The release used when neither the topology nor the artifacts say one.
+pub const DEFAULT: Version = Version { minor: 36, patch: 2 };
+/// Oldest minor release that is supported.
+pub const OLDEST_MINOR: u32 = 20;
+/// Newest minor release this build was tried with.
+pub const NEWEST_MINOR: u32 = 36;
+
+/// A Kubernetes version; the major number is always 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Version {
+    /// The 36 of 1.36.2.
+    pub minor: u32,
+    /// The 2 of 1.36.2.
+    pub patch: u32,
+}
+
+impl Version {
+    /// Reads `1.36.2` or `v1.36.2`; pre-release and build suffixes are ignored.
+    pub fn parse(text: &str) -> Option<Version> {
+        let text = text.trim().trim_start_matches('v');
+        let text = text.split(['-', '+']).next()?;
+        let mut parts = text.split('.');
+        let (major, minor, patch) = (parts.next()?, parts.next()?, parts.next()?);
+        if major != "1" || parts.next().is_some() {
+            return None;
+        }
+        Some(Version { minor: minor.parse().ok()?, patch: patch.parse().ok()? })
+    }
+
+    /// True when this build of `lab` can bootstrap the version.
+    pub fn is_supported(self) -> bool {
+        (OLDEST_MINOR..=NEWEST_MINOR).contains(&self.minor)
+    }
+
+    /// What this version's components understand.
+    pub fn capabilities(self) -> Capabilities {
+        Capabilities {
+            kubelet_needs_dockershim_flags: self.minor < 24,
+            kubelet_seccomp_default: self.minor >= 25,
+            deny_service_external_ips: self.minor >= 21,
+        }
+    }
+}
+
+impl std::fmt::Display for Version {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "1.{}.{}", self.minor, self.patch)
+    }
+}
+
+impl Serialize for Version {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// The only place where versions are told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Capabilities {
+    /// Before 1.24 the kubelet defaults to dockershim and must be told to use CRI and CNI.
+    pub kubelet_needs_dockershim_flags: bool,
+    /// `seccompDefault` is on by default in the configuration API from 1.25.
+    pub kubelet_seccomp_default: bool,
+    /// The admission plugin `DenyServiceExternalIPs` (CIS 1.2.3).
+    pub deny_service_external_ips: bool,
+}

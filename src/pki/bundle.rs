@@ -1,0 +1,177 @@
+//! All secrets of one lab, and keeping them: what still fits is kept, what does not is reissued.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use time::{Duration, OffsetDateTime};
+
+use super::certificate::{Authority, LEAF_DAYS, Pair, PkiError};
+use super::specs::{Identity, Issuer, LeafSpec, leaf_specs, super_admin_spec};
+use crate::model::Lab;
+
+/// One certificate of the bundle and what it was made from.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// Certificate and key.
+    pub pair: Pair,
+    /// What the entry was made from.
+    pub made: Made,
+}
+
+/// Kept beside each certificate, so that nobody has to parse X.509 to know whether it still fits.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+pub struct Made {
+    /// Hex sha256 of the specification.
+    pub spec: String,
+    /// Unix seconds at which it stops being valid.
+    pub not_after: i64,
+}
+
+/// Every secret of a lab's cluster.
+#[derive(Clone, Debug, Default)]
+pub struct Bundle {
+    /// Authorities, leaves and the service-account pair, by entry name.
+    pub entries: BTreeMap<String, Entry>,
+    /// Base64 of the 32-byte key for encryption at rest; empty until made.
+    pub encryption_key: EncryptionKey,
+}
+
+/// Base64 of a 32-byte key. Does not show itself.
+#[derive(Clone, Default)]
+pub struct EncryptionKey(pub String);
+
+impl std::fmt::Debug for EncryptionKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("EncryptionKey(<redacted>)")
+    }
+}
+
+const SERVICE_ACCOUNT: &str = "service-account";
+
+impl Bundle {
+    /// Completes the bundle for `lab`: keeps entries that still fit, makes the others.
+    /// Returns the names of the entries that were made, sorted.
+    ///
+    /// # Errors
+    /// When a key or certificate cannot be made.
+    pub fn ensure(&mut self, lab: &Lab, now: OffsetDateTime) -> Result<Vec<String>, PkiError> {
+        let mut made = Vec::new();
+        for issuer in [Issuer::Kubernetes, Issuer::Etcd, Issuer::FrontProxy] {
+            if !self.entries.contains_key(issuer.entry()) {
+                let authority = Authority::generate(issuer.common_name(), now)?;
+                self.insert(issuer.entry(), authority.pair, "authority", now + Duration::days(3650));
+                made.push(issuer.entry().to_owned());
+            }
+        }
+        let specs = leaf_specs(lab);
+        for spec in &specs {
+            if self.fits(spec, now) {
+                continue;
+            }
+            let pair = self.authority(spec.issuer)?.issue(spec, now, LEAF_DAYS)?;
+            self.insert(&spec.entry, pair, &fingerprint(spec), now + Duration::days(LEAF_DAYS));
+            made.push(spec.entry.clone());
+        }
+        if !self.entries.contains_key(SERVICE_ACCOUNT) {
+            let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256)?;
+            let pair = Pair { certificate: key.public_key_pem(), key: key.serialize_pem() };
+            self.insert(SERVICE_ACCOUNT, pair, "key", now + Duration::days(36500));
+            made.push(SERVICE_ACCOUNT.into());
+        }
+        if self.encryption_key.0.is_empty() {
+            let key: [u8; 32] = rand::random();
+            self.encryption_key = EncryptionKey(super::kubeconfig::base64(&key));
+            made.push("encryption-key".into());
+        }
+        made.sort();
+        Ok(made)
+    }
+
+    fn insert(&mut self, name: &str, pair: Pair, spec: &str, not_after: OffsetDateTime) {
+        let made = Made { spec: spec.into(), not_after: not_after.unix_timestamp() };
+        self.entries.insert(name.into(), Entry { pair, made });
+    }
+
+    /// A leaf is kept while it says what the lab needs and has 30 days left.
+    fn fits(&self, spec: &LeafSpec, now: OffsetDateTime) -> bool {
+        let soon = (now + Duration::days(30)).unix_timestamp();
+        self.entries.get(&spec.entry).is_some_and(|entry| {
+            entry.made.spec == fingerprint(spec) && entry.made.not_after > soon
+        })
+    }
+
+    /// The authority that can sign.
+    ///
+    /// # Errors
+    /// When the bundle lacks it.
+    pub fn authority(&self, issuer: Issuer) -> Result<Authority, PkiError> {
+        let pair = self.pair_named(issuer.entry())?.clone();
+        Ok(Authority { pair })
+    }
+
+    /// An authority's certificate, PEM.
+    ///
+    /// # Errors
+    /// When the bundle lacks it.
+    pub fn ca(&self, issuer: Issuer) -> Result<&str, PkiError> {
+        Ok(&self.pair_named(issuer.entry())?.certificate)
+    }
+
+    /// The pair of an identity.
+    ///
+    /// # Errors
+    /// When the bundle lacks it.
+    pub fn pair(&self, identity: Identity<'_>) -> Result<&Pair, PkiError> {
+        self.pair_named(&identity.entry())
+    }
+
+    /// The key pair that signs and checks service-account tokens.
+    ///
+    /// # Errors
+    /// When the bundle lacks it.
+    pub fn service_account(&self) -> Result<&Pair, PkiError> {
+        self.pair_named(SERVICE_ACCOUNT)
+    }
+
+    fn pair_named(&self, name: &str) -> Result<&Pair, PkiError> {
+        let entry = self.entries.get(name);
+        entry.map(|entry| &entry.pair).ok_or_else(|| PkiError(format!("find the key '{name}'")))
+    }
+
+    /// A bundle of the right shape whose every secret is a marker: for `plan`, `stage show` and
+    /// golden files, before anything was made.
+    pub fn placeholder(lab: &Lab) -> Self {
+        let mut bundle = Self { encryption_key: EncryptionKey(marker("encryption-key")), ..Self::default() };
+        let leaves = leaf_specs(lab).into_iter().map(|spec| spec.entry);
+        let others = ["ca", "etcd-ca", "front-proxy-ca", SERVICE_ACCOUNT, "super-admin"];
+        for name in leaves.chain(others.map(String::from)) {
+            let pair = Pair {
+                certificate: format!("<certificate {name}>\n"),
+                key: format!("{}\n", marker(&name)),
+            };
+            bundle.insert(&name, pair, "placeholder", OffsetDateTime::UNIX_EPOCH);
+        }
+        bundle
+    }
+}
+
+fn marker(name: &str) -> String {
+    format!("<redacted {name}>")
+}
+
+/// A pair for `system:masters` that lives one day; never kept.
+///
+/// # Errors
+/// When the bundle lacks the authority.
+pub fn super_admin(bundle: &Bundle, now: OffsetDateTime) -> Result<Pair, PkiError> {
+    if bundle.entries.contains_key("super-admin") {
+        return bundle.pair_named("super-admin").cloned();
+    }
+    bundle.authority(Issuer::Kubernetes)?.issue(&super_admin_spec(), now, 1)
+}
+
+fn fingerprint(spec: &LeafSpec) -> String {
+    let text = serde_json::to_string(spec).unwrap_or_default();
+    crate::model::name::hex(&Sha256::digest(text.as_bytes()))
+}

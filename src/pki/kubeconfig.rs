@@ -1,0 +1,39 @@
+//! kubeconfig files: one per identity, certificates inside.
+
+use super::certificate::Pair;
+
+/// Renders a kubeconfig. `server` is an address of ours, `user` a name of our own tables and the
+/// rest base64, so that nothing in here needs quoting.
+pub fn kubeconfig(cluster: &str, server: &str, ca: &str, user: &str, pair: &Pair) -> String {
+    let encode = |text: &str| base64(text.as_bytes());
+    format!(
+        "apiVersion: v1
+kind: Config
+clusters:
+- name: {cluster}
+  cluster:
+    server: {server}
+    certificate-authority-data: {}
+users:
+- name: {user:?}
+  user:
+    client-certificate-data: {}
+    client-key-data: {}
+contexts:
+- name: {cluster}
+  context:
+    cluster: {cluster}
+    user: {user:?}
+current-context: {cluster}
+",
+        encode(ca),
+        encode(&pair.certificate),
+        encode(&pair.key),
+    )
+}
+
+/// Standard base64 with padding.
+pub(super) fn base64(bytes: &[u8]) -> String {
+    use base64::Engine;
+    base64::engine::general_purpose::STANDARD.encode(bytes)
+}

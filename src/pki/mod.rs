@@ -1,0 +1,14 @@
+//! Secrets: certificates, keys, kubeconfigs, SSH keys. Everything is made on the host before the
+//! first guest boots; no stage makes or moves a secret. Nothing here touches a file.
+
+mod bundle;
+mod certificate;
+mod kubeconfig;
+mod specs;
+mod ssh;
+
+pub use bundle::{Bundle, Entry, super_admin};
+pub use certificate::{Authority, LEAF_DAYS, Pair, PkiError};
+pub use kubeconfig::kubeconfig;
+pub use specs::{Identity, Issuer, LeafSpec, Usage, leaf_specs, super_admin_spec};
+pub use ssh::{SshKeys, generate_ssh_key};

@@ -1,0 +1,75 @@
+//! Libvirt domain XML.
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::templates::{RenderError, Templates};
+use crate::model::{Lab, Node, Platform};
+
+/// A domain as it should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DomainSpec {
+    /// Node it belongs to.
+    pub node: String,
+    /// Libvirt name.
+    pub name: String,
+    /// Libvirt id.
+    pub uuid: Uuid,
+    /// Document to define.
+    pub xml: String,
+    /// Hex sha256 of the document without the hash itself, kept in its metadata.
+    pub hash: String,
+}
+
+#[derive(Serialize)]
+struct Data<'a> {
+    lab: &'a Lab,
+    node: &'a Node,
+    hash: &'a str,
+    domain_type: &'a str,
+    cpu_mode: &'a str,
+    kernel: Option<&'a str>,
+    initrd: Option<&'a str>,
+    pool: String,
+    overlay: String,
+    seed: String,
+    artifacts: Option<String>,
+    console: &'a str,
+}
+
+/// Renders a node's domain. `boot` are the host paths of kernel and initrd for direct boot,
+/// `console` the host file that the serial console is logged to.
+///
+/// # Errors
+/// When the template cannot be rendered.
+pub fn domain(
+    templates: &Templates,
+    lab: &Lab,
+    node: &Node,
+    platform: &Platform,
+    boot: Option<&(String, String)>,
+    console: &str,
+) -> Result<DomainSpec, RenderError> {
+    use crate::model::platform::Acceleration;
+    let kvm = platform.acceleration == Acceleration::Kvm;
+    let mut data = Data {
+        lab,
+        node,
+        hash: "",
+        domain_type: platform.acceleration.domain_type(),
+        cpu_mode: if kvm { "host-passthrough" } else { "maximum" },
+        kernel: boot.map(|(kernel, _)| kernel.as_str()),
+        initrd: boot.map(|(_, initrd)| initrd.as_str()),
+        pool: lab.pool(),
+        overlay: super::volume::overlay_name(node),
+        seed: super::volume::seed_name(node),
+        artifacts: platform.artifact_volume(),
+        console,
+    };
+    let template = "xml-templates/domain.xml.j2";
+    let hash = super::volume::sha256(&templates.render(template, &data)?);
+    data.hash = &hash;
+    let xml = templates.render(template, &data)?;
+    let (name, uuid) = (node.domain.clone(), node.uuid);
+    Ok(DomainSpec { node: node.name.clone(), name, uuid, xml, hash: hash.clone() })
+}

@@ -1,0 +1,15 @@
+//! Text made from the model: libvirt XML, cloud-init seeds, and the environment that renders the
+//! stages' own templates. Values are escaped by the kind of file they go into; an undefined name
+//! is an error. No IO.
+
+mod domain;
+mod network;
+mod seed;
+mod templates;
+mod volume;
+
+pub use domain::{DomainSpec, domain};
+pub use network::{NetworkSpec, network};
+pub use seed::{Seed, seed};
+pub use templates::{CLOUD_INIT, RenderError, TOPOLOGIES, Templates, XML_TEMPLATES};
+pub use volume::{PoolSpec, VolumeSpec, base_volume, overlay, pool, raw_volume};

@@ -1,0 +1,137 @@
+//! The template environment: embedded files, a person's own versions of them, escaping by name.
+
+use std::collections::BTreeMap;
+
+use include_dir::{Dir, include_dir};
+use minijinja::value::Serde;
+use minijinja::{AutoEscape, Environment, ErrorKind, Output, State, UndefinedBehavior, Value};
+use serde::Serialize;
+
+/// Libvirt documents.
+pub static XML_TEMPLATES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/xml-templates");
+/// Catalogue of operating systems and seed templates.
+pub static CLOUD_INIT: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/cloud-init");
+/// Shipped topologies.
+pub static TOPOLOGIES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/topologies");
+static STAGES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/src/stages");
+
+/// A template could not be rendered: a bug in a shipped template, or a mistake in one's own.
+#[derive(Debug)]
+pub struct RenderError(String);
+
+impl std::fmt::Display for RenderError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for RenderError {}
+
+/// Renders templates by name, `xml-templates/domain.xml.j2` and so on.
+pub struct Templates {
+    environment: Environment<'static>,
+}
+
+impl std::fmt::Debug for Templates {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Templates")
+    }
+}
+
+impl Templates {
+    /// The shipped templates, each replaced by the entry of `overrides` with the same name.
+    ///
+    /// # Errors
+    /// When a template does not parse; the message names it and the line.
+    pub fn new(overrides: &BTreeMap<String, String>) -> Result<Self, RenderError> {
+        let mut environment = Environment::new();
+        environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        environment.set_auto_escape_callback(|name| escape_of(name));
+        environment.set_formatter(format_value);
+        for (prefix, dir) in
+            [("xml-templates", &XML_TEMPLATES), ("cloud-init", &CLOUD_INIT), ("stages", &STAGES)]
+        {
+            for (path, text) in files(dir) {
+                let name = format!("{prefix}/{path}");
+                let text = overrides.get(&name).cloned().unwrap_or(text);
+                environment.add_template_owned(name, text).map_err(|error| explain(&error))?;
+            }
+        }
+        Ok(Self { environment })
+    }
+
+    /// Renders one template with `data`, a small struct per template.
+    ///
+    /// # Errors
+    /// When the template uses what `data` lacks, or a value may not stand in such a file.
+    pub fn render(&self, name: &str, data: &impl Serialize) -> Result<String, RenderError> {
+        self.environment
+            .get_template(name)
+            .and_then(|template| template.render(Value::from(Serde(data))))
+            .map_err(|error| explain(&error))
+    }
+}
+
+fn explain(error: &minijinja::Error) -> RenderError {
+    let place = match (error.name(), error.line()) {
+        (Some(name), Some(line)) => format!("{name}:{line}: "),
+        (Some(name), None) => format!("{name}: "),
+        _ => String::new(),
+    };
+    RenderError(format!("render {place}{error}"))
+}
+
+fn files(dir: &Dir<'static>) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for file in dir.files().filter(|file| file.path().extension().is_some_and(|e| e == "j2")) {
+        if let (Some(path), Some(text)) = (file.path().to_str(), file.contents_utf8()) {
+            found.push((path.to_owned(), text.to_owned()));
+        }
+    }
+    for inner in dir.dirs() {
+        found.extend(files(inner));
+    }
+    found
+}
+
+fn escape_of(name: &str) -> AutoEscape {
+    match name.trim_end_matches(".j2").rsplit('.').next() {
+        Some("xml") => AutoEscape::Custom("xml".into()),
+        Some("yaml") => AutoEscape::Json,
+        _ => AutoEscape::Custom("plain".into()),
+    }
+}
+
+fn format_value(
+    out: &mut Output<'_>,
+    state: &mut State<'_, '_>,
+    value: &Value,
+) -> Result<(), minijinja::Error> {
+    let kind = match state.auto_escape() {
+        AutoEscape::Custom(kind) => kind.to_string(),
+        _ => return minijinja::escape_formatter(out, state, value),
+    };
+    if value.is_undefined() {
+        return Err(minijinja::Error::from(ErrorKind::UndefinedError));
+    }
+    let text = value.to_string();
+    let fits = if kind == "xml" { xml_may_hold } else { plain_may_hold };
+    if let Some(bad) = text.chars().find(|c| !fits(*c)) {
+        return Err(minijinja::Error::new(
+            ErrorKind::InvalidOperation,
+            format!("the character {bad:?} may not stand in such a file"),
+        ));
+    }
+    let text = if kind == "xml" { quick_xml::escape::escape(&text) } else { text.into() };
+    out.write_str(&text).map_err(minijinja::Error::from)
+}
+
+fn xml_may_hold(c: char) -> bool {
+    !c.is_control()
+}
+
+/// Units, shell fragments and configuration files without an escaper of their own: only what has
+/// no meaning in any of them. The model's grammars let nothing else through; this is the net.
+fn plain_may_hold(c: char) -> bool {
+    c.is_ascii_alphanumeric() || " ./:,=_-@+[]*".contains(c)
+}

@@ -1,0 +1,144 @@
+//! `control-plane`: API server, controller manager and scheduler of one controller.
+
+mod config;
+
+use serde::Serialize;
+
+use super::{After, Context, Stage, StageError, Step};
+use crate::model::version::Capabilities;
+use crate::model::{Lab, Node, Role};
+use crate::pki::{Identity, Issuer, Pair, kubeconfig};
+
+pub(super) const STAGE: Stage = Stage {
+    name: "control-plane",
+    title: "Control plane",
+    why: "The API server is the only door to etcd; the controller manager and the scheduler act \
+          through it.",
+    after: &[After::SameNode("os"), After::AllNodes("etcd")],
+    nodes: |lab| lab.with_role(Role::ControlPlane).collect(),
+    steps,
+};
+
+#[derive(Serialize)]
+struct Data<'a> {
+    lab: &'a Lab,
+    node: &'a Node,
+    ciphers: &'a str,
+    etcd_servers: Vec<String>,
+    capabilities: Capabilities,
+    api_servers: usize,
+}
+
+const BINARIES: &[&str] = &["kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl"];
+const SUPER_ADMIN: &str = "/run/lab/super-admin.conf";
+const BINDINGS: &str = "/etc/kubernetes/lab/bindings.yaml";
+
+fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
+    let link = |name: &&str| super::binary(context, name).1;
+    let mut steps: Vec<Step> = BINARIES.iter().filter_map(link).collect();
+    steps.extend(directories());
+    steps.extend(certificates(context, node)?);
+    steps.extend(config::files(context)?);
+    steps.extend(kubeconfigs(context, node)?);
+    let lab = context.lab;
+    let data = Data {
+        lab,
+        node,
+        ciphers: super::etcd::CIPHERS,
+        etcd_servers: lab
+            .with_role(Role::Etcd)
+            .map(|member| format!("https://{}:2379", member.address))
+            .collect(),
+        capabilities: context.platform.version.capabilities(),
+        api_servers: lab.with_role(Role::ControlPlane).count(),
+    };
+    let units = ["kube-apiserver.service", "kube-controller-manager.service", "kube-scheduler.service"];
+    for unit in units {
+        let text = context.templates.render(&format!("stages/control_plane/{unit}.j2"), &data)?;
+        steps.push(Step::private(format!("/etc/systemd/system/{unit}"), text));
+    }
+    steps.extend(units.map(|unit| Step::Unit { name: unit.into() }));
+    steps.extend([
+        Step::Wait {
+            title: "the API server is ready".into(),
+            probe: "kubectl --kubeconfig=/etc/kubernetes/controller-manager.conf get --raw=/healthz >/dev/null 2>&1".into(),
+            timeout: 600,
+            hint: "journalctl -u kube-apiserver -n 30 --no-pager".into(),
+        },
+        Step::Run {
+            title: "bind the lab's groups to their roles".into(),
+            unless: Some(format!(
+                "kubectl --kubeconfig=/etc/kubernetes/admin.conf diff -f {BINDINGS} >/dev/null 2>&1"
+            )),
+            script: format!(
+                "kubectl --kubeconfig={SUPER_ADMIN} apply -f {BINDINGS} >/dev/null\n"
+            ),
+        },
+        Step::Run {
+            title: "remove the super-admin credential".into(),
+            unless: None,
+            script: format!("rm -f {SUPER_ADMIN}\n"),
+        },
+        Step::Wait {
+            title: "the API server is ready for the administrator".into(),
+            probe: "kubectl --kubeconfig=/etc/kubernetes/admin.conf get --raw=/readyz >/dev/null 2>&1".into(),
+            timeout: 300,
+            hint: "kubectl --kubeconfig=/etc/kubernetes/admin.conf get --raw='/readyz?verbose' 2>&1 | tail -n 30".into(),
+        },
+    ]);
+    Ok(steps)
+}
+
+fn directories() -> [Step; 5] {
+    [
+        Step::directory("/etc/kubernetes", 0o755),
+        Step::directory("/etc/kubernetes/pki/etcd", 0o755),
+        Step::directory("/etc/kubernetes/lab", 0o700),
+        Step::directory("/var/log/kubernetes/audit", 0o700),
+        Step::directory("/run/lab", 0o700),
+    ]
+}
+
+fn certificates(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
+    let bundle = context.bundle;
+    let pki = "/etc/kubernetes/pki";
+    let mut steps = vec![
+        Step::file(format!("{pki}/ca.crt"), bundle.ca(Issuer::Kubernetes)?),
+        Step::file(format!("{pki}/etcd/ca.crt"), bundle.ca(Issuer::Etcd)?),
+        Step::file(format!("{pki}/front-proxy-ca.crt"), bundle.ca(Issuer::FrontProxy)?),
+    ];
+    for (name, identity) in [
+        ("apiserver", Identity::ApiServer(node)),
+        ("apiserver-etcd-client", Identity::ApiServerEtcd),
+        ("apiserver-kubelet-client", Identity::ApiServerKubelet),
+        ("front-proxy-client", Identity::FrontProxy),
+    ] {
+        let pair = bundle.pair(identity)?;
+        steps.push(Step::file(format!("{pki}/{name}.crt"), &pair.certificate));
+        steps.push(Step::secret(format!("{pki}/{name}.key"), &pair.key));
+    }
+    let account = bundle.service_account()?;
+    steps.push(Step::file(format!("{pki}/sa.pub"), &account.certificate));
+    steps.push(Step::secret(format!("{pki}/sa.key"), &account.key));
+    Ok(steps)
+}
+
+fn kubeconfigs(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
+    let bundle = context.bundle;
+    let ca = bundle.ca(Issuer::Kubernetes)?;
+    // Each controller talks to its own API server: no component depends on another node.
+    let server = format!("https://{}:6443", node.address);
+    let render = |user: &str, pair: &Pair| {
+        kubeconfig(&context.lab.name, &server, ca, user, pair)
+    };
+    let config = |file: &str, user: &str, identity| {
+        let text = render(user, bundle.pair(identity)?);
+        Ok::<_, StageError>(Step::secret(format!("/etc/kubernetes/{file}.conf"), text))
+    };
+    Ok(vec![
+        config("controller-manager", "system:kube-controller-manager", Identity::ControllerManager)?,
+        config("scheduler", "system:kube-scheduler", Identity::Scheduler)?,
+        config("admin", "kubernetes-admin", Identity::Admin)?,
+        Step::secret(SUPER_ADMIN, render("kubernetes-super-admin", context.super_admin)).transient(),
+    ])
+}

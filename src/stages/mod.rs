@@ -1,0 +1,137 @@
+//! Stages: pure functions from the model to steps. `STAGES` is the table of contents of a
+//! bootstrap; a new stage is one folder and one line. No IO, no async.
+
+mod control_plane;
+mod etcd;
+mod os;
+mod pod_network;
+mod runtime;
+mod step;
+mod verify;
+mod worker;
+
+use crate::model::{Lab, Node, Platform};
+use crate::pki::{Bundle, PkiError};
+use crate::render::{RenderError, Templates};
+
+pub use step::{File, Step, fingerprint};
+
+/// Everything a stage may look at.
+#[derive(Debug)]
+pub struct Context<'a> {
+    /// The lab.
+    pub lab: &'a Lab,
+    /// Its surroundings.
+    pub platform: &'a Platform,
+    /// Its secrets.
+    pub bundle: &'a Bundle,
+    /// The group-binding certificate of this run.
+    pub super_admin: &'a crate::pki::Pair,
+    /// Templates.
+    pub templates: &'a Templates,
+}
+
+/// A stage's steps could not be made.
+#[derive(Debug)]
+pub struct StageError(pub String);
+
+impl std::fmt::Display for StageError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for StageError {}
+
+impl From<RenderError> for StageError {
+    fn from(error: RenderError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl From<PkiError> for StageError {
+    fn from(error: PkiError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// What must be done before a stage may start on a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum After {
+    /// That stage, on the same node.
+    SameNode(&'static str),
+    /// That stage, on every node that has it.
+    AllNodes(&'static str),
+}
+
+/// One row of the bootstrap.
+pub struct Stage {
+    /// Short name, used on the command line and in markers.
+    pub name: &'static str,
+    /// For people.
+    pub title: &'static str,
+    /// Why it is there.
+    pub why: &'static str,
+    /// What it waits for.
+    pub after: &'static [After],
+    /// The nodes it runs on.
+    pub nodes: fn(&Lab) -> Vec<&Node>,
+    /// What it does there.
+    pub steps: fn(&Context<'_>, &Node) -> Result<Vec<Step>, StageError>,
+}
+
+impl std::fmt::Debug for Stage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Stage({})", self.name)
+    }
+}
+
+/// The bootstrap, in the order it is told.
+pub const STAGES: &[Stage] = &[
+    os::STAGE,
+    runtime::STAGE,
+    etcd::STAGE,
+    control_plane::STAGE,
+    pod_network::STAGE,
+    worker::STAGE,
+    verify::STAGE,
+];
+
+/// The stage of that name.
+pub fn stage(name: &str) -> Option<&'static Stage> {
+    STAGES.iter().find(|stage| stage.name == name)
+}
+
+/// `stage` and everything it needs, directly or not.
+pub fn with_needs(stage: &'static Stage) -> Vec<&'static Stage> {
+    let mut wanted = vec![stage.name];
+    let mut at = 0;
+    while let Some(name) = wanted.get(at).copied() {
+        at += 1;
+        let needs = STAGES.iter().find(|s| s.name == name).map_or(&[][..], |s| s.after);
+        for need in needs {
+            let (After::SameNode(name) | After::AllNodes(name)) = need;
+            if !wanted.contains(name) {
+                wanted.push(name);
+            }
+        }
+    }
+    STAGES.iter().filter(|stage| wanted.contains(&stage.name)).collect()
+}
+
+/// Packages of a node's operating system for `purpose`; none when artifacts bring them.
+fn packages(context: &Context<'_>, node: &Node, purpose: &str) -> Option<Step> {
+    let names = context.platform.os(&node.os)?.packages.get(purpose)?.clone();
+    Some(Step::Packages { names })
+}
+
+/// Where a binary is found on a node, and the step that puts it there: from the artifact disk
+/// when it is on it, else from a package.
+fn binary(context: &Context<'_>, name: &str) -> (String, Option<Step>) {
+    if context.platform.artifacts.binaries.contains(name) {
+        let path = format!("/usr/local/bin/{name}");
+        (path.clone(), Some(Step::Binary { name: name.into(), path }))
+    } else {
+        (format!("/usr/bin/{name}"), None)
+    }
+}

@@ -1,0 +1,70 @@
+//! `os`: what Kubernetes asks of the operating system, and names for the other nodes.
+
+use serde::Serialize;
+
+use super::{Context, Stage, StageError, Step};
+use crate::model::{Lab, Node};
+
+pub(super) const STAGE: Stage = Stage {
+    name: "os",
+    title: "Operating system",
+    why: "Kernel modules, forwarding, no swap, host names and the disk with the binaries: every \
+          later stage relies on them.",
+    after: &[],
+    nodes: |lab| lab.nodes.iter().collect(),
+    steps,
+};
+
+/// Kernel modules: overlay for container images, br_netfilter so that bridged pod traffic is seen
+/// by the service rules, conntrack for them.
+const MODULES: &str = "overlay\nbr_netfilter\nnf_conntrack\n";
+
+#[derive(Serialize)]
+struct Data {
+    artifacts: bool,
+}
+
+fn steps(context: &Context<'_>, _node: &Node) -> Result<Vec<Step>, StageError> {
+    let sysctl = context.templates.render("stages/os/sysctl.conf.j2", &())?;
+    let artifacts = context.platform.artifact_volume().is_some();
+    let mut steps = vec![
+        Step::file("/etc/modules-load.d/lab.conf", MODULES),
+        Step::file("/etc/sysctl.d/90-lab.conf", sysctl),
+        Step::file("/etc/systemd/journald.conf.d/lab.conf", "[Journal]\nSystemMaxUse=200M\n"),
+        Step::Block { path: "/etc/hosts".into(), content: hosts(context.lab) },
+        Step::Run {
+            title: "load kernel modules and apply kernel settings".into(),
+            unless: None,
+            script: "modprobe -a overlay br_netfilter nf_conntrack\nsysctl -q -p /etc/sysctl.d/90-lab.conf\n".into(),
+        },
+        Step::Run {
+            title: "turn swap off".into(),
+            unless: Some("test -z \"$(swapon --show --noheadings)\"".into()),
+            script: "swapoff -a\nsed -i '/\\sswap\\s/ s/^[^#]/# off: kubelet wants no swap: &/' /etc/fstab\n".into(),
+        },
+    ];
+    if artifacts {
+        let mount = context.templates.render("stages/os/opt-lab.mount.j2", &Data { artifacts })?;
+        steps.push(Step::file("/etc/systemd/system/opt-lab.mount", mount));
+        steps.push(Step::Unit { name: "opt-lab.mount".into() });
+    }
+    steps.push(Step::Wait {
+        title: "the clock is within a day of the certificates".into(),
+        probe: "test \"$(date +%s)\" -gt 1700000000".into(),
+        timeout: 30,
+        hint: "timedatectl".into(),
+    });
+    Ok(steps)
+}
+
+/// Lines for /etc/hosts: every node and floating address, full name first.
+pub(super) fn hosts(lab: &Lab) -> String {
+    let mut text = String::new();
+    for node in &lab.nodes {
+        text.push_str(&format!("{} {} {}\n", node.address, node.fqdn, node.name));
+    }
+    for vip in &lab.vips {
+        text.push_str(&format!("{} {}.{} {}\n", vip.address, vip.name, lab.domain, vip.name));
+    }
+    text
+}

@@ -1,0 +1,64 @@
+//! `runtime`: containerd, and the images that no registry needs to be asked for.
+
+use serde::Serialize;
+
+use super::{After, Context, Stage, StageError, Step};
+use crate::model::{Node, Role};
+
+/// Name of the image that holds a pod's namespaces. The archive of that name in a built image is
+/// used; where there is none, the registry's pause image gets the name.
+pub(super) const SANDBOX_IMAGE: &str = "lab.local/pause:1";
+const REGISTRY_PAUSE: &str = "registry.k8s.io/pause:3.10";
+
+pub(super) const STAGE: Stage = Stage {
+    name: "runtime",
+    title: "Container runtime",
+    why: "The kubelet starts no container itself: containerd does, through runc and the CNI plugins.",
+    after: &[After::SameNode("os")],
+    nodes: |lab| lab.with_role(Role::Worker).collect(),
+    steps,
+};
+
+#[derive(Serialize)]
+struct Data<'a> {
+    sandbox: &'a str,
+    cni_bin: &'a str,
+}
+
+fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
+    let cni_bin = context.platform.os(&node.os).map_or("/usr/lib/cni", |os| os.cni_bin.as_str());
+    let config = context.templates.render(
+        "stages/runtime/config.toml.j2",
+        &Data { sandbox: SANDBOX_IMAGE, cni_bin },
+    )?;
+    let mut steps: Vec<Step> = super::packages(context, node, "runtime").into_iter().collect();
+    steps.extend([
+        Step::file("/etc/containerd/config.toml", config),
+        Step::Unit { name: "containerd.service".into() },
+        Step::Wait {
+            title: "containerd answers".into(),
+            probe: "ctr version >/dev/null".into(),
+            timeout: 120,
+            hint: "journalctl -u containerd -n 30 --no-pager".into(),
+        },
+        Step::Run {
+            title: "import the image archives that are at hand".into(),
+            unless: None,
+            script: "for archive in /usr/share/lab/images/*.tar /opt/lab/images/*.tar; do\n  \
+                     test -e \"$archive\" || continue\n  \
+                     ctr --namespace k8s.io images import \"$archive\" >/dev/null\ndone\n"
+                .into(),
+        },
+        Step::Run {
+            title: format!("have the sandbox image {SANDBOX_IMAGE}"),
+            unless: Some(format!(
+                "ctr --namespace k8s.io images list --quiet | grep -qx {SANDBOX_IMAGE}"
+            )),
+            script: format!(
+                "ctr --namespace k8s.io images pull {REGISTRY_PAUSE} >/dev/null\n\
+                 ctr --namespace k8s.io images tag {REGISTRY_PAUSE} {SANDBOX_IMAGE}\n"
+            ),
+        },
+    ]);
+    Ok(steps)
+}

@@ -1,0 +1,169 @@
+//! Steps: what a stage does on one node, as data. Only the engine carries them out.
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use crate::model::name::hex;
+
+/// One thing to bring about on a node.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Step {
+    /// Packages that must be installed.
+    Packages {
+        /// Names in the node's own package family.
+        names: Vec<String>,
+    },
+    /// A directory.
+    Directory {
+        /// Absolute path.
+        path: String,
+        /// Octal permissions.
+        mode: u32,
+        /// `user:group`.
+        owner: String,
+    },
+    /// A whole file.
+    File(File),
+    /// A fenced block in a file that others own, too.
+    Block {
+        /// Absolute path.
+        path: String,
+        /// Lines between the fences.
+        content: String,
+    },
+    /// A binary from the artifact disk, linked to where it is expected.
+    Binary {
+        /// File name on the disk.
+        name: String,
+        /// Absolute path of the link.
+        path: String,
+    },
+    /// A systemd unit that must be enabled and run with its current files.
+    Unit {
+        /// Unit name with suffix.
+        name: String,
+    },
+    /// A script; the only untyped step.
+    Run {
+        /// What it does, for people.
+        title: String,
+        /// Shell condition under which there is nothing to do.
+        unless: Option<String>,
+        /// POSIX shell, run as root with `set -eu`.
+        script: String,
+    },
+    /// A condition that comes true by itself.
+    Wait {
+        /// What is waited for.
+        title: String,
+        /// Shell command that succeeds once it is true.
+        probe: String,
+        /// Seconds it may take.
+        timeout: u64,
+        /// Command whose output explains a failure.
+        hint: String,
+    },
+}
+
+/// A whole file on a node.
+#[derive(Clone, Serialize)]
+pub struct File {
+    /// Absolute path.
+    pub path: String,
+    /// Octal permissions.
+    pub mode: u32,
+    /// `user:group`.
+    pub owner: String,
+    /// Content.
+    pub content: String,
+    /// Never shown.
+    pub secret: bool,
+    /// Made anew on every run and removed by a later step; left out of the fingerprint.
+    pub transient: bool,
+}
+
+impl std::fmt::Debug for File {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "File({} {:o} {} {} bytes)", self.path, self.mode, self.owner, self.content.len())
+    }
+}
+
+impl Step {
+    /// A file everybody may read, owned by root.
+    pub fn file(path: impl Into<String>, content: impl Into<String>) -> Step {
+        Step::File(File {
+            path: path.into(),
+            mode: 0o644,
+            owner: "root:root".into(),
+            content: content.into(),
+            secret: false,
+            transient: false,
+        })
+    }
+
+    /// A file only root may read whose content is no secret (CIS wants 600 on units and configs).
+    pub fn private(path: impl Into<String>, content: impl Into<String>) -> Step {
+        match Step::file(path, content) {
+            Step::File(file) => Step::File(File { mode: 0o600, ..file }),
+            other => other,
+        }
+    }
+
+    /// A file that holds a secret: mode 600, never shown.
+    pub fn secret(path: impl Into<String>, content: impl Into<String>) -> Step {
+        match Step::private(path, content) {
+            Step::File(file) => Step::File(File { secret: true, ..file }),
+            other => other,
+        }
+    }
+
+    /// The same file with another owner.
+    pub fn owned_by(self, owner: &str) -> Step {
+        match self {
+            Step::File(file) => Step::File(File { owner: owner.into(), ..file }),
+            other => other,
+        }
+    }
+
+    /// The same file, left out of the fingerprint.
+    pub fn transient(self) -> Step {
+        match self {
+            Step::File(file) => Step::File(File { transient: true, ..file }),
+            other => other,
+        }
+    }
+
+    /// A directory owned by root.
+    pub fn directory(path: &str, mode: u32) -> Step {
+        Step::Directory { path: path.into(), mode, owner: "root:root".into() }
+    }
+
+    /// One line for people.
+    pub fn title(&self) -> String {
+        match self {
+            Step::Packages { names } => format!("install packages {}", names.join(", ")),
+            Step::Directory { path, .. } => format!("make directory {path}"),
+            Step::File(file) => format!("write {}", file.path),
+            Step::Block { path, .. } => format!("keep a block in {path}"),
+            Step::Binary { name, path } => format!("link {path} to {name} on the artifact disk"),
+            Step::Unit { name } => format!("enable and restart {name}"),
+            Step::Run { title, .. } => title.clone(),
+            Step::Wait { title, .. } => format!("wait until {title}"),
+        }
+    }
+}
+
+/// What a stage does on one node, as a hash: the stage reruns when it changes.
+pub fn fingerprint(steps: &[Step]) -> String {
+    let mut hash = Sha256::new();
+    for step in steps {
+        if matches!(step, Step::File(file) if file.transient) {
+            continue;
+        }
+        // Steps are plain data; their JSON cannot fail.
+        hash.update(serde_json::to_vec(step).unwrap_or_default());
+        hash.update([0]);
+    }
+    hex(&hash.finalize())
+}

@@ -1,0 +1,84 @@
+//! `verify`: proof that the parts make a cluster: every node Ready, a pod running on each worker.
+
+use serde::Serialize;
+
+use super::{After, Context, Stage, StageError, Step};
+use crate::model::{Node, Role};
+
+pub(super) const STAGE: Stage = Stage {
+    name: "verify",
+    title: "Verification",
+    why: "Running services are no cluster yet: nodes must be Ready and pods must start on them.",
+    after: &[
+        After::AllNodes("control-plane"),
+        After::AllNodes("worker"),
+        After::AllNodes("pod-network"),
+    ],
+    nodes: |lab| lab.with_role(Role::ControlPlane).take(1).collect(),
+    steps,
+};
+
+const KUBECTL: &str = "kubectl --kubeconfig=/etc/kubernetes/admin.conf";
+const PODS: &str = "/etc/kubernetes/lab/verify-pods.yaml";
+
+#[derive(Serialize)]
+struct Data<'a> {
+    workers: Vec<&'a str>,
+    image: &'a str,
+}
+
+fn steps(context: &Context<'_>, _node: &Node) -> Result<Vec<Step>, StageError> {
+    let workers: Vec<&str> =
+        context.lab.with_role(Role::Worker).map(|node| node.name.as_str()).collect();
+    let data = Data { workers, image: super::runtime::SANDBOX_IMAGE };
+    let pods = context.templates.render("stages/verify/pods.yaml.j2", &data)?;
+    let count = data.workers.len();
+    let mut steps = vec![Step::private(PODS, pods)];
+    steps.push(Step::Wait {
+        title: format!("{count} of {count} nodes are Ready"),
+        probe: format!(
+            "test \"$({KUBECTL} get nodes {} --no-headers 2>/dev/null | grep -c ' Ready ')\" -eq {count}",
+            data.workers.join(" ")
+        ),
+        timeout: 900,
+        hint: format!("{KUBECTL} get nodes -o wide; {KUBECTL} describe nodes | grep -A8 Conditions: | tail -n 30"),
+    });
+    let label = |node: &&Node| {
+        let roles = node.roles.iter().map(|role| format!("node-role.kubernetes.io/{role}="));
+        format!("{KUBECTL} label node {} --overwrite {} >/dev/null\n", node.name, roles.collect::<Vec<_>>().join(" "))
+    };
+    let labels: Vec<&Node> = context.lab.with_role(Role::Worker).collect();
+    steps.push(Step::Run {
+        title: "label the nodes with their roles".into(),
+        unless: None,
+        script: labels.iter().map(label).collect(),
+    });
+    steps.push(Step::Wait {
+        title: "the default service account exists".into(),
+        probe: format!(
+            "{KUBECTL} create namespace lab-verify >/dev/null 2>&1; \
+             {KUBECTL} -n lab-verify get serviceaccount default >/dev/null 2>&1"
+        ),
+        timeout: 300,
+        hint: "journalctl -u kube-controller-manager -n 30 --no-pager".into(),
+    });
+    steps.push(Step::Run {
+        title: "start a pod on every worker".into(),
+        unless: None,
+        script: format!("{KUBECTL} apply -f {PODS} >/dev/null\n"),
+    });
+    steps.push(Step::Wait {
+        title: format!("{count} of {count} pods run"),
+        probe: format!(
+            "test \"$({KUBECTL} -n lab-verify get pods --no-headers 2>/dev/null | grep -c ' Running ')\" -eq {count}"
+        ),
+        timeout: 600,
+        hint: format!("{KUBECTL} -n lab-verify describe pods | tail -n 30"),
+    });
+    steps.push(Step::Run {
+        title: "remove the pods again".into(),
+        unless: None,
+        script: format!("{KUBECTL} delete namespace lab-verify --wait=false >/dev/null\n"),
+    });
+    Ok(steps)
+}

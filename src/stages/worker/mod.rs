@@ -1,0 +1,75 @@
+//! `worker`: the kubelet and kube-proxy.
+
+use serde::Serialize;
+
+use super::{After, Context, Stage, StageError, Step};
+use crate::model::version::Capabilities;
+use crate::model::{Lab, Node, Role};
+use crate::pki::{Identity, Issuer, kubeconfig};
+
+pub(super) const STAGE: Stage = Stage {
+    name: "worker",
+    title: "Worker",
+    why: "The kubelet starts the pods that were scheduled to its node; kube-proxy leads service \
+          addresses to them.",
+    after: &[After::SameNode("runtime"), After::SameNode("pod-network")],
+    nodes: |lab| lab.with_role(Role::Worker).collect(),
+    steps,
+};
+
+#[derive(Serialize)]
+struct Data<'a> {
+    lab: &'a Lab,
+    node: &'a Node,
+    ciphers: Vec<&'a str>,
+    dns: String,
+    capabilities: Capabilities,
+}
+
+fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
+    let (lab, bundle) = (context.lab, context.bundle);
+    let Some(endpoint) = lab.api_endpoint() else {
+        return Err(StageError("find an API server for the worker: the lab has no controller".into()));
+    };
+    let server = format!("https://{endpoint}:6443");
+    let ca = bundle.ca(Issuer::Kubernetes)?;
+    let data = Data {
+        lab,
+        node,
+        ciphers: super::etcd::CIPHERS.split(',').collect(),
+        dns: lab.kubernetes.dns_service().to_string(),
+        capabilities: context.platform.version.capabilities(),
+    };
+    let render = |name: &str| context.templates.render(&format!("stages/worker/{name}.j2"), &data);
+    let user = format!("system:node:{}", node.name);
+    let client = bundle.pair(Identity::KubeletClient(node))?;
+    let serving = bundle.pair(Identity::KubeletServer(node))?;
+    let proxy = bundle.pair(Identity::Proxy)?;
+    let config = |user: &str, pair| kubeconfig(&lab.name, &server, ca, user, pair);
+
+    let mut steps: Vec<Step> =
+        ["kubelet", "kube-proxy"].iter().filter_map(|name| super::binary(context, name).1).collect();
+    steps.extend([
+        Step::directory("/etc/kubernetes", 0o755),
+        Step::directory("/var/lib/kubelet/pki", 0o755),
+        Step::directory("/var/lib/kube-proxy", 0o755),
+        Step::file("/etc/kubernetes/pki/ca.crt", ca),
+        Step::file("/var/lib/kubelet/pki/kubelet.crt", &serving.certificate),
+        Step::secret("/var/lib/kubelet/pki/kubelet.key", &serving.key),
+        Step::secret("/var/lib/kubelet/kubeconfig", config(&user, client)),
+        Step::private("/var/lib/kubelet/config.yaml", render("kubelet.yaml")?),
+        Step::secret("/var/lib/kube-proxy/kubeconfig", config("system:kube-proxy", proxy)),
+        Step::private("/var/lib/kube-proxy/config.conf", render("kube-proxy.yaml")?),
+        Step::private("/etc/systemd/system/kubelet.service", render("kubelet.service")?),
+        Step::private("/etc/systemd/system/kube-proxy.service", render("kube-proxy.service")?),
+        Step::Unit { name: "kubelet.service".into() },
+        Step::Unit { name: "kube-proxy.service".into() },
+        Step::Wait {
+            title: "the kubelet answers".into(),
+            probe: "curl -fsS http://127.0.0.1:10248/healthz >/dev/null 2>&1".into(),
+            timeout: 300,
+            hint: "journalctl -u kubelet -n 30 --no-pager".into(),
+        },
+    ]);
+    Ok(steps)
+}
