@@ -4,8 +4,11 @@
 //! [`model`] nouns · `pki` secrets · `render` text · `stages` steps · `plan` difference ·
 //! `drivers` hands · `engine` conductor · `cli` mouth.
 
+pub mod engine;
 pub mod model;
+pub mod cli;
 pub mod drivers;
 pub mod pki;
+pub mod plan;
 pub mod render;
 pub mod stages;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
+use crate::model::inventory::Inventory;
 use crate::render::{DomainSpec, NetworkSpec, PoolSpec, VolumeSpec};
 
 /// A call to the hypervisor failed.
@@ -42,75 +43,6 @@ impl std::error::Error for HypervisorError {}
 /// Result of a hypervisor call.
 pub type Result<T> = std::result::Result<T, HypervisorError>;
 
-/// Who made an object, from its metadata.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mark {
-    /// Lab id.
-    pub lab: Uuid,
-    /// Node name, on domains.
-    pub node: Option<String>,
-    /// Hash of the definition it was made from.
-    pub hash: String,
-}
-
-/// A domain as found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FoundDomain {
-    /// Libvirt name.
-    pub name: String,
-    /// Libvirt id.
-    pub uuid: Uuid,
-    /// Whose it is; `None` for objects that `lab` did not make.
-    pub mark: Option<Mark>,
-    /// True while it runs.
-    pub active: bool,
-    /// MAC addresses of its cards, lower case.
-    pub macs: Vec<String>,
-}
-
-/// A network as found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FoundNetwork {
-    /// Libvirt name.
-    pub name: String,
-    /// Libvirt id.
-    pub uuid: Uuid,
-    /// Whose it is.
-    pub mark: Option<Mark>,
-    /// True while it is up.
-    pub active: bool,
-    /// Its IPv4 networks.
-    pub cidrs: Vec<ipnet::Ipv4Net>,
-    /// Its bridge.
-    pub bridge: Option<String>,
-}
-
-/// A storage pool as found. Pools carry no metadata: ours are known by their stable id.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FoundPool {
-    /// Libvirt name.
-    pub name: String,
-    /// Libvirt id.
-    pub uuid: Uuid,
-    /// True while it is started.
-    pub active: bool,
-    /// Names of its volumes; empty while it is not started.
-    pub volumes: Vec<String>,
-    /// Directory of its volumes.
-    pub path: Option<String>,
-}
-
-/// Everything a hypervisor holds, ours and others'.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Inventory {
-    /// Domains.
-    pub domains: Vec<FoundDomain>,
-    /// Networks.
-    pub networks: Vec<FoundNetwork>,
-    /// Storage pools.
-    pub pools: Vec<FoundPool>,
-}
-
 /// What fills a volume.
 #[derive(Clone, Debug)]
 pub enum Content {
@@ -126,12 +58,6 @@ pub enum Content {
 pub trait Hypervisor: Send + Sync {
     /// The address it was reached at.
     fn uri(&self) -> String;
-
-    /// Directory, on the hypervisor's host, for the volumes of the pool `name`.
-    fn pool_path(&self, name: &str) -> String;
-
-    /// File, on the hypervisor's host, that a domain's console is logged to.
-    fn console_path(&self, domain: &str) -> String;
 
     /// Reads everything there is. Changes nothing.
     ///
@@ -204,15 +130,10 @@ pub trait Hypervisor: Send + Sync {
     /// # Errors
     /// When the hypervisor refuses.
     fn remove_pool(&self, uuid: Uuid) -> Result<()>;
-
-    /// The last lines of a guest's console, when they can be read.
-    fn console_tail(&self, domain: &str) -> Option<String> {
-        tail(Path::new(&self.console_path(domain)))
-    }
 }
 
 /// The last few readable lines of a file.
-pub(super) fn tail(path: &Path) -> Option<String> {
+pub fn tail(path: &Path) -> Option<String> {
     let bytes = std::fs::read(path).ok()?;
     let text = String::from_utf8_lossy(&bytes);
     let printable = |c: char| !c.is_control() || c == '\n';

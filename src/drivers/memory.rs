@@ -6,10 +6,10 @@ use std::sync::Mutex;
 use uuid::Uuid;
 
 use super::guest::{Answer, Guest, GuestError, Output, Put};
-use super::hypervisor::{
-    Content, FoundDomain, FoundNetwork, FoundPool, Hypervisor, HypervisorError, Inventory, Result,
-};
+use super::hypervisor::{Content, Hypervisor, HypervisorError, Result};
+use crate::model::inventory::{FoundDomain, FoundNetwork, FoundPool, Inventory};
 use super::libvirt::parse_document;
+use crate::stages::marker;
 use crate::render::{DomainSpec, NetworkSpec, PoolSpec, VolumeSpec};
 
 #[derive(Debug, Default)]
@@ -68,14 +68,6 @@ impl Hypervisor for MemoryHypervisor {
         "memory:".into()
     }
 
-    fn pool_path(&self, name: &str) -> String {
-        format!("/pools/{name}")
-    }
-
-    fn console_path(&self, domain: &str) -> String {
-        format!("/consoles/{domain}-console.log")
-    }
-
     fn inventory(&self) -> Result<Inventory> {
         Ok(self.state().inventory.clone())
     }
@@ -84,7 +76,7 @@ impl Hypervisor for MemoryHypervisor {
         if self.state().inventory.pools.iter().any(|found| found.uuid == pool.uuid) {
             return Ok(());
         }
-        let path = Some(self.pool_path(&pool.name));
+        let path = Some(format!("/pools/{}", pool.name));
         let found =
             FoundPool { name: pool.name.clone(), uuid: pool.uuid, active: true, volumes: vec![], path };
         self.change(format!("pool {}", pool.name), |all| all.pools.push(found))
@@ -225,8 +217,8 @@ impl MemoryGuest {
 impl Guest for MemoryGuest {
     fn run<'a>(&'a self, script: &'a str) -> Answer<'a, Output> {
         Box::pin(async move {
-            if script == crate::engine::READ_MARKERS {
-                let prefix = crate::engine::MARKERS;
+            if script == marker::READ {
+                let prefix = marker::DIRECTORY;
                 let state = self.state();
                 let markers = state.files.iter().filter(|(path, _)| path.starts_with(prefix));
                 let text: String = markers.map(|(_, text)| text.as_str()).collect();

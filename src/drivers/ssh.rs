@@ -201,28 +201,29 @@ impl Ssh {
     /// # Errors
     /// When the node cannot be reached or hangs up before the command's end.
     pub async fn exec(&self, command: &str, input: &[u8]) -> Result<Output, GuestError> {
-        let mut channel = self.channel().await?;
+        let channel = self.channel().await?;
         channel.exec(true, command).await.map_err(|error| self.fail(error))?;
-        let (mut reader, writer) = {
-            channel.data(input).await.map_err(|error| self.fail(error))?;
-            channel.eof().await.map_err(|error| self.fail(error))?;
-            channel.split()
+        let (mut reader, writer) = channel.split();
+        // Both ways at once: a command may answer before it has read everything.
+        let send = async {
+            writer.data(input).await?;
+            writer.eof().await
         };
         let mut output = Output::default();
         let mut status = None;
-        while let Some(message) = reader.wait().await {
-            match message {
-                ChannelMsg::Data { data } => output.stdout.extend_from_slice(&data),
-                ChannelMsg::ExtendedData { data, .. } => output.stderr.extend_from_slice(&data),
-                ChannelMsg::ExitStatus { exit_status } => status = Some(exit_status),
-                ChannelMsg::ExitSignal { signal_name, .. } => {
-                    output.stderr.extend_from_slice(format!("killed by {signal_name:?}\n").as_bytes());
-                    status = Some(255);
+        let receive = async {
+            while let Some(message) = reader.wait().await {
+                match message {
+                    ChannelMsg::Data { data } => output.stdout.extend_from_slice(&data),
+                    ChannelMsg::ExtendedData { data, .. } => output.stderr.extend_from_slice(&data),
+                    ChannelMsg::ExitStatus { exit_status } => status = Some(exit_status),
+                    ChannelMsg::ExitSignal { .. } => status = Some(255),
+                    _ => {}
                 }
-                _ => {}
             }
-        }
-        drop(writer);
+        };
+        // A command that ends without reading its input closes the way there; its status counts.
+        let (_, ()) = tokio::join!(send, receive);
         output.status = status.ok_or_else(|| self.fail("the connection was cut before the command ended"))?;
         Ok(output)
     }
@@ -280,7 +281,9 @@ fn archive(items: &[Put]) -> std::io::Result<Vec<u8>> {
 impl Guest for Ssh {
     fn run<'a>(&'a self, script: &'a str) -> Answer<'a, Output> {
         Box::pin(async move {
-            let text = format!("set -eu\n{script}\n");
+            // Some distributions keep /usr/local out of what sudo searches.
+            let path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+            let text = format!("set -eu\nexport PATH={path}\n{script}\n");
             self.exec("sudo -n /bin/sh -s", text.as_bytes()).await
         })
     }

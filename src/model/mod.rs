@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod cloud_config;
+pub mod inventory;
 pub mod lab;
 pub mod name;
 pub mod os;

@@ -81,3 +81,35 @@ impl Platform {
         Some(format!("artifacts-{digest}.img"))
     }
 }
+
+/// Where things are on the computer that libvirt runs on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// Volumes: one directory per pool below it.
+    pub pools: String,
+    /// Console logs.
+    pub consoles: String,
+    /// Libvirt reads this computer's files as `lab` does: images need not be handed over.
+    pub local: bool,
+}
+
+impl Layout {
+    /// Where a system libvirt keeps such things.
+    pub fn system() -> Self {
+        Self {
+            pools: "/var/lib/libvirt/lab".into(),
+            consoles: "/var/log/libvirt/qemu".into(),
+            local: false,
+        }
+    }
+
+    /// Directory of a pool.
+    pub fn pool(&self, name: &str) -> String {
+        format!("{}/{name}", self.pools)
+    }
+
+    /// File that a domain's console is logged to.
+    pub fn console(&self, domain: &str) -> String {
+        format!("{}/{domain}-console.log", self.consoles)
+    }
+}

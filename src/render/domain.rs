@@ -33,12 +33,22 @@ struct Data<'a> {
     pool: String,
     overlay: String,
     seed: String,
-    artifacts: Option<String>,
+    artifacts: Option<&'a str>,
     console: &'a str,
 }
 
-/// Renders a node's domain. `boot` are the host paths of kernel and initrd for direct boot,
-/// `console` the host file that the serial console is logged to.
+/// Paths on the libvirt host that a domain refers to besides its own volumes.
+#[derive(Clone, Debug)]
+pub struct Placement {
+    /// Kernel and initrd for direct boot.
+    pub boot: Option<(String, String)>,
+    /// The artifact disk.
+    pub artifacts: Option<String>,
+    /// File that the serial console is logged to.
+    pub console: String,
+}
+
+/// Renders a node's domain.
 ///
 /// # Errors
 /// When the template cannot be rendered.
@@ -47,8 +57,7 @@ pub fn domain(
     lab: &Lab,
     node: &Node,
     platform: &Platform,
-    boot: Option<&(String, String)>,
-    console: &str,
+    placement: &Placement,
 ) -> Result<DomainSpec, RenderError> {
     use crate::model::platform::Acceleration;
     let kvm = platform.acceleration == Acceleration::Kvm;
@@ -58,13 +67,13 @@ pub fn domain(
         hash: "",
         domain_type: platform.acceleration.domain_type(),
         cpu_mode: if kvm { "host-passthrough" } else { "maximum" },
-        kernel: boot.map(|(kernel, _)| kernel.as_str()),
-        initrd: boot.map(|(_, initrd)| initrd.as_str()),
+        kernel: placement.boot.as_ref().map(|(kernel, _)| kernel.as_str()),
+        initrd: placement.boot.as_ref().map(|(_, initrd)| initrd.as_str()),
         pool: lab.pool(),
         overlay: super::volume::overlay_name(node),
         seed: super::volume::seed_name(node),
-        artifacts: platform.artifact_volume(),
-        console,
+        artifacts: placement.artifacts.as_deref(),
+        console: &placement.console,
     };
     let template = "xml-templates/domain.xml.j2";
     let hash = super::volume::sha256(&templates.render(template, &data)?);

@@ -8,8 +8,8 @@ mod seed;
 mod templates;
 mod volume;
 
-pub use domain::{DomainSpec, domain};
+pub use domain::{DomainSpec, Placement, domain};
 pub use network::{NetworkSpec, network};
 pub use seed::{Seed, seed};
 pub use templates::{CLOUD_INIT, RenderError, TOPOLOGIES, Templates, XML_TEMPLATES};
-pub use volume::{PoolSpec, VolumeSpec, base_volume, overlay, pool, raw_volume};
+pub use volume::{PoolSpec, VolumeSpec, base_volume, overlay, overlay_name, pool, raw_volume, seed_name};

@@ -35,12 +35,12 @@ pub(super) fn sha256(text: &str) -> String {
 }
 
 /// Name of a node's own disk.
-pub(super) fn overlay_name(node: &Node) -> String {
+pub fn overlay_name(node: &Node) -> String {
     format!("{}.qcow2", node.name)
 }
 
 /// Name of a node's seed disk.
-pub(super) fn seed_name(node: &Node) -> String {
+pub fn seed_name(node: &Node) -> String {
     format!("{}-seed.img", node.name)
 }
 

@@ -1,8 +1,10 @@
 //! Stages: pure functions from the model to steps. `STAGES` is the table of contents of a
 //! bootstrap; a new stage is one folder and one line. No IO, no async.
 
+pub mod checks;
 mod control_plane;
 mod etcd;
+pub mod marker;
 mod os;
 mod pod_network;
 mod runtime;

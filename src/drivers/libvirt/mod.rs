@@ -2,6 +2,7 @@
 
 mod observe;
 mod storage;
+mod update;
 
 use std::sync::Mutex;
 
@@ -10,32 +11,18 @@ use virt::connect::Connect;
 use virt::domain::Domain;
 use virt::network::Network;
 
-use super::hypervisor::{Content, Hypervisor, HypervisorError, Inventory, Result};
+pub use observe::parse as parse_document;
+
+use super::hypervisor::{Content, Hypervisor, HypervisorError, Result};
+use crate::model::inventory::Inventory;
 use crate::render::{DomainSpec, NetworkSpec, PoolSpec, VolumeSpec};
-
-/// Directories on the libvirt host.
-#[derive(Clone, Debug)]
-pub struct Layout {
-    /// Volumes: one directory per pool below it.
-    pub pools: String,
-    /// Console logs.
-    pub consoles: String,
-}
-
-impl Layout {
-    /// Where a system libvirt keeps such things.
-    pub fn system() -> Self {
-        Self { pools: "/var/lib/libvirt/lab".into(), consoles: "/var/log/libvirt/qemu".into() }
-    }
-}
 
 /// A connection to libvirt.
 pub struct Libvirt {
     connect: Connect,
     uri: String,
-    layout: Layout,
     /// libvirt refuses other pool operations while one of a pool's volumes is being made.
-    pub(self) pools: Mutex<()>,
+    pools: Mutex<()>,
 }
 
 /// An error with what was being done.
@@ -49,7 +36,7 @@ impl Libvirt {
     ///
     /// # Errors
     /// When libvirt does not answer there, with what usually helps.
-    pub fn open(uri: &str, layout: Layout) -> Result<Self> {
+    pub fn open(uri: &str) -> Result<Self> {
         // libvirt's own complaints on standard error would stand beside ours.
         virt::error::clear_error_callback();
         let connect = Connect::open(Some(uri)).map_err(|error| {
@@ -60,7 +47,7 @@ impl Libvirt {
             };
             failed(format!("connect to libvirt at {uri}"))(error).hint(known)
         })?;
-        Ok(Self { connect, uri: uri.into(), layout, pools: Mutex::new(()) })
+        Ok(Self { connect, uri: uri.into(), pools: Mutex::new(()) })
     }
 
     fn is_test(&self) -> bool {
@@ -93,14 +80,6 @@ impl Hypervisor for Libvirt {
         self.uri.clone()
     }
 
-    fn pool_path(&self, name: &str) -> String {
-        format!("{}/{name}", self.layout.pools)
-    }
-
-    fn console_path(&self, domain: &str) -> String {
-        format!("{}/{domain}-console.log", self.layout.consoles)
-    }
-
     fn inventory(&self) -> Result<Inventory> {
         observe::inventory(&self.connect)
     }
@@ -127,10 +106,15 @@ impl Hypervisor for Libvirt {
         let found = self.connect.lookup_network_by_name(name).ok();
         let found = found.and_then(|network| network.uuid_string().ok());
         self.refuse_foreign("network", name, found, network.uuid)?;
+        let live = self.find_network(network.uuid).filter(|n| n.is_active().unwrap_or(false));
+        let before = live.as_ref().and_then(|network| network.xml_desc(0).ok());
         let defined = self
             .connect
             .define_network_xml(&network.xml)
             .map_err(failed(format!("define network '{name}'")))?;
+        if let (Some(live), Some(before)) = (live, before) {
+            update::live(&live, &before, &network.xml)?;
+        }
         if !defined.is_active().unwrap_or(false) {
             defined.create().map_err(|error| {
                 failed(format!("start network '{name}'"))(error)

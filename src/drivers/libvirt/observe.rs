@@ -9,9 +9,8 @@ use uuid::Uuid;
 use virt::connect::Connect;
 
 use super::failed;
-use crate::drivers::hypervisor::{
-    FoundDomain, FoundNetwork, FoundPool, HypervisorError, Inventory, Mark, Result,
-};
+use crate::drivers::hypervisor::{HypervisorError, Result};
+use crate::model::inventory::{FoundDomain, FoundNetwork, FoundPool, Inventory, Mark};
 
 pub(super) fn inventory(connect: &Connect) -> Result<Inventory> {
     let mut found = Inventory::default();
@@ -29,7 +28,9 @@ pub(super) fn inventory(connect: &Connect) -> Result<Inventory> {
         });
     }
     for network in connect.list_all_networks(0).map_err(failed("list the networks"))? {
-        let Ok(xml) = network.xml_desc(0) else { continue };
+        // The stored definition, whose mark is the newest; the running one keeps its old mark.
+        let flags = virt::sys::VIR_NETWORK_XML_INACTIVE;
+        let Ok(xml) = network.xml_desc(flags).or_else(|_| network.xml_desc(0)) else { continue };
         let parsed = parse(&xml)?;
         found.networks.push(FoundNetwork {
             name: network.name().unwrap_or_default(),
@@ -120,7 +121,7 @@ fn element(tag: &BytesStart<'_>, parsed: &mut Parsed) {
     }
 }
 
-fn attribute(tag: &BytesStart<'_>, name: &str) -> Option<String> {
+pub(super) fn attribute(tag: &BytesStart<'_>, name: &str) -> Option<String> {
     let found = tag.attributes().flatten().find(|a| a.key.as_ref() == name)?;
     quick_xml::escape::unescape(found.value.as_ref()).ok().map(std::borrow::Cow::into_owned)
 }

@@ -16,8 +16,8 @@ use std::process::{Command, Stdio};
 use uuid::Uuid;
 
 use super::hypervisor::{HypervisorError, Result};
-use super::libvirt::Layout;
 use super::store;
+use crate::model::platform::Layout;
 
 pub use control::{dial, ping};
 pub use supervisor::{run_init, run_supervisor};
@@ -55,7 +55,7 @@ impl PrivateEngine {
     /// Directories as libvirt inside sees them: the same as outside.
     pub fn layout(&self) -> Layout {
         let path = |name: &str| self.dir.join(name).display().to_string();
-        Layout { pools: path("pools"), consoles: path("consoles") }
+        Layout { pools: path("pools"), consoles: path("consoles"), local: true }
     }
 
     /// True when its supervisor answers.

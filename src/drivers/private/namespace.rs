@@ -48,6 +48,10 @@ pub(super) fn cover(dir: &Path, run: &Path, hide_kvm: bool) -> io::Result<()> {
         let plain = dir.join("no-kvm");
         fs::write(&plain, "")?;
         bind(&plain, "/dev/kvm")?;
+        // Read-only, too: to root a writable file looks usable, and libvirt asks QEMU each time.
+        let flags = MsFlags::MS_BIND | MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY;
+        mount(None::<&str>, "/dev/kvm", None::<&str>, flags, None::<&str>)
+            .map_err(io::Error::from)?;
     }
     fs::create_dir_all(run.join("libvirt/common"))?;
     bind(run, "/run")

@@ -1,0 +1,229 @@
+//! What can be typed.
+
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+
+/// Kubernetes labs on libvirt/KVM, the hard way, from one topology file.
+#[derive(Debug, Parser)]
+#[command(name = "lab", version, propagate_version = true, max_term_width = 100)]
+#[command(after_help = "Examples:
+  lab init --from three > lab.yaml   write a topology to start from
+  lab up                             build it, to Ready nodes
+  lab kubectl get nodes              use it
+  lab down                           leave nothing behind
+
+Exit codes: 0 ok, 1 failed, 2 usage or invalid topology or failed preflight,
+3 changes pending (plan --detailed-exitcode), 75 another run holds the lab, 130 interrupted.")]
+pub(super) struct Args {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options that every command understands.
+#[derive(Clone, Debug, ClapArgs)]
+pub(super) struct Global {
+    /// Topology: a file, `-` for standard input, or the name of a shipped one [default: lab.yaml]
+    #[arg(short, long, global = true, env = "LAB_FILE", value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// A lab that exists, by its name; its topology is the one it was made from
+    #[arg(short, long, global = true, env = "LAB_NAME", value_name = "NAME", conflicts_with = "file")]
+    pub lab: Option<String>,
+    /// Where guests run
+    #[arg(long, global = true, env = "LAB_ENGINE", value_enum, default_value_t = Engine::Auto)]
+    pub engine: Engine,
+    /// Form of the data on standard output
+    #[arg(short, long, global = true, env = "LAB_OUTPUT", value_enum, default_value_t = Format::Table)]
+    pub output: Format,
+    /// Say each step
+    #[arg(short, long, global = true, conflicts_with = "quiet")]
+    pub verbose: bool,
+    /// Say only what went wrong
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum, PartialEq, Eq)]
+pub(super) enum Engine {
+    /// The computer's libvirt when it answers, else a private one
+    Auto,
+    /// The computer's libvirt: LIBVIRT_DEFAULT_URI, or qemu:///system
+    System,
+    /// A libvirt of the lab's own, in namespaces of its own
+    Private,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum, PartialEq, Eq)]
+pub(super) enum Format {
+    /// For people
+    Table,
+    /// For programs
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Write a topology to start from
+    Init(Init),
+    /// Check the topology, offline
+    Validate,
+    /// Print the JSON Schema of topology files, for editors
+    Schema,
+    /// Show what `up` would do
+    Plan(Plan),
+    /// Make the lab what its topology says
+    Up(Up),
+    /// Show nodes and stages
+    Status,
+    /// Prove that the lab works
+    Verify,
+    /// Log in to a node, or run a command on it
+    Ssh(Ssh),
+    /// Run a command on many nodes at once
+    Exec(Exec),
+    /// Look at the stages of the bootstrap
+    Stage(Stage),
+    /// Print the administrator's kubeconfig
+    Kubeconfig,
+    /// Run kubectl against the lab; no kubectl is needed here
+    Kubectl(Kubectl),
+    /// Manage the guests' base images
+    Images(Images),
+    /// Remove everything the lab made, and nothing else
+    Down(Down),
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Example:\n  lab init --from single --name demo > lab.yaml")]
+pub(super) struct Init {
+    /// Shipped topology to start from
+    #[arg(long, default_value = "three")]
+    pub from: String,
+    /// Name of the new lab [default: that of the shipped topology]
+    #[arg(long)]
+    pub name: Option<String>,
+    /// File to write, which must not exist [default: lab.yaml on a terminal, else standard output]
+    #[arg(long, value_name = "FILE")]
+    pub to: Option<PathBuf>,
+    /// List the shipped topologies
+    #[arg(long)]
+    pub list: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Example:\n  lab plan -o json --detailed-exitcode || echo 'changes pending'")]
+pub(super) struct Plan {
+    /// Exit 3 when there are changes
+    #[arg(long)]
+    pub detailed_exitcode: bool,
+    /// Only up to this stage and what it needs
+    #[arg(long, value_name = "STAGE")]
+    pub until: Option<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Examples:\n  lab up\n  lab up -f book --until etcd\n  LAB_ARTIFACTS=./bin lab up --engine private")]
+pub(super) struct Up {
+    /// Only up to this stage and what it needs; `ssh` stops when nodes answer
+    #[arg(long, value_name = "STAGE")]
+    pub until: Option<String>,
+    /// Agree to removals
+    #[arg(short, long, env = "LAB_YES")]
+    pub yes: bool,
+    /// Nodes that boot at the same time
+    #[arg(long, env = "LAB_CONCURRENCY", default_value_t = 8, value_name = "N")]
+    pub concurrency: usize,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Examples:\n  lab ssh worker1\n  lab ssh worker1 -- journalctl -u kubelet")]
+pub(super) struct Ssh {
+    /// Node
+    pub node: String,
+    /// Command; without one, a shell
+    #[arg(last = true)]
+    pub command: Vec<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Examples:\n  lab exec -- uptime\n  lab exec --role worker -- sudo crictl ps")]
+pub(super) struct Exec {
+    /// Only nodes with this role
+    #[arg(long)]
+    pub role: Option<String>,
+    /// Only this node; may be given several times
+    #[arg(long)]
+    pub node: Vec<String>,
+    /// Command
+    #[arg(last = true, required = true)]
+    pub command: Vec<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct Stage {
+    #[command(subcommand)]
+    pub command: StageCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum StageCommand {
+    /// List the stages: what each does, why, and after what
+    List,
+    /// Show what a stage does on a node: every file and command
+    Show {
+        /// Node
+        node: String,
+        /// Stage
+        stage: String,
+    },
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(disable_help_flag = true)]
+pub(super) struct Kubectl {
+    /// What kubectl is to do; local files named by -f are sent along
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub arguments: Vec<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct Images {
+    #[command(subcommand)]
+    pub command: ImagesCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ImagesCommand {
+    /// List the catalogue and what is on this computer
+    List,
+    /// Download an image and verify it
+    Pull {
+        /// Name in the catalogue
+        name: String,
+    },
+    /// Make an image from Debian packages, with the nodes' packages inside
+    Build {
+        /// Name in the catalogue
+        name: String,
+        /// Make it anew even if it is there
+        #[arg(long)]
+        force: bool,
+    },
+    /// Remove the local copy of an image
+    Rm {
+        /// Name in the catalogue
+        name: String,
+    },
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct Down {
+    /// List what would be removed
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Accepted for scripts: `down` asks nothing
+    #[arg(short, long, env = "LAB_YES")]
+    pub yes: bool,
+}

@@ -1,0 +1,75 @@
+//! `lab images`.
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use serde_json::json;
+
+use super::args::{Format, Global, Images as ImagesArgs, ImagesCommand};
+use super::failure::Failure;
+use super::load;
+use super::output::{complain, print, print_json, table};
+use crate::drivers::host::Dirs;
+use crate::drivers::images::Images;
+use crate::model::os::NAMES;
+use crate::model::size::human;
+
+pub(super) fn run(global: &Global, images: &ImagesArgs) -> Result<ExitCode, Failure> {
+    let dirs = Dirs::from_environment();
+    let all = Images::new(&dirs.cache, &load::overrides(&dirs.config));
+    let say = |text: &str| {
+        if !global.quiet {
+            complain(text);
+        }
+    };
+    match &images.command {
+        ImagesCommand::List => list(global, &all)?,
+        ImagesCommand::Pull { name } => {
+            let local = all.pull(name, &progress).map_err(Failure::failed)?;
+            say(&format!("image {name} is here: {}, sha256 {}", human(local.size), local.sha256));
+        }
+        ImagesCommand::Build { name, force } => {
+            if !force && all.image(name).is_ok() {
+                say(&format!("image {name} is here already; --force makes it anew"));
+            } else {
+                all.remove(name).map_err(Failure::failed)?;
+                let local = all.build(name, &say).map_err(Failure::failed)?;
+                say(&format!("image {name} is built: {}, sha256 {}", human(local.size), local.sha256));
+            }
+        }
+        ImagesCommand::Rm { name } => {
+            let removed = all.remove(name).map_err(Failure::failed)?;
+            say(&format!("image {name} {}", if removed { "is removed" } else { "was not here" }));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn list(global: &Global, images: &Images) -> Result<(), Failure> {
+    let mut rows = vec![["IMAGE", "SYSTEM", "HERE", "SIZE", "SOURCE"].map(String::from).to_vec()];
+    let mut data = Vec::new();
+    for name in NAMES {
+        let os = images.os(name).map_err(Failure::failed)?;
+        let local = images.local(name);
+        data.push(json!({"name": name, "title": os.title, "url": os.url, "local": local}));
+        let (here, size, source) = match local {
+            Some(local) => ("yes", human(local.size), local.source),
+            None if os.suite.is_some() => ("no", "-".into(), "pull or build".into()),
+            None => ("no", "-".into(), "pull".into()),
+        };
+        rows.push(vec![(*name).to_owned(), os.title, here.into(), size, source]);
+    }
+    match global.output {
+        Format::Json => print_json(&json!({"images": data})),
+        Format::Table => print(&table(&rows)),
+    }
+    Ok(())
+}
+
+/// Says how far a download is, on one line of a terminal.
+fn progress(done: u64, total: Option<u64>) {
+    if std::io::stderr().is_terminal() && (done >> 18).is_multiple_of(40) {
+        let total = total.map_or_else(String::new, |total| format!(" of {}", human(total)));
+        let _ = std::io::Write::write_fmt(&mut std::io::stderr().lock(), format_args!("\r  {}{total}   ", human(done)));
+    }
+}

@@ -1,0 +1,179 @@
+//! From what was typed to an opened lab.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::args::{Engine, Format, Global};
+use super::failure::{Failure, USAGE};
+use super::output::{colours, complain, print_json};
+use super::diagnostic;
+use crate::drivers::host::{self, Dirs};
+use crate::drivers::images::Images;
+use crate::drivers::store::{self, Store};
+use crate::engine::{EngineChoice, Place, Session};
+use crate::model::resolve::{self, Loaded};
+use crate::model::yaml::MAX_BYTES;
+use crate::render::{TOPOLOGIES, Templates};
+
+/// A topology's text and where it came from.
+#[derive(Debug)]
+pub(super) struct Source {
+    /// Text.
+    pub text: String,
+    /// Name for messages.
+    pub shown: String,
+    /// Folder that its relative paths start from.
+    pub base: PathBuf,
+}
+
+/// Names of the shipped topologies, sorted.
+pub(super) fn shipped() -> Vec<String> {
+    let stem = |path: &Path| path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+    let mut names: Vec<String> = TOPOLOGIES.files().filter_map(|file| stem(file.path())).collect();
+    names.sort();
+    names
+}
+
+/// Text of a shipped topology, or of a person's own of that name.
+pub(super) fn named(name: &str, dirs: &Dirs) -> Option<String> {
+    let file = format!("{name}.yaml");
+    let own = std::fs::read_to_string(dirs.config.join("topologies").join(&file)).ok();
+    own.or_else(|| TOPOLOGIES.get_file(&file)?.contents_utf8().map(str::to_owned))
+}
+
+/// Finds the topology that was meant.
+pub(super) fn source(global: &Global, dirs: &Dirs) -> Result<Source, Failure> {
+    let here = std::env::current_dir().unwrap_or_default();
+    if let Some(name) = &global.lab {
+        return of_lab(name, dirs);
+    }
+    let file = match &global.file {
+        Some(file) => file.clone(),
+        None if Path::new("lab.yaml").exists() => PathBuf::from("lab.yaml"),
+        None => {
+            return match store::labs(&dirs.state).as_slice() {
+                [only] => of_lab(only, dirs),
+                labs => Err(no_topology(labs)),
+            };
+        }
+    };
+    if file != Path::new("-") && !file.exists() {
+        let name = file.to_string_lossy();
+        if let Some(text) = named(&name, dirs) {
+            return Ok(Source { text, shown: format!("{name}.yaml (shipped)"), base: here });
+        }
+        let names = shipped();
+        let near = crate::model::check::nearest(&name, names.iter().map(String::as_str));
+        let help = match near {
+            Some(near) => format!("did you mean `-f {near}`?"),
+            None => format!("name a file, or a shipped topology: {}", names.join(", ")),
+        };
+        return Err(Failure::usage(format!("there is no topology '{name}'")).hint(help));
+    }
+    let text = store::read_topology(&file, MAX_BYTES as u64)
+        .map_err(|why| Failure::usage(format!("cannot read the topology {}: {why}", file.display())))?;
+    let base = file.parent().filter(|p| !p.as_os_str().is_empty()).map_or(here, Path::to_owned);
+    Ok(Source { text, shown: file.display().to_string(), base })
+}
+
+fn no_topology(labs: &[String]) -> Failure {
+    let failure = Failure::usage("there is no lab.yaml here, and no lab was named");
+    if labs.is_empty() {
+        failure.hint("`lab init` writes one; `-f three` takes a shipped one")
+    } else {
+        failure.hint(format!("`--lab NAME` takes one of: {}", labs.join(", ")))
+    }
+}
+
+fn of_lab(name: &str, dirs: &Dirs) -> Result<Source, Failure> {
+    let store = Store::new(&dirs.state, name);
+    match store.read("topology.yaml")? {
+        Some(text) => Ok(Source { text, shown: format!("{name} (as it was made)"), base: store.root().to_owned() }),
+        None => Err(Failure::usage(format!("there is no lab '{name}'"))
+            .hint(format!("known labs: {}", store::labs(&dirs.state).join(", ")))),
+    }
+}
+
+/// Reads the topology, showing every problem.
+pub(super) fn topology(global: &Global, source: &Source) -> Result<Loaded, Failure> {
+    let show = |problems: &[_]| {
+        if global.output == Format::Json {
+            print_json(&diagnostic::json(problems, &source.shown, &source.text));
+        } else {
+            complain(&diagnostic::render(problems, &source.shown, &source.text, colours()));
+        }
+    };
+    match resolve::load(&source.text, &host::owner()) {
+        Ok(loaded) => {
+            if !loaded.warnings.is_empty() && !global.quiet && global.output == Format::Table {
+                show(&loaded.warnings);
+            }
+            Ok(loaded)
+        }
+        Err(problems) => {
+            show(&problems);
+            let errors = problems.iter().filter(|problem| problem.is_error()).count();
+            if global.output == Format::Table {
+                complain(&format!("\n{errors} error{} in {}; nothing was changed", if errors == 1 { "" } else { "s" }, source.shown));
+            }
+            Err(Failure::silent(USAGE))
+        }
+    }
+}
+
+/// Opens the lab that was meant.
+pub(super) fn session(global: &Global) -> Result<Session, Failure> {
+    let dirs = Dirs::from_environment();
+    let source = source(global, &dirs)?;
+    let loaded = topology(global, &source)?;
+    let overrides = overrides(&dirs.config);
+    let templates = Templates::new(&overrides).map_err(|error| {
+        Failure::failed(error.to_string()).hint(format!("see {}", dirs.config.display()))
+    })?;
+    let store = Store::new(&dirs.state, &loaded.lab.name);
+    let choice = match global.engine {
+        Engine::Auto => EngineChoice::Auto,
+        Engine::System => EngineChoice::System,
+        Engine::Private => EngineChoice::Private,
+    };
+    let record = store.record()?;
+    let place = Place::choose(&choice, record.as_ref(), &loaded.lab, &store, &dirs);
+    if let Some(record) = record.filter(|record| record.engine != place.name()) {
+        return Err(Failure::usage(format!(
+            "the lab '{}' runs on the {} engine, not on the {} one",
+            record.name, record.engine, place.name()
+        ))
+        .hint("leave --engine away, or `lab down` first"));
+    }
+    Ok(Session {
+        lab: loaded.lab,
+        source: source.text,
+        base: source.base,
+        images: Images::new(&dirs.cache, &overrides),
+        store,
+        place,
+        dirs,
+        templates,
+    })
+}
+
+/// A person's own templates and catalogue entries, by name.
+pub(super) fn overrides(config: &Path) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    for top in ["xml-templates", "cloud-init", "stages"] {
+        collect(&config.join(top), top, &mut found);
+    }
+    found
+}
+
+fn collect(dir: &Path, prefix: &str, found: &mut BTreeMap<String, String>) {
+    for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
+        let name = format!("{prefix}/{}", entry.file_name().to_string_lossy());
+        let path = entry.path();
+        if path.is_dir() {
+            collect(&path, &name, found);
+        } else if let Ok(text) = std::fs::read_to_string(&path) {
+            found.insert(name, text);
+        }
+    }
+}

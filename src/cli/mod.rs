@@ -1,0 +1,68 @@
+//! Mouth: the command line. One file per command, each a leaf; the only room that prints.
+
+mod args;
+mod diagnostic;
+mod down;
+mod exec;
+mod failure;
+mod images;
+mod init;
+mod kubeconfig;
+mod kubectl;
+mod load;
+mod output;
+mod plan;
+mod progress;
+mod schema;
+mod ssh;
+mod stage;
+mod status;
+mod up;
+mod validate;
+mod verify;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Args, Command};
+use failure::Failure;
+
+/// Runs the command line of this process.
+pub fn run() -> ExitCode {
+    let args = Args::parse();
+    let quiet = args.global.quiet;
+    match dispatch(&args) {
+        Ok(code) => code,
+        Err(failure) => failure.report(quiet),
+    }
+}
+
+fn dispatch(args: &Args) -> Result<ExitCode, Failure> {
+    let global = &args.global;
+    match &args.command {
+        Command::Init(command) => init::run(command),
+        Command::Validate => validate::run(global),
+        Command::Schema => schema::run(),
+        Command::Plan(command) => plan::run(global, command),
+        Command::Up(command) => up::run(global, command),
+        Command::Status => status::run(global),
+        Command::Verify => verify::run(global),
+        Command::Ssh(command) => ssh::run(global, command),
+        Command::Exec(command) => exec::run(global, command),
+        Command::Stage(command) => stage::run(global, command),
+        Command::Kubeconfig => kubeconfig::run(global),
+        Command::Kubectl(command) => kubectl::run(global, command),
+        Command::Images(command) => images::run(global, command),
+        Command::Down(command) => down::run(global, command),
+    }
+}
+
+/// A runtime for one command.
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::failed(format!("start the runtime: {error}")))
+}

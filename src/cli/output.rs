@@ -1,0 +1,55 @@
+//! Printing: data on standard output, everything else on standard error. A closed pipe is no
+//! error of ours.
+
+use std::io::{IsTerminal, Write};
+
+use serde::Serialize;
+
+/// Prints data, with a line feed at its end.
+pub(super) fn print(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes());
+    if !text.ends_with('\n') {
+        let _ = out.write_all(b"\n");
+    }
+    let _ = out.flush();
+}
+
+/// Prints data as JSON.
+pub(super) fn print_json(value: &impl Serialize) {
+    print(&serde_json::to_string_pretty(value).unwrap_or_default());
+}
+
+/// Says something to the person.
+pub(super) fn complain(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
+
+/// True when standard error is a terminal that wants colours.
+pub(super) fn colours() -> bool {
+    std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
+}
+
+/// Text in an ANSI style where colours are wanted.
+pub(super) fn paint(style: &str, text: &str) -> String {
+    if colours() { format!("\x1b[{style}m{text}\x1b[0m") } else { text.to_owned() }
+}
+
+/// Lays out rows in columns; the first row is the heading.
+pub(super) fn table(rows: &[Vec<String>]) -> String {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column: usize| {
+        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max()
+    };
+    let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
+    let mut text = String::new();
+    for row in rows {
+        let mut line = String::new();
+        for (cell, width) in row.iter().zip(&widths) {
+            line.push_str(&format!("{cell:<width$}  "));
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}

@@ -1,0 +1,111 @@
+//! `lab stage list` and `lab stage show`.
+
+use std::process::ExitCode;
+
+use serde_json::json;
+
+use super::args::{Format, Global, Stage as StageArgs, StageCommand};
+use super::failure::Failure;
+use super::load;
+use super::output::{print, print_json};
+use crate::model::Lab;
+use crate::stages::{After, STAGES, Step};
+
+pub(super) fn run(global: &Global, stage: &StageArgs) -> Result<ExitCode, Failure> {
+    match &stage.command {
+        StageCommand::List => list(global),
+        StageCommand::Show { node, stage } => show(global, node, stage),
+    }
+    .map(|()| ExitCode::SUCCESS)
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "both subcommands have one shape")]
+fn list(global: &Global) -> Result<(), Failure> {
+    let after = |after: &[After]| {
+        let name = |after: &After| match after {
+            After::SameNode(name) => format!("{name} (same node)"),
+            After::AllNodes(name) => (*name).to_owned(),
+        };
+        after.iter().map(name).collect::<Vec<_>>()
+    };
+    if global.output == Format::Json {
+        let stages = STAGES.iter().map(|s| {
+            json!({"name": s.name, "title": s.title, "why": s.why, "after": after(s.after)})
+        });
+        print_json(&json!({"stages": stages.collect::<Vec<_>>()}));
+        return Ok(());
+    }
+    for stage in STAGES {
+        let needs = after(stage.after);
+        let needs = if needs.is_empty() { "nothing".into() } else { needs.join(", ") };
+        print(&format!("{:<14} {}\n               after: {needs}\n               {}\n", stage.name, stage.title, stage.why));
+    }
+    Ok(())
+}
+
+/// The node of that name, or what there is instead.
+pub(super) fn known_node<'l>(lab: &'l Lab, name: &str) -> Result<&'l crate::model::Node, Failure> {
+    lab.node(name).ok_or_else(|| {
+        let names = || lab.nodes.iter().map(|node| node.name.as_str());
+        let failure = Failure::usage(format!("the lab '{}' has no node '{name}'", lab.name));
+        match crate::model::check::nearest(name, names()) {
+            Some(near) => failure.hint(format!("did you mean `{near}`?")),
+            None => failure.hint(format!("its nodes: {}", names().collect::<Vec<_>>().join(", "))),
+        }
+    })
+}
+
+fn show(global: &Global, node: &str, name: &str) -> Result<(), Failure> {
+    let stage = super::up::stages(Some(name))?;
+    let Some(stage) = stage.into_iter().find(|stage| stage.name == name) else {
+        return Err(Failure::usage("`ssh` is no stage: it has no steps"));
+    };
+    let session = load::session(global)?;
+    let node = known_node(&session.lab, node)?;
+    if !(stage.nodes)(&session.lab).iter().any(|other| other.name == node.name) {
+        let names: Vec<&str> = (stage.nodes)(&session.lab).iter().map(|n| n.name.as_str()).collect();
+        return Err(Failure::usage(format!("the stage '{name}' does nothing on {}", node.name))
+            .hint(format!("it runs on: {}", names.join(", "))));
+    }
+    let prepared = session.preview()?;
+    let mut steps = prepared.steps(&session, stage, node)?;
+    for step in &mut steps {
+        redact(step);
+    }
+    if global.output == Format::Json {
+        print_json(&json!({"stage": stage.name, "node": node.name, "why": stage.why, "steps": steps}));
+        return Ok(());
+    }
+    print(&format!("# {} on {}\n# {}\n", stage.title, node.name, stage.why));
+    for (number, step) in steps.iter().enumerate() {
+        print(&format!("## {}. {}\n{}", number + 1, step.title(), body(step)));
+    }
+    Ok(())
+}
+
+fn redact(step: &mut Step) {
+    if let Step::File(file) = step {
+        if file.secret {
+            file.content = "<redacted>\n".into();
+        }
+    }
+}
+
+fn body(step: &Step) -> String {
+    let indent = |text: &str| text.lines().map(|line| format!("    {line}\n")).collect::<String>();
+    match step {
+        Step::File(file) => {
+            format!("mode {:o}, owner {}\n{}", file.mode, file.owner, indent(&file.content))
+        }
+        Step::Directory { mode, owner, .. } => format!("mode {mode:o}, owner {owner}\n"),
+        Step::Block { content, .. } => indent(content),
+        Step::Run { unless, script, .. } => {
+            let unless = unless.as_ref().map(|u| format!("unless: {u}\n")).unwrap_or_default();
+            unless + &indent(script)
+        }
+        Step::Wait { probe, timeout, hint, .. } => {
+            format!("at most {timeout} s, until this succeeds:\n{}if not, look at: {hint}\n", indent(probe))
+        }
+        Step::Packages { .. } | Step::Binary { .. } | Step::Unit { .. } => String::new(),
+    }
+}

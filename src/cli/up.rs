@@ -1,0 +1,125 @@
+//! `lab up`.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use super::args::{Global, Up};
+use super::failure::{FAILED, Failure, INTERRUPTED};
+use super::load;
+use super::output::complain;
+use super::progress::Progress;
+use crate::drivers::store::LockError;
+use crate::engine::{self, Events, Outcome, Session, Stop, UpOptions};
+use crate::model::check::nearest;
+use crate::stages::{STAGES, Stage, stage, with_needs};
+
+/// The stages that `--until NAME` means; all without it. `ssh` is before the first.
+pub(super) fn stages(until: Option<&str>) -> Result<Vec<&'static Stage>, Failure> {
+    match until {
+        None => Ok(STAGES.iter().collect()),
+        Some("ssh") => Ok(Vec::new()),
+        Some(name) => stage(name).map(with_needs).ok_or_else(|| {
+            let names = || STAGES.iter().map(|stage| stage.name);
+            let failure = Failure::usage(format!("there is no stage '{name}'"));
+            match nearest(name, names()) {
+                Some(near) => failure.hint(format!("did you mean `{near}`?")),
+                None => failure.hint(format!("choose from: ssh, {}", names().collect::<Vec<_>>().join(", "))),
+            }
+        }),
+    }
+}
+
+/// Takes the lab's lock.
+pub(super) fn lock(session: &Session, command: &str) -> Result<crate::drivers::store::Lock, Failure> {
+    session.store.lock(&format!("lab {command}")).map_err(|error| match error {
+        LockError::Held(holder) => Failure::busy(&session.lab.name, holder),
+        LockError::Failed(error) => error.into(),
+    })
+}
+
+pub(super) fn run(global: &Global, up: &Up) -> Result<ExitCode, Failure> {
+    let session = Arc::new(load::session(global)?);
+    let stages = stages(up.until.as_deref())?;
+    let _lock = lock(&session, "up")?;
+    let (path, log) = session.store.run_log("up")?;
+    let options = UpOptions { stages, yes: up.yes, concurrency: up.concurrency };
+    let runtime = super::runtime()?;
+    let (outcome, progress) = runtime.block_on(async {
+        let (events, receiver) = Events::channel();
+        let reader = tokio::spawn(Progress::new(global, Some(log)).read(receiver));
+        let stop = Stop::default();
+        let signals = tokio::spawn(listen(stop.clone()));
+        let outcome = engine::up(Arc::clone(&session), options, stop, events).await;
+        signals.abort();
+        (outcome, reader.await)
+    });
+    let outcome = outcome?;
+    let lab = &session.lab;
+    let say = |text: &str| {
+        if !global.quiet {
+            complain(text);
+        }
+    };
+    match outcome {
+        Outcome::Unchanged => {
+            say(&format!("nothing to do: the lab '{}' is as its topology says ({} nodes)", lab.name, lab.nodes.len()));
+            Ok(ExitCode::SUCCESS)
+        }
+        Outcome::Done(changes) => {
+            if let Ok(progress) = progress {
+                say(&format!("\n{}", progress.timings()));
+            }
+            say(&format!("the lab '{}' is up: {} changes made", lab.name, changes.len()));
+            say(&next_steps(global, up, &session));
+            Ok(ExitCode::SUCCESS)
+        }
+        Outcome::Stopped => {
+            complain("stopped as asked; `lab up` goes on from here");
+            Err(Failure::silent(INTERRUPTED))
+        }
+        Outcome::Failed(failures) => {
+            complain(&format!(
+                "\n{} failed; what was done stays, and `lab up` goes on from here\nthe whole story: {}",
+                if failures.len() == 1 { "1 task".into() } else { format!("{} tasks", failures.len()) },
+                path.display()
+            ));
+            Err(Failure::silent(FAILED))
+        }
+    }
+}
+
+fn next_steps(global: &Global, up: &Up, session: &Session) -> String {
+    let option = match (&global.lab, &global.file) {
+        (None, None) => String::new(),
+        _ => format!(" --lab {}", session.lab.name),
+    };
+    let node = session.lab.nodes.first().map_or("NODE", |node| node.name.as_str());
+    if up.until.is_some() {
+        return format!("next:\n  lab status{option}\n  lab ssh{option} {node}\n  lab up{option}");
+    }
+    format!(
+        "next:\n  lab kubectl{option} get nodes\n  lab ssh{option} {node}\n  lab verify{option}\n  lab down{option}"
+    )
+}
+
+/// The first interrupt asks to stop, the second leaves at once.
+async fn listen(stop: Stop) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return;
+    };
+    loop {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        if stop.requested() {
+            complain("leaving at once; `lab up` goes on from here");
+            std::process::exit(i32::from(INTERRUPTED));
+        }
+        complain("stopping after the current steps; once more to leave at once");
+        stop.request();
+    }
+}

@@ -1,0 +1,75 @@
+//! Changing a running network without a restart: DHCP reservations and DNS records come and go
+//! while guests stay connected.
+
+use quick_xml::Reader;
+use quick_xml::events::Event;
+use virt::network::Network;
+
+use super::failed;
+use crate::drivers::hypervisor::{HypervisorError, Result};
+
+/// `<host>` elements of a network document, as text, by section.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Hosts {
+    dhcp: Vec<String>,
+    dns: Vec<String>,
+}
+
+/// Brings the running network from the document `before` to the document `after`.
+pub(super) fn live(network: &Network, before: &str, after: &str) -> Result<()> {
+    let (old, new) = (hosts(before)?, hosts(after)?);
+    let sections = [
+        (virt::sys::VIR_NETWORK_SECTION_IP_DHCP_HOST, &old.dhcp, &new.dhcp),
+        (virt::sys::VIR_NETWORK_SECTION_DNS_HOST, &old.dns, &new.dns),
+    ];
+    for (section, old, new) in sections {
+        let change = |command, xml: &str| {
+            network
+                .update(command, section, -1, xml, virt::sys::VIR_NETWORK_UPDATE_AFFECT_LIVE)
+                .map_err(failed("update the running network"))
+        };
+        for xml in old.iter().filter(|xml| !new.contains(xml)) {
+            change(virt::sys::VIR_NETWORK_UPDATE_COMMAND_DELETE, xml)?;
+        }
+        for xml in new.iter().filter(|xml| !old.contains(xml)) {
+            change(virt::sys::VIR_NETWORK_UPDATE_COMMAND_ADD_LAST, xml)?;
+        }
+    }
+    Ok(())
+}
+
+/// Rebuilds each `<host>` in one spelling, so that ours and libvirt's compare.
+fn hosts(xml: &str) -> Result<Hosts> {
+    let bad = |error: &dyn std::fmt::Display| {
+        HypervisorError::new("read the running network", error.to_string())
+    };
+    let mut reader = Reader::from_str(xml);
+    let mut found = Hosts::default();
+    let mut dns = String::new();
+    let mut in_hostname = false;
+    loop {
+        match reader.read_event().map_err(|error| bad(&error))? {
+            Event::Eof => return Ok(found),
+            Event::Start(tag) | Event::Empty(tag) if tag.name().as_ref() == "host" => {
+                let get = |name| super::observe::attribute(&tag, name).unwrap_or_default();
+                if get("mac").is_empty() {
+                    dns = format!("<host ip='{}'>", get("ip"));
+                } else {
+                    found.dhcp.push(format!(
+                        "<host mac='{}' name='{}' ip='{}'/>",
+                        get("mac"), get("name"), get("ip")
+                    ));
+                }
+            }
+            Event::Start(tag) => in_hostname = tag.name().as_ref() == "hostname",
+            Event::Text(text) if in_hostname => {
+                dns.push_str(&format!("<hostname>{}</hostname>", AsRef::<str>::as_ref(&text)));
+                in_hostname = false;
+            }
+            Event::End(tag) if tag.name().as_ref() == "host" && !dns.is_empty() => {
+                found.dns.push(std::mem::take(&mut dns) + "</host>");
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! `down`: everything the lab made goes, and nothing else. Works from what libvirt's metadata says
+//! and from stable ids, so it also finds what no record knows.
+
+use std::sync::Arc;
+
+use super::event::Events;
+use super::provision::call;
+use super::session::{EngineError, Place};
+use crate::drivers::hypervisor::Hypervisor;
+use crate::drivers::store::Store;
+use crate::model::Lab;
+use crate::model::inventory::Inventory;
+use crate::model::name::object_id;
+use uuid::Uuid;
+
+/// One thing that `down` removes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Removal {
+    /// A domain: name and id.
+    Domain(String, Uuid),
+    /// A network: name and id.
+    Network(String, Uuid),
+    /// A pool with its volumes: name and id.
+    Pool(String, Uuid),
+    /// The private engine with everything in it.
+    Engine,
+    /// The lab's directory: keys, certificates, logs.
+    Files(String),
+}
+
+impl std::fmt::Display for Removal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Removal::Domain(name, _) => write!(f, "- domain {name}"),
+            Removal::Network(name, _) => write!(f, "- network {name}"),
+            Removal::Pool(name, _) => write!(f, "- pool {name} and its volumes"),
+            Removal::Engine => write!(f, "- the private libvirt"),
+            Removal::Files(path) => write!(f, "- {path}"),
+        }
+    }
+}
+
+fn found(lab: &Lab, inventory: &Inventory) -> Vec<Removal> {
+    let mut all = Vec::new();
+    for domain in &inventory.domains {
+        if domain.mark.as_ref().is_some_and(|mark| mark.lab == lab.id) {
+            all.push(Removal::Domain(domain.name.clone(), domain.uuid));
+        }
+    }
+    for network in &inventory.networks {
+        // The stable id stands in for the metadata that old libvirts drop from networks.
+        let marked = network.mark.as_ref().is_some_and(|mark| mark.lab == lab.id);
+        if marked || network.uuid == lab.network.uuid {
+            all.push(Removal::Network(network.name.clone(), network.uuid));
+        }
+    }
+    let pool = object_id(lab.id, "pool", &lab.pool());
+    for found in inventory.pools.iter().filter(|found| found.uuid == pool) {
+        all.push(Removal::Pool(found.name.clone(), found.uuid));
+    }
+    all
+}
+
+/// What `down` would remove, in order. Changes nothing.
+///
+/// # Errors
+/// When the hypervisor does not answer.
+pub async fn removals(lab: &Lab, place: &Place, store: &Store) -> Result<Vec<Removal>, EngineError> {
+    let mut all = Vec::new();
+    match place {
+        Place::Private(engine) => {
+            if engine.is_running() || engine.dir.exists() || engine.run.exists() {
+                all.push(Removal::Engine);
+            }
+        }
+        Place::System { .. } => {
+            let hypervisor = place.connect()?;
+            let inventory = call(&hypervisor, |h| h.inventory()).await?;
+            all.extend(found(lab, &inventory));
+        }
+    }
+    if store.root().exists() {
+        all.push(Removal::Files(store.root().display().to_string()));
+    }
+    Ok(all)
+}
+
+/// Removes everything that [`removals`] finds.
+///
+/// # Errors
+/// The first thing that cannot be removed; the next `down` goes on with it.
+pub async fn down(
+    lab: &Lab,
+    place: &Place,
+    store: &Store,
+    events: &Events,
+) -> Result<Vec<Removal>, EngineError> {
+    let all = removals(lab, place, store).await?;
+    let hypervisor = match place {
+        Place::System { .. } if !all.is_empty() => Some(place.connect()?),
+        _ => None,
+    };
+    for removal in &all {
+        events.timed(None, &removal.to_string(), remove(removal, place, store, hypervisor.as_ref())).await?;
+    }
+    Ok(all)
+}
+
+async fn remove(
+    removal: &Removal,
+    place: &Place,
+    store: &Store,
+    hypervisor: Option<&Arc<dyn Hypervisor>>,
+) -> Result<(), EngineError> {
+    match (removal, hypervisor, place) {
+        (Removal::Domain(_, uuid), Some(hypervisor), _) => {
+            let uuid = *uuid;
+            call(hypervisor, move |h| h.remove_domain(uuid)).await
+        }
+        (Removal::Network(_, uuid), Some(hypervisor), _) => {
+            let uuid = *uuid;
+            call(hypervisor, move |h| h.remove_network(uuid)).await
+        }
+        (Removal::Pool(_, uuid), Some(hypervisor), _) => {
+            let uuid = *uuid;
+            call(hypervisor, move |h| h.remove_pool(uuid)).await
+        }
+        (Removal::Engine, _, Place::Private(engine)) => {
+            let engine = engine.clone();
+            let removed = tokio::task::spawn_blocking(move || engine.remove()).await;
+            removed.map_err(|error| EngineError::new(error.to_string()))?.map_err(EngineError::from)
+        }
+        (Removal::Files(_), _, _) => Ok(store.remove()?),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,98 @@
+//! Lanes: each node is one, and walks through its stages in order; a stage that needs other nodes
+//! waits for them and for nothing else. A failure stops what depends on it, the rest goes on.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use super::event::{Event, Events, Failure};
+use crate::stages::{After, STAGES, Step};
+
+/// A stage on a node with everything needed to carry it out.
+#[derive(Clone)]
+pub(super) struct Job {
+    pub stage: &'static str,
+    pub node: String,
+    pub steps: Vec<Step>,
+}
+
+/// How a stage on a node stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mark {
+    Pending,
+    Done,
+    Broken,
+}
+
+/// Who needs what: one signal per (stage, node).
+pub(super) struct Board {
+    signals: BTreeMap<(&'static str, String), watch::Sender<Mark>>,
+}
+
+impl Board {
+    /// A board of all `jobs`. Stages that are not among them count as done.
+    pub fn new(jobs: &[Job]) -> Arc<Self> {
+        let signal = |job: &Job| ((job.stage, job.node.clone()), watch::channel(Mark::Pending).0);
+        Arc::new(Self { signals: jobs.iter().map(signal).collect() })
+    }
+
+    fn set(&self, job: &Job, mark: Mark) {
+        if let Some(signal) = self.signals.get(&(job.stage, job.node.clone())) {
+            signal.send_replace(mark);
+        }
+    }
+
+    /// Waits for everything `job` comes after; false when some of it broke.
+    async fn ready(&self, job: &Job) -> bool {
+        let after = STAGES.iter().find(|stage| stage.name == job.stage).map_or(&[][..], |s| s.after);
+        for ((stage, node), signal) in &self.signals {
+            let needed = after.iter().any(|after| match after {
+                After::SameNode(name) => name == stage && *node == job.node,
+                After::AllNodes(name) => name == stage,
+            });
+            if !needed {
+                continue;
+            }
+            let mut receiver = signal.subscribe();
+            let settled = receiver.wait_for(|mark| *mark != Mark::Pending).await;
+            if settled.map_or(Mark::Broken, |mark| *mark) == Mark::Broken {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Marks all jobs of a lane as broken, so that nobody waits for them.
+    pub fn give_up(&self, jobs: &[Job], events: &Events) {
+        for job in jobs {
+            self.set(job, Mark::Broken);
+            events.send(Event::Skipped { node: job.node.clone(), task: job.stage.into() });
+        }
+    }
+}
+
+/// Walks one node's jobs in order. `work` carries one out.
+pub(super) async fn walk<F, W>(board: &Board, jobs: &[Job], events: &Events, mut work: W) -> Vec<Failure>
+where
+    W: FnMut(Job) -> F,
+    F: Future<Output = Result<(), Box<Failure>>>,
+{
+    let mut failures = Vec::new();
+    for job in jobs {
+        if !board.ready(job).await {
+            board.give_up(std::slice::from_ref(job), events);
+            continue;
+        }
+        let node = Some(job.node.as_str());
+        match events.timed(node, job.stage, work(job.clone())).await {
+            Ok(()) => board.set(job, Mark::Done),
+            Err(failure) => {
+                board.set(job, Mark::Broken);
+                events.send(Event::Failed((*failure).clone()));
+                failures.push(*failure);
+            }
+        }
+    }
+    failures
+}

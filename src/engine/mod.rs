@@ -1,0 +1,19 @@
+//! The conductor: finds out what is, compares it with what should be, and has the drivers change
+//! it, nodes side by side. Says what happens as events; prints nothing.
+
+mod down;
+mod event;
+mod lanes;
+mod provision;
+mod session;
+mod status;
+mod steps;
+mod up;
+mod verify;
+
+pub use down::{Removal, down, removals};
+pub use event::{Event, Events, Failure};
+pub use session::{EngineChoice, EngineError, Place, Prepared, Reach, Session};
+pub use status::{NodeStatus, StageStatus, Status, status};
+pub use up::{Outcome, Stop, UpOptions, plan, up};
+pub use verify::{CheckResult, verify};

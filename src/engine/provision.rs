@@ -1,0 +1,173 @@
+//! Bringing the hypervisor's objects about. All calls block, so each runs on a thread of its own.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::session::{EngineError, Prepared, Session};
+use crate::drivers::hypervisor::{Content, Hypervisor, HypervisorError};
+use crate::drivers::{artifacts, seed};
+use crate::model::Node;
+use crate::pki::SshKeys;
+use crate::plan::{Change, ChangeKind, Desired};
+use crate::render::{self, DomainSpec, VolumeSpec};
+
+/// Runs a blocking call of the hypervisor.
+pub(super) async fn call<T, F>(hypervisor: &Arc<dyn Hypervisor>, work: F) -> Result<T, EngineError>
+where
+    T: Send + 'static,
+    F: FnOnce(&dyn Hypervisor) -> Result<T, HypervisorError> + Send + 'static,
+{
+    let hypervisor = Arc::clone(hypervisor);
+    let joined = tokio::task::spawn_blocking(move || work(&*hypervisor)).await;
+    joined.map_err(|error| EngineError::new(error.to_string()))?.map_err(EngineError::from)
+}
+
+/// Makes what the whole lab shares: pool, network, shared volumes; removes what must go.
+pub(super) async fn shared(
+    session: &Session,
+    prepared: &Prepared,
+    desired: &Desired,
+    hypervisor: &Arc<dyn Hypervisor>,
+    change: &Change,
+) -> Result<(), EngineError> {
+    match (change.object, change.kind) {
+        ("pool", _) => {
+            let pool = desired.pool.clone();
+            call(hypervisor, move |h| h.ensure_pool(&pool)).await
+        }
+        ("network", _) => {
+            let network = desired.network.clone();
+            call(hypervisor, move |h| h.ensure_network(&network)).await
+        }
+        ("volume", _) => {
+            let (volume, content) = shared_volume(session, prepared, &change.name)?;
+            call(hypervisor, move |h| h.ensure_volume(&volume, &content)).await
+        }
+        ("domain", ChangeKind::Remove) => remove_node(session, desired, hypervisor, change).await,
+        _ => Ok(()),
+    }
+}
+
+/// Definition and content of a base image, kernel, initrd or artifact disk, by volume name.
+fn shared_volume(
+    session: &Session,
+    prepared: &Prepared,
+    name: &str,
+) -> Result<(VolumeSpec, Content), EngineError> {
+    let (templates, pool) = (&session.templates, session.lab.pool());
+    if prepared.platform.artifact_volume().as_deref() == Some(name) {
+        let file = artifact_disk(session, prepared)?;
+        let volume = render::raw_volume(templates, &pool, name, file_length(&file)?)?;
+        return Ok((volume, Content::File(file)));
+    }
+    for (os, image) in &prepared.platform.images {
+        let base = image.volume();
+        let (kernel, initrd) = session.images.boot(os);
+        if name == format!("{base}.qcow2") {
+            let volume = render::base_volume(templates, &pool, name, image.virtual_size)?;
+            return Ok((volume, Content::File(session.images.disk(os))));
+        }
+        for (suffix, file) in [("vmlinuz", kernel), ("initrd", initrd)] {
+            if name == format!("{base}.{suffix}") {
+                let volume = render::raw_volume(templates, &pool, name, file_length(&file)?)?;
+                return Ok((volume, Content::File(file)));
+            }
+        }
+    }
+    Err(EngineError::new(format!("make volume {name}: nobody knows what is in it")))
+}
+
+fn file_length(path: &std::path::Path) -> Result<u64, EngineError> {
+    let meta = std::fs::metadata(path);
+    meta.map(|meta| meta.len()).map_err(|e| EngineError::new(format!("read {}: {e}", path.display())))
+}
+
+/// The artifact disk on this computer, made when it is not there yet.
+pub(super) fn artifact_disk(session: &Session, prepared: &Prepared) -> Result<PathBuf, EngineError> {
+    if let Some(path) = &prepared.artifact_disk {
+        return Ok(path.clone());
+    }
+    let Some(found) = &prepared.found else {
+        return Err(EngineError::new("make the artifact disk: there are no binaries"));
+    };
+    artifacts::disk(found, &session.dirs.cache).map_err(EngineError::new)
+}
+
+/// A node that left the topology: domain, disks, keys.
+async fn remove_node(
+    session: &Session,
+    desired: &Desired,
+    hypervisor: &Arc<dyn Hypervisor>,
+    change: &Change,
+) -> Result<(), EngineError> {
+    let node = change.node.clone().unwrap_or_default();
+    let uuid = crate::model::name::object_id(desired.lab, "domain", &node);
+    let pool = session.lab.pool();
+    call(hypervisor, move |h| {
+        h.remove_domain(uuid)?;
+        h.remove_volume(&pool, &format!("{node}.qcow2"))?;
+        h.remove_volume(&pool, &format!("{node}-seed.img"))
+    })
+    .await
+}
+
+/// Brings one node's domain to run.
+pub(super) async fn node(
+    session: &Session,
+    prepared: &Prepared,
+    hypervisor: &Arc<dyn Hypervisor>,
+    node: &Node,
+    domain: &DomainSpec,
+    changes: &[Change],
+) -> Result<(), EngineError> {
+    for change in changes {
+        match (change.object, change.kind) {
+            ("volume", _) => {
+                let (volume, content) = own_volume(session, prepared, node, &change.name)?;
+                call(hypervisor, move |h| h.ensure_volume(&volume, &content)).await?;
+            }
+            ("domain", kind) => {
+                let domain = domain.clone();
+                call(hypervisor, move |h| {
+                    if kind == ChangeKind::Restart {
+                        h.stop_domain(domain.uuid)?;
+                    }
+                    if kind != ChangeKind::Start {
+                        h.define_domain(&domain)?;
+                    }
+                    h.start_domain(domain.uuid)
+                })
+                .await?;
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn own_volume(
+    session: &Session,
+    prepared: &Prepared,
+    node: &Node,
+    name: &str,
+) -> Result<(VolumeSpec, Content), EngineError> {
+    let (templates, lab) = (&session.templates, &session.lab);
+    if name == render::overlay_name(node) {
+        let Some(image) = prepared.platform.images.get(&node.os) else {
+            return Err(EngineError::new(format!("find the image {} of {}", node.os, node.name)));
+        };
+        let backing = prepared.backing(session, node);
+        return Ok((render::overlay(templates, lab, node, image, &backing)?, Content::Nothing));
+    }
+    let keys = &prepared.keys;
+    let host = keys.hosts.get(&node.name).cloned().unwrap_or_default();
+    let public = SshKeys::public(&host)?;
+    let login = SshKeys::public(&keys.user)?;
+    let rendered = render::seed(templates, lab, node, &host, &public, &login)?;
+    let image = seed::image(&rendered).map_err(|error| {
+        EngineError::new(format!("make the seed of {}: {error}", node.name))
+            .hint("is its user_data larger than a megabyte?")
+    })?;
+    let volume = render::raw_volume(templates, &lab.pool(), name, image.len() as u64)?;
+    Ok((volume, Content::Bytes(image)))
+}

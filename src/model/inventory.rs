@@ -1,0 +1,72 @@
+//! What a hypervisor holds, as found: ours and others'.
+
+use uuid::Uuid;
+
+/// Who made an object, from its metadata.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// Lab id.
+    pub lab: Uuid,
+    /// Node name, on domains.
+    pub node: Option<String>,
+    /// Hash of the definition it was made from.
+    pub hash: String,
+}
+
+/// A domain as found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundDomain {
+    /// Libvirt name.
+    pub name: String,
+    /// Libvirt id.
+    pub uuid: Uuid,
+    /// Whose it is; `None` for objects that `lab` did not make.
+    pub mark: Option<Mark>,
+    /// True while it runs.
+    pub active: bool,
+    /// MAC addresses of its cards, lower case.
+    pub macs: Vec<String>,
+}
+
+/// A network as found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundNetwork {
+    /// Libvirt name.
+    pub name: String,
+    /// Libvirt id.
+    pub uuid: Uuid,
+    /// Whose it is.
+    pub mark: Option<Mark>,
+    /// True while it is up.
+    pub active: bool,
+    /// Its IPv4 networks.
+    pub cidrs: Vec<ipnet::Ipv4Net>,
+    /// Its bridge.
+    pub bridge: Option<String>,
+}
+
+/// A storage pool as found. Pools carry no metadata: ours are known by their stable id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundPool {
+    /// Libvirt name.
+    pub name: String,
+    /// Libvirt id.
+    pub uuid: Uuid,
+    /// True while it is started.
+    pub active: bool,
+    /// Names of its volumes; empty while it is not started.
+    pub volumes: Vec<String>,
+    /// Directory of its volumes.
+    pub path: Option<String>,
+}
+
+/// Everything a hypervisor holds, ours and others'.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Inventory {
+    /// Domains.
+    pub domains: Vec<FoundDomain>,
+    /// Networks.
+    pub networks: Vec<FoundNetwork>,
+    /// Storage pools.
+    pub pools: Vec<FoundPool>,
+}

@@ -1,0 +1,85 @@
+//! One change and how it reads.
+
+use serde::Serialize;
+
+/// What kind of change it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ChangeKind {
+    /// Something new.
+    Create,
+    /// Something that exists is started.
+    Start,
+    /// Something that runs is changed while it runs.
+    UpdateLive,
+    /// Something is stopped, changed and started again; its data stays.
+    Restart,
+    /// Something is taken away.
+    Remove,
+    /// A stage runs on a node.
+    RunStage,
+}
+
+/// One change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Change {
+    /// Kind.
+    pub kind: ChangeKind,
+    /// What it is done to: `engine`, `pool`, `network`, `volume`, `domain`, `stage`.
+    pub object: &'static str,
+    /// Its name.
+    pub name: String,
+    /// Node it belongs to.
+    pub node: Option<String>,
+    /// Why.
+    pub why: String,
+}
+
+impl Change {
+    /// A change to something of the whole lab.
+    pub fn shared(kind: ChangeKind, object: &'static str, name: &str, why: &str) -> Self {
+        Self { kind, object, name: name.into(), node: None, why: why.into() }
+    }
+
+    /// A change to something of one node.
+    pub fn of_node(kind: ChangeKind, object: &'static str, name: &str, node: &str, why: &str) -> Self {
+        Self { node: Some(node.into()), ..Self::shared(kind, object, name, why) }
+    }
+
+    /// True when data is lost by it.
+    pub fn is_destructive(&self) -> bool {
+        self.kind == ChangeKind::Remove
+    }
+
+    /// The sign before it in a list.
+    pub fn sign(&self) -> &'static str {
+        match self.kind {
+            ChangeKind::Create => "+",
+            ChangeKind::Start | ChangeKind::RunStage => ">",
+            ChangeKind::UpdateLive => "~",
+            ChangeKind::Restart => "!",
+            ChangeKind::Remove => "-",
+        }
+    }
+}
+
+impl std::fmt::Display for Change {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let verb = match self.kind {
+            ChangeKind::Create => "create",
+            ChangeKind::Start => "start",
+            ChangeKind::UpdateLive => "update",
+            ChangeKind::Restart => "redefine and restart",
+            ChangeKind::Remove => "remove",
+            ChangeKind::RunStage => "run",
+        };
+        write!(f, "{} {verb} {} {}", self.sign(), self.object, self.name)?;
+        if let Some(node) = self.node.as_ref().filter(|_| self.object == "stage") {
+            write!(f, " on {node}")?;
+        }
+        if !self.why.is_empty() {
+            write!(f, "  ({})", self.why)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,111 @@
+//! What stands in a lab's way: foreign objects with our names, networks that are in use.
+
+use ipnet::Ipv4Net;
+
+use super::diff::Desired;
+use crate::model::inventory::{Inventory, Mark};
+use crate::model::Lab;
+
+/// A network the computer itself reaches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostNetwork {
+    /// The network.
+    pub net: Ipv4Net,
+    /// Interface it is reached by.
+    pub device: String,
+}
+
+/// Something in the way, and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conflict {
+    /// What is wrong.
+    pub message: String,
+    /// The cure.
+    pub help: String,
+}
+
+/// Everything in the way of `lab`. Our own objects never are.
+pub fn conflicts(
+    lab: &Lab,
+    desired: &Desired,
+    inventory: &Inventory,
+    host: &[HostNetwork],
+) -> Vec<Conflict> {
+    let foreign = |mark: &Option<Mark>| mark.as_ref().is_none_or(|mark| mark.lab != lab.id);
+    let mut found = Vec::new();
+    for domain in inventory.domains.iter().filter(|domain| foreign(&domain.mark)) {
+        if desired.domains.iter().any(|ours| ours.name == domain.name || ours.uuid == domain.uuid) {
+            found.push(Conflict {
+                message: format!("a domain '{}' exists that this lab did not make", domain.name),
+                help: "rename the lab, or remove that domain yourself".into(),
+            });
+        }
+        let clash = lab.nodes.iter().find(|node| domain.macs.contains(&node.mac));
+        if let Some(node) = clash {
+            found.push(Conflict {
+                message: format!("the MAC address {} of {} is in use by domain '{}'", node.mac, node.name, domain.name),
+                help: format!("set another `mac` under `overrides: {}:`", node.name),
+            });
+        }
+    }
+    let cidr = lab.network.cidr;
+    let overlaps = |net: &Ipv4Net| net.contains(&cidr) || cidr.contains(net);
+    let free = || free_network(cidr, inventory, host);
+    for network in inventory.networks.iter().filter(|network| foreign(&network.mark)) {
+        if network.name == lab.network.name || network.uuid == lab.network.uuid {
+            found.push(Conflict {
+                message: format!("a network '{}' exists that this lab did not make", network.name),
+                help: "rename the lab, or remove that network yourself".into(),
+            });
+        } else if network.cidrs.iter().any(&overlaps) {
+            found.push(Conflict {
+                message: format!("{cidr} overlaps the libvirt network '{}'", network.name),
+                help: free(),
+            });
+        }
+    }
+    for pool in inventory.pools.iter().filter(|pool| pool.name == desired.pool.name) {
+        if pool.uuid != desired.pool.uuid {
+            found.push(Conflict {
+                message: format!("a storage pool '{}' exists that this lab did not make", pool.name),
+                help: "rename the lab, or remove that pool yourself".into(),
+            });
+        }
+    }
+    let ours = |used: &&HostNetwork| used.device != lab.network.bridge;
+    let libvirts = |used: &&HostNetwork| {
+        !inventory.networks.iter().any(|n| n.bridge.as_deref() == Some(used.device.as_str()))
+    };
+    let mut reported: Vec<&str> = Vec::new();
+    for used in host.iter().filter(ours).filter(libvirts).filter(|used| overlaps(&used.net)) {
+        if !reported.contains(&used.device.as_str()) {
+            reported.push(&used.device);
+            found.push(Conflict {
+                message: format!("{cidr} is already reached by this computer ({} via {})", used.net, used.device),
+                help: free(),
+            });
+        }
+    }
+    found
+}
+
+/// A network of the same size that nobody uses, as advice.
+fn free_network(like: Ipv4Net, inventory: &Inventory, host: &[HostNetwork]) -> String {
+    let used: Vec<Ipv4Net> = inventory
+        .networks
+        .iter()
+        .flat_map(|network| network.cidrs.iter().copied())
+        .chain(host.iter().map(|used| used.net))
+        .collect();
+    let candidates = (1..=255u8).filter_map(|third| {
+        let base = std::net::Ipv4Addr::new(10, 240u8.wrapping_add(third / 16), third.wrapping_mul(16), 0);
+        Ipv4Net::new(base, like.prefix_len()).ok().map(|net| net.trunc())
+    });
+    let free = candidates.into_iter().find(|net| {
+        !used.iter().any(|other| other.contains(net) || net.contains(other))
+    });
+    match free {
+        Some(net) => format!("{net} is free: use it as the network's cidr, and move the addresses"),
+        None => "choose another cidr for the network".into(),
+    }
+}

@@ -1,0 +1,143 @@
+//! diff(desired, observed).
+
+use std::collections::BTreeMap;
+
+use uuid::Uuid;
+
+use super::change::{Change, ChangeKind};
+use crate::model::inventory::{FoundDomain, Inventory};
+use crate::render::{DomainSpec, NetworkSpec, PoolSpec};
+
+/// A stage on a node, as it should have run.
+#[derive(Clone, Debug)]
+pub struct StageGoal {
+    /// Stage name.
+    pub stage: String,
+    /// Node name.
+    pub node: String,
+    /// Fingerprint of its steps.
+    pub fingerprint: String,
+}
+
+/// What the topology asks for.
+#[derive(Clone, Debug)]
+pub struct Desired {
+    /// Lab id.
+    pub lab: Uuid,
+    /// The lab's pool.
+    pub pool: PoolSpec,
+    /// The lab's network.
+    pub network: NetworkSpec,
+    /// Shared volumes by name, and the nodes' own.
+    pub volumes: Vec<(Option<String>, String)>,
+    /// Domains in file order.
+    pub domains: Vec<DomainSpec>,
+    /// Stages in the order they are told.
+    pub stages: Vec<StageGoal>,
+}
+
+/// What was found.
+#[derive(Clone, Debug, Default)]
+pub struct Observed {
+    /// False when a private engine must be started first.
+    pub engine_running: bool,
+    /// Objects of the hypervisor.
+    pub inventory: Inventory,
+    /// Fingerprints by node and stage, of the nodes that could be asked.
+    pub markers: BTreeMap<String, BTreeMap<String, String>>,
+}
+
+/// All changes that lead from `observed` to `desired`, in the order they are made.
+pub fn diff(desired: &Desired, observed: &Observed) -> Vec<Change> {
+    let mut changes = Vec::new();
+    if !observed.engine_running {
+        let why = "a libvirt of the lab's own, in namespaces of its own";
+        changes.push(Change::shared(ChangeKind::Start, "engine", "private", why));
+    }
+    removals(desired, observed, &mut changes);
+    let pool = observed.inventory.pools.iter().find(|pool| pool.uuid == desired.pool.uuid);
+    if !pool.is_some_and(|pool| pool.active) {
+        let kind = if pool.is_some() { ChangeKind::Start } else { ChangeKind::Create };
+        changes.push(Change::shared(kind, "pool", &desired.pool.name, ""));
+    }
+    network(desired, observed, &mut changes);
+    let has = |name: &String| pool.is_some_and(|pool| pool.volumes.contains(name));
+    for (_, name) in desired.volumes.iter().filter(|(node, name)| node.is_none() && !has(name)) {
+        changes.push(Change::shared(ChangeKind::Create, "volume", name, ""));
+    }
+    for domain in &desired.domains {
+        let own = desired.volumes.iter().filter(|(node, _)| node.as_ref() == Some(&domain.node));
+        for (_, name) in own.filter(|(_, name)| !has(name)) {
+            changes.push(Change::of_node(ChangeKind::Create, "volume", name, &domain.node, ""));
+        }
+        changes.extend(domain_change(domain, observed));
+    }
+    stages(desired, observed, &mut changes);
+    changes
+}
+
+/// Domains of ours whose node the topology no longer has.
+fn removals(desired: &Desired, observed: &Observed, changes: &mut Vec<Change>) {
+    for found in ours(desired.lab, &observed.inventory) {
+        if desired.domains.iter().any(|domain| domain.uuid == found.uuid) {
+            continue;
+        }
+        let node = found.mark.as_ref().and_then(|mark| mark.node.clone()).unwrap_or_default();
+        let why = "the topology no longer has this node; its disk goes, too";
+        changes.push(Change::of_node(ChangeKind::Remove, "domain", &found.name, &node, why));
+    }
+}
+
+fn ours(lab: Uuid, inventory: &Inventory) -> impl Iterator<Item = &FoundDomain> {
+    let is_ours = move |d: &&FoundDomain| d.mark.as_ref().is_some_and(|mark| mark.lab == lab);
+    inventory.domains.iter().filter(is_ours)
+}
+
+fn network(desired: &Desired, observed: &Observed, changes: &mut Vec<Change>) {
+    let name = &desired.network.name;
+    let found = observed.inventory.networks.iter().find(|n| n.uuid == desired.network.uuid);
+    let change = match found {
+        None => Some((ChangeKind::Create, "")),
+        Some(found) if found.mark.as_ref().is_none_or(|m| m.hash != desired.network.hash) => {
+            Some((ChangeKind::UpdateLive, "its records changed"))
+        }
+        Some(found) if !found.active => Some((ChangeKind::Start, "it is stopped")),
+        Some(_) => None,
+    };
+    if let Some((kind, why)) = change {
+        changes.push(Change::shared(kind, "network", name, why));
+    }
+}
+
+fn domain_change(domain: &DomainSpec, observed: &Observed) -> Option<Change> {
+    let found = observed.inventory.domains.iter().find(|found| found.uuid == domain.uuid);
+    let (kind, why) = match found {
+        None => (ChangeKind::Create, ""),
+        Some(found) if found.mark.as_ref().is_none_or(|mark| mark.hash != domain.hash) => {
+            (ChangeKind::Restart, "its definition changed; the disk stays")
+        }
+        Some(found) if !found.active => (ChangeKind::Start, "it is stopped"),
+        Some(_) => return None,
+    };
+    Some(Change::of_node(kind, "domain", &domain.name, &domain.node, why))
+}
+
+fn stages(desired: &Desired, observed: &Observed, changes: &mut Vec<Change>) {
+    for goal in &desired.stages {
+        let marker = observed.markers.get(&goal.node).map(|markers| markers.get(&goal.stage));
+        let why = match marker {
+            Some(Some(fingerprint)) if *fingerprint == goal.fingerprint => continue,
+            Some(Some(_)) => "what it does has changed",
+            Some(None) => "",
+            None if observed.inventory.domains.iter().any(|d| is_node(d, goal)) => {
+                "the node does not answer, so nobody knows"
+            }
+            None => "",
+        };
+        changes.push(Change::of_node(ChangeKind::RunStage, "stage", &goal.stage, &goal.node, why));
+    }
+}
+
+fn is_node(domain: &FoundDomain, goal: &StageGoal) -> bool {
+    domain.mark.as_ref().is_some_and(|mark| mark.node.as_ref() == Some(&goal.node))
+}

@@ -1,0 +1,10 @@
+//! The difference between what a topology asks for and what was found, as data. The first `up` is
+//! a difference from nothing, a rerun a difference of nothing. No IO.
+
+mod change;
+mod conflict;
+mod diff;
+
+pub use change::{Change, ChangeKind};
+pub use conflict::{Conflict, HostNetwork, conflicts};
+pub use diff::{Desired, Observed, StageGoal, diff};
