@@ -14,7 +14,7 @@ preserve_hostname: false
 disable_root: true
 users: []
 cloud_init_modules: [seed_random, bootcmd, write-files, resizefs, disk_setup, mounts, set_hostname, ca-certs, users-groups, ssh]
-cloud_config_modules: [timezone, locale, ntp, runcmd]
+cloud_config_modules: [timezone, ntp, runcmd]
 cloud_final_modules: [package-update-upgrade-install, scripts-user, phone-home, final-message]
 CONF
 rm -f "$root"/etc/netplan/*.yaml

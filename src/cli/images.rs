@@ -29,7 +29,7 @@ pub(super) fn run(global: &Global, images: &ImagesArgs) -> Result<ExitCode, Fail
             say(&format!("image {name} is here: {}, sha256 {}", human(local.size), local.sha256));
         }
         ImagesCommand::Build { name, force } => {
-            if !force && all.image(name).is_ok() {
+            if !force && all.is_built(name).map_err(Failure::failed)? {
                 say(&format!("image {name} is here already; --force makes it anew"));
             } else {
                 all.remove(name).map_err(Failure::failed)?;

@@ -87,8 +87,9 @@ fn no_topology(labs: &[String]) -> Failure {
 
 fn of_lab(name: &str, dirs: &Dirs) -> Result<Source, Failure> {
     let store = Store::new(&dirs.state, name);
+    let base = store.record()?.map(|record| record.base).unwrap_or_default();
     match store.read("topology.yaml")? {
-        Some(text) => Ok(Source { text, shown: format!("{name} (as it was made)"), base: store.root().to_owned() }),
+        Some(text) => Ok(Source { text, shown: format!("{name} (as it was made)"), base }),
         None => Err(Failure::usage(format!("there is no lab '{name}'"))
             .hint(format!("known labs: {}", store::labs(&dirs.state).join(", ")))),
     }

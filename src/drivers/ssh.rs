@@ -230,8 +230,7 @@ impl Ssh {
 }
 
 /// Unpacks a tar archive from standard input beside each target and renames into place, so that a
-/// cut connection leaves no half-written file. Owners and modes travel in a manifest, since the
-/// archive's own would be applied before the content is complete.
+/// cut connection leaves no half-written file. A file is never readable by more than its mode says.
 const RECEIVE: &str = r#"set -eu
 umask 077
 mkdir -p /var/lib/lab
@@ -241,11 +240,12 @@ tar -x -C "$stage" -f -
 test -e "$stage/complete"
 while read -r kind name mode owner path; do
   if [ "$kind" = d ]; then
-    mkdir -p "$path"; chown "$owner" "$path"; chmod "$mode" "$path"
+    (umask 022; mkdir -p "$path"); chown "$owner" "$path"; chmod "$mode" "$path"
   else
     parent=${path%/*}; (umask 022; mkdir -p "$parent")
-    chown "$owner" "$stage/$name"; chmod "$mode" "$stage/$name"
-    cp -p "$stage/$name" "$path.lab-new"; mv -fT "$path.lab-new" "$path"
+    cp "$stage/$name" "$path.lab-new"
+    chown "$owner" "$path.lab-new"; chmod "$mode" "$path.lab-new"
+    mv -fT "$path.lab-new" "$path"
   fi
 done < "$stage/manifest"
 sync -f /var/lib/lab

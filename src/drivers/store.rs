@@ -50,8 +50,12 @@ pub struct Record {
     pub engine: String,
     /// Libvirt address, for the system engine.
     pub uri: String,
-    /// Nodes that were ever defined, so that keys of removed ones can be told.
-    pub nodes: Vec<String>,
+    /// Folder of binaries that was chosen, so that later commands need not name it again.
+    #[serde(default)]
+    pub artifacts: Option<PathBuf>,
+    /// Folder that relative paths in the topology start from.
+    #[serde(default)]
+    pub base: PathBuf,
 }
 
 impl Record {
@@ -63,7 +67,8 @@ impl Record {
             id,
             engine: engine.into(),
             uri: uri.into(),
-            nodes: Vec::new(),
+            artifacts: None,
+            base: PathBuf::new(),
         }
     }
 }

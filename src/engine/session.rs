@@ -216,10 +216,15 @@ pub struct Prepared {
 }
 
 impl Session {
-    /// The artifacts folder the person chose, if any: by variable, then by topology.
-    fn chosen_artifacts(&self) -> Option<PathBuf> {
+    /// The artifacts folder the person chose, if any: by variable, by topology, or when the lab was
+    /// made.
+    pub(super) fn chosen_artifacts(&self) -> Option<PathBuf> {
         let variable = std::env::var_os("LAB_ARTIFACTS").filter(|v| !v.is_empty()).map(PathBuf::from);
-        variable.or_else(|| self.lab.kubernetes.artifacts.as_ref().map(|path| self.base.join(path)))
+        let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
+        variable
+            .map(absolute)
+            .or_else(|| self.lab.kubernetes.artifacts.as_ref().map(|path| self.base.join(path)))
+            .or_else(|| self.store.record().ok().flatten()?.artifacts)
     }
 
     fn scan_artifacts(&self, dir: &Path) -> Result<Found, EngineError> {

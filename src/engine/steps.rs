@@ -19,29 +19,56 @@ pub(super) struct Place<'a> {
 const POLL: Duration = Duration::from_millis(500);
 const PACKAGE_LOCK: &str = "-o DPkg::Lock::Timeout=300";
 
+/// Steps that travel together.
+enum Batch<'s> {
+    /// Files and directories, as one archive.
+    Puts(Vec<Put>),
+    /// Links to the artifact disk, as one script.
+    Links(Vec<&'s Step>),
+    /// Units, restarted in one transaction: systemd orders them and starts the rest side by side.
+    Units(Vec<&'s Step>),
+    /// Anything else.
+    One(&'s Step),
+}
+
+fn batches(steps: &[Step]) -> Vec<Batch<'_>> {
+    let mut all: Vec<Batch<'_>> = Vec::new();
+    for step in steps {
+        match (step, all.last_mut()) {
+            (Step::Binary { .. }, Some(Batch::Links(links))) => links.push(step),
+            (Step::Binary { .. }, _) => all.push(Batch::Links(vec![step])),
+            (Step::Unit { .. }, Some(Batch::Units(units))) => units.push(step),
+            (Step::Unit { .. }, _) => all.push(Batch::Units(vec![step])),
+            (_, last) => match (put_of(step), last) {
+                (Some(put), Some(Batch::Puts(puts))) => puts.push(put),
+                (Some(put), _) => all.push(Batch::Puts(vec![put])),
+                (None, _) => all.push(Batch::One(step)),
+            },
+        }
+    }
+    all
+}
+
 /// Runs all steps and leaves the marker.
 ///
 /// # Errors
 /// The first step that fails, with what explains it.
 pub(super) async fn run(place: &Place<'_>, steps: &[Step]) -> Result<(), Box<Failure>> {
-    let mut waiting: Vec<Put> = Vec::new();
-    for step in steps {
-        match put_of(step) {
-            Some(put) => waiting.push(put),
-            None => {
-                flush(place, &mut waiting).await?;
-                if (place.stopped)() {
-                    return Err(place.failure(step, "the run was stopped before this step", None));
-                }
-                one(place, step).await?;
-            }
+    for batch in batches(steps) {
+        if (place.stopped)() {
+            return Err(place.failure("stop", "the run was stopped before this step", None));
+        }
+        match batch {
+            Batch::Puts(puts) => put(place, &puts).await?,
+            Batch::Links(steps) => links(place, &steps).await?,
+            Batch::Units(steps) => units(place, &steps).await?,
+            Batch::One(step) => one(place, step).await?,
         }
     }
-    flush(place, &mut waiting).await?;
-    if let Step::File(file) = Marker::step(place.stage, &fingerprint(steps)) {
-        waiting.push(Put::File(file));
+    match Marker::step(place.stage, &fingerprint(steps)) {
+        Step::File(file) => put(place, &[Put::File(file)]).await,
+        _ => Ok(()),
     }
-    flush(place, &mut waiting).await
 }
 
 fn put_of(step: &Step) -> Option<Put> {
@@ -54,11 +81,7 @@ fn put_of(step: &Step) -> Option<Put> {
     }
 }
 
-async fn flush(place: &Place<'_>, waiting: &mut Vec<Put>) -> Result<(), Box<Failure>> {
-    if waiting.is_empty() {
-        return Ok(());
-    }
-    let items = std::mem::take(waiting);
+async fn put(place: &Place<'_>, items: &[Put]) -> Result<(), Box<Failure>> {
     let paths: Vec<&str> = items
         .iter()
         .map(|item| match item {
@@ -72,40 +95,65 @@ async fn flush(place: &Place<'_>, waiting: &mut Vec<Put>) -> Result<(), Box<Fail
         [] => String::new(),
     };
     place.say(&title);
-    place.guest.put(&items).await.map_err(|error| place.unreachable(&title, &error))
+    place.guest.put(items).await.map_err(|error| place.unreachable(&title, &error))
+}
+
+async fn links(place: &Place<'_>, steps: &[&Step]) -> Result<(), Box<Failure>> {
+    let mut text = String::new();
+    for step in steps {
+        if let Step::Binary { name, path } = step {
+            text.push_str(&format!("test -x /opt/lab/bin/{name}\nln -sfn /opt/lab/bin/{name} {path}\n"));
+        }
+    }
+    let title = titles(steps);
+    place.say(&title);
+    explained(place, &title, &text, "ls -l /opt/lab/bin").await
+}
+
+async fn units(place: &Place<'_>, steps: &[&Step]) -> Result<(), Box<Failure>> {
+    let name = |step: &&Step| match step {
+        Step::Unit { name } => name.clone(),
+        _ => String::new(),
+    };
+    let names: Vec<String> = steps.iter().map(name).collect();
+    let list = names.join(" ");
+    let text = format!("systemctl daemon-reload\nsystemctl enable --quiet {list}\nsystemctl restart {list}\n");
+    let journal: Vec<String> = names.iter().map(|name| format!("-u {name}")).collect();
+    let hint = format!("journalctl {} -n 20 --no-pager", journal.join(" "));
+    let title = titles(steps);
+    place.say(&title);
+    explained(place, &title, &text, &hint).await
+}
+
+fn titles(steps: &[&Step]) -> String {
+    steps.iter().map(|step| step.title()).collect::<Vec<_>>().join("; ")
 }
 
 async fn one(place: &Place<'_>, step: &Step) -> Result<(), Box<Failure>> {
-    place.say(&step.title());
+    let title = step.title();
+    place.say(&title);
     match step {
-        Step::Packages { names } => script(place, step, &packages(names)).await,
-        Step::Block { path, content } => script(place, step, &block(path, content)).await,
-        Step::Binary { name, path } => {
-            let text = format!("test -x /opt/lab/bin/{name}\nln -sfn /opt/lab/bin/{name} {path}\n");
-            script(place, step, &text).await
-        }
-        Step::Unit { name } => {
-            let text = format!("systemctl daemon-reload\nsystemctl enable --quiet {name}\nsystemctl restart {name}\n");
-            explained(place, step, &text, &format!("journalctl -u {name} -n 20 --no-pager")).await
-        }
+        Step::Packages { names } => script(place, &title, &packages(names)).await,
+        Step::Block { path, content } => script(place, &title, &block(path, content)).await,
         Step::Run { unless, script: text, .. } => {
             let text = match unless {
                 Some(condition) => format!("if {condition}; then exit 0; fi\n{text}"),
                 None => text.clone(),
             };
-            script(place, step, &text).await
+            script(place, &title, &text).await
         }
-        Step::Wait { probe, timeout, hint, .. } => wait(place, step, probe, *timeout, hint).await,
-        Step::File(_) | Step::Directory { .. } => Ok(()),
+        Step::Wait { probe, timeout, hint, .. } => wait(place, &title, probe, *timeout, hint).await,
+        // Carried out in batches.
+        Step::File(_) | Step::Directory { .. } | Step::Binary { .. } | Step::Unit { .. } => Ok(()),
     }
 }
 
-async fn script(place: &Place<'_>, step: &Step, text: &str) -> Result<(), Box<Failure>> {
+async fn script(place: &Place<'_>, step: &str, text: &str) -> Result<(), Box<Failure>> {
     explained(place, step, text, "").await
 }
 
 /// Runs a script; when it fails, `hint` is run for its output.
-async fn explained(place: &Place<'_>, step: &Step, text: &str, hint: &str) -> Result<(), Box<Failure>> {
+async fn explained(place: &Place<'_>, step: &str, text: &str, hint: &str) -> Result<(), Box<Failure>> {
     let output = place.run(step, text).await?;
     if output.status == 0 {
         return Ok(());
@@ -122,7 +170,7 @@ async fn explained(place: &Place<'_>, step: &Step, text: &str, hint: &str) -> Re
 
 /// Waits inside the guest, so that the condition is noticed when it comes true and not when a
 /// packet has crossed the network.
-async fn wait(place: &Place<'_>, step: &Step, probe: &str, timeout: u64, hint: &str) -> Result<(), Box<Failure>> {
+async fn wait(place: &Place<'_>, step: &str, probe: &str, timeout: u64, hint: &str) -> Result<(), Box<Failure>> {
     let start = Instant::now();
     // Short spells, so that a request to stop is heard in between.
     const SPELL: u64 = 5;
@@ -192,8 +240,8 @@ impl Place<'_> {
         self.events.send(Event::Step { node, task, step: step.to_owned() });
     }
 
-    async fn run(&self, step: &Step, text: &str) -> Result<Output, Box<Failure>> {
-        self.guest.run(text).await.map_err(|error| self.unreachable(&step.title(), &error))
+    async fn run(&self, step: &str, text: &str) -> Result<Output, Box<Failure>> {
+        self.guest.run(text).await.map_err(|error| self.unreachable(step, &error))
     }
 
     fn unreachable(&self, step: &str, error: &GuestError) -> Box<Failure> {
@@ -207,11 +255,11 @@ impl Place<'_> {
         })
     }
 
-    fn failure(&self, step: &Step, message: &str, tail: Option<String>) -> Box<Failure> {
+    fn failure(&self, step: &str, message: &str, tail: Option<String>) -> Box<Failure> {
         Box::new(Failure {
             node: Some(self.node.into()),
             task: self.stage.into(),
-            step: Some(step.title()),
+            step: Some(step.into()),
             message: message.into(),
             tail: tail.filter(|tail| !tail.trim().is_empty()),
             hint: Some(format!("lab stage show {} {}", self.node, self.stage)),

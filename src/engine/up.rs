@@ -172,9 +172,10 @@ async fn start_engine(session: &Session, events: &Events) -> Result<bool, Engine
 }
 
 fn record(session: &Session) -> Record {
-    let mut record =
-        Record::new(&session.lab.name, session.lab.id, session.place.name(), &session.place.uri());
-    record.nodes = session.lab.nodes.iter().map(|node| node.name.clone()).collect();
+    let (lab, place) = (&session.lab, &session.place);
+    let mut record = Record::new(&lab.name, lab.id, place.name(), &place.uri());
+    record.artifacts = session.chosen_artifacts();
+    record.base.clone_from(&session.base);
     record
 }
 

@@ -8,6 +8,9 @@ use sha2::{Digest, Sha256};
 
 use crate::model::name::hex;
 
+/// Counts changes to what archives hold, so that images with old ones are built anew.
+pub(super) const FORMAT: &str = "archives 2";
+
 /// One file of an image's only layer.
 pub(super) struct Entry {
     /// Path without a leading slash.
@@ -18,7 +21,7 @@ pub(super) struct Entry {
     pub link: Option<String>,
 }
 
-/// Writes an archive of an image called `name` that runs `command`.
+/// Writes an archive of an image called `name`. A pod's own arguments replace `command`.
 pub(super) fn write(
     out: impl Write,
     name: &str,
@@ -30,7 +33,7 @@ pub(super) fn write(
     let config = json!({
         "architecture": "amd64",
         "os": "linux",
-        "config": {"Entrypoint": command, "Env": ["PATH=/bin"], "WorkingDir": "/"},
+        "config": {"Cmd": command, "Env": ["PATH=/bin"], "WorkingDir": "/"},
         "rootfs": {"type": "layers", "diff_ids": [format!("sha256:{digest}")]},
         "history": [{"created": "1970-01-01T00:00:00Z", "created_by": "lab images build"}],
     })

@@ -6,8 +6,11 @@ use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use sha2::{Digest, Sha256};
+
 use super::archive::{self, Entry};
 use crate::drivers::host;
+use crate::model::name::hex;
 use crate::model::os::Os;
 use crate::render::CLOUD_INIT;
 
@@ -29,6 +32,25 @@ const OPTIONS: &[&str] = &[
     "--dpkgopt=path-exclude=/usr/share/man/*", "--dpkgopt=path-exclude=/usr/share/info/*",
     "--dpkgopt=path-exclude=/usr/share/locale/*", "--dpkgopt=path-exclude=/usr/share/lintian/*",
 ];
+
+fn packages(os: &Os) -> Vec<&str> {
+    let mut packages: Vec<&str> = BASE.iter().chain(MORE).copied().collect();
+    packages.extend(os.packages.values().flatten().map(String::as_str));
+    packages.sort_unstable();
+    packages.dedup();
+    packages
+}
+
+/// Hash of everything that decides what a build gives, but for the packages' versions.
+pub(super) fn inputs(os: &Os) -> String {
+    let mut hash = Sha256::new();
+    hash.update([packages(os).join(","), OPTIONS.join(","), format!("{:?}", os.suite)].join("\n"));
+    hash.update(archive::FORMAT);
+    for file in CLOUD_INIT.get_dir("build").into_iter().flat_map(|dir| dir.files()) {
+        hash.update(file.contents());
+    }
+    hex(&hash.finalize())
+}
 
 /// Builds into `dir`: `vmlinuz`, `initrd.img`, and the disk whose path is returned.
 pub(super) fn build(os: &Os, dir: &Path, say: &dyn Fn(&str)) -> Result<PathBuf, String> {
@@ -53,12 +75,8 @@ pub(super) fn build(os: &Os, dir: &Path, say: &dyn Fn(&str)) -> Result<PathBuf, 
 }
 
 fn bootstrap(os: &Os, suite: &str, work: &Path, root: &Path, sources: &Path) -> Result<(), String> {
-    let mut packages: Vec<&str> = BASE.iter().chain(MORE).copied().collect();
-    packages.extend(os.packages.values().flatten().map(String::as_str));
-    packages.sort_unstable();
-    packages.dedup();
     let mut arguments: Vec<String> = OPTIONS.iter().map(|option| (*option).to_owned()).collect();
-    arguments.push(format!("--include={}", packages.join(",")));
+    arguments.push(format!("--include={}", packages(os).join(",")));
     arguments.extend(apt_access().into_iter().map(|option| format!("--aptopt={option}")));
     for hook in hooks(work).map_err(|error| format!("write the build's hooks: {error}"))? {
         arguments.push(format!("--customize-hook={}", hook.display()));

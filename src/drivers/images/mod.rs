@@ -32,6 +32,9 @@ pub struct Local {
     pub direct_boot: bool,
     /// `pull` or `build`, and when.
     pub source: String,
+    /// Hash of what a built image was made from; empty for others.
+    #[serde(default)]
+    pub inputs: String,
 }
 
 /// The local images.
@@ -137,7 +140,16 @@ impl Images {
         };
         let incoming = dir.join(file);
         fetch::download(&os.url, &incoming, &sum, progress)?;
-        self.adopt(name, &incoming, "pull", false)
+        self.adopt(name, &incoming, "pull", false, String::new())
+    }
+
+    /// True when the local image was built from just what it would be built from now.
+    ///
+    /// # Errors
+    /// As [`Images::os`].
+    pub fn is_built(&self, name: &str) -> Result<bool, String> {
+        let inputs = build::inputs(&self.os(name)?);
+        Ok(self.image(name).is_ok() && self.local(name).is_some_and(|local| local.inputs == inputs))
     }
 
     /// Makes the image from Debian packages, with the packages of all stages inside.
@@ -149,11 +161,18 @@ impl Images {
         let dir = self.dir(name);
         store::make_dir(&dir).map_err(|error| error.to_string())?;
         let built = build::build(&os, &dir, say)?;
-        self.adopt(name, &built, "build", true)
+        self.adopt(name, &built, "build", true, build::inputs(&os))
     }
 
     /// Checks a qcow2 file and makes it the image `name`.
-    fn adopt(&self, name: &str, file: &Path, source: &str, direct: bool) -> Result<Local, String> {
+    fn adopt(
+        &self,
+        name: &str,
+        file: &Path,
+        source: &str,
+        direct: bool,
+        inputs: String,
+    ) -> Result<Local, String> {
         let virtual_size = check(file)?;
         let read = |error: std::io::Error| format!("read {}: {error}", file.display());
         let sha256 = fetch::hash(file, "sha256").map_err(read)?;
@@ -168,6 +187,7 @@ impl Images {
             virtual_size,
             direct_boot: direct,
             source: format!("{source} {}", host::timestamp()),
+            inputs,
         };
         let text = serde_json::to_string_pretty(&local).unwrap_or_default();
         let path = self.dir(name).join("local.json");

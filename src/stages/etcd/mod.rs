@@ -30,6 +30,7 @@ const ETCDCTL: &str = "--cacert=/etc/etcd/pki/ca.crt --cert=/etc/etcd/pki/health
 struct Data<'a> {
     node: &'a Node,
     etcd: String,
+    from_artifacts: bool,
     members: Vec<String>,
     token: String,
     ciphers: &'a str,
@@ -49,6 +50,7 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
     let data = Data {
         node,
         etcd,
+        from_artifacts: link.is_some(),
         members: members.map(|m| format!("{}=https://{}:2380", m.name, m.address)).collect(),
         token: context.lab.id.to_string(),
         ciphers: CIPHERS,
@@ -67,6 +69,7 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
         script: "useradd --system --home-dir /var/lib/etcd --shell /usr/sbin/nologin etcd\n".into(),
     });
     steps.extend([
+        Step::directory("/etc/etcd", 0o755),
         Step::Directory { path: "/etc/etcd/pki".into(), mode: 0o750, owner: "root:etcd".into() },
         Step::Directory { path: "/var/lib/etcd".into(), mode: 0o700, owner: "etcd:etcd".into() },
         Step::file("/etc/etcd/pki/ca.crt", context.bundle.ca(Issuer::Etcd)?),

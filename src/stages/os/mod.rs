@@ -33,6 +33,13 @@ fn steps(context: &Context<'_>, _node: &Node) -> Result<Vec<Step>, StageError> {
         Step::file("/etc/systemd/journald.conf.d/lab.conf", "[Journal]\nSystemMaxUse=200M\n"),
         Step::Block { path: "/etc/hosts".into(), content: hosts(context.lab) },
         Step::Run {
+            // It would answer the node's own name with ::1 or a link-local address, which no
+            // certificate knows.
+            title: "take names from /etc/hosts and DNS alone".into(),
+            unless: Some("! grep -q '^hosts:.*myhostname' /etc/nsswitch.conf".into()),
+            script: "sed -i '/^hosts:/ s/ *myhostname//' /etc/nsswitch.conf\n".into(),
+        },
+        Step::Run {
             title: "load kernel modules and apply kernel settings".into(),
             unless: None,
             script: "modprobe -a overlay br_netfilter nf_conntrack\nsysctl -q -p /etc/sysctl.d/90-lab.conf\n".into(),

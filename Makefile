@@ -1,0 +1,25 @@
+# Two commands matter: `make demo` and `make test`. Both do all their own set-up.
+
+.PHONY: demo test unit lint fmt golden clean
+
+demo: ## from nothing to a Ready node and a running pod
+	scripts/demo.sh
+
+test: ## every test, real guests included
+	scripts/test.sh
+
+unit: ## the tests that need no guests
+	cargo test --locked
+
+lint:
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+
+fmt:
+	cargo fmt
+
+golden: ## write the golden files anew; read the difference before committing it
+	LAB_UPDATE_GOLDEN=1 cargo test --locked --test golden --test topology_errors
+
+clean:
+	cargo clean

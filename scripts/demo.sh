@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# From nothing to a Ready node with a running pod, on any Debian 12 machine: `make demo`.
+set -euo pipefail
+. "$(dirname -- "${BASH_SOURCE[0]}")/prepare.sh" --release
+
+export LAB_ENGINE=private LAB_FILE=single
+"$LAB" up
+echo
+"$LAB" kubectl get nodes -o wide
+# Asked again, the pod is there already.
+"$LAB" kubectl get pod hello >/dev/null 2>&1 || "$LAB" kubectl run hello \
+    --image=lab.local/busybox:1 --image-pull-policy=Never --restart=Never -- sleep infinity
+"$LAB" kubectl wait --for=condition=Ready pod/hello --timeout=300s
+echo
+"$LAB" kubectl get pods -A -o wide
+cat <<NEXT
+
+The lab 'single' runs. What to type next ($LAB):
+  lab status --lab single
+  lab verify --lab single
+  lab kubectl --lab single exec -it hello -- sh
+  lab ssh --lab single node
+  lab stage show --lab single node control-plane
+  lab down --lab single
+NEXT

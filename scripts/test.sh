@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# Every test: `make test`. Real guests run as root under a private libvirt.
+set -euo pipefail
+. "$(dirname -- "${BASH_SOURCE[0]}")/prepare.sh"
+cd "$root"
+
+cargo fmt --check
+cargo clippy --locked --all-targets -- -D warnings
+# First everything quick, then the tests that boot guests, one after the other.
+cargo test --locked
+cargo test --locked --test real_guests -- --ignored --test-threads=1 --nocapture
