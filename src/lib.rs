@@ -4,10 +4,10 @@
 //! [`model`] nouns · `pki` secrets · `render` text · `stages` steps · `plan` difference ·
 //! `drivers` hands · `engine` conductor · `cli` mouth.
 
-pub mod engine;
-pub mod model;
 pub mod cli;
 pub mod drivers;
+pub mod engine;
+pub mod model;
 pub mod pki;
 pub mod plan;
 pub mod render;

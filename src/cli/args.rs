@@ -29,7 +29,14 @@ pub(super) struct Global {
     #[arg(short, long, global = true, env = "LAB_FILE", value_name = "FILE")]
     pub file: Option<PathBuf>,
     /// A lab that exists, by its name; its topology is the one it was made from
-    #[arg(short, long, global = true, env = "LAB_NAME", value_name = "NAME", conflicts_with = "file")]
+    #[arg(
+        short,
+        long,
+        global = true,
+        env = "LAB_NAME",
+        value_name = "NAME",
+        conflicts_with = "file"
+    )]
     pub lab: Option<String>,
     /// Where guests run
     #[arg(long, global = true, env = "LAB_ENGINE", value_enum, default_value_t = Engine::Auto)]
@@ -113,7 +120,9 @@ pub(super) struct Init {
 }
 
 #[derive(Debug, ClapArgs)]
-#[command(after_help = "Example:\n  lab plan -o json --detailed-exitcode || echo 'changes pending'")]
+#[command(
+    after_help = "Example:\n  lab plan -o json --detailed-exitcode || echo 'changes pending'"
+)]
 pub(super) struct Plan {
     /// Exit 3 when there are changes
     #[arg(long)]
@@ -124,7 +133,9 @@ pub(super) struct Plan {
 }
 
 #[derive(Debug, ClapArgs)]
-#[command(after_help = "Examples:\n  lab up\n  lab up -f book --until etcd\n  LAB_ARTIFACTS=./bin lab up --engine private")]
+#[command(
+    after_help = "Examples:\n  lab up\n  lab up -f book --until etcd\n  LAB_ARTIFACTS=./bin lab up --engine private"
+)]
 pub(super) struct Up {
     /// Only up to this stage and what it needs; `ssh` stops when nodes answer
     #[arg(long, value_name = "STAGE")]
@@ -148,7 +159,9 @@ pub(super) struct Ssh {
 }
 
 #[derive(Debug, ClapArgs)]
-#[command(after_help = "Examples:\n  lab exec -- uptime\n  lab exec --role worker -- sudo crictl ps")]
+#[command(
+    after_help = "Examples:\n  lab exec -- uptime\n  lab exec --role worker -- sudo crictl ps"
+)]
 pub(super) struct Exec {
     /// Only nodes with this role
     #[arg(long)]

@@ -11,10 +11,8 @@ use crate::model::problem::Span;
 pub(super) fn render(problems: &[Problem], path: &str, source: &str, colours: bool) -> String {
     let renderer = if colours { Renderer::styled() } else { Renderer::plain() };
     let renderer = renderer.decor_style(DecorStyle::Ascii);
-    let shown: Vec<String> = problems
-        .iter()
-        .map(|problem| renderer.render(&[group(problem, path, source)]))
-        .collect();
+    let shown: Vec<String> =
+        problems.iter().map(|problem| renderer.render(&[group(problem, path, source)])).collect();
     shown.join("\n\n")
 }
 

@@ -17,7 +17,9 @@ pub(super) fn run(global: &Global, down: &Down) -> Result<ExitCode, Failure> {
     if down.dry_run || found.is_empty() {
         let lines: Vec<String> = found.iter().map(ToString::to_string).collect();
         match found.is_empty() {
-            true if !global.quiet => complain(&format!("nothing to do: of the lab '{}' nothing is left", lab.name)),
+            true if !global.quiet => {
+                complain(&format!("nothing to do: of the lab '{}' nothing is left", lab.name))
+            }
             true => {}
             false => print(&lines.join("\n")),
         }

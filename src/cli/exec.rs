@@ -29,7 +29,8 @@ pub(super) fn run(global: &Global, exec: &Exec) -> Result<ExitCode, Failure> {
             ..Output::default()
         });
         failed += usize::from(output.status != 0);
-        let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        let (out, err) =
+            (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         if global.output == Format::Json {
             rows.push(json!({"node": node, "status": output.status, "stdout": out, "stderr": err}));
             continue;
@@ -50,15 +51,18 @@ fn chosen<'s>(session: &'s Session, exec: &Exec) -> Result<Vec<&'s Node>, Failur
     let role = match exec.role.as_deref() {
         None => None,
         Some(name) => Some(Role::parse(name).ok_or_else(|| {
-            let names = crate::model::role::ROLES.iter().map(|role| role.name()).collect::<Vec<_>>();
-            Failure::usage(format!("there is no role '{name}'")).hint(format!("choose from: {}", names.join(", ")))
+            let names =
+                crate::model::role::ROLES.iter().map(|role| role.name()).collect::<Vec<_>>();
+            Failure::usage(format!("there is no role '{name}'"))
+                .hint(format!("choose from: {}", names.join(", ")))
         })?),
     };
     for name in &exec.node {
         known_node(&session.lab, name)?;
     }
     let wanted = |node: &&Node| {
-        role.is_none_or(|role| node.is(role)) && (exec.node.is_empty() || exec.node.contains(&node.name))
+        role.is_none_or(|role| node.is(role))
+            && (exec.node.is_empty() || exec.node.contains(&node.name))
     };
     let nodes: Vec<&Node> = session.lab.nodes.iter().filter(wanted).collect();
     if nodes.is_empty() {

@@ -34,7 +34,11 @@ pub(super) fn run(global: &Global, images: &ImagesArgs) -> Result<ExitCode, Fail
             } else {
                 all.remove(name).map_err(Failure::failed)?;
                 let local = all.build(name, &say).map_err(Failure::failed)?;
-                say(&format!("image {name} is built: {}, sha256 {}", human(local.size), local.sha256));
+                say(&format!(
+                    "image {name} is built: {}, sha256 {}",
+                    human(local.size),
+                    local.sha256
+                ));
             }
         }
         ImagesCommand::Rm { name } => {
@@ -70,6 +74,9 @@ fn list(global: &Global, images: &Images) -> Result<(), Failure> {
 fn progress(done: u64, total: Option<u64>) {
     if std::io::stderr().is_terminal() && (done >> 18).is_multiple_of(40) {
         let total = total.map_or_else(String::new, |total| format!(" of {}", human(total)));
-        let _ = std::io::Write::write_fmt(&mut std::io::stderr().lock(), format_args!("\r  {}{total}   ", human(done)));
+        let _ = std::io::Write::write_fmt(
+            &mut std::io::stderr().lock(),
+            format_args!("\r  {}{total}   ", human(done)),
+        );
     }
 }

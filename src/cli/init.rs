@@ -29,9 +29,10 @@ pub(super) fn run(init: &Init) -> Result<ExitCode, Failure> {
         }
         None => text,
     };
-    let to_file = init.to.as_deref().or_else(|| {
-        std::io::stdout().is_terminal().then_some(Path::new("lab.yaml"))
-    });
+    let to_file = init
+        .to
+        .as_deref()
+        .or_else(|| std::io::stdout().is_terminal().then_some(Path::new("lab.yaml")));
     match to_file {
         None => print(&text),
         Some(path) => {
@@ -45,14 +46,17 @@ pub(super) fn run(init: &Init) -> Result<ExitCode, Failure> {
 /// The same topology under another name; its comments stay.
 fn renamed(text: &str, from: &str, name: &str) -> String {
     let own = format!("name: {from}");
-    text.lines().map(|line| if line == own { format!("name: {name}\n") } else { format!("{line}\n") }).collect()
+    text.lines()
+        .map(|line| if line == own { format!("name: {name}\n") } else { format!("{line}\n") })
+        .collect()
 }
 
 fn write_new(path: &Path, text: &str) -> Result<(), Failure> {
     let file = std::fs::OpenOptions::new().write(true).create_new(true).open(path);
     let failed = |error: std::io::Error| match error.kind() {
         std::io::ErrorKind::AlreadyExists => {
-            Failure::usage(format!("{} exists already", path.display())).hint("name another file with --to")
+            Failure::usage(format!("{} exists already", path.display()))
+                .hint("name another file with --to")
         }
         _ => Failure::failed(format!("write {}: {error}", path.display())),
     };

@@ -23,7 +23,9 @@ pub(super) fn run(global: &Global) -> Result<ExitCode, Failure> {
     let server = format!("https://{endpoint}:6443");
     print(&kubeconfig(&session.lab.name, &server, ca, "kubernetes-admin", pair));
     if matches!(session.place, Place::Private(_)) && !global.quiet {
-        complain("note: a private lab's addresses are reached from inside it; `lab kubectl` works from here");
+        complain(
+            "note: a private lab's addresses are reached from inside it; `lab kubectl` works from here",
+        );
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -24,19 +24,33 @@ pub(super) fn run(global: &Global, kubectl: &Kubectl) -> Result<ExitCode, Failur
     let input = if files.is_empty() { ssh::Input::Stdin } else { ssh::Input::Bytes(files) };
     let wants_stdin = matches!(input, ssh::Input::Bytes(_)) || reads_stdin(&arguments);
     let input = if wants_stdin || interactive { input } else { ssh::Input::Nothing };
-    super::runtime()?.block_on(ssh::execute(&session, controller, Some(command), input, interactive))
+    super::runtime()?.block_on(ssh::execute(
+        &session,
+        controller,
+        Some(command),
+        input,
+        interactive,
+    ))
 }
 
 fn wants_terminal(arguments: &[String]) -> bool {
     let end = arguments.iter().position(|word| word == "--").unwrap_or(arguments.len());
     let before = arguments.get(..end).unwrap_or_default();
-    before.iter().any(|word| word == "--tty" || (word.starts_with('-') && !word.starts_with("--") && word.contains('t') && word.chars().all(|c| "-it".contains(c))))
-        || before.first().is_some_and(|verb| verb == "edit")
+    before.iter().any(|word| {
+        word == "--tty"
+            || (word.starts_with('-')
+                && !word.starts_with("--")
+                && word.contains('t')
+                && word.chars().all(|c| "-it".contains(c)))
+    }) || before.first().is_some_and(|verb| verb == "edit")
 }
 
 fn reads_stdin(arguments: &[String]) -> bool {
     arguments.iter().any(|word| {
-        word == "-" || word == "--stdin" || word.ends_with("=-") || (word.starts_with("-i") && word.len() <= 3)
+        word == "-"
+            || word == "--stdin"
+            || word.ends_with("=-")
+            || (word.starts_with("-i") && word.len() <= 3)
     })
 }
 
@@ -59,15 +73,19 @@ fn take_files(arguments: &[String]) -> Result<(Vec<String>, Vec<u8>), Failure> {
             kept.push(word.clone());
             continue;
         };
-        if path == "-" || path.starts_with("http://") || path.starts_with("https://") || !Path::new(&path).exists() {
+        if path == "-"
+            || path.starts_with("http://")
+            || path.starts_with("https://")
+            || !Path::new(&path).exists()
+        {
             kept.extend(["-f".to_owned(), path]);
             continue;
         }
         for file in files_of(Path::new(&path))? {
             let mut text = Vec::new();
-            std::fs::File::open(&file)
-                .and_then(|mut file| file.read_to_end(&mut text))
-                .map_err(|error| Failure::usage(format!("cannot read {}: {error}", file.display())))?;
+            std::fs::File::open(&file).and_then(|mut file| file.read_to_end(&mut text)).map_err(
+                |error| Failure::usage(format!("cannot read {}: {error}", file.display())),
+            )?;
             documents.extend_from_slice(b"---\n");
             documents.extend_from_slice(&text);
             documents.push(b'\n');

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::args::{Engine, Format, Global};
+use super::diagnostic;
 use super::failure::{Failure, USAGE};
 use super::output::{colours, complain, print_json};
-use super::diagnostic;
 use crate::drivers::host::{self, Dirs};
 use crate::drivers::images::Images;
 use crate::drivers::store::{self, Store};
@@ -70,8 +70,9 @@ pub(super) fn source(global: &Global, dirs: &Dirs) -> Result<Source, Failure> {
         };
         return Err(Failure::usage(format!("there is no topology '{name}'")).hint(help));
     }
-    let text = store::read_topology(&file, MAX_BYTES as u64)
-        .map_err(|why| Failure::usage(format!("cannot read the topology {}: {why}", file.display())))?;
+    let text = store::read_topology(&file, MAX_BYTES as u64).map_err(|why| {
+        Failure::usage(format!("cannot read the topology {}: {why}", file.display()))
+    })?;
     let base = file.parent().filter(|p| !p.as_os_str().is_empty()).map_or(here, Path::to_owned);
     Ok(Source { text, shown: file.display().to_string(), base })
 }
@@ -115,7 +116,11 @@ pub(super) fn topology(global: &Global, source: &Source) -> Result<Loaded, Failu
             show(&problems);
             let errors = problems.iter().filter(|problem| problem.is_error()).count();
             if global.output == Format::Table {
-                complain(&format!("\n{errors} error{} in {}; nothing was changed", if errors == 1 { "" } else { "s" }, source.shown));
+                complain(&format!(
+                    "\n{errors} error{} in {}; nothing was changed",
+                    if errors == 1 { "" } else { "s" },
+                    source.shown
+                ));
             }
             Err(Failure::silent(USAGE))
         }
@@ -142,7 +147,9 @@ pub(super) fn session(global: &Global) -> Result<Session, Failure> {
     if let Some(record) = record.filter(|record| record.engine != place.name()) {
         return Err(Failure::usage(format!(
             "the lab '{}' runs on the {} engine, not on the {} one",
-            record.name, record.engine, place.name()
+            record.name,
+            record.engine,
+            place.name()
         ))
         .hint("leave --engine away, or `lab down` first"));
     }

@@ -78,16 +78,20 @@ impl Progress {
             Event::Warning { text } => Some(format!("{}: {text}", paint("1;33", "warning"))),
             _ if self.quiet => None,
             Event::Note { text } => Some(format!("{clock}  {text}")),
-            Event::Planned { changes } => Some(format!("{clock}  {} changes to make", changes.len())),
+            Event::Planned { changes } => {
+                Some(format!("{clock}  {} changes to make", changes.len()))
+            }
             Event::Finished { node, task, seconds } => Some(format!(
                 "{clock}  {} {} {}",
                 paint("32", "ok"),
                 place(node, task),
                 paint("2", &format!("({seconds:.1} s)"))
             )),
-            Event::Skipped { node, task } => {
-                Some(format!("{clock}  {} {}", paint("33", "--"), place(&Some(node.clone()), &format!("{task} skipped"))))
-            }
+            Event::Skipped { node, task } => Some(format!(
+                "{clock}  {} {}",
+                paint("33", "--"),
+                place(&Some(node.clone()), &format!("{task} skipped"))
+            )),
             Event::Started { node, task } if self.verbose => {
                 Some(format!("{clock}  .. {}", place(node, task)))
             }
@@ -103,7 +107,12 @@ impl Progress {
         let mut rows = vec![["phase", "nodes", "longest", "sum"].map(String::from).to_vec()];
         for task in &self.order {
             if let Some((count, longest, sum)) = self.times.get(task) {
-                rows.push(vec![task.clone(), count.to_string(), format!("{longest:.1} s"), format!("{sum:.1} s")]);
+                rows.push(vec![
+                    task.clone(),
+                    count.to_string(),
+                    format!("{longest:.1} s"),
+                    format!("{sum:.1} s"),
+                ]);
             }
         }
         let total = self.start.elapsed().as_secs_f64();

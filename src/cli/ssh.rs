@@ -38,7 +38,9 @@ pub(super) fn run(global: &Global, ssh: &Ssh) -> Result<ExitCode, Failure> {
 pub(super) fn command_line(words: &[String]) -> String {
     match words {
         [only] => only.clone(),
-        words => words.iter().map(|word| crate::drivers::ssh::quote(word)).collect::<Vec<_>>().join(" "),
+        words => {
+            words.iter().map(|word| crate::drivers::ssh::quote(word)).collect::<Vec<_>>().join(" ")
+        }
     }
 }
 
@@ -62,7 +64,8 @@ impl Drop for Raw {
 }
 
 fn window() -> (u32, u32) {
-    tcgetwinsize(std::io::stdin()).map_or((80, 24), |size| (u32::from(size.ws_col), u32::from(size.ws_row)))
+    tcgetwinsize(std::io::stdin())
+        .map_or((80, 24), |size| (u32::from(size.ws_col), u32::from(size.ws_row)))
 }
 
 fn failed(error: &dyn std::fmt::Display) -> Failure {
@@ -91,7 +94,10 @@ pub(super) async fn execute(
     if terminal {
         let (columns, rows) = window();
         let kind = std::env::var("TERM").unwrap_or_else(|_| "xterm".into());
-        channel.request_pty(false, &kind, columns, rows, 0, 0, &[]).await.map_err(|e| failed(&e))?;
+        channel
+            .request_pty(false, &kind, columns, rows, 0, 0, &[])
+            .await
+            .map_err(|e| failed(&e))?;
     }
     match &command {
         Some(command) => channel.exec(true, command.as_str()).await,
@@ -101,7 +107,8 @@ pub(super) async fn execute(
     let raw = if terminal { Raw::enter() } else { None };
     let (mut reader, writer) = channel.split();
     let sender = tokio::spawn(async move {
-        let mut resized = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::window_change()).ok();
+        let mut resized =
+            tokio::signal::unix::signal(tokio::signal::unix::SignalKind::window_change()).ok();
         if let Input::Bytes(bytes) = &input {
             let _ = writer.data(bytes.as_slice()).await;
         }

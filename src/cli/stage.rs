@@ -29,16 +29,19 @@ fn list(global: &Global) -> Result<(), Failure> {
         after.iter().map(name).collect::<Vec<_>>()
     };
     if global.output == Format::Json {
-        let stages = STAGES.iter().map(|s| {
-            json!({"name": s.name, "title": s.title, "why": s.why, "after": after(s.after)})
-        });
+        let stages = STAGES.iter().map(
+            |s| json!({"name": s.name, "title": s.title, "why": s.why, "after": after(s.after)}),
+        );
         print_json(&json!({"stages": stages.collect::<Vec<_>>()}));
         return Ok(());
     }
     for stage in STAGES {
         let needs = after(stage.after);
         let needs = if needs.is_empty() { "nothing".into() } else { needs.join(", ") };
-        print(&format!("{:<14} {}\n               after: {needs}\n               {}\n", stage.name, stage.title, stage.why));
+        print(&format!(
+            "{:<14} {}\n               after: {needs}\n               {}\n",
+            stage.name, stage.title, stage.why
+        ));
     }
     Ok(())
 }
@@ -63,7 +66,8 @@ fn show(global: &Global, node: &str, name: &str) -> Result<(), Failure> {
     let session = load::session(global)?;
     let node = known_node(&session.lab, node)?;
     if !(stage.nodes)(&session.lab).iter().any(|other| other.name == node.name) {
-        let names: Vec<&str> = (stage.nodes)(&session.lab).iter().map(|n| n.name.as_str()).collect();
+        let names: Vec<&str> =
+            (stage.nodes)(&session.lab).iter().map(|n| n.name.as_str()).collect();
         return Err(Failure::usage(format!("the stage '{name}' does nothing on {}", node.name))
             .hint(format!("it runs on: {}", names.join(", "))));
     }
@@ -73,7 +77,9 @@ fn show(global: &Global, node: &str, name: &str) -> Result<(), Failure> {
         redact(step);
     }
     if global.output == Format::Json {
-        print_json(&json!({"stage": stage.name, "node": node.name, "why": stage.why, "steps": steps}));
+        print_json(
+            &json!({"stage": stage.name, "node": node.name, "why": stage.why, "steps": steps}),
+        );
         return Ok(());
     }
     print(&format!("# {} on {}\n# {}\n", stage.title, node.name, stage.why));
@@ -104,7 +110,10 @@ fn body(step: &Step) -> String {
             unless + &indent(script)
         }
         Step::Wait { probe, timeout, hint, .. } => {
-            format!("at most {timeout} s, until this succeeds:\n{}if not, look at: {hint}\n", indent(probe))
+            format!(
+                "at most {timeout} s, until this succeeds:\n{}if not, look at: {hint}\n",
+                indent(probe)
+            )
         }
         Step::Packages { .. } | Step::Binary { .. } | Step::Unit { .. } => String::new(),
     }

@@ -28,12 +28,28 @@ fn describe(status: &Status) -> String {
             Some(false) => "NO",
             None => "-",
         };
-        rows.push(vec![node.name.clone(), roles.join(","), node.ip.clone(), node.state.clone(), ready.into()]);
+        rows.push(vec![
+            node.name.clone(),
+            roles.join(","),
+            node.ip.clone(),
+            node.state.clone(),
+            ready.into(),
+        ]);
     }
     let mut stages = vec![["STAGE", "DONE", "MISSING ON"].map(String::from).to_vec()];
     for stage in &status.stages {
         let all = stage.done.len() + stage.missing.len();
-        stages.push(vec![stage.name.clone(), format!("{}/{all}", stage.done.len()), stage.missing.join(" ")]);
+        stages.push(vec![
+            stage.name.clone(),
+            format!("{}/{all}", stage.done.len()),
+            stage.missing.join(" "),
+        ]);
     }
-    format!("lab {} ({} engine{running})\n\n{}\n{}", status.lab, status.engine, table(&rows), table(&stages))
+    format!(
+        "lab {} ({} engine{running})\n\n{}\n{}",
+        status.lab,
+        status.engine,
+        table(&rows),
+        table(&stages)
+    )
 }

@@ -23,14 +23,18 @@ pub(super) fn stages(until: Option<&str>) -> Result<Vec<&'static Stage>, Failure
             let failure = Failure::usage(format!("there is no stage '{name}'"));
             match nearest(name, names()) {
                 Some(near) => failure.hint(format!("did you mean `{near}`?")),
-                None => failure.hint(format!("choose from: ssh, {}", names().collect::<Vec<_>>().join(", "))),
+                None => failure
+                    .hint(format!("choose from: ssh, {}", names().collect::<Vec<_>>().join(", "))),
             }
         }),
     }
 }
 
 /// Takes the lab's lock.
-pub(super) fn lock(session: &Session, command: &str) -> Result<crate::drivers::store::Lock, Failure> {
+pub(super) fn lock(
+    session: &Session,
+    command: &str,
+) -> Result<crate::drivers::store::Lock, Failure> {
     session.store.lock(&format!("lab {command}")).map_err(|error| match error {
         LockError::Held(holder) => Failure::busy(&session.lab.name, holder),
         LockError::Failed(error) => error.into(),
@@ -62,7 +66,11 @@ pub(super) fn run(global: &Global, up: &Up) -> Result<ExitCode, Failure> {
     };
     match outcome {
         Outcome::Unchanged => {
-            say(&format!("nothing to do: the lab '{}' is as its topology says ({} nodes)", lab.name, lab.nodes.len()));
+            say(&format!(
+                "nothing to do: the lab '{}' is as its topology says ({} nodes)",
+                lab.name,
+                lab.nodes.len()
+            ));
             Ok(ExitCode::SUCCESS)
         }
         Outcome::Done(changes) => {
@@ -80,7 +88,11 @@ pub(super) fn run(global: &Global, up: &Up) -> Result<ExitCode, Failure> {
         Outcome::Failed(failures) => {
             complain(&format!(
                 "\n{} failed; what was done stays, and `lab up` goes on from here\nthe whole story: {}",
-                if failures.len() == 1 { "1 task".into() } else { format!("{} tasks", failures.len()) },
+                if failures.len() == 1 {
+                    "1 task".into()
+                } else {
+                    format!("{} tasks", failures.len())
+                },
                 path.display()
             ));
             Err(Failure::silent(FAILED))

@@ -12,10 +12,17 @@ pub(super) fn run(global: &Global) -> Result<ExitCode, Failure> {
     let source = load::source(global, &Dirs::from_environment())?;
     let loaded = load::topology(global, &source)?;
     match global.output {
-        Format::Json => print_json(&diagnostic::json(&loaded.warnings, &source.shown, &source.text)),
+        Format::Json => {
+            print_json(&diagnostic::json(&loaded.warnings, &source.shown, &source.text))
+        }
         Format::Table => {
             let lab = &loaded.lab;
-            print(&format!("{} is valid: lab '{}', {} nodes", source.shown, lab.name, lab.nodes.len()));
+            print(&format!(
+                "{} is valid: lab '{}', {} nodes",
+                source.shown,
+                lab.name,
+                lab.nodes.len()
+            ));
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -18,7 +18,12 @@ use crate::model::platform::Artifacts;
 
 /// What every bootstrap needs.
 pub const REQUIRED: &[&str] = &[
-    "kube-apiserver", "kube-controller-manager", "kube-proxy", "kube-scheduler", "kubectl", "kubelet",
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-proxy",
+    "kube-scheduler",
+    "kubectl",
+    "kubelet",
 ];
 /// What is taken along when it is there; otherwise the nodes' packages serve.
 const OPTIONAL: &[&str] = &["etcd", "etcdctl"];
@@ -47,7 +52,11 @@ pub fn scan(dir: &Path, images: Option<&Path>, cache: &Path) -> Result<Found, St
     let missing: Vec<&str> =
         REQUIRED.iter().copied().filter(|name| !present.contains(name)).collect();
     if !missing.is_empty() {
-        return Err(format!("use the artifacts in {}: {} missing", dir.display(), missing.join(", ")));
+        return Err(format!(
+            "use the artifacts in {}: {} missing",
+            dir.display(),
+            missing.join(", ")
+        ));
     }
     let mut files: BTreeMap<String, PathBuf> =
         present.iter().map(|name| (format!("bin/{name}"), dir.join(name))).collect();
@@ -92,7 +101,8 @@ struct Known(BTreeMap<String, (u64, i64, i64, String)>);
 /// One hash over all names and contents. Hashes of files that did not change since are remembered.
 fn digest(files: &BTreeMap<String, PathBuf>, cache: &Path) -> Result<String, String> {
     let index = cache.join("artifacts/index.json");
-    let old: Known = fs::read(&index).ok().and_then(|b| serde_json::from_slice(&b).ok()).unwrap_or_default();
+    let old: Known =
+        fs::read(&index).ok().and_then(|b| serde_json::from_slice(&b).ok()).unwrap_or_default();
     let mut known = Known::default();
     let mut all = Sha256::new();
     for (name, path) in files {
@@ -113,7 +123,8 @@ fn digest(files: &BTreeMap<String, PathBuf>, cache: &Path) -> Result<String, Str
     if changed && store::make_dir(&cache.join("artifacts")).is_ok() {
         let merged = Known(old.0.into_iter().chain(known.0).collect());
         // Only a memory of hashes: without it the next run reads the files again.
-        let _ = store::write_atomic(&index, &serde_json::to_vec(&merged).unwrap_or_default(), 0o600);
+        let _ =
+            store::write_atomic(&index, &serde_json::to_vec(&merged).unwrap_or_default(), 0o600);
     }
     Ok(hex(&all.finalize()))
 }
@@ -145,10 +156,24 @@ pub fn disk(found: &Found, cache: &Path) -> Result<PathBuf, String> {
     let file = fs::File::create(&raw).map_err(io)?;
     file.set_len((bytes + bytes / 10 + (24 << 20)) >> 20 << 20).map_err(io)?;
     let shown = |path: &Path| path.display().to_string();
-    host::run_tool("mkfs.ext4", &[
-        "-q", "-F", "-L", "lab-artifacts", "-m", "0", "-O", "^has_journal", "-E", "root_owner=0:0",
-        "-d", &shown(&root), &shown(&raw),
-    ])?;
+    host::run_tool(
+        "mkfs.ext4",
+        &[
+            "-q",
+            "-F",
+            "-L",
+            "lab-artifacts",
+            "-m",
+            "0",
+            "-O",
+            "^has_journal",
+            "-E",
+            "root_owner=0:0",
+            "-d",
+            &shown(&root),
+            &shown(&raw),
+        ],
+    )?;
     file.sync_all().map_err(io)?;
     fs::set_permissions(&raw, fs::Permissions::from_mode(0o444)).map_err(io)?;
     fs::rename(&raw, &path).map_err(io)?;
@@ -159,7 +184,11 @@ pub fn disk(found: &Found, cache: &Path) -> Result<PathBuf, String> {
 ///
 /// # Errors
 /// When a download or its checksum fails.
-pub fn fetch_release(version: Version, cache: &Path, progress: Progress<'_>) -> Result<PathBuf, String> {
+pub fn fetch_release(
+    version: Version,
+    cache: &Path,
+    progress: Progress<'_>,
+) -> Result<PathBuf, String> {
     let dir = release_dir(version, cache);
     store::make_dir(&dir).map_err(|error| error.to_string())?;
     for name in REQUIRED {

@@ -40,7 +40,12 @@ pub fn text(url: &str) -> Result<String, String> {
     if response.status() != 200 {
         return Err(failed(&response.status()));
     }
-    response.body_mut().with_config().limit(4 << 20).read_to_string().map_err(|error| failed(&error))
+    response
+        .body_mut()
+        .with_config()
+        .limit(4 << 20)
+        .read_to_string()
+        .map_err(|error| failed(&error))
 }
 
 /// The checksum of `file` in a list in either of the usual forms, `HEX  FILE` or
@@ -61,7 +66,12 @@ pub fn find_checksum(list: &str, file: &str, algorithm: &str) -> Option<Checksum
 ///
 /// # Errors
 /// When the server fails or the content is wrong; a wrong file is kept as `*.bad`.
-pub fn download(url: &str, path: &Path, sum: &Checksum, progress: Progress<'_>) -> Result<(), String> {
+pub fn download(
+    url: &str,
+    path: &Path,
+    sum: &Checksum,
+    progress: Progress<'_>,
+) -> Result<(), String> {
     let failed = |error: &dyn std::fmt::Display| format!("download {url}: {error}");
     let part = with_suffix(path, ".part");
     let have = fs::metadata(&part).map_or(0, |meta| meta.len());

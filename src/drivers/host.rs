@@ -27,7 +27,8 @@ pub struct Dirs {
 impl Dirs {
     /// By the XDG rules.
     pub fn from_environment() -> Self {
-        let variable = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|p| p.is_absolute());
+        let variable =
+            |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|p| p.is_absolute());
         let home = variable("HOME").unwrap_or_else(|| PathBuf::from("/"));
         let dir = |name: &str, default: &str| {
             variable(name).unwrap_or_else(|| home.join(default)).join("lab")
@@ -57,7 +58,8 @@ pub fn owner() -> Owner {
 /// Now, RFC 3339 in UTC, whole seconds.
 pub fn timestamp() -> String {
     let now = time::OffsetDateTime::now_utc();
-    let format = time::macros::format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
+    let format =
+        time::macros::format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
     now.format(format).unwrap_or_default()
 }
 
@@ -86,7 +88,8 @@ pub fn acceleration(wanted: &str) -> (Acceleration, String) {
                 ),
                 (false, _) => (
                     Acceleration::Emulated,
-                    "emulation (slow): this processor offers no virtualisation (no vmx, no svm)".into(),
+                    "emulation (slow): this processor offers no virtualisation (no vmx, no svm)"
+                        .into(),
                 ),
             }
         }
@@ -106,7 +109,8 @@ pub struct UsedNetwork {
 pub fn used_networks() -> Vec<UsedNetwork> {
     let mut used = Vec::new();
     let routes = ip_json(&["-4", "route", "show", "table", "all"]);
-    for route in routes.iter().filter(|route| route["type"].as_str().is_none_or(|t| t == "unicast")) {
+    for route in routes.iter().filter(|route| route["type"].as_str().is_none_or(|t| t == "unicast"))
+    {
         let device = route["dev"].as_str().unwrap_or("?");
         if let Some(net) = route["dst"].as_str().and_then(parse_net) {
             used.push(UsedNetwork { net, device: device.into() });
@@ -173,5 +177,9 @@ pub fn run_tool<S: AsRef<OsStr>>(name: &str, arguments: &[S]) -> Result<String, 
     let said = String::from_utf8_lossy(&output.stderr);
     let lines: Vec<&str> = said.trim().lines().collect();
     let from = lines.len().saturating_sub(8);
-    Err(format!("run {name}: {}\n{}", output.status, lines.get(from..).unwrap_or_default().join("\n")))
+    Err(format!(
+        "run {name}: {}\n{}",
+        output.status,
+        lines.get(from..).unwrap_or_default().join("\n")
+    ))
 }

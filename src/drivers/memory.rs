@@ -7,10 +7,10 @@ use uuid::Uuid;
 
 use super::guest::{Answer, Guest, GuestError, Output, Put};
 use super::hypervisor::{Content, Hypervisor, HypervisorError, Result};
-use crate::model::inventory::{FoundDomain, FoundNetwork, FoundPool, Inventory};
 use super::libvirt::parse_document;
-use crate::stages::marker;
+use crate::model::inventory::{FoundDomain, FoundNetwork, FoundPool, Inventory};
 use crate::render::{DomainSpec, NetworkSpec, PoolSpec, VolumeSpec};
+use crate::stages::marker;
 
 #[derive(Debug, Default)]
 struct State {
@@ -77,13 +77,19 @@ impl Hypervisor for MemoryHypervisor {
             return Ok(());
         }
         let path = Some(format!("/pools/{}", pool.name));
-        let found =
-            FoundPool { name: pool.name.clone(), uuid: pool.uuid, active: true, volumes: vec![], path };
+        let found = FoundPool {
+            name: pool.name.clone(),
+            uuid: pool.uuid,
+            active: true,
+            volumes: vec![],
+            path,
+        };
         self.change(format!("pool {}", pool.name), |all| all.pools.push(found))
     }
 
     fn ensure_volume(&self, volume: &VolumeSpec, _content: &Content) -> Result<()> {
-        let has = |pool: &FoundPool| pool.name == volume.pool && pool.volumes.contains(&volume.name);
+        let has =
+            |pool: &FoundPool| pool.name == volume.pool && pool.volumes.contains(&volume.name);
         if self.state().inventory.pools.iter().any(has) {
             return Ok(());
         }

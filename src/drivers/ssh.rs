@@ -39,7 +39,8 @@ impl Route {
             Route::Private(socket) => {
                 let socket = socket.clone();
                 let dial = move || private::dial(&socket, address);
-                let stream = tokio::task::spawn_blocking(dial).await.map_err(std::io::Error::other)??;
+                let stream =
+                    tokio::task::spawn_blocking(dial).await.map_err(std::io::Error::other)??;
                 stream.set_nonblocking(true)?;
                 TcpStream::from_std(stream)
             }
@@ -224,7 +225,8 @@ impl Ssh {
         };
         // A command that ends without reading its input closes the way there; its status counts.
         let (_, ()) = tokio::join!(send, receive);
-        output.status = status.ok_or_else(|| self.fail("the connection was cut before the command ended"))?;
+        output.status =
+            status.ok_or_else(|| self.fail("the connection was cut before the command ended"))?;
         Ok(output)
     }
 }
@@ -268,7 +270,8 @@ fn archive(items: &[Put]) -> std::io::Result<Vec<u8>> {
             }
             Put::File(file) => {
                 let name = format!("f{index}");
-                manifest.push_str(&format!("f {name} {:o} {} {}\n", file.mode, file.owner, file.path));
+                manifest
+                    .push_str(&format!("f {name} {:o} {} {}\n", file.mode, file.owner, file.path));
                 add(&name, file.content.as_bytes())?;
             }
         }

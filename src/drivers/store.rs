@@ -264,7 +264,10 @@ impl Store {
     ///
     /// # Errors
     /// When a file cannot be read.
-    pub fn ssh_keys<'n>(&self, nodes: impl Iterator<Item = &'n str>) -> Result<SshKeys, StoreError> {
+    pub fn ssh_keys<'n>(
+        &self,
+        nodes: impl Iterator<Item = &'n str>,
+    ) -> Result<SshKeys, StoreError> {
         let user = self.read("ssh/id_ed25519")?.unwrap_or_default();
         let mut keys = SshKeys { user, ..SshKeys::default() };
         for node in nodes {
@@ -307,10 +310,13 @@ impl Store {
     pub fn remove(&self) -> Result<(), StoreError> {
         match fs::remove_dir_all(&self.root) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(failed("remove", &self.root)(error))
+                return Err(failed("remove", &self.root)(error));
             }
-            _ => Ok(()),
+            _ => {}
         }
+        // The directory of all labs goes with the last one; fine when others are in it.
+        let _ = self.root.parent().map(fs::remove_dir);
+        Ok(())
     }
 }
 
@@ -369,7 +375,9 @@ pub fn read_topology(path: &Path, limit: u64) -> Result<String, String> {
         let file = File::open(path).map_err(|error| error.to_string())?;
         file.take(limit + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
     }
-    String::from_utf8(bytes).map_err(|error| {
+    let text = String::from_utf8(bytes).map_err(|error| {
         format!("it is not UTF-8 text (byte {})", error.utf8_error().valid_up_to())
-    })
+    })?;
+    // Some editors put a byte order mark first; it means nothing.
+    Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
 }

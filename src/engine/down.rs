@@ -65,7 +65,11 @@ fn found(lab: &Lab, inventory: &Inventory) -> Vec<Removal> {
 ///
 /// # Errors
 /// When the hypervisor does not answer.
-pub async fn removals(lab: &Lab, place: &Place, store: &Store) -> Result<Vec<Removal>, EngineError> {
+pub async fn removals(
+    lab: &Lab,
+    place: &Place,
+    store: &Store,
+) -> Result<Vec<Removal>, EngineError> {
     let mut all = Vec::new();
     match place {
         Place::Private(engine) => {
@@ -101,7 +105,9 @@ pub async fn down(
         _ => None,
     };
     for removal in &all {
-        events.timed(None, &removal.to_string(), remove(removal, place, store, hypervisor.as_ref())).await?;
+        events
+            .timed(None, &removal.to_string(), remove(removal, place, store, hypervisor.as_ref()))
+            .await?;
     }
     Ok(all)
 }

@@ -45,7 +45,8 @@ impl Board {
 
     /// Waits for everything `job` comes after; false when some of it broke.
     async fn ready(&self, job: &Job) -> bool {
-        let after = STAGES.iter().find(|stage| stage.name == job.stage).map_or(&[][..], |s| s.after);
+        let after =
+            STAGES.iter().find(|stage| stage.name == job.stage).map_or(&[][..], |s| s.after);
         for ((stage, node), signal) in &self.signals {
             let needed = after.iter().any(|after| match after {
                 After::SameNode(name) => name == stage && *node == job.node,
@@ -73,7 +74,12 @@ impl Board {
 }
 
 /// Walks one node's jobs in order. `work` carries one out.
-pub(super) async fn walk<F, W>(board: &Board, jobs: &[Job], events: &Events, mut work: W) -> Vec<Failure>
+pub(super) async fn walk<F, W>(
+    board: &Board,
+    jobs: &[Job],
+    events: &Events,
+    mut work: W,
+) -> Vec<Failure>
 where
     W: FnMut(Job) -> F,
     F: Future<Output = Result<(), Box<Failure>>>,

@@ -79,11 +79,15 @@ fn shared_volume(
 
 fn file_length(path: &std::path::Path) -> Result<u64, EngineError> {
     let meta = std::fs::metadata(path);
-    meta.map(|meta| meta.len()).map_err(|e| EngineError::new(format!("read {}: {e}", path.display())))
+    meta.map(|meta| meta.len())
+        .map_err(|e| EngineError::new(format!("read {}: {e}", path.display())))
 }
 
 /// The artifact disk on this computer, made when it is not there yet.
-pub(super) fn artifact_disk(session: &Session, prepared: &Prepared) -> Result<PathBuf, EngineError> {
+pub(super) fn artifact_disk(
+    session: &Session,
+    prepared: &Prepared,
+) -> Result<PathBuf, EngineError> {
     if let Some(path) = &prepared.artifact_disk {
         return Ok(path.clone());
     }

@@ -104,7 +104,13 @@ pub enum Place {
 
 impl Place {
     /// Decides, preferring what the record of an earlier run says.
-    pub fn choose(choice: &EngineChoice, record: Option<&Record>, lab: &Lab, store: &Store, dirs: &Dirs) -> Self {
+    pub fn choose(
+        choice: &EngineChoice,
+        record: Option<&Record>,
+        lab: &Lab,
+        store: &Store,
+        dirs: &Dirs,
+    ) -> Self {
         let private = || Place::Private(PrivateEngine::new(store.root(), &dirs.runtime, lab.id));
         let uri = || {
             let variable = std::env::var("LIBVIRT_DEFAULT_URI").ok().filter(|uri| !uri.is_empty());
@@ -116,7 +122,9 @@ impl Place {
             (EngineChoice::Auto, Some(_)) => {
                 Place::System { uri: record.map_or_else(uri, |record| record.uri.clone()) }
             }
-            (EngineChoice::Auto, None) if Libvirt::open(&uri()).is_ok() => Place::System { uri: uri() },
+            (EngineChoice::Auto, None) if Libvirt::open(&uri()).is_ok() => {
+                Place::System { uri: uri() }
+            }
             (EngineChoice::Auto, None) => private(),
         }
     }
@@ -219,7 +227,8 @@ impl Session {
     /// The artifacts folder the person chose, if any: by variable, by topology, or when the lab was
     /// made.
     pub(super) fn chosen_artifacts(&self) -> Option<PathBuf> {
-        let variable = std::env::var_os("LAB_ARTIFACTS").filter(|v| !v.is_empty()).map(PathBuf::from);
+        let variable =
+            std::env::var_os("LAB_ARTIFACTS").filter(|v| !v.is_empty()).map(PathBuf::from);
         let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
         variable
             .map(absolute)
@@ -309,9 +318,9 @@ impl Session {
             if self.images.local(os).is_none() {
                 say.note(format!("downloading the image {os}"));
                 self.images.pull(os, &progress).map_err(|error| {
-                    EngineError::new(error)
-                        .preflight()
-                        .hint(format!("without internet: `lab images build {os}`, where it can be built"))
+                    EngineError::new(error).preflight().hint(format!(
+                        "without internet: `lab images build {os}`, where it can be built"
+                    ))
                 })?;
             }
             let image = self.images.image(os).map_err(|e| EngineError::new(e).preflight())?;
@@ -382,8 +391,11 @@ impl Session {
     /// When a key is missing or unreadable.
     pub fn ssh(&self, node: &Node, keys: &SshKeys, patience: Duration) -> Result<Ssh, EngineError> {
         let Some(host_key) = keys.hosts.get(&node.name) else {
-            return Err(EngineError::new(format!("reach node {}: it has no host key here", node.name))
-                .hint("is the lab up? `lab status`"));
+            return Err(EngineError::new(format!(
+                "reach node {}: it has no host key here",
+                node.name
+            ))
+            .hint("is the lab up? `lab status`"));
         };
         Ok(Ssh::new(Target {
             node: node.name.clone(),
@@ -406,9 +418,10 @@ impl Session {
             nodes.insert(node.name.clone(), Arc::new(self.ssh(node, keys, patience)?));
         }
         Ok(Arc::new(move |node: &Node| {
-            nodes.get(&node.name).cloned().unwrap_or_else(|| {
-                Arc::new(crate::drivers::memory::MemoryGuest::default())
-            })
+            nodes
+                .get(&node.name)
+                .cloned()
+                .unwrap_or_else(|| Arc::new(crate::drivers::memory::MemoryGuest::default()))
         }))
     }
 }
@@ -462,7 +475,12 @@ impl Prepared {
     ///
     /// # Errors
     /// When a template cannot be rendered.
-    pub fn steps(&self, session: &Session, stage: &Stage, node: &Node) -> Result<Vec<Step>, EngineError> {
+    pub fn steps(
+        &self,
+        session: &Session,
+        stage: &Stage,
+        node: &Node,
+    ) -> Result<Vec<Step>, EngineError> {
         Ok((stage.steps)(&self.context(session), node)?)
     }
 
@@ -470,14 +488,24 @@ impl Prepared {
     ///
     /// # Errors
     /// When a template cannot be rendered.
-    pub fn desired(&self, session: &Session, only: &[&'static Stage]) -> Result<Desired, EngineError> {
+    pub fn desired(
+        &self,
+        session: &Session,
+        only: &[&'static Stage],
+    ) -> Result<Desired, EngineError> {
         let lab = &session.lab;
         let pool_id = name::object_id(lab.id, "pool", &lab.pool());
         let pool_path = self.layout.pool(&lab.pool());
         let mut domains = Vec::new();
         for node in &lab.nodes {
             let placement = self.placement(session, node);
-            domains.push(render::domain(&session.templates, lab, node, &self.platform, &placement)?);
+            domains.push(render::domain(
+                &session.templates,
+                lab,
+                node,
+                &self.platform,
+                &placement,
+            )?);
         }
         let mut stages = Vec::new();
         for stage in STAGES.iter().filter(|stage| only.iter().any(|one| one.name == stage.name)) {

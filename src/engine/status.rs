@@ -72,7 +72,8 @@ pub async fn status(session: &Session) -> Result<Status, EngineError> {
         if lab.nodes.iter().all(|node| keys.hosts.contains_key(&node.name)) {
             let reach = session.reach(&keys, GLANCE)?;
             found = markers(session, &inventory, &reach).await;
-            let controller = lab.with_role(Role::ControlPlane).find(|n| found.contains_key(&n.name));
+            let controller =
+                lab.with_role(Role::ControlPlane).find(|n| found.contains_key(&n.name));
             if let Some(controller) = controller {
                 ready = readiness(&*reach(controller)).await;
             }

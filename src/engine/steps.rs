@@ -102,7 +102,9 @@ async fn links(place: &Place<'_>, steps: &[&Step]) -> Result<(), Box<Failure>> {
     let mut text = String::new();
     for step in steps {
         if let Step::Binary { name, path } = step {
-            text.push_str(&format!("test -x /opt/lab/bin/{name}\nln -sfn /opt/lab/bin/{name} {path}\n"));
+            text.push_str(&format!(
+                "test -x /opt/lab/bin/{name}\nln -sfn /opt/lab/bin/{name} {path}\n"
+            ));
         }
     }
     let title = titles(steps);
@@ -117,7 +119,9 @@ async fn units(place: &Place<'_>, steps: &[&Step]) -> Result<(), Box<Failure>> {
     };
     let names: Vec<String> = steps.iter().map(name).collect();
     let list = names.join(" ");
-    let text = format!("systemctl daemon-reload\nsystemctl enable --quiet {list}\nsystemctl restart {list}\n");
+    let text = format!(
+        "systemctl daemon-reload\nsystemctl enable --quiet {list}\nsystemctl restart {list}\n"
+    );
     let journal: Vec<String> = names.iter().map(|name| format!("-u {name}")).collect();
     let hint = format!("journalctl {} -n 20 --no-pager", journal.join(" "));
     let title = titles(steps);
@@ -153,7 +157,12 @@ async fn script(place: &Place<'_>, step: &str, text: &str) -> Result<(), Box<Fai
 }
 
 /// Runs a script; when it fails, `hint` is run for its output.
-async fn explained(place: &Place<'_>, step: &str, text: &str, hint: &str) -> Result<(), Box<Failure>> {
+async fn explained(
+    place: &Place<'_>,
+    step: &str,
+    text: &str,
+    hint: &str,
+) -> Result<(), Box<Failure>> {
     let output = place.run(step, text).await?;
     if output.status == 0 {
         return Ok(());
@@ -170,7 +179,13 @@ async fn explained(place: &Place<'_>, step: &str, text: &str, hint: &str) -> Res
 
 /// Waits inside the guest, so that the condition is noticed when it comes true and not when a
 /// packet has crossed the network.
-async fn wait(place: &Place<'_>, step: &str, probe: &str, timeout: u64, hint: &str) -> Result<(), Box<Failure>> {
+async fn wait(
+    place: &Place<'_>,
+    step: &str,
+    probe: &str,
+    timeout: u64,
+    hint: &str,
+) -> Result<(), Box<Failure>> {
     let start = Instant::now();
     // Short spells, so that a request to stop is heard in between.
     const SPELL: u64 = 5;

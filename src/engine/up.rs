@@ -83,8 +83,9 @@ pub(super) async fn markers(
 }
 
 async fn read_markers(guest: &dyn Guest) -> Result<BTreeMap<String, String>, EngineError> {
-    let output = guest.run(marker::READ).await.map_err(|error| {
-        EngineError { hint: error.hint.clone(), ..EngineError::new(error.to_string()) }
+    let output = guest.run(marker::READ).await.map_err(|error| EngineError {
+        hint: error.hint.clone(),
+        ..EngineError::new(error.to_string())
     })?;
     Ok(marker::parse(&String::from_utf8_lossy(&output.stdout)))
 }
@@ -96,10 +97,14 @@ const GLANCE: Duration = Duration::from_secs(8);
 ///
 /// # Errors
 /// When something cannot be read, or stands in the lab's way.
-pub async fn plan(session: &Session, stages: &[&'static Stage]) -> Result<Vec<Change>, EngineError> {
+pub async fn plan(
+    session: &Session,
+    stages: &[&'static Stage],
+) -> Result<Vec<Change>, EngineError> {
     let prepared = session.preview()?;
     let desired = prepared.desired(session, stages)?;
-    let mut observed = Observed { engine_running: session.place.is_running(), ..Observed::default() };
+    let mut observed =
+        Observed { engine_running: session.place.is_running(), ..Observed::default() };
     if observed.engine_running {
         let hypervisor = session.place.connect()?;
         observed.inventory = provision::call(&hypervisor, |h| h.inventory()).await?;
@@ -113,7 +118,11 @@ pub async fn plan(session: &Session, stages: &[&'static Stage]) -> Result<Vec<Ch
     Ok(diff(&desired, &observed))
 }
 
-fn refuse_conflicts(session: &Session, desired: &Desired, inventory: &Inventory) -> Result<(), EngineError> {
+fn refuse_conflicts(
+    session: &Session,
+    desired: &Desired,
+    inventory: &Inventory,
+) -> Result<(), EngineError> {
     let host = match session.place {
         // A private engine has a network namespace of its own: nothing there can collide.
         Place::Private(_) => Vec::new(),
@@ -228,9 +237,12 @@ fn refuse_loss(changes: &[Change], yes: bool) -> Result<(), EngineError> {
     if lost.is_empty() || yes {
         return Ok(());
     }
-    Err(EngineError::new(format!("change the lab: {} would be removed with their disks", lost.join(", ")))
-        .hint("look at `lab plan`, then `lab up --yes`")
-        .preflight())
+    Err(EngineError::new(format!(
+        "change the lab: {} would be removed with their disks",
+        lost.join(", ")
+    ))
+    .hint("look at `lab plan`, then `lab up --yes`")
+    .preflight())
 }
 
 async fn shared_changes(
@@ -344,7 +356,9 @@ impl Run {
     /// Makes the node's volumes and domain, starts it and waits until it lets us in.
     async fn boot(&self, node: &Node, needed: bool) -> Result<(), (&'static str, EngineError)> {
         let of_node = |change: &&Change| {
-            change.node.as_ref() == Some(&node.name) && change.object != "stage" && !change.is_destructive()
+            change.node.as_ref() == Some(&node.name)
+                && change.object != "stage"
+                && !change.is_destructive()
         };
         let own: Vec<Change> = self.changes.iter().filter(of_node).cloned().collect();
         let domain = self.desired.domains.iter().find(|domain| domain.node == node.name);
@@ -355,21 +369,34 @@ impl Run {
             }
             // Only the start is bounded: what costs the host is many guests booting at once.
             let _permit = self.boots.acquire().await;
-            let work = provision::node(&self.session, &self.prepared, &self.hypervisor, node, domain, &own);
+            let work = provision::node(
+                &self.session,
+                &self.prepared,
+                &self.hypervisor,
+                node,
+                domain,
+                &own,
+            );
             self.events.timed(name, "domain", work).await.map_err(|error| ("domain", error))?;
             let login = async {
                 let output = (self.reach)(node).run(WAIT_CLOUD_INIT).await;
-                output.map_err(|e| EngineError { hint: e.hint.clone(), ..EngineError::new(e.to_string()) })
+                output.map_err(|e| EngineError {
+                    hint: e.hint.clone(),
+                    ..EngineError::new(e.to_string())
+                })
             };
             let output = self.events.timed(name, "boot", login).await.map_err(|e| ("boot", e))?;
             if output.status != 0 {
-                self.events.warn(format!("{}: cloud-init reports problems: {}", node.name, output.text().trim()));
+                self.events.warn(format!(
+                    "{}: cloud-init reports problems: {}",
+                    node.name,
+                    output.text().trim()
+                ));
             }
         } else if needed {
-            (self.reach)(node)
-                .run("true")
-                .await
-                .map_err(|e| ("boot", EngineError { hint: e.hint.clone(), ..EngineError::new(e.to_string()) }))?;
+            (self.reach)(node).run("true").await.map_err(|e| {
+                ("boot", EngineError { hint: e.hint.clone(), ..EngineError::new(e.to_string()) })
+            })?;
         }
         Ok(())
     }

@@ -15,8 +15,12 @@ use super::{cloud_config, size};
 pub fn table(table: &Table, node: &Node, context: &str, problems: &mut Vec<Problem>) {
     let Value::Map(entries) = &node.value else {
         problems.push(
-            Problem::error("L0110", &node.span, format!("{context} must be a mapping, not {}", node.value.kind()))
-                .help("write `field: value` lines below it, indented"),
+            Problem::error(
+                "L0110",
+                &node.span,
+                format!("{context} must be a mapping, not {}", node.value.kind()),
+            )
+            .help("write `field: value` lines below it, indented"),
         );
         return;
     };
@@ -79,7 +83,10 @@ fn value(kind: &Kind, node: &Node, field: &str, problems: &mut Vec<Problem>) {
                 named(inner, entry, problems);
             }
             if entries.is_empty() {
-                problems.push(Problem::error("L0113", &node.span, format!("'{field}' is empty")));
+                problems.push(
+                    Problem::error("L0113", &node.span, format!("'{field}' is empty"))
+                        .help("put something into it, or remove the line"),
+                );
             }
         }
         (Kind::List(inner), Value::List(items)) => {
@@ -87,16 +94,27 @@ fn value(kind: &Kind, node: &Node, field: &str, problems: &mut Vec<Problem>) {
                 value(inner, item, field, problems);
             }
             if items.is_empty() {
-                problems.push(Problem::error("L0113", &node.span, format!("'{field}' is empty")));
+                problems.push(
+                    Problem::error("L0113", &node.span, format!("'{field}' is empty"))
+                        .help("put something into it, or remove the line"),
+                );
             }
         }
         (Kind::List(_), _) => problems.push(
-            Problem::error("L0110", &node.span, format!("'{field}' must be a list, not {}", node.value.kind()))
-                .help("write it as `[one, two]`"),
+            Problem::error(
+                "L0110",
+                &node.span,
+                format!("'{field}' must be a list, not {}", node.value.kind()),
+            )
+            .help("write it as `[one, two]`"),
         ),
         (Kind::Named(_), _) => problems.push(
-            Problem::error("L0110", &node.span, format!("'{field}' must be a mapping, not {}", node.value.kind()))
-                .help("write `name:` lines below it, indented"),
+            Problem::error(
+                "L0110",
+                &node.span,
+                format!("'{field}' must be a mapping, not {}", node.value.kind()),
+            )
+            .help("write `name:` lines below it, indented"),
         ),
         (_, Value::Scalar { text, .. }) => {
             if let Err((code, message, help)) = scalar(kind, field, text) {
@@ -104,8 +122,12 @@ fn value(kind: &Kind, node: &Node, field: &str, problems: &mut Vec<Problem>) {
             }
         }
         (_, other) => problems.push(
-            Problem::error("L0110", &node.span, format!("'{field}' must be a single value, not {}", other.kind()))
-                .help(format!("write `{field}: value`")),
+            Problem::error(
+                "L0110",
+                &node.span,
+                format!("'{field}' must be a single value, not {}", other.kind()),
+            )
+            .help(format!("write `{field}: value`")),
         ),
     }
 }
@@ -128,26 +150,36 @@ fn scalar(kind: &Kind, field: &str, text: &str) -> Result<(), Finding> {
     match kind {
         Kind::Label(max) => check_label(&format!("'{field}'"), text, *max).map_err(with("L0201")),
         Kind::Domain => check_domain(text).map_err(with("L0202")),
-        Kind::Size => size::parse(text).map(drop).map_err(|(message, help)| {
-            ("L0120", format!("{field} {message}"), help)
-        }),
+        Kind::Size => size::parse(text)
+            .map(drop)
+            .map_err(|(message, help)| ("L0120", format!("{field} {message}"), help)),
         Kind::Integer(min, max) => match text.parse::<u64>() {
             Ok(number) if (*min..=*max).contains(&number) => Ok(()),
-            Ok(_) => Err(("L0121", format!("{field} {shown} is out of range"), format!("{field} goes from {min} to {max}"))),
-            Err(_) => Err(("L0121", format!("{field} '{shown}' is not a whole number"), format!("{field} goes from {min} to {max}"))),
+            Ok(_) => Err((
+                "L0121",
+                format!("{field} {shown} is out of range"),
+                format!("{field} goes from {min} to {max}"),
+            )),
+            Err(_) => Err((
+                "L0121",
+                format!("{field} '{shown}' is not a whole number"),
+                format!("{field} goes from {min} to {max}"),
+            )),
         },
         Kind::Address => address(text).map(drop).map_err(with("L0301")),
         Kind::Network => network(text).map(drop).map_err(with("L0302")),
         Kind::AddressRange => address_range(text).map(drop).map_err(with("L0303")),
         Kind::Mac => mac(text).map(drop).map_err(with("L0304")),
         Kind::Version => kubernetes_version(text).map_err(with("L0401")),
-        Kind::Path if text.is_empty() || text.contains('\0') => Err(("L0122", format!("'{field}' is not a path"), "name a folder".into())),
+        Kind::Path if text.is_empty() || text.contains('\0') => {
+            Err(("L0122", format!("'{field}' is not a path"), "name a folder".into()))
+        }
         Kind::Path => Ok(()),
         Kind::PublicKey => public_key(text).map_err(with("L0501")),
         Kind::Choice(words) if words.contains(&text) => Ok(()),
         Kind::Choice(words) => Err((
             "L0123",
-            format!("'{shown}' is not a {field} lab knows"),
+            format!("'{shown}' is not a value of '{field}'"),
             match nearest(text, words.iter().copied()) {
                 Some(word) => format!("did you mean `{word}`?"),
                 None => format!("choose from: {}", words.join(", ")),
@@ -177,8 +209,15 @@ fn public_key(text: &str) -> Result<(), (String, String)> {
         return Err(("this is a private key".into(), help.into()));
     }
     let words: Vec<&str> = text.split_ascii_whitespace().collect();
-    let known = ["ssh-ed25519", "ssh-rsa", "sk-ssh-ed25519@openssh.com", "ecdsa-sha2-nistp256",
-        "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "sk-ecdsa-sha2-nistp256@openssh.com"];
+    let known = [
+        "ssh-ed25519",
+        "ssh-rsa",
+        "sk-ssh-ed25519@openssh.com",
+        "ecdsa-sha2-nistp256",
+        "ecdsa-sha2-nistp384",
+        "ecdsa-sha2-nistp521",
+        "sk-ecdsa-sha2-nistp256@openssh.com",
+    ];
     let body = words.get(1).copied().unwrap_or_default();
     let plausible = words.first().is_some_and(|kind| known.contains(kind))
         && body.len() >= 60
@@ -218,10 +257,19 @@ pub fn network(text: &str) -> Result<Ipv4Net, (String, String)> {
         .ok()
         .filter(|_| prefix.len() <= 2 && !prefix.starts_with(['+', '0']))
         .and_then(|prefix| Ipv4Net::new(host, prefix).ok())
-        .ok_or_else(|| (format!("'/{}' is not a prefix length", printable(prefix)), "write for example /24".to_owned()))?;
+        .ok_or_else(|| {
+            (
+                format!("'/{}' is not a prefix length", printable(prefix)),
+                "write for example /24".to_owned(),
+            )
+        })?;
     if !(8..=29).contains(&net.prefix_len()) {
         return Err((
-            format!("a /{} network is {}", net.prefix_len(), if net.prefix_len() < 8 { "too large" } else { "too small" }),
+            format!(
+                "a /{} network is {}",
+                net.prefix_len(),
+                if net.prefix_len() < 8 { "too large" } else { "too small" }
+            ),
             "use a prefix from /8 to /29".into(),
         ));
     }
@@ -237,11 +285,17 @@ pub fn network(text: &str) -> Result<Ipv4Net, (String, String)> {
 /// (message, help).
 pub fn address_range(text: &str) -> Result<(Ipv4Addr, Ipv4Addr), (String, String)> {
     let Some((first, last)) = text.split_once('-') else {
-        return Err((format!("'{}' is not a range", printable(text)), "write it as 10.240.0.200-10.240.0.250".into()));
+        return Err((
+            format!("'{}' is not a range", printable(text)),
+            "write it as 10.240.0.200-10.240.0.250".into(),
+        ));
     };
     let (first, last) = (address(first.trim())?, address(last.trim())?);
     if first > last {
-        return Err((format!("the range {first}-{last} ends before it starts"), format!("write {last}-{first}")));
+        return Err((
+            format!("the range {first}-{last} ends before it starts"),
+            format!("write {last}-{first}"),
+        ));
     }
     Ok((first, last))
 }
@@ -259,13 +313,22 @@ pub fn mac(text: &str) -> Result<String, (String, String)> {
     match bytes.as_deref() {
         Some([first, ..]) if bytes.as_ref().is_some_and(|b| b.len() == 6) => {
             if first & 1 == 1 {
-                Err((format!("{lower} is a multicast address (odd first byte)"), "start it with 52:54:00".into()))
+                Err((
+                    format!("{lower} is a multicast address (odd first byte)"),
+                    "start it with 52:54:00".into(),
+                ))
             } else if !lower.starts_with("52:54:00:") {
-                Err((format!("{lower} is outside the range of QEMU guests"), "start it with 52:54:00".into()))
+                Err((
+                    format!("{lower} is outside the range of QEMU guests"),
+                    "start it with 52:54:00".into(),
+                ))
             } else {
                 Ok(lower)
             }
         }
-        _ => Err((format!("'{}' is not a MAC address", printable(text)), "write six bytes, like 52:54:00:0a:0b:0c".into())),
+        _ => Err((
+            format!("'{}' is not a MAC address", printable(text)),
+            "write six bytes, like 52:54:00:0a:0b:0c".into(),
+        )),
     }
 }

@@ -54,7 +54,7 @@ pub(super) struct Places {
 /// # Errors
 /// Every problem found, errors and warnings, in file order.
 pub fn load(text: &str, owner: &Owner) -> Result<Loaded, Vec<Problem>> {
-    let root = yaml::parse(text.trim_start_matches('\u{feff}'))?;
+    let root = yaml::parse(text)?;
     let mut problems = Vec::new();
     check::table(&schema::TOPOLOGY, &root, "the topology", &mut problems);
     let lab = Resolver { root: &root, owner, problems: &mut problems }.lab();
@@ -155,9 +155,8 @@ impl Resolver<'_> {
             self.unknown_overrides(&group.node, &names);
             for (index, (node_name, name_span)) in names.into_iter().enumerate() {
                 let over = group.node.get("overrides").and_then(|all| all.get(&node_name));
-                let field = |key: &str| {
-                    over.and_then(|over| over.get(key)).or_else(|| group.node.get(key))
-                };
+                let field =
+                    |key: &str| over.and_then(|over| over.get(key)).or_else(|| group.node.get(key));
                 let own = over.and_then(|over| over.get("address"));
                 let counted = first
                     .and_then(|first| u32::from(first).checked_add(index as u32))
@@ -208,9 +207,13 @@ impl Resolver<'_> {
             (Some(names), count) => {
                 if let Some(count) = count {
                     self.problems.push(
-                        Problem::error("L0204", &count.span, format!("group '{}' has both 'count' and 'names'", printable(group)))
-                            .also(&names.span, "the names are here")
-                            .help("keep `names`, remove `count`"),
+                        Problem::error(
+                            "L0204",
+                            &count.span,
+                            format!("group '{}' has both 'count' and 'names'", printable(group)),
+                        )
+                        .also(&names.span, "the names are here")
+                        .help("keep `names`, remove `count`"),
                     );
                 }
                 let named = |item: &Yaml| item.text().map(|t| (t.to_owned(), item.span.clone()));
@@ -254,8 +257,12 @@ impl Resolver<'_> {
                 None => "name a node of this group".into(),
             };
             self.problems.push(
-                Problem::error("L0206", &entry.key_span, format!("this group has no node '{}'", printable(&entry.key)))
-                    .help(help),
+                Problem::error(
+                    "L0206",
+                    &entry.key_span,
+                    format!("this group has no node '{}'", printable(&entry.key)),
+                )
+                .help(help),
             );
         }
     }

@@ -26,14 +26,16 @@ pub(super) struct Draft {
 /// Applies every rule and fills in what depends on several fields (addresses, pod subnets).
 pub(super) fn apply(lab: &mut Draft, problems: &mut Vec<Problem>) {
     names(lab, problems);
-    addresses(lab, problems);
-    duplicates(lab, problems);
-    dhcp(lab, problems);
-    vips(lab, problems);
     networks(lab, problems);
     quorum(lab, problems);
     sizes(lab, problems);
-    pod_subnets(lab, problems);
+    // With too few addresses every later finding about them would be noise.
+    if addresses(lab, problems) {
+        duplicates(lab, problems);
+        dhcp(lab, problems);
+        vips(lab, problems);
+        pod_subnets(lab, problems);
+    }
 }
 
 fn names(lab: &Draft, problems: &mut Vec<Problem>) {
@@ -45,31 +47,47 @@ fn names(lab: &Draft, problems: &mut Vec<Problem>) {
         }
         if let Some(first) = seen.insert(name.to_ascii_lowercase(), &draft.name_span) {
             problems.push(
-                Problem::error("L0203", &draft.name_span, format!("node name '{name}' is used twice"))
-                    .label("used again")
-                    .also(first, "first used here")
-                    .help("rename one of the groups or nodes"),
+                Problem::error(
+                    "L0203",
+                    &draft.name_span,
+                    format!("node name '{name}' is used twice"),
+                )
+                .label("used again")
+                .also(first, "first used here")
+                .help("rename one of the groups or nodes"),
             );
         }
         for vip in lab.vips.iter().filter(|vip| vip.name == *name) {
             problems.push(
-                Problem::error("L0203", &draft.name_span, format!("'{}' names a node and a floating address", vip.name))
-                    .help(format!("rename the floating address, for example '{}-vip'", vip.name)),
+                Problem::error(
+                    "L0203",
+                    &draft.name_span,
+                    format!("'{}' names a node and a floating address", vip.name),
+                )
+                .help(format!("rename the floating address, for example '{}-vip'", vip.name)),
             );
         }
     }
 }
 
-fn addresses(lab: &mut Draft, problems: &mut Vec<Problem>) {
+/// False when the network has too few addresses for the nodes.
+fn addresses(lab: &mut Draft, problems: &mut Vec<Problem>) -> bool {
     let (cidr, gateway) = (lab.network.cidr, lab.network.gateway);
     let capacity = cidr.hosts().count().saturating_sub(1);
     if lab.drafts.len() > capacity {
         problems.push(
-            Problem::error("L0310", &lab.places.nodes, format!("{} nodes asked; {cidr} has {capacity} addresses for nodes", lab.drafts.len()))
-                .also(&lab.places.cidr, "this network")
-                .help("use a larger network or fewer nodes"),
+            Problem::error(
+                "L0310",
+                &lab.places.nodes,
+                format!(
+                    "{} nodes asked; {cidr} has {capacity} addresses for nodes",
+                    lab.drafts.len()
+                ),
+            )
+            .also(&lab.places.cidr, "this network")
+            .help("use a larger network or fewer nodes"),
         );
-        return;
+        return false;
     }
     let mut taken: Vec<Ipv4Addr> =
         lab.drafts.iter().filter(|d| d.has_address).map(|d| d.node.address).collect();
@@ -87,8 +105,12 @@ fn addresses(lab: &mut Draft, problems: &mut Vec<Problem>) {
             match free.next() {
                 Some(address) => draft.node.address = address,
                 None => problems.push(
-                    Problem::error("L0310", &draft.name_span, format!("no address is left for '{}'", draft.node.name))
-                        .help("use a larger network or a smaller DHCP range"),
+                    Problem::error(
+                        "L0310",
+                        &draft.name_span,
+                        format!("no address is left for '{}'", draft.node.name),
+                    )
+                    .help("use a larger network or a smaller DHCP range"),
                 ),
             }
             continue;
@@ -102,6 +124,7 @@ fn addresses(lab: &mut Draft, problems: &mut Vec<Problem>) {
             );
         }
     }
+    true
 }
 
 fn unusable(
@@ -131,19 +154,27 @@ fn duplicates(lab: &Draft, problems: &mut Vec<Problem>) {
         let (name, address) = (&draft.node.name, draft.node.address);
         if let Some(first) = addresses.insert(address, draft).filter(|_| draft.has_address) {
             problems.push(
-                Problem::error("L0312", &draft.address_span, format!("{address} is given to '{}' and to '{name}'", first.node.name))
-                    .label(format!("'{name}' gets it here"))
-                    .also(&first.address_span, format!("'{}' gets it here", first.node.name))
-                    .help("move one group's `first_address`, or override one node's `address`"),
+                Problem::error(
+                    "L0312",
+                    &draft.address_span,
+                    format!("{address} is given to '{}' and to '{name}'", first.node.name),
+                )
+                .label(format!("'{name}' gets it here"))
+                .also(&first.address_span, format!("'{}' gets it here", first.node.name))
+                .help("move one group's `first_address`, or override one node's `address`"),
             );
         }
         if let Some(first) = macs.insert(&draft.node.mac, draft) {
             problems.push(
-                Problem::error("L0313", &draft.mac_span, format!("'{}' and '{name}' have the same MAC address", first.node.name))
-                    .label("used again")
-                    .also(&first.mac_span, "first used here")
-                    .note("libvirt accepts this; both nodes would fight for one address")
-                    .help("remove one `mac` line; lab then derives a stable one"),
+                Problem::error(
+                    "L0313",
+                    &draft.mac_span,
+                    format!("'{}' and '{name}' have the same MAC address", first.node.name),
+                )
+                .label("used again")
+                .also(&first.mac_span, "first used here")
+                .note("libvirt accepts this; both nodes would fight for one address")
+                .help("remove one `mac` line; lab then derives a stable one"),
             );
         }
     }
@@ -154,9 +185,7 @@ fn dhcp(lab: &Draft, problems: &mut Vec<Problem>) {
     let at = &lab.places.dhcp;
     for end in [first, last] {
         let who = format!("{end} (end of the DHCP range)");
-        if let Some((message, help)) =
-            unusable(end, lab.network.cidr, lab.network.gateway, &who)
-        {
+        if let Some((message, help)) = unusable(end, lab.network.cidr, lab.network.gateway, &who) {
             problems.push(Problem::error("L0314", at, message).help(help));
         }
     }
@@ -165,9 +194,13 @@ fn dhcp(lab: &Draft, problems: &mut Vec<Problem>) {
     for (address, name, span) in nodes.chain(vips) {
         if (first..=last).contains(&address) {
             problems.push(
-                Problem::error("L0315", span, format!("{address} ({name}) is inside the DHCP range"))
-                    .also(at, "the range")
-                    .help("DHCP could hand it to another guest; move one of the two"),
+                Problem::error(
+                    "L0315",
+                    span,
+                    format!("{address} ({name}) is inside the DHCP range"),
+                )
+                .also(at, "the range")
+                .help("DHCP could hand it to another guest; move one of the two"),
             );
         }
     }
@@ -183,23 +216,41 @@ fn vips(lab: &Draft, problems: &mut Vec<Problem>) {
         }
         if let Some(node) = lab.drafts.iter().find(|d| d.node.address == vip.address) {
             problems.push(
-                Problem::error("L0316", at, format!("floating address {} is the address of node '{}'", vip.address, node.node.name))
-                    .also(&node.address_span, "the node's")
-                    .help("a floating address must belong to no node"),
+                Problem::error(
+                    "L0316",
+                    at,
+                    format!(
+                        "floating address {} is the address of node '{}'",
+                        vip.address, node.node.name
+                    ),
+                )
+                .also(&node.address_span, "the node's")
+                .help("a floating address must belong to no node"),
             );
         }
         let earlier = lab.vips.iter().take(index).position(|other| other.address == vip.address);
         if let Some(first) = earlier.and_then(|first| lab.places.vips.get(first)) {
             problems.push(
-                Problem::error("L0316", at, format!("floating address {} is given twice", vip.address))
-                    .also(first, "first given here")
-                    .help("remove one of the two"),
+                Problem::error(
+                    "L0316",
+                    at,
+                    format!("floating address {} is given twice", vip.address),
+                )
+                .also(first, "first given here")
+                .help("remove one of the two"),
             );
         }
         if !lab.drafts.iter().any(|d| d.node.is(vip.role)) {
             problems.push(
-                Problem::error("L0317", at, format!("no node has the role {} to hold '{}'", vip.role, vip.name))
-                    .help(format!("give a group the role {}, or remove the floating address", vip.role)),
+                Problem::error(
+                    "L0317",
+                    at,
+                    format!("no node has the role {} to hold '{}'", vip.role, vip.name),
+                )
+                .help(format!(
+                    "give a group the role {}, or remove the floating address",
+                    vip.role
+                )),
             );
         }
     }
@@ -216,9 +267,13 @@ fn networks(lab: &Draft, problems: &mut Vec<Problem>) {
         for (other, other_net, other_at) in all.iter().take(index) {
             if net.contains(other_net) || other_net.contains(net) {
                 problems.push(
-                    Problem::error("L0320", at, format!("the {name} {net} and the {other} {other_net} overlap"))
-                        .also(other_at, format!("the {other}"))
-                        .help("choose networks that have no address in common"),
+                    Problem::error(
+                        "L0320",
+                        at,
+                        format!("the {name} {net} and the {other} {other_net} overlap"),
+                    )
+                    .also(other_at, format!("the {other}"))
+                    .help("choose networks that have no address in common"),
                 );
             }
         }
@@ -226,21 +281,36 @@ fn networks(lab: &Draft, problems: &mut Vec<Problem>) {
     let services = k.service_cidr.hosts().count();
     if services < 10 {
         problems.push(
-            Problem::error("L0321", &lab.places.service_cidr, format!("service network {} has {services} addresses; at least 10 are needed", k.service_cidr))
-                .note("cluster DNS lives at the tenth")
-                .help("use a /24"),
+            Problem::error(
+                "L0321",
+                &lab.places.service_cidr,
+                format!(
+                    "service network {} has {services} addresses; at least 10 are needed",
+                    k.service_cidr
+                ),
+            )
+            .note("cluster DNS lives at the tenth")
+            .help("use a /24"),
         );
     }
     if k.service_cidr.prefix_len() < 12 {
         problems.push(
-            Problem::error("L0321", &lab.places.service_cidr, format!("service network {} is too large for the API server", k.service_cidr))
-                .help("use a prefix from /12 to /28"),
+            Problem::error(
+                "L0321",
+                &lab.places.service_cidr,
+                format!("service network {} is too large for the API server", k.service_cidr),
+            )
+            .help("use a prefix from /12 to /28"),
         );
     }
     if k.node_mask <= k.pod_cidr.prefix_len() {
         problems.push(
-            Problem::error("L0322", &lab.places.node_mask, format!("a /{} pod subnet per node does not fit into {}", k.node_mask, k.pod_cidr))
-                .help(format!("use a node_mask above {}", k.pod_cidr.prefix_len())),
+            Problem::error(
+                "L0322",
+                &lab.places.node_mask,
+                format!("a /{} pod subnet per node does not fit into {}", k.node_mask, k.pod_cidr),
+            )
+            .help(format!("use a node_mask above {}", k.pod_cidr.prefix_len())),
         );
     }
 }
@@ -250,11 +320,14 @@ fn quorum(lab: &Draft, problems: &mut Vec<Problem>) {
     let (etcd, control, workers) =
         (count(Role::Etcd), count(Role::ControlPlane), count(Role::Worker));
     let at = &lab.places.nodes;
-    for (number, role) in [(etcd, Role::Etcd), (control, Role::ControlPlane), (workers, Role::Worker)] {
+    for (number, role) in
+        [(etcd, Role::Etcd), (control, Role::ControlPlane), (workers, Role::Worker)]
+    {
         if number == 0 {
             problems.push(
-                Problem::error("L0410", at, format!("no node has the role {role}"))
-                    .help(format!("add a group with `roles: [{role}]`; one node may have several roles")),
+                Problem::error("L0410", at, format!("no node has the role {role}")).help(format!(
+                    "add a group with `roles: [{role}]`; one node may have several roles"
+                )),
             );
         }
     }
@@ -266,16 +339,27 @@ fn quorum(lab: &Draft, problems: &mut Vec<Problem>) {
         );
     } else if etcd > 0 && etcd % 2 == 0 {
         problems.push(
-            Problem::warning("L0411", at, format!("{etcd} etcd members survive no more failures than {}", etcd - 1))
-                .help(format!("use {} or {}", etcd - 1, etcd + 1)),
+            Problem::warning(
+                "L0411",
+                at,
+                format!("{etcd} etcd members survive no more failures than {}", etcd - 1),
+            )
+            .help(format!("use {} or {}", etcd - 1, etcd + 1)),
         );
     }
-    let fronted = lab.vips.iter().any(|vip| matches!(vip.role, Role::ControlPlane | Role::LoadBalancer))
-        || count(Role::LoadBalancer) > 0;
+    let fronted =
+        lab.vips.iter().any(|vip| matches!(vip.role, Role::ControlPlane | Role::LoadBalancer))
+            || count(Role::LoadBalancer) > 0;
     if control > 1 && !fronted {
         problems.push(
-            Problem::warning("L0412", at, format!("{control} controllers, but no floating address and no load balancer in front"))
-                .help("add a floating address under `vips`, or load-balancer nodes"),
+            Problem::warning(
+                "L0412",
+                at,
+                format!(
+                    "{control} controllers, but no floating address and no load balancer in front"
+                ),
+            )
+            .help("add a floating address under `vips`, or load-balancer nodes"),
         );
     }
 }
@@ -285,14 +369,22 @@ fn sizes(lab: &Draft, problems: &mut Vec<Problem>) {
         let node = &draft.node;
         if node.memory_mib < 256 || node.memory_mib > 4 << 20 {
             problems.push(
-                Problem::error("L0210", &draft.name_span, format!("'{}' has {} MiB of memory", node.name, node.memory_mib))
-                    .help("give it between 256MiB and 4TiB"),
+                Problem::error(
+                    "L0210",
+                    &draft.name_span,
+                    format!("'{}' has {} MiB of memory", node.name, node.memory_mib),
+                )
+                .help("give it between 256MiB and 4TiB"),
             );
         }
         if node.disk_bytes < 3 << 30 {
             problems.push(
-                Problem::error("L0211", &draft.name_span, format!("'{}' has a disk of {}", node.name, size::human(node.disk_bytes)))
-                    .help("give it at least 3GiB; space is taken only as it fills"),
+                Problem::error(
+                    "L0211",
+                    &draft.name_span,
+                    format!("'{}' has a disk of {}", node.name, size::human(node.disk_bytes)),
+                )
+                .help("give it at least 3GiB; space is taken only as it fills"),
             );
         }
     }
@@ -315,17 +407,26 @@ fn pod_subnets(lab: &mut Draft, problems: &mut Vec<Problem>) {
         let subnet = *draft.node.pod_subnet.get_or_insert(derived);
         if !pods.contains(&subnet) {
             problems.push(
-                Problem::error("L0323", &draft.pod_span, format!("pod subnet {subnet} of '{}' is not inside {pods}", draft.node.name))
-                    .also(&lab.places.pod_cidr, "the pod network")
-                    .help(format!("write for example {derived}")),
+                Problem::error(
+                    "L0323",
+                    &draft.pod_span,
+                    format!("pod subnet {subnet} of '{}' is not inside {pods}", draft.node.name),
+                )
+                .also(&lab.places.pod_cidr, "the pod network")
+                .help(format!("write for example {derived}")),
             );
         }
         let here = (draft.node.name.clone(), draft.pod_span.clone());
         let clash = seen.iter().find(|(net, _)| net.contains(&subnet) || subnet.contains(*net));
         if let Some((_, (first, at))) = clash {
+            let name = &draft.node.name;
+            let text = format!("'{first}' and '{name}' would share the pod subnet {subnet}");
+            let mut problem = Problem::error("L0324", &draft.pod_span, text);
+            if *at != draft.pod_span {
+                problem = problem.also(at, format!("'{first}'"));
+            }
             problems.push(
-                Problem::error("L0324", &draft.pod_span, format!("'{first}' and '{}' would share the pod subnet {subnet}", draft.node.name))
-                    .also(at, format!("'{first}'"))
+                problem
                     .note(format!("{pods} holds {count} subnets of /{mask}; each worker takes the one of its address"))
                     .help("use a larger pod_cidr or node_mask, or set `pod_subnet` under `overrides`"),
             );
@@ -335,8 +436,12 @@ fn pod_subnets(lab: &mut Draft, problems: &mut Vec<Problem>) {
     for draft in lab.drafts.iter_mut().filter(|d| !d.node.is(Role::Worker)) {
         if draft.node.pod_subnet.take().is_some() {
             problems.push(
-                Problem::error("L0325", &draft.pod_span, format!("'{}' is no worker and has no pods", draft.node.name))
-                    .help("remove its `pod_subnet`"),
+                Problem::error(
+                    "L0325",
+                    &draft.pod_span,
+                    format!("'{}' is no worker and has no pods", draft.node.name),
+                )
+                .help("remove its `pod_subnet`"),
             );
         }
     }

@@ -81,7 +81,11 @@ pub const TOPOLOGY: Table = Table {
         need("name", Kind::Label(30), "Name of the lab; prefixes every object made for it."),
         may("domain", Kind::Domain, "DNS domain of the nodes. Default: NAME.lab"),
         need("network", Kind::Table(&NETWORK), "The network all nodes share."),
-        may("image", Kind::Choice(super::os::NAMES), "Operating system of the nodes. Default: debian-12"),
+        may(
+            "image",
+            Kind::Choice(super::os::NAMES),
+            "Operating system of the nodes. Default: debian-12",
+        ),
         need("nodes", Kind::Named(&Kind::Table(&GROUP)), "Groups of alike nodes, by name."),
         may("vips", Kind::Named(&Kind::Table(&VIP)), "Floating addresses, by name."),
         may("kubernetes", Kind::Table(&KUBERNETES), "What is bootstrapped on the nodes."),
@@ -95,14 +99,22 @@ const NETWORK: Table = Table {
     fields: &[
         need("cidr", Kind::Network, "Addresses of the nodes; the first one is the gateway."),
         may("mode", Kind::Choice(&["nat"]), "How the network reaches the outside. Default: nat"),
-        may("dhcp", Kind::AddressRange, "Range for guests that are not in this file. Default: none"),
+        may(
+            "dhcp",
+            Kind::AddressRange,
+            "Range for guests that are not in this file. Default: none",
+        ),
     ],
 };
 
 const GROUP: Table = Table {
     name: "node group",
     fields: &[
-        may("roles", Kind::List(&ROLE), "What these nodes do. Default: the group's name, if it is a role"),
+        may(
+            "roles",
+            Kind::List(&ROLE),
+            "What these nodes do. Default: the group's name, if it is a role",
+        ),
         may("count", Kind::Integer(1, 500), "How many; they are called GROUP1, GROUP2 and so on."),
         may("names", Kind::List(&Kind::Label(40)), "Their names, instead of `count`."),
         may("first_address", Kind::Address, "Address of the first; the others follow."),
@@ -124,7 +136,11 @@ const OVERRIDE: Table = Table {
         may("memory", Kind::Size, "This node's memory."),
         may("disk", Kind::Size, "This node's disk."),
         may("image", Kind::Choice(super::os::NAMES), "This node's operating system."),
-        may("pod_subnet", Kind::Network, "Addresses of this worker's pods. Default: chosen by its address"),
+        may(
+            "pod_subnet",
+            Kind::Network,
+            "Addresses of this worker's pods. Default: chosen by its address",
+        ),
         may("user_data", Kind::CloudConfig, "cloud-config added to this node's own."),
     ],
 };
@@ -141,11 +157,27 @@ const KUBERNETES: Table = Table {
     name: "kubernetes",
     fields: &[
         may("version", Kind::Version, "Release to run. Default: that of `artifacts`, else 1.36.2"),
-        may("flavour", Kind::Choice(&["hard-way"]), "How it is set up: systemd services. Default: hard-way"),
-        may("service_cidr", Kind::Network, "Addresses of services; never on an interface. Default: 10.32.0.0/24"),
+        may(
+            "flavour",
+            Kind::Choice(&["hard-way"]),
+            "How it is set up: systemd services. Default: hard-way",
+        ),
+        may(
+            "service_cidr",
+            Kind::Network,
+            "Addresses of services; never on an interface. Default: 10.32.0.0/24",
+        ),
         may("pod_cidr", Kind::Network, "Addresses of pods. Default: 10.200.0.0/16"),
-        may("node_mask", Kind::Integer(16, 28), "Prefix length of each worker's pod subnet. Default: 24"),
-        may("pod_network", Kind::Choice(&["routed"]), "How pods reach other nodes. Default: routed"),
+        may(
+            "node_mask",
+            Kind::Integer(16, 28),
+            "Prefix length of each worker's pod subnet. Default: 24",
+        ),
+        may(
+            "pod_network",
+            Kind::Choice(&["routed"]),
+            "How pods reach other nodes. Default: routed",
+        ),
         may("cluster_domain", Kind::Domain, "Domain of services. Default: cluster.local"),
         may("artifacts", Kind::Path, "Folder of plain binaries, instead of the official release."),
     ],
@@ -155,15 +187,27 @@ const SSH: Table = Table {
     name: "ssh",
     fields: &[
         may("user", Kind::Label(31), "Login name on the nodes. Default: lab"),
-        may("authorized_keys", Kind::List(&Kind::PublicKey), "Public keys of people who may log in, too."),
+        may(
+            "authorized_keys",
+            Kind::List(&Kind::PublicKey),
+            "Public keys of people who may log in, too.",
+        ),
     ],
 };
 
 const OPTIONS: Table = Table {
     name: "options",
     fields: &[
-        may("acceleration", Kind::Choice(&["auto", "kvm", "tcg"]), "Hardware virtualisation or emulation. Default: auto"),
-        may("boot_timeout", Kind::Integer(30, 7200), "Seconds a node may take until SSH answers. Default: 600"),
+        may(
+            "acceleration",
+            Kind::Choice(&["auto", "kvm", "tcg"]),
+            "Hardware virtualisation or emulation. Default: auto",
+        ),
+        may(
+            "boot_timeout",
+            Kind::Integer(30, 7200),
+            "Seconds a node may take until SSH answers. Default: 600",
+        ),
     ],
 };
 

@@ -34,7 +34,10 @@ pub fn parse(text: &str) -> Result<u64, (String, String)> {
         } else {
             format!("'{unit}' is not a unit lab knows")
         };
-        return Err((message, format!("write \"{number}GiB\" (MiB, GiB, TiB, MB, GB and TB exist)")));
+        return Err((
+            message,
+            format!("write \"{number}GiB\" (MiB, GiB, TiB, MB, GB and TB exist)"),
+        ));
     };
     let Ok(number) = number.parse::<f64>() else {
         return Err((format!("'{number}' is not a number"), "write for example 1.5GiB".into()));

@@ -134,7 +134,10 @@ pub fn parse(text: &str) -> Result<Node, Vec<Problem>> {
         ]);
     }
     if let Some(at) = text.find('\0') {
-        return Err(vec![Problem::error("L0103", &(at..at + 1), "the file contains a NUL byte")]);
+        return Err(vec![
+            Problem::error("L0103", &(at..at + 1), "the file contains a NUL byte")
+                .help("is this a text file?"),
+        ]);
     }
     let mut builder = Builder::new(text);
     let root = builder.document()?;
@@ -178,11 +181,18 @@ impl<'t> Builder<'t> {
                 let at = *error.marker();
                 let at = self.span(Mark::new(at, at));
                 Err(vec![
-                    Problem::error("L0102", &at, format!("this is not valid YAML: {}", error.info()))
-                        .help("check the indentation, and quote text that contains `:` or `#`"),
+                    Problem::error(
+                        "L0102",
+                        &at,
+                        format!("this is not valid YAML: {}", error.info()),
+                    )
+                    .help("check the indentation, and quote text that contains `:` or `#`"),
                 ])
             }
-            None => Err(vec![Problem::error("L0102", &(0..0), "the file ends too early")]),
+            None => Err(vec![
+                Problem::error("L0102", &(0..0), "the file ends too early")
+                    .help("is the file complete?"),
+            ]),
         }
     }
 
@@ -213,8 +223,9 @@ impl<'t> Builder<'t> {
                 Event::StreamEnd => return Ok(()),
                 Event::DocumentStart(_) => {
                     return Err(vec![
-                        Problem::error("L0105", &span, "a second document starts here")
-                            .help("one file holds one lab; remove the `---` line or split the file"),
+                        Problem::error("L0105", &span, "a second document starts here").help(
+                            "one file holds one lab; remove the `---` line or split the file",
+                        ),
                     ]);
                 }
                 _ => {}
@@ -227,7 +238,8 @@ impl<'t> Builder<'t> {
         if depth > MAX_DEPTH || self.values > MAX_VALUES {
             return Err(vec![
                 Problem::error("L0106", &span, "the file is nested too deeply or repeats too much")
-                    .note(format!("at most {MAX_DEPTH} levels and {MAX_VALUES} values are read")),
+                    .note(format!("at most {MAX_DEPTH} levels and {MAX_VALUES} values are read"))
+                    .help("a topology needs five levels and no tricks; write it out plainly"),
             ]);
         }
         let before = self.values;
@@ -243,7 +255,12 @@ impl<'t> Builder<'t> {
             Event::SequenceStart(anchor, _) => (self.list(span, depth)?, anchor),
             Event::MappingStart(anchor, _) => (self.map(span, depth)?, anchor),
             Event::Alias(anchor) => return self.alias(anchor, span),
-            _ => return Err(vec![Problem::error("L0102", &span, "unexpected YAML here")]),
+            _ => {
+                return Err(vec![
+                    Problem::error("L0102", &span, "unexpected YAML here")
+                        .help("check the indentation of this line and the one before"),
+                ]);
+            }
         };
         if anchor > 0 {
             self.anchors.insert(anchor, (node.clone(), self.values - before + 1));
@@ -253,11 +270,18 @@ impl<'t> Builder<'t> {
 
     fn alias(&mut self, anchor: usize, span: Span) -> Result<Node, Fatal> {
         let Some((node, weight)) = self.anchors.get(&anchor).cloned() else {
-            return Err(vec![Problem::error("L0102", &span, "this alias refers to itself")]);
+            return Err(vec![
+                Problem::error("L0102", &span, "this alias refers to itself")
+                    .help("write the value out instead"),
+            ]);
         };
         self.values += weight;
         if self.values > MAX_VALUES {
-            return Err(vec![Problem::error("L0106", &span, "aliases repeat too much")]);
+            return Err(vec![
+                Problem::error("L0106", &span, "aliases repeat too much")
+                    .note(format!("at most {MAX_VALUES} values are read"))
+                    .help("write the values out instead"),
+            ]);
         }
         Ok(Node { span, value: node.value })
     }

@@ -60,7 +60,12 @@ impl Bundle {
         for issuer in [Issuer::Kubernetes, Issuer::Etcd, Issuer::FrontProxy] {
             if !self.entries.contains_key(issuer.entry()) {
                 let authority = Authority::generate(issuer.common_name(), now)?;
-                self.insert(issuer.entry(), authority.pair, "authority", now + Duration::days(3650));
+                self.insert(
+                    issuer.entry(),
+                    authority.pair,
+                    "authority",
+                    now + Duration::days(3650),
+                );
                 made.push(issuer.entry().to_owned());
             }
         }
@@ -142,7 +147,8 @@ impl Bundle {
     /// A bundle of the right shape whose every secret is a marker: for `plan`, `stage show` and
     /// golden files, before anything was made.
     pub fn placeholder(lab: &Lab) -> Self {
-        let mut bundle = Self { encryption_key: EncryptionKey(marker("encryption-key")), ..Self::default() };
+        let mut bundle =
+            Self { encryption_key: EncryptionKey(marker("encryption-key")), ..Self::default() };
         let leaves = leaf_specs(lab).into_iter().map(|spec| spec.entry);
         let others = ["ca", "etcd-ca", "front-proxy-ca", SERVICE_ACCOUNT, "super-admin"];
         for name in leaves.chain(others.map(String::from)) {

@@ -72,12 +72,7 @@ impl Authority {
     ///
     /// # Errors
     /// When a name in `spec` is no valid DNS name, or the key cannot be made.
-    pub fn issue(
-        &self,
-        spec: &LeafSpec,
-        now: OffsetDateTime,
-        days: i64,
-    ) -> Result<Pair, PkiError> {
+    pub fn issue(&self, spec: &LeafSpec, now: OffsetDateTime, days: i64) -> Result<Pair, PkiError> {
         let issuer_key = KeyPair::from_pem(&self.pair.key)?;
         let issuer = rcgen::Issuer::from_ca_cert_pem(&self.pair.certificate, issuer_key)?;
         let key = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256)?;

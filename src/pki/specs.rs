@@ -139,7 +139,12 @@ pub fn leaf_specs(lab: &Lab) -> Vec<LeafSpec> {
         }
     }
     specs.push(leaf(Identity::EtcdHealth, Issuer::Etcd, "kube-etcd-healthcheck-client", &[Client]));
-    specs.push(leaf(Identity::ApiServerEtcd, Issuer::Etcd, "kube-apiserver-etcd-client", &[Client]));
+    specs.push(leaf(
+        Identity::ApiServerEtcd,
+        Issuer::Etcd,
+        "kube-apiserver-etcd-client",
+        &[Client],
+    ));
     for node in lab.with_role(Role::ControlPlane) {
         specs.push(api_server(lab, node));
     }
@@ -197,9 +202,8 @@ fn api_server(lab: &Lab, node: &Node) -> LeafSpec {
     let kubernetes = &lab.kubernetes;
     let mut spec =
         leaf(Identity::ApiServer(node), Issuer::Kubernetes, "kube-apiserver", &[Usage::Server]);
-    spec.names = ["kubernetes", "kubernetes.default", "kubernetes.default.svc"]
-        .map(String::from)
-        .to_vec();
+    spec.names =
+        ["kubernetes", "kubernetes.default", "kubernetes.default.svc"].map(String::from).to_vec();
     spec.names.push(format!("kubernetes.default.svc.{}", kubernetes.cluster_domain));
     spec.names.extend([node.name.clone(), node.fqdn.clone(), "localhost".into()]);
     spec.addresses = vec![kubernetes.api_service(), node.address, LOCALHOST];

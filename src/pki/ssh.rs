@@ -62,9 +62,7 @@ impl SshKeys {
     pub fn public(private: &str) -> Result<String, PkiError> {
         let key = PrivateKey::from_openssh(private)
             .map_err(|error| PkiError(format!("read an SSH key: {error}")))?;
-        key.public_key()
-            .to_openssh()
-            .map_err(|error| PkiError(format!("show an SSH key: {error}")))
+        key.public_key().to_openssh().map_err(|error| PkiError(format!("show an SSH key: {error}")))
     }
 
     /// A known_hosts file that pins every node by name and address.

@@ -42,7 +42,13 @@ impl Change {
     }
 
     /// A change to something of one node.
-    pub fn of_node(kind: ChangeKind, object: &'static str, name: &str, node: &str, why: &str) -> Self {
+    pub fn of_node(
+        kind: ChangeKind,
+        object: &'static str,
+        name: &str,
+        node: &str,
+        why: &str,
+    ) -> Self {
         Self { node: Some(node.into()), ..Self::shared(kind, object, name, why) }
     }
 

@@ -3,8 +3,8 @@
 use ipnet::Ipv4Net;
 
 use super::diff::Desired;
-use crate::model::inventory::{Inventory, Mark};
 use crate::model::Lab;
+use crate::model::inventory::{Inventory, Mark};
 
 /// A network the computer itself reaches.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,7 +43,10 @@ pub fn conflicts(
         let clash = lab.nodes.iter().find(|node| domain.macs.contains(&node.mac));
         if let Some(node) = clash {
             found.push(Conflict {
-                message: format!("the MAC address {} of {} is in use by domain '{}'", node.mac, node.name, domain.name),
+                message: format!(
+                    "the MAC address {} of {} is in use by domain '{}'",
+                    node.mac, node.name, domain.name
+                ),
                 help: format!("set another `mac` under `overrides: {}:`", node.name),
             });
         }
@@ -67,7 +70,10 @@ pub fn conflicts(
     for pool in inventory.pools.iter().filter(|pool| pool.name == desired.pool.name) {
         if pool.uuid != desired.pool.uuid {
             found.push(Conflict {
-                message: format!("a storage pool '{}' exists that this lab did not make", pool.name),
+                message: format!(
+                    "a storage pool '{}' exists that this lab did not make",
+                    pool.name
+                ),
                 help: "rename the lab, or remove that pool yourself".into(),
             });
         }
@@ -81,7 +87,10 @@ pub fn conflicts(
         if !reported.contains(&used.device.as_str()) {
             reported.push(&used.device);
             found.push(Conflict {
-                message: format!("{cidr} is already reached by this computer ({} via {})", used.net, used.device),
+                message: format!(
+                    "{cidr} is already reached by this computer ({} via {})",
+                    used.net, used.device
+                ),
                 help: free(),
             });
         }
@@ -98,12 +107,13 @@ fn free_network(like: Ipv4Net, inventory: &Inventory, host: &[HostNetwork]) -> S
         .chain(host.iter().map(|used| used.net))
         .collect();
     let candidates = (1..=255u8).filter_map(|third| {
-        let base = std::net::Ipv4Addr::new(10, 240u8.wrapping_add(third / 16), third.wrapping_mul(16), 0);
+        let base =
+            std::net::Ipv4Addr::new(10, 240u8.wrapping_add(third / 16), third.wrapping_mul(16), 0);
         Ipv4Net::new(base, like.prefix_len()).ok().map(|net| net.trunc())
     });
-    let free = candidates.into_iter().find(|net| {
-        !used.iter().any(|other| other.contains(net) || net.contains(other))
-    });
+    let free = candidates
+        .into_iter()
+        .find(|net| !used.iter().any(|other| other.contains(net) || net.contains(other)));
     match free {
         Some(net) => format!("{net} is free: use it as the network's cidr, and move the addresses"),
         None => "choose another cidr for the network".into(),

@@ -12,4 +12,6 @@ pub use domain::{DomainSpec, Placement, domain};
 pub use network::{NetworkSpec, network};
 pub use seed::{Seed, seed};
 pub use templates::{CLOUD_INIT, RenderError, TOPOLOGIES, Templates, XML_TEMPLATES};
-pub use volume::{PoolSpec, VolumeSpec, base_volume, overlay, overlay_name, pool, raw_volume, seed_name};
+pub use volume::{
+    PoolSpec, VolumeSpec, base_volume, overlay, overlay_name, pool, raw_volume, seed_name,
+};

@@ -40,5 +40,10 @@ pub fn network(templates: &Templates, lab: &Lab) -> Result<NetworkSpec, RenderEr
     let hash = sha256(&templates.render(template, &data)?);
     data.hash = &hash;
     let xml = templates.render(template, &data)?;
-    Ok(NetworkSpec { name: lab.network.name.clone(), uuid: lab.network.uuid, xml, hash: hash.clone() })
+    Ok(NetworkSpec {
+        name: lab.network.name.clone(),
+        uuid: lab.network.uuid,
+        xml,
+        hash: hash.clone(),
+    })
 }

@@ -36,16 +36,27 @@ pub fn checks(lab: &Lab) -> Vec<Check> {
             "journalctl -u etcd"));
     }
     for node in lab.with_role(Role::ControlPlane) {
-        all.push(check("api-ready", node, "the API server and everything it needs is ready",
+        all.push(check(
+            "api-ready",
+            node,
+            "the API server and everything it needs is ready",
             &format!("{KUBECTL} get --raw='/readyz?verbose' >/dev/null"),
-            "journalctl -u kube-apiserver"));
+            "journalctl -u kube-apiserver",
+        ));
         for unit in ["kube-controller-manager", "kube-scheduler"] {
             all.push(active(node, unit));
         }
-        all.push(check("anonymous-refused", node, "the API refuses requests without a credential",
-            &format!("code=$(curl -sk -o /dev/null -w '%{{http_code}}' https://{}:6443/api)\n\
-                      echo \"the API answered $code\"\ntest \"$code\" = 401", node.address),
-            "--anonymous-auth of the API server"));
+        all.push(check(
+            "anonymous-refused",
+            node,
+            "the API refuses requests without a credential",
+            &format!(
+                "code=$(curl -sk -o /dev/null -w '%{{http_code}}' https://{}:6443/api)\n\
+                      echo \"the API answered $code\"\ntest \"$code\" = 401",
+                node.address
+            ),
+            "--anonymous-auth of the API server",
+        ));
     }
     for node in lab.with_role(Role::Worker) {
         for unit in ["containerd", "kubelet", "kube-proxy"] {
@@ -69,13 +80,23 @@ fn check(name: &'static str, node: &Node, proves: &str, script: &str, hint: &str
 }
 
 fn active(node: &Node, unit: &'static str) -> Check {
-    check("unit-active", node, &format!("{unit} runs"),
-        &format!("systemctl is-active {unit}.service"), &format!("journalctl -u {unit}"))
+    check(
+        "unit-active",
+        node,
+        &format!("{unit} runs"),
+        &format!("systemctl is-active {unit}.service"),
+        &format!("journalctl -u {unit}"),
+    )
 }
 
 fn ssh(node: &Node) -> Check {
-    check("ssh", node, "the node answers with the host key made for it", "true",
-        "the console: is the guest running?")
+    check(
+        "ssh",
+        node,
+        "the node answers with the host key made for it",
+        "true",
+        "the console: is the guest running?",
+    )
 }
 
 fn names(lab: &Lab, node: &Node) -> Check {
@@ -88,8 +109,13 @@ fn names(lab: &Lab, node: &Node) -> Check {
         ));
     }
     script.push_str("exit $bad\n");
-    check("names", node, "every node's name and address are known here, both ways", &script,
-        "/etc/hosts, resolvectl status")
+    check(
+        "names",
+        node,
+        "every node's name and address are known here, both ways",
+        &script,
+        "/etc/hosts, resolvectl status",
+    )
 }
 
 fn clock(node: &Node) -> Check {
@@ -100,18 +126,34 @@ fn clock(node: &Node) -> Check {
 fn cluster(lab: &Lab, controller: &Node, all: &mut Vec<Check>) {
     for node in lab.with_role(Role::Worker) {
         let name = &node.name;
-        let mut found = check("node-ready", controller, &format!("Kubernetes says {name} is Ready"),
-            &format!("state=$({KUBECTL} get node {name} -o 'jsonpath={{.status.conditions[?(@.type==\"Ready\")].status}}')\n\
-                      echo \"{name} is Ready: $state\"\ntest \"$state\" = True"),
-            &format!("kubectl describe node {name}; on {name}: journalctl -u kubelet"));
+        let mut found = check(
+            "node-ready",
+            controller,
+            &format!("Kubernetes says {name} is Ready"),
+            &format!(
+                "state=$({KUBECTL} get node {name} -o 'jsonpath={{.status.conditions[?(@.type==\"Ready\")].status}}')\n\
+                      echo \"{name} is Ready: $state\"\ntest \"$state\" = True"
+            ),
+            &format!("kubectl describe node {name}; on {name}: journalctl -u kubelet"),
+        );
         found.proves = format!("Kubernetes says {name} is Ready");
         all.push(found);
     }
     let workers: Vec<&str> = lab.with_role(Role::Worker).map(|node| node.name.as_str()).collect();
-    all.push(check("pods-run", controller, "a pod starts on every worker", &pods_script(&workers),
-        "kubectl get pods -A; kubectl get events -A"));
-    all.push(check("secrets-encrypted", controller, "a Secret cannot be read in etcd", &secret_script(lab),
-        "/etc/kubernetes/encryption.yaml"));
+    all.push(check(
+        "pods-run",
+        controller,
+        "a pod starts on every worker",
+        &pods_script(&workers),
+        "kubectl get pods -A; kubectl get events -A",
+    ));
+    all.push(check(
+        "secrets-encrypted",
+        controller,
+        "a Secret cannot be read in etcd",
+        &secret_script(lab),
+        "/etc/kubernetes/encryption.yaml",
+    ));
 }
 
 /// Starts a pod of the sandbox image on each worker in a namespace of its own, which goes again.

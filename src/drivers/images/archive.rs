@@ -64,7 +64,12 @@ fn layer(entries: &[Entry]) -> io::Result<Vec<u8>> {
     layer.into_inner()
 }
 
-fn append(archive: &mut tar::Builder<impl Write>, name: &str, data: &[u8], mode: u32) -> io::Result<()> {
+fn append(
+    archive: &mut tar::Builder<impl Write>,
+    name: &str,
+    data: &[u8],
+    mode: u32,
+) -> io::Result<()> {
     let mut header = tar::Header::new_gnu();
     header.set_size(data.len() as u64);
     header.set_mode(mode);

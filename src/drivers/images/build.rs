@@ -16,21 +16,52 @@ use crate::render::CLOUD_INIT;
 
 /// The system itself: what a guest needs to boot, be configured and be reached.
 const BASE: &[&str] = &[
-    "linux-image-cloud-amd64", "initramfs-tools", "zstd", "systemd", "systemd-sysv",
-    "systemd-resolved", "systemd-timesyncd", "libnss-resolve", "libnss-myhostname",
-    "udev", "dbus", "cloud-init", "openssh-server", "sudo", "netplan.io",
-    "iproute2", "iputils-ping", "ca-certificates", "curl", "e2fsprogs", "qemu-guest-agent", "kmod",
-    "procps", "jq", "bind9-dnsutils", "less", "openssl", "python3",
+    "linux-image-cloud-amd64",
+    "initramfs-tools",
+    "zstd",
+    "systemd",
+    "systemd-sysv",
+    "systemd-resolved",
+    "systemd-timesyncd",
+    "libnss-resolve",
+    "libnss-myhostname",
+    "udev",
+    "dbus",
+    "cloud-init",
+    "openssh-server",
+    "sudo",
+    "netplan.io",
+    "iproute2",
+    "iputils-ping",
+    "ca-certificates",
+    "curl",
+    "e2fsprogs",
+    "qemu-guest-agent",
+    "kmod",
+    "procps",
+    "jq",
+    "bind9-dnsutils",
+    "less",
+    "openssl",
+    "python3",
 ];
 /// What stages of load balancing and networks need, besides the catalogue's packages.
-const MORE: &[&str] = &["haproxy", "keepalived", "ipset", "ebtables", "busybox-static", "catatonit"];
+const MORE: &[&str] =
+    &["haproxy", "keepalived", "ipset", "ebtables", "busybox-static", "catatonit"];
 
 const OPTIONS: &[&str] = &[
-    "--mode=root", "--variant=apt", "--format=directory", "--architectures=amd64",
-    "--aptopt=Apt::Install-Recommends \"false\"", "--aptopt=Acquire::Languages \"none\"",
-    "--dpkgopt=path-exclude=/usr/share/doc/*", "--dpkgopt=path-include=/usr/share/doc/*/copyright",
-    "--dpkgopt=path-exclude=/usr/share/man/*", "--dpkgopt=path-exclude=/usr/share/info/*",
-    "--dpkgopt=path-exclude=/usr/share/locale/*", "--dpkgopt=path-exclude=/usr/share/lintian/*",
+    "--mode=root",
+    "--variant=apt",
+    "--format=directory",
+    "--architectures=amd64",
+    "--aptopt=Apt::Install-Recommends \"false\"",
+    "--aptopt=Acquire::Languages \"none\"",
+    "--dpkgopt=path-exclude=/usr/share/doc/*",
+    "--dpkgopt=path-include=/usr/share/doc/*/copyright",
+    "--dpkgopt=path-exclude=/usr/share/man/*",
+    "--dpkgopt=path-exclude=/usr/share/info/*",
+    "--dpkgopt=path-exclude=/usr/share/locale/*",
+    "--dpkgopt=path-exclude=/usr/share/lintian/*",
 ];
 
 fn packages(os: &Os) -> Vec<&str> {
@@ -55,7 +86,10 @@ pub(super) fn inputs(os: &Os) -> String {
 /// Builds into `dir`: `vmlinuz`, `initrd.img`, and the disk whose path is returned.
 pub(super) fn build(os: &Os, dir: &Path, say: &dyn Fn(&str)) -> Result<PathBuf, String> {
     let Some(suite) = os.suite.as_deref() else {
-        return Err(format!("build '{}': only Debian images are built here; use `lab images pull {}`", os.name, os.name));
+        return Err(format!(
+            "build '{}': only Debian images are built here; use `lab images pull {}`",
+            os.name, os.name
+        ));
     };
     let io = |error: std::io::Error| format!("build {}: {error}", os.name);
     let work = tempfile::Builder::new().prefix("build-").tempdir_in(dir).map_err(io)?;
@@ -130,7 +164,11 @@ fn debian_sources(suite: &str) -> Result<String, String> {
         }
     }
     for line in fs::read_to_string("/etc/apt/sources.list").unwrap_or_default().lines() {
-        if line.starts_with("deb ") && line.split_ascii_whitespace().any(|w| w == suite || w.starts_with(&format!("{suite}-"))) {
+        if line.starts_with("deb ")
+            && line
+                .split_ascii_whitespace()
+                .any(|w| w == suite || w.starts_with(&format!("{suite}-")))
+        {
             found.push_str(line);
             found.push('\n');
         }
@@ -146,7 +184,8 @@ fn debian_sources(suite: &str) -> Result<String, String> {
 
 /// The stanza as binary source, if it is Debian's own (by its keyring) and has the suite.
 fn debian_stanza(stanza: &str, suite: &str) -> Option<String> {
-    let lines: Vec<&str> = stanza.lines().filter(|line| !line.trim_start().starts_with('#')).collect();
+    let lines: Vec<&str> =
+        stanza.lines().filter(|line| !line.trim_start().starts_with('#')).collect();
     let field = |name: &str| {
         let line = lines.iter().find(|line| line.to_ascii_lowercase().starts_with(name))?;
         line.split_once(':').map(|(_, value)| value.trim())
@@ -159,15 +198,26 @@ fn debian_stanza(stanza: &str, suite: &str) -> Option<String> {
         return None;
     }
     let as_binary = |line: &&str| {
-        if line.to_ascii_lowercase().starts_with("types:") { "Types: deb".into() } else { (*line).to_owned() }
+        if line.to_ascii_lowercase().starts_with("types:") {
+            "Types: deb".into()
+        } else {
+            (*line).to_owned()
+        }
     };
     Some(lines.iter().map(as_binary).fold(String::new(), |text, line| text + &line + "\n"))
 }
 
 /// How this computer reaches its mirrors: proxies and time-outs of its apt.
 fn apt_access() -> Vec<String> {
-    let dump = host::run_tool("apt-config", &["dump", "--no-empty", "--format", "%f \"%v\"%n", "Acquire"]);
-    let keep = ["Acquire::http::Proxy", "Acquire::https::Proxy", "Acquire::Retries", "Acquire::Check-Valid-Until", "Acquire::Check-Date"];
+    let dump =
+        host::run_tool("apt-config", &["dump", "--no-empty", "--format", "%f \"%v\"%n", "Acquire"]);
+    let keep = [
+        "Acquire::http::Proxy",
+        "Acquire::https::Proxy",
+        "Acquire::Retries",
+        "Acquire::Check-Valid-Until",
+        "Acquire::Check-Date",
+    ];
     dump.unwrap_or_default()
         .lines()
         .filter(|line| keep.iter().any(|prefix| line.starts_with(prefix)))
@@ -187,17 +237,24 @@ fn container_images(root: &Path) -> std::io::Result<()> {
     let out = BufWriter::new(File::create(dir.join("pause.tar"))?);
     archive::write(out, "lab.local/pause:1", &["/pause", "-P"], &pause)?;
     let mut busybox = vec![program("bin/busybox", "bin/busybox")?];
-    for applet in ["sh", "cat", "echo", "hostname", "httpd", "ip", "ls", "nc", "nslookup", "ping", "ps", "sleep", "wget"] {
-        busybox.push(Entry { path: format!("bin/{applet}"), content: Vec::new(), link: Some("busybox".into()) });
+    for applet in [
+        "sh", "cat", "echo", "hostname", "httpd", "ip", "ls", "nc", "nslookup", "ping", "ps",
+        "sleep", "wget",
+    ] {
+        busybox.push(Entry {
+            path: format!("bin/{applet}"),
+            content: Vec::new(),
+            link: Some("busybox".into()),
+        });
     }
     let out = BufWriter::new(File::create(dir.join("busybox.tar"))?);
     archive::write(out, "lab.local/busybox:1", &["/bin/sh"], &busybox)
 }
 
 fn take(boot: &Path, prefix: &str, to: &Path) -> std::io::Result<()> {
-    let found = fs::read_dir(boot)?.flatten().find(|entry| {
-        entry.file_name().to_string_lossy().starts_with(prefix)
-    });
+    let found = fs::read_dir(boot)?
+        .flatten()
+        .find(|entry| entry.file_name().to_string_lossy().starts_with(prefix));
     let Some(entry) = found else {
         return Err(std::io::Error::other(format!("no {prefix}* in the built system")));
     };
@@ -211,10 +268,25 @@ fn make_disk(root: &Path, work: &Path, out: &Path) -> Result<PathBuf, String> {
     let shown = |path: &Path| path.display().to_string();
     let file = File::create(&raw).map_err(|error| format!("write {}: {error}", raw.display()))?;
     file.set_len(3 << 30).map_err(|error| format!("write {}: {error}", raw.display()))?;
-    host::run_tool("mkfs.ext4", &[
-        "-q", "-F", "-L", "root", "-m", "1", "-E", "lazy_itable_init=0,lazy_journal_init=0,root_owner=0:0",
-        "-d", &shown(root), &shown(&raw),
-    ])?;
-    host::run_tool("qemu-img", &["convert", "-c", "-f", "raw", "-O", "qcow2", &shown(&raw), &shown(out)])?;
+    host::run_tool(
+        "mkfs.ext4",
+        &[
+            "-q",
+            "-F",
+            "-L",
+            "root",
+            "-m",
+            "1",
+            "-E",
+            "lazy_itable_init=0,lazy_journal_init=0,root_owner=0:0",
+            "-d",
+            &shown(root),
+            &shown(&raw),
+        ],
+    )?;
+    host::run_tool(
+        "qemu-img",
+        &["convert", "-c", "-f", "raw", "-O", "qcow2", &shown(&raw), &shown(out)],
+    )?;
     Ok(out.to_owned())
 }

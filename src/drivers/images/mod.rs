@@ -100,7 +100,8 @@ impl Images {
             return Err(format!("find the image '{name}' on this computer: get it with {how}"));
         };
         let disk = self.disk(name);
-        let meta = fs::metadata(&disk).map_err(|error| format!("read {}: {error}", disk.display()))?;
+        let meta =
+            fs::metadata(&disk).map_err(|error| format!("read {}: {error}", disk.display()))?;
         if meta.len() != local.size || meta.mtime() != local.mtime {
             return Err(format!(
                 "use the base image {}: it was changed since it was verified, and every disk that \
@@ -222,7 +223,9 @@ pub fn check(file: &Path) -> Result<u64, String> {
         .map_err(|error| format!("check the image {shown}: it is not a qcow2 disk: {error}"))?;
     let info: serde_json::Value =
         serde_json::from_str(&text).map_err(|error| format!("check the image {shown}: {error}"))?;
-    for (key, what) in [("backing-filename", "a backing file"), ("full-backing-filename", "a backing file")] {
+    for (key, what) in
+        [("backing-filename", "a backing file"), ("full-backing-filename", "a backing file")]
+    {
         if let Some(other) = info[key].as_str() {
             return Err(format!("use the image {shown}: it refers to {what} ({other})"));
         }

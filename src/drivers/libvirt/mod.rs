@@ -63,7 +63,13 @@ impl Libvirt {
     }
 
     /// Refuses a name that somebody else's object has.
-    fn refuse_foreign(&self, kind: &str, name: &str, found: Option<String>, ours: Uuid) -> Result<()> {
+    fn refuse_foreign(
+        &self,
+        kind: &str,
+        name: &str,
+        found: Option<String>,
+        ours: Uuid,
+    ) -> Result<()> {
         match found {
             Some(uuid) if uuid != ours.to_string() => Err(HypervisorError::new(
                 format!("make {kind} '{name}'"),

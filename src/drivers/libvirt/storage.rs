@@ -61,8 +61,8 @@ pub(super) fn ensure_volume(libvirt: &Libvirt, spec: &VolumeSpec, content: &Cont
     let _guard = lock(libvirt);
     let pool = pool(libvirt, &spec.pool)?;
     let done = format!("{}{DONE}", spec.name);
-    let filled = matches!(content, Content::Nothing)
-        || pool.lookup_storage_vol_by_name(&done).is_ok();
+    let filled =
+        matches!(content, Content::Nothing) || pool.lookup_storage_vol_by_name(&done).is_ok();
     if let Ok(old) = pool.lookup_storage_vol_by_name(&spec.name) {
         if filled {
             return Ok(());
@@ -77,7 +77,9 @@ pub(super) fn ensure_volume(libvirt: &Libvirt, spec: &VolumeSpec, content: &Cont
         Content::Bytes(bytes) => upload(libvirt, &volume, &mut Cursor::new(bytes), bytes.len()),
         Content::File(path) => File::open(path)
             .and_then(|file| file.metadata().map(|meta| (file, meta.len() as usize)))
-            .map_err(|error| HypervisorError::new(doing.clone(), format!("{}: {error}", path.display())))
+            .map_err(|error| {
+                HypervisorError::new(doing.clone(), format!("{}: {error}", path.display()))
+            })
             .and_then(|(mut file, length)| upload(libvirt, &volume, &mut file, length)),
     };
     if let Err(error) = filled {
@@ -85,9 +87,7 @@ pub(super) fn ensure_volume(libvirt: &Libvirt, spec: &VolumeSpec, content: &Cont
         let _ = volume.delete(0);
         return Err(error);
     }
-    let marker = format!(
-        "<volume><name>{done}</name><capacity unit='bytes'>1</capacity></volume>"
-    );
+    let marker = format!("<volume><name>{done}</name><capacity unit='bytes'>1</capacity></volume>");
     StorageVol::create_xml(&pool, &marker, 0).map(drop).map_err(failed(doing))
 }
 

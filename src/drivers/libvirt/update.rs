@@ -57,7 +57,9 @@ fn hosts(xml: &str) -> Result<Hosts> {
                 } else {
                     found.dhcp.push(format!(
                         "<host mac='{}' name='{}' ip='{}'/>",
-                        get("mac"), get("name"), get("ip")
+                        get("mac"),
+                        get("name"),
+                        get("ip")
                     ));
                 }
             }

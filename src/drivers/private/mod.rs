@@ -74,16 +74,21 @@ impl PrivateEngine {
         }
         let doing = "start the private libvirt";
         if self.control_socket().as_os_str().len() > 100 {
-            return Err(HypervisorError::new(doing, format!("{} is too long for a socket", self.run.display()))
-                .hint("set XDG_RUNTIME_DIR to a short path"));
+            return Err(HypervisorError::new(
+                doing,
+                format!("{} is too long for a socket", self.run.display()),
+            )
+            .hint("set XDG_RUNTIME_DIR to a short path"));
         }
         let io = |error: std::io::Error| HypervisorError::new(doing, error.to_string());
         for path in ["log", "lib", "cache", "etc", "pools", "consoles"].map(|n| self.dir.join(n)) {
-            store::make_dir(&path).map_err(|error| HypervisorError::new(doing, error.to_string()))?;
+            store::make_dir(&path)
+                .map_err(|error| HypervisorError::new(doing, error.to_string()))?;
         }
         // Whatever is left of an engine that died holds nothing: its processes went with it.
         let _ = std::fs::remove_dir_all(&self.run);
-        store::make_dir(&self.run).map_err(|error| HypervisorError::new(doing, error.to_string()))?;
+        store::make_dir(&self.run)
+            .map_err(|error| HypervisorError::new(doing, error.to_string()))?;
         let log = std::fs::File::create(self.dir.join("log/supervisor.log")).map_err(io)?;
         let mut child = Command::new(std::env::current_exe().map_err(io)?)
             .arg("engine-supervisor")

@@ -60,9 +60,11 @@ fn supervise(arguments: &[String]) -> io::Result<()> {
     let lab = argument(arguments, 2)?;
     let hide_kvm = arguments.get(3).is_some_and(|flag| flag == "--hide-kvm");
     let program = std::env::current_exe()?;
-    for (name, text) in
-        [("qemu.conf", QEMU_CONF), ("libvirtd.conf", LIBVIRTD_CONF), ("virtlogd.conf", VIRTLOGD_CONF)]
-    {
+    for (name, text) in [
+        ("qemu.conf", QEMU_CONF),
+        ("libvirtd.conf", LIBVIRTD_CONF),
+        ("virtlogd.conf", VIRTLOGD_CONF),
+    ] {
         fs::write(dir.join("etc").join(name), text)?;
     }
     // Held until every process inside is gone: whoever stops the engine waits for this lock.
@@ -136,7 +138,8 @@ fn launch(dir: &Path, name: &str, socket: &str) -> io::Result<Child> {
     let Some(program) = super::super::host::find_program(name) else {
         return Err(io::Error::other(format!("the program '{name}' is not installed")));
     };
-    let log = File::options().create(true).append(true).open(dir.join(format!("log/{name}.log")))?;
+    let log =
+        File::options().create(true).append(true).open(dir.join(format!("log/{name}.log")))?;
     let _ = fs::remove_file(socket);
     let mut child = Command::new(program)
         .arg("--config")

@@ -10,9 +10,8 @@ struct Key<'a> {
 }
 
 pub(super) fn files(context: &Context<'_>) -> Result<Vec<Step>, StageError> {
-    let render = |name: &str| {
-        context.templates.render(&format!("stages/control_plane/{name}.yaml.j2"), &())
-    };
+    let render =
+        |name: &str| context.templates.render(&format!("stages/control_plane/{name}.yaml.j2"), &());
     let encryption = context.templates.render(
         "stages/control_plane/encryption.yaml.j2",
         &Key { key: &context.bundle.encryption_key.0 },

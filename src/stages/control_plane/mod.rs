@@ -29,7 +29,8 @@ struct Data<'a> {
     api_servers: usize,
 }
 
-const BINARIES: &[&str] = &["kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl"];
+const BINARIES: &[&str] =
+    &["kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl"];
 const SUPER_ADMIN: &str = "/run/lab/super-admin.conf";
 const BINDINGS: &str = "/etc/kubernetes/lab/bindings.yaml";
 
@@ -52,7 +53,8 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
         capabilities: context.platform.version.capabilities(),
         api_servers: lab.with_role(Role::ControlPlane).count(),
     };
-    let units = ["kube-apiserver.service", "kube-controller-manager.service", "kube-scheduler.service"];
+    let units =
+        ["kube-apiserver.service", "kube-controller-manager.service", "kube-scheduler.service"];
     for unit in units {
         let text = context.templates.render(&format!("stages/control_plane/{unit}.j2"), &data)?;
         steps.push(Step::private(format!("/etc/systemd/system/{unit}"), text));
@@ -128,17 +130,20 @@ fn kubeconfigs(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageErr
     let ca = bundle.ca(Issuer::Kubernetes)?;
     // Each controller talks to its own API server: no component depends on another node.
     let server = format!("https://{}:6443", node.address);
-    let render = |user: &str, pair: &Pair| {
-        kubeconfig(&context.lab.name, &server, ca, user, pair)
-    };
+    let render = |user: &str, pair: &Pair| kubeconfig(&context.lab.name, &server, ca, user, pair);
     let config = |file: &str, user: &str, identity| {
         let text = render(user, bundle.pair(identity)?);
         Ok::<_, StageError>(Step::secret(format!("/etc/kubernetes/{file}.conf"), text))
     };
     Ok(vec![
-        config("controller-manager", "system:kube-controller-manager", Identity::ControllerManager)?,
+        config(
+            "controller-manager",
+            "system:kube-controller-manager",
+            Identity::ControllerManager,
+        )?,
         config("scheduler", "system:kube-scheduler", Identity::Scheduler)?,
         config("admin", "kubernetes-admin", Identity::Admin)?,
-        Step::secret(SUPER_ADMIN, render("kubernetes-super-admin", context.super_admin)).transient(),
+        Step::secret(SUPER_ADMIN, render("kubernetes-super-admin", context.super_admin))
+            .transient(),
     ])
 }

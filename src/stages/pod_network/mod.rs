@@ -42,7 +42,8 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
         subnet: node.pod_subnet.map(|subnet| subnet.to_string()),
         routes: others.filter_map(route).collect(),
     };
-    let render = |name: &str| context.templates.render(&format!("stages/pod_network/{name}.j2"), &data);
+    let render =
+        |name: &str| context.templates.render(&format!("stages/pod_network/{name}.j2"), &data);
     let mut steps: Vec<Step> = super::packages(context, node, "pod-network").into_iter().collect();
     if data.subnet.is_some() {
         steps.push(Step::file("/etc/cni/net.d/10-lab.conflist", render("10-lab.conflist")?));
@@ -51,8 +52,14 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
     steps.extend([
         Step::file("/etc/lab/pod-network.nft", render("pod-network.nft")?),
         // networkd would remove routes it does not know whenever it reconfigures the link.
-        Step::file("/etc/systemd/networkd.conf.d/lab.conf", "[Network]\nManageForeignRoutes=no\nManageForeignRoutingPolicyRules=no\n"),
-        Step::file("/etc/systemd/system/lab-pod-network.service", render("lab-pod-network.service")?),
+        Step::file(
+            "/etc/systemd/networkd.conf.d/lab.conf",
+            "[Network]\nManageForeignRoutes=no\nManageForeignRoutingPolicyRules=no\n",
+        ),
+        Step::file(
+            "/etc/systemd/system/lab-pod-network.service",
+            render("lab-pod-network.service")?,
+        ),
         Step::Unit { name: "lab-pod-network.service".into() },
     ]);
     Ok(steps)

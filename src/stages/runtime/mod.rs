@@ -27,10 +27,9 @@ struct Data<'a> {
 
 fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
     let cni_bin = context.platform.os(&node.os).map_or("/usr/lib/cni", |os| os.cni_bin.as_str());
-    let config = context.templates.render(
-        "stages/runtime/config.toml.j2",
-        &Data { sandbox: SANDBOX_IMAGE, cni_bin },
-    )?;
+    let config = context
+        .templates
+        .render("stages/runtime/config.toml.j2", &Data { sandbox: SANDBOX_IMAGE, cni_bin })?;
     let mut steps: Vec<Step> = super::packages(context, node, "runtime").into_iter().collect();
     steps.extend([
         Step::file("/etc/containerd/config.toml", config),

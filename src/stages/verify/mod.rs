@@ -45,7 +45,11 @@ fn steps(context: &Context<'_>, _node: &Node) -> Result<Vec<Step>, StageError> {
     });
     let label = |node: &&Node| {
         let roles = node.roles.iter().map(|role| format!("node-role.kubernetes.io/{role}="));
-        format!("{KUBECTL} label node {} --overwrite {} >/dev/null\n", node.name, roles.collect::<Vec<_>>().join(" "))
+        format!(
+            "{KUBECTL} label node {} --overwrite {} >/dev/null\n",
+            node.name,
+            roles.collect::<Vec<_>>().join(" ")
+        )
     };
     let labels: Vec<&Node> = context.lab.with_role(Role::Worker).collect();
     steps.push(Step::Run {

@@ -29,7 +29,9 @@ struct Data<'a> {
 fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
     let (lab, bundle) = (context.lab, context.bundle);
     let Some(endpoint) = lab.api_endpoint() else {
-        return Err(StageError("find an API server for the worker: the lab has no controller".into()));
+        return Err(StageError(
+            "find an API server for the worker: the lab has no controller".into(),
+        ));
     };
     let server = format!("https://{endpoint}:6443");
     let ca = bundle.ca(Issuer::Kubernetes)?;
@@ -47,8 +49,10 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
     let proxy = bundle.pair(Identity::Proxy)?;
     let config = |user: &str, pair| kubeconfig(&lab.name, &server, ca, user, pair);
 
-    let mut steps: Vec<Step> =
-        ["kubelet", "kube-proxy"].iter().filter_map(|name| super::binary(context, name).1).collect();
+    let mut steps: Vec<Step> = ["kubelet", "kube-proxy"]
+        .iter()
+        .filter_map(|name| super::binary(context, name).1)
+        .collect();
     steps.extend([
         Step::directory("/etc/kubernetes", 0o755),
         Step::directory("/var/lib/kubelet/pki", 0o755),
