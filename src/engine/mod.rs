@@ -15,5 +15,5 @@ pub use down::{Removal, down, removals};
 pub use event::{Event, Events, Failure};
 pub use session::{EngineChoice, EngineError, Place, Prepared, Reach, Session};
 pub use status::{NodeStatus, StageStatus, Status, status};
-pub use up::{Outcome, Stop, UpOptions, plan, up};
+pub use up::{Drivers, Outcome, Stop, UpOptions, plan, up, up_with};
 pub use verify::{CheckResult, verify};

@@ -161,7 +161,22 @@ pub async fn up(
     if started {
         events.note(format!("guests run with {}", prepared.acceleration));
     }
-    up_with(session, prepared, hypervisor, reach, options, stop, events).await
+    up_with(session, prepared, Drivers { hypervisor, reach }, options, stop, events).await
+}
+
+/// The hands that `up` works with.
+#[derive(Clone)]
+pub struct Drivers {
+    /// Where guests run.
+    pub hypervisor: Arc<dyn Hypervisor>,
+    /// How nodes are reached.
+    pub reach: Reach,
+}
+
+impl std::fmt::Debug for Drivers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Drivers({})", self.hypervisor.uri())
+    }
 }
 
 async fn start_engine(session: &Session, events: &Events) -> Result<bool, EngineError> {
@@ -192,15 +207,15 @@ fn record(session: &Session) -> Record {
 ///
 /// # Errors
 /// As [`up`].
-pub(super) async fn up_with(
+pub async fn up_with(
     session: Arc<Session>,
     prepared: Prepared,
-    hypervisor: Arc<dyn Hypervisor>,
-    reach: Reach,
+    drivers: Drivers,
     options: UpOptions,
     stop: Stop,
     events: Events,
 ) -> Result<Outcome, EngineError> {
+    let Drivers { hypervisor, reach } = drivers;
     let desired = prepared.desired(&session, &options.stages)?;
     let mut observed = Observed { engine_running: true, ..Observed::default() };
     observed.inventory = provision::call(&hypervisor, |h| h.inventory()).await?;

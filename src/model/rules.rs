@@ -27,7 +27,10 @@ pub(super) struct Draft {
 pub(super) fn apply(lab: &mut Draft, problems: &mut Vec<Problem>) {
     names(lab, problems);
     networks(lab, problems);
-    quorum(lab, problems);
+    // A role that could not be read would be missed here a second time.
+    if !problems.iter().any(|problem| ["L0123", "L0205"].contains(&problem.code)) {
+        quorum(lab, problems);
+    }
     sizes(lab, problems);
     // With too few addresses every later finding about them would be noise.
     if addresses(lab, problems) {

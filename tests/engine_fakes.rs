@@ -1,0 +1,287 @@
+//! The engine on drivers that keep everything in memory: first run, rerun, failures at every call
+//! and going on after them, foreign objects, interruption.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+mod rig;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use lab::drivers::guest::Guest;
+use lab::drivers::memory::{MemoryGuest, MemoryHypervisor};
+use lab::engine::{Drivers, Event, Events, Outcome, Reach, Session, Stop, UpOptions, up_with};
+use lab::model::Node;
+use lab::model::inventory::{FoundDomain, FoundNetwork};
+use lab::stages::{STAGES, marker};
+
+struct Rig {
+    home: tempfile::TempDir,
+    text: String,
+    hypervisor: Arc<MemoryHypervisor>,
+    guests: BTreeMap<String, Arc<MemoryGuest>>,
+}
+
+impl Rig {
+    fn new(topology: &str) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let text = rig::shipped(topology);
+        let session = rig::session(&text, home.path());
+        let guests = session.lab.nodes.iter().map(|n| (n.name.clone(), Arc::default())).collect();
+        Self { home, text, hypervisor: Arc::default(), guests }
+    }
+
+    fn session(&self) -> Session {
+        rig::session(&self.text, self.home.path())
+    }
+
+    fn reach(&self) -> Reach {
+        let guests = self.guests.clone();
+        Arc::new(move |node: &Node| guests[&node.name].clone() as Arc<dyn Guest>)
+    }
+
+    fn calls(&self) -> usize {
+        self.hypervisor.calls().len() + self.guests.values().map(|g| g.calls().len()).sum::<usize>()
+    }
+
+    fn clear(&self) {
+        self.hypervisor.clear_calls();
+        self.guests.values().for_each(|guest| guest.clear_calls());
+    }
+
+    /// Keys stay the same from run to run, as they do on disk.
+    fn up(
+        &self,
+        keep: &lab::pki::Bundle,
+        keys: &lab::pki::SshKeys,
+    ) -> (Result<Outcome, String>, Vec<Event>) {
+        self.up_stopping(keep, keys, Stop::default())
+    }
+
+    fn up_stopping(
+        &self,
+        keep: &lab::pki::Bundle,
+        keys: &lab::pki::SshKeys,
+        stop: Stop,
+    ) -> (Result<Outcome, String>, Vec<Event>) {
+        let session = Arc::new(self.session());
+        session.store.create().unwrap();
+        let mut prepared = rig::prepared_for_real(&session);
+        prepared.bundle = keep.clone();
+        prepared.keys = keys.clone();
+        let drivers = Drivers { hypervisor: self.hypervisor.clone(), reach: self.reach() };
+        let options = UpOptions { stages: STAGES.iter().collect(), yes: false, concurrency: 2 };
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let (events, mut receiver) = Events::channel();
+            let outcome = up_with(session, prepared, drivers, options, stop, events).await;
+            let mut seen = Vec::new();
+            while let Some(event) = receiver.recv().await {
+                seen.push(event);
+            }
+            (outcome.map_err(|error| error.to_string()), seen)
+        })
+    }
+
+    fn secrets(&self) -> (lab::pki::Bundle, lab::pki::SshKeys) {
+        let prepared = rig::prepared_for_real(&self.session());
+        (prepared.bundle, prepared.keys)
+    }
+
+    /// Everything there is, as comparable text: objects, and files of all guests.
+    fn state(&self) -> String {
+        let mut inventory =
+            lab::drivers::hypervisor::Hypervisor::inventory(&*self.hypervisor).unwrap();
+        inventory.domains.sort_by(|a, b| a.name.cmp(&b.name));
+        for pool in &mut inventory.pools {
+            pool.volumes.sort();
+        }
+        let mut text = format!("{inventory:#?}");
+        for (name, guest) in &self.guests {
+            for (path, content) in guest.files() {
+                // A credential of one run, gone at its end on a real node.
+                if !path.starts_with("/run/") {
+                    text.push_str(&format!("\n{name}:{path}\n{content}"));
+                }
+            }
+        }
+        text
+    }
+}
+
+#[test]
+fn first_run_builds_everything_and_the_second_changes_nothing() {
+    let rig = Rig::new("book");
+    let (bundle, keys) = rig.secrets();
+    let (outcome, events) = rig.up(&bundle, &keys);
+    assert!(matches!(outcome, Ok(Outcome::Done(_))), "{outcome:?} {events:?}");
+    assert_eq!(rig.hypervisor.calls().iter().filter(|call| call.starts_with("start ")).count(), 9);
+    for stage in STAGES {
+        for node in (stage.nodes)(&rig.session().lab) {
+            let path = format!("{}{}", marker::DIRECTORY, stage.name);
+            assert!(
+                rig.guests[&node.name].files().contains_key(&path),
+                "{} on {}",
+                stage.name,
+                node.name
+            );
+        }
+    }
+    rig.clear();
+    let (outcome, _) = rig.up(&bundle, &keys);
+    assert!(matches!(outcome, Ok(Outcome::Unchanged)), "{outcome:?}");
+    assert_eq!(rig.calls(), 0, "a rerun made calls");
+}
+
+#[test]
+fn a_stage_waits_for_what_it_needs_on_other_nodes() {
+    let rig = Rig::new("book");
+    let (bundle, keys) = rig.secrets();
+    let (_, events) = rig.up(&bundle, &keys);
+    let at = |wanted: &dyn Fn(&Event) -> bool| events.iter().position(wanted).unwrap();
+    let last_etcd = events
+        .iter()
+        .rposition(|event| matches!(event, Event::Finished { task, .. } if task == "etcd"))
+        .unwrap();
+    let first_api =
+        at(&|event| matches!(event, Event::Started { task, .. } if task == "control-plane"));
+    assert!(last_etcd < first_api, "the control plane started before etcd was complete");
+    let worker = at(&|event| matches!(event, Event::Started { task, .. } if task == "runtime"));
+    assert!(worker < first_api, "workers waited for the control plane for nothing");
+}
+
+#[test]
+fn after_a_failure_at_any_hypervisor_call_the_next_run_completes() {
+    let clean = Rig::new("three");
+    let (bundle, keys) = clean.secrets();
+    clean.up(&bundle, &keys).0.unwrap();
+    let (calls, wanted) = (clean.hypervisor.calls().len(), clean.state());
+    assert!(calls >= 12, "{calls}");
+    for call in 1..=calls {
+        let rig = Rig::new("three");
+        rig.hypervisor.fail_at(call);
+        let (outcome, _) = rig.up(&bundle, &keys);
+        assert!(matches!(outcome, Err(_) | Ok(Outcome::Failed(_))), "call {call}: {outcome:?}");
+        let (outcome, _) = rig.up(&bundle, &keys);
+        assert!(matches!(outcome, Ok(Outcome::Done(_))), "call {call}: {outcome:?}");
+        assert_eq!(rig.state(), wanted, "after a failure at call {call}");
+    }
+}
+
+#[test]
+fn after_a_failure_at_any_remote_step_the_next_run_completes() {
+    let clean = Rig::new("three");
+    let (bundle, keys) = clean.secrets();
+    clean.up(&bundle, &keys).0.unwrap();
+    let wanted = clean.state();
+    let mut tried = 0;
+    for (node, guest) in &clean.guests {
+        for call in 1..=guest.calls().len() {
+            let rig = Rig::new("three");
+            rig.guests[node].fail_at(call);
+            let (outcome, events) = rig.up(&bundle, &keys);
+            let Ok(Outcome::Failed(failures)) = outcome else {
+                panic!("{node} {call}: {outcome:?}")
+            };
+            assert_eq!(failures.len(), 1, "{failures:?}");
+            assert_eq!(failures[0].node.as_ref(), Some(node));
+            assert!(events.iter().any(|event| matches!(event, Event::Failed(_))));
+            let (outcome, _) = rig.up(&bundle, &keys);
+            assert!(matches!(outcome, Ok(Outcome::Done(_))), "{node} {call}: {outcome:?}");
+            assert_eq!(rig.state(), wanted, "after a failure at call {call} on {node}");
+            tried += 1;
+        }
+    }
+    assert!(tried > 30, "only {tried} steps were tried");
+}
+
+#[test]
+fn a_changed_stage_reruns_there_and_only_there() {
+    let rig = Rig::new("three");
+    let (bundle, keys) = rig.secrets();
+    rig.up(&bundle, &keys).0.unwrap();
+    // A new serving certificate for one kubelet changes one stage on one node.
+    let mut changed = bundle.clone();
+    changed.entries.remove("kubelet-server-worker1");
+    changed.ensure(&rig.session().lab, time::OffsetDateTime::now_utc()).unwrap();
+    rig.clear();
+    let (outcome, _) = rig.up(&changed, &keys);
+    let Ok(Outcome::Done(changes)) = outcome else { panic!("{outcome:?}") };
+    let shown: Vec<String> = changes.iter().map(ToString::to_string).collect();
+    assert_eq!(shown, ["> run stage worker on worker1  (what it does has changed)"]);
+    assert_eq!(rig.hypervisor.calls().len(), 0);
+    for quiet in ["etcd1", "controller1"] {
+        assert_eq!(rig.guests[quiet].calls().len(), 0, "{quiet} was touched");
+    }
+}
+
+#[test]
+fn objects_of_others_are_refused_before_anything_is_touched() {
+    let rig = Rig::new("three");
+    let (bundle, keys) = rig.secrets();
+    let lab = rig.session().lab;
+    rig.hypervisor.plant(|all| {
+        all.domains.push(FoundDomain {
+            name: "three-etcd1".into(),
+            uuid: uuid::Uuid::from_u128(7),
+            mark: None,
+            active: true,
+            macs: vec![lab.nodes[1].mac.clone()],
+        });
+        all.networks.push(FoundNetwork {
+            name: "default".into(),
+            uuid: uuid::Uuid::from_u128(8),
+            mark: None,
+            active: true,
+            cidrs: vec!["10.240.0.0/16".parse().unwrap()],
+            bridge: None,
+        });
+    });
+    let (outcome, _) = rig.up(&bundle, &keys);
+    let message = outcome.unwrap_err();
+    for part in ["three-etcd1", "52:54:00", "overlaps the libvirt network 'default'"] {
+        assert!(message.contains(part), "'{part}' is missing in: {message}");
+    }
+    assert_eq!(rig.calls(), 0);
+}
+
+#[test]
+fn a_node_that_left_is_removed_only_when_agreed() {
+    let mut rig = Rig::new("three");
+    let (bundle, keys) = rig.secrets();
+    rig.up(&bundle, &keys).0.unwrap();
+    let before = rig.state();
+    rig.text = rig
+        .text
+        .replace(
+            "  worker:\n    count: 1",
+            "  worker:\n    count: 1\n    first_address: 10.240.0.32",
+        )
+        .replace(
+            "    first_address: 10.240.0.32\n    first_address: 10.240.0.31",
+            "    names: [other]\n    first_address: 10.240.0.32",
+        );
+    rig.text = rig.text.replace("    count: 1\n    names: [other]", "    names: [other]");
+    rig.guests.insert("other".into(), Arc::default());
+    rig.clear();
+    let (outcome, _) = rig.up(&bundle, &keys);
+    let message = outcome.unwrap_err();
+    assert!(message.contains("three-worker1 would be removed"), "{message}");
+    assert_eq!(rig.hypervisor.calls().len(), 0);
+    assert!(
+        rig.state().starts_with(
+            before.split("\nother:").next().unwrap().split("\nworker1:").next().unwrap()
+        )
+    );
+}
+
+#[test]
+fn a_stopped_run_goes_on_later() {
+    let rig = Rig::new("three");
+    let (bundle, keys) = rig.secrets();
+    let stop = Stop::default();
+    stop.request();
+    let (outcome, _) = rig.up_stopping(&bundle, &keys, stop);
+    assert!(matches!(outcome, Ok(Outcome::Stopped)), "{outcome:?}");
+    let (outcome, _) = rig.up(&bundle, &keys);
+    assert!(matches!(outcome, Ok(Outcome::Done(_))), "{outcome:?}");
+}

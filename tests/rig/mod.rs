@@ -1,0 +1,125 @@
+//! What tests share: a lab opened in a directory of its own, surroundings that do not depend on
+//! this computer, golden files.
+#![allow(dead_code, clippy::unwrap_used)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use lab::drivers::host::Dirs;
+use lab::drivers::images::Images;
+use lab::drivers::private::PrivateEngine;
+use lab::drivers::store::Store;
+use lab::engine::{Place, Prepared, Session};
+use lab::model::platform::{Acceleration, Artifacts, Image, Layout, Platform};
+use lab::model::{Owner, Version, resolve};
+use lab::pki::{Bundle, SshKeys, super_admin};
+use lab::render::{TOPOLOGIES, Templates};
+
+pub const SHIPPED: &[&str] = &["book", "single", "three", "thw"];
+
+pub fn owner() -> Owner {
+    Owner { machine: "test-machine".into(), uid: 1000 }
+}
+
+pub fn shipped(name: &str) -> String {
+    let file = TOPOLOGIES.get_file(format!("{name}.yaml")).unwrap();
+    file.contents_utf8().unwrap().to_owned()
+}
+
+/// A lab from topology text, with all its directories below `home`.
+pub fn session(text: &str, home: &Path) -> Session {
+    let loaded = resolve::load(text, &owner()).unwrap();
+    let dirs = Dirs {
+        state: home.join("state"),
+        cache: home.join("cache"),
+        config: home.join("config"),
+        runtime: home.join("run"),
+    };
+    let store = Store::new(&dirs.state, &loaded.lab.name);
+    let place = Place::Private(PrivateEngine::new(store.root(), &dirs.runtime, loaded.lab.id));
+    Session {
+        lab: loaded.lab,
+        source: text.into(),
+        base: home.to_owned(),
+        store,
+        place,
+        templates: Templates::new(&BTreeMap::new()).unwrap(),
+        images: Images::new(&dirs.cache, &BTreeMap::new()),
+        dirs,
+    }
+}
+
+/// Surroundings with an image that carries its kernel, and a full set of binaries.
+pub fn platform(session: &Session, version: &str, acceleration: Acceleration) -> Platform {
+    let image = |os: &str| Image {
+        os: session.images.os(os).unwrap(),
+        digest: "abcdef0123456789".repeat(4),
+        virtual_size: 3 << 30,
+        direct_boot: true,
+    };
+    let binaries = lab::drivers::artifacts::REQUIRED.iter().map(|name| (*name).to_owned());
+    Platform {
+        acceleration,
+        version: Version::parse(version).unwrap(),
+        images: session.lab.systems().into_iter().map(|os| (os.to_owned(), image(os))).collect(),
+        artifacts: Artifacts {
+            digest: "0123456789abcdef".repeat(4),
+            binaries: binaries.collect(),
+            images: BTreeSet::new(),
+        },
+    }
+}
+
+/// A plan's ingredients with markers in place of secrets.
+pub fn prepared(session: &Session, version: &str, acceleration: Acceleration) -> Prepared {
+    let bundle = Bundle::placeholder(&session.lab);
+    Prepared {
+        platform: platform(session, version, acceleration),
+        layout: Layout { pools: "/pools".into(), consoles: "/consoles".into(), local: false },
+        found: None,
+        artifact_disk: None,
+        super_admin: super_admin(&bundle, time::OffsetDateTime::UNIX_EPOCH).unwrap(),
+        bundle,
+        keys: SshKeys::placeholder(&session.lab),
+        acceleration: "test".into(),
+    }
+}
+
+/// The same with real keys, and files where images and the artifact disk would be.
+pub fn prepared_for_real(session: &Session) -> Prepared {
+    let now = time::OffsetDateTime::now_utc();
+    let mut prepared = prepared(session, "1.36.2", Acceleration::Emulated);
+    prepared.bundle = Bundle::default();
+    prepared.bundle.ensure(&session.lab, now).unwrap();
+    prepared.super_admin = super_admin(&prepared.bundle, now).unwrap();
+    prepared.keys = SshKeys::default();
+    prepared.keys.ensure(&session.lab).unwrap();
+    let disk = session.dirs.cache.join("artifacts.img");
+    fs::create_dir_all(&session.dirs.cache).unwrap();
+    fs::write(&disk, "binaries").unwrap();
+    prepared.artifact_disk = Some(disk);
+    for os in session.lab.systems() {
+        fs::create_dir_all(session.images.dir(os)).unwrap();
+        let (kernel, initrd) = session.images.boot(os);
+        for file in [kernel, initrd, session.images.disk(os)] {
+            fs::write(file, "content").unwrap();
+        }
+    }
+    prepared
+}
+
+/// Compares `text` with a golden file, or writes it when asked to.
+pub fn golden(path: &str, text: &str, wrong: &mut Vec<String>) {
+    let path = PathBuf::from("tests/golden").join(path);
+    if std::env::var_os("LAB_UPDATE_GOLDEN").is_some() {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+    } else if fs::read_to_string(&path).unwrap_or_default() != text {
+        let actual =
+            PathBuf::from("target/golden").join(path.strip_prefix("tests/golden").unwrap());
+        fs::create_dir_all(actual.parent().unwrap()).unwrap();
+        fs::write(&actual, text).unwrap();
+        wrong.push(format!("diff {} {}", path.display(), actual.display()));
+    }
+}
