@@ -8,7 +8,7 @@ set -euo pipefail
 packages=(
     libvirt-daemon libvirt-daemon-driver-qemu libvirt-daemon-config-network libvirt-clients
     libvirt-dev pkg-config gcc libc6-dev dnsmasq-base qemu-utils
-    iproute2 nftables iptables e2fsprogs mmdebstrap openssl openssh-client procps
+    iproute2 nftables iptables e2fsprogs mmdebstrap openssl openssh-client procps libxml2-utils
 )
 qemu=(qemu-system-x86 qemu-system-common qemu-system-data seabios)
 options=(-qq -y --no-install-recommends -o Dpkg::Options::=--force-confold -o DPkg::Lock::Timeout=300

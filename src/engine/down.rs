@@ -3,9 +3,10 @@
 
 use std::sync::Arc;
 
+use super::error::EngineError;
 use super::event::Events;
+use super::place::Place;
 use super::provision::call;
-use super::session::{EngineError, Place};
 use crate::drivers::hypervisor::Hypervisor;
 use crate::drivers::store::Store;
 use crate::model::Lab;

@@ -2,8 +2,11 @@
 //! it, nodes side by side. Says what happens as events; prints nothing.
 
 mod down;
+mod error;
 mod event;
 mod lanes;
+mod place;
+mod prepared;
 mod provision;
 mod session;
 mod status;
@@ -12,8 +15,11 @@ mod up;
 mod verify;
 
 pub use down::{Removal, down, removals};
+pub use error::EngineError;
 pub use event::{Event, Events, Failure};
-pub use session::{EngineChoice, EngineError, Place, Prepared, Reach, Session};
+pub use place::{EngineChoice, Place};
+pub use prepared::Prepared;
+pub use session::{Reach, Session};
 pub use status::{NodeStatus, StageStatus, Status, status};
 pub use up::{Drivers, Outcome, Stop, UpOptions, plan, up, up_with};
 pub use verify::{CheckResult, verify};

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::session::{EngineError, Prepared, Session};
+use super::error::EngineError;
+use super::prepared::Prepared;
+use super::session::Session;
 use crate::drivers::hypervisor::{Content, Hypervisor, HypervisorError};
 use crate::drivers::{artifacts, seed};
 use crate::model::Node;

@@ -1,6 +1,6 @@
 //! One lab, opened: what it should be, where it runs, its secrets, and the drivers to reach it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,175 +8,19 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
+use super::error::EngineError;
+use super::place::Place;
+use super::prepared::Prepared;
 use crate::drivers::artifacts::{self, Found};
 use crate::drivers::guest::Guest;
 use crate::drivers::host::{self, Dirs};
-use crate::drivers::hypervisor::{Hypervisor, HypervisorError};
 use crate::drivers::images::Images;
-use crate::drivers::libvirt::Libvirt;
-use crate::drivers::private::PrivateEngine;
-use crate::drivers::ssh::{Route, Ssh, Target};
-use crate::drivers::store::{Record, Store, StoreError};
-use crate::model::platform::{Acceleration, Layout, Platform};
-use crate::model::{Lab, Node, Version, name};
-use crate::pki::{Bundle, Pair, PkiError, SshKeys, super_admin};
-use crate::plan::{Desired, StageGoal};
-use crate::render::{self, Placement, RenderError, Templates};
-use crate::stages::{Context, STAGES, Stage, StageError, Step, fingerprint};
-
-/// Something the engine could not do: a fragment after "failed to …", and what to do about it.
-#[derive(Debug)]
-pub struct EngineError {
-    /// What failed and why.
-    pub message: String,
-    /// The cure, when it is known.
-    pub hint: Option<String>,
-    /// True when nothing was changed because the surroundings do not allow the lab.
-    pub preflight: bool,
-}
-
-impl EngineError {
-    /// An error without a hint.
-    pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: None, preflight: false }
-    }
-
-    /// The same error with a hint.
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
-        self
-    }
-
-    /// The same error, marked as found before anything was touched.
-    pub fn preflight(mut self) -> Self {
-        self.preflight = true;
-        self
-    }
-}
-
-impl std::fmt::Display for EngineError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl std::error::Error for EngineError {}
-
-macro_rules! from_display {
-    ($($error:ty),*) => {$(
-        impl From<$error> for EngineError {
-            fn from(error: $error) -> Self {
-                Self::new(error.to_string())
-            }
-        }
-    )*};
-}
-from_display!(StoreError, PkiError, RenderError, StageError);
-
-impl From<HypervisorError> for EngineError {
-    fn from(error: HypervisorError) -> Self {
-        Self { hint: error.hint.clone(), ..Self::new(error.to_string()) }
-    }
-}
-
-/// Which hypervisor to use.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum EngineChoice {
-    /// The computer's libvirt when it answers, else a private one.
-    Auto,
-    /// The computer's libvirt.
-    System,
-    /// One of the lab's own.
-    Private,
-}
-
-/// Where a lab runs.
-#[derive(Clone, Debug)]
-pub enum Place {
-    /// A libvirt that is there anyway.
-    System {
-        /// Its address.
-        uri: String,
-    },
-    /// A libvirt of the lab's own.
-    Private(PrivateEngine),
-}
-
-impl Place {
-    /// Decides, preferring what the record of an earlier run says.
-    pub fn choose(
-        choice: &EngineChoice,
-        record: Option<&Record>,
-        lab: &Lab,
-        store: &Store,
-        dirs: &Dirs,
-    ) -> Self {
-        let private = || Place::Private(PrivateEngine::new(store.root(), &dirs.runtime, lab.id));
-        let uri = || {
-            let variable = std::env::var("LIBVIRT_DEFAULT_URI").ok().filter(|uri| !uri.is_empty());
-            variable.unwrap_or_else(|| "qemu:///system".into())
-        };
-        match (choice, record.map(|record| record.engine.as_str())) {
-            (EngineChoice::Private, _) | (EngineChoice::Auto, Some("private")) => private(),
-            (EngineChoice::System, _) => Place::System { uri: uri() },
-            (EngineChoice::Auto, Some(_)) => {
-                Place::System { uri: record.map_or_else(uri, |record| record.uri.clone()) }
-            }
-            (EngineChoice::Auto, None) if Libvirt::open(&uri()).is_ok() => {
-                Place::System { uri: uri() }
-            }
-            (EngineChoice::Auto, None) => private(),
-        }
-    }
-
-    /// Its name in records and on the command line.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Place::System { .. } => "system",
-            Place::Private(_) => "private",
-        }
-    }
-
-    /// Address of libvirt.
-    pub fn uri(&self) -> String {
-        match self {
-            Place::System { uri } => uri.clone(),
-            Place::Private(engine) => engine.uri(),
-        }
-    }
-
-    /// Where things are on its computer.
-    pub fn layout(&self) -> Layout {
-        match self {
-            Place::System { .. } => Layout::system(),
-            Place::Private(engine) => engine.layout(),
-        }
-    }
-
-    /// The way to guests.
-    pub fn route(&self) -> Route {
-        match self {
-            Place::System { .. } => Route::Direct,
-            Place::Private(engine) => Route::Private(engine.control_socket()),
-        }
-    }
-
-    /// False when a private engine must be started first.
-    pub fn is_running(&self) -> bool {
-        match self {
-            Place::System { .. } => true,
-            Place::Private(engine) => engine.is_running(),
-        }
-    }
-
-    /// Connects to libvirt.
-    ///
-    /// # Errors
-    /// When it does not answer.
-    pub fn connect(&self) -> Result<Arc<dyn Hypervisor>, EngineError> {
-        Ok(Arc::new(Libvirt::open(&self.uri())?))
-    }
-}
+use crate::drivers::ssh::{Ssh, Target};
+use crate::drivers::store::Store;
+use crate::model::platform::{Acceleration, Image, Platform};
+use crate::model::{Lab, Node, Version};
+use crate::pki::{Bundle, SshKeys, super_admin};
+use crate::render::Templates;
 
 /// How the nodes of a lab are reached; tests put memory here.
 pub type Reach = Arc<dyn Fn(&Node) -> Arc<dyn Guest> + Send + Sync>;
@@ -200,27 +44,6 @@ pub struct Session {
     pub templates: Templates,
     /// Images.
     pub images: Images,
-}
-
-/// Everything that must be known before plans can be made.
-#[derive(Debug)]
-pub struct Prepared {
-    /// Surroundings.
-    pub platform: Platform,
-    /// Where things are on libvirt's computer.
-    pub layout: Layout,
-    /// Binaries as found; `None` when only expected.
-    pub found: Option<Found>,
-    /// The artifact disk's path on this computer.
-    pub artifact_disk: Option<PathBuf>,
-    /// Secrets.
-    pub bundle: Bundle,
-    /// The binding credential of this run.
-    pub super_admin: Pair,
-    /// SSH keys.
-    pub keys: SshKeys,
-    /// How KVM was decided, in words.
-    pub acceleration: String,
 }
 
 impl Session {
@@ -358,7 +181,7 @@ impl Session {
         &self,
         found: Option<Found>,
         version: Version,
-        images: BTreeMap<String, crate::model::platform::Image>,
+        images: BTreeMap<String, Image>,
         bundle: Bundle,
         keys: SshKeys,
     ) -> Result<Prepared, EngineError> {
@@ -423,127 +246,5 @@ impl Session {
                 .cloned()
                 .unwrap_or_else(|| Arc::new(crate::drivers::memory::MemoryGuest::default()))
         }))
-    }
-}
-
-impl Prepared {
-    /// What a stage may look at.
-    pub fn context<'a>(&'a self, session: &'a Session) -> Context<'a> {
-        Context {
-            lab: &session.lab,
-            platform: &self.platform,
-            bundle: &self.bundle,
-            super_admin: &self.super_admin,
-            templates: &session.templates,
-        }
-    }
-
-    /// Paths that a node's domain refers to.
-    pub fn placement(&self, session: &Session, node: &Node) -> Placement {
-        let pool = self.layout.pool(&session.lab.pool());
-        let image = self.platform.images.get(&node.os);
-        let (kernel, initrd) = session.images.boot(&node.os);
-        let boot = image.filter(|image| image.direct_boot).map(|image| {
-            if self.layout.local {
-                (kernel.display().to_string(), initrd.display().to_string())
-            } else {
-                let volume = image.volume();
-                (format!("{pool}/{volume}.vmlinuz"), format!("{pool}/{volume}.initrd"))
-            }
-        });
-        let artifacts = self.platform.artifact_volume().map(|volume| match self.layout.local {
-            true => {
-                let name = volume.trim_start_matches("artifacts-");
-                session.dirs.cache.join("artifacts").join(name).display().to_string()
-            }
-            false => format!("{pool}/{volume}"),
-        });
-        Placement { boot, artifacts, console: self.layout.console(&node.domain) }
-    }
-
-    /// Path of a node's base image on libvirt's computer.
-    pub fn backing(&self, session: &Session, node: &Node) -> String {
-        match self.platform.images.get(&node.os) {
-            Some(image) if !self.layout.local => {
-                format!("{}/{}.qcow2", self.layout.pool(&session.lab.pool()), image.volume())
-            }
-            _ => session.images.disk(&node.os).display().to_string(),
-        }
-    }
-
-    /// Steps of a stage on a node.
-    ///
-    /// # Errors
-    /// When a template cannot be rendered.
-    pub fn steps(
-        &self,
-        session: &Session,
-        stage: &Stage,
-        node: &Node,
-    ) -> Result<Vec<Step>, EngineError> {
-        Ok((stage.steps)(&self.context(session), node)?)
-    }
-
-    /// What the topology asks for, with the stages in `only`.
-    ///
-    /// # Errors
-    /// When a template cannot be rendered.
-    pub fn desired(
-        &self,
-        session: &Session,
-        only: &[&'static Stage],
-    ) -> Result<Desired, EngineError> {
-        let lab = &session.lab;
-        let pool_id = name::object_id(lab.id, "pool", &lab.pool());
-        let pool_path = self.layout.pool(&lab.pool());
-        let mut domains = Vec::new();
-        for node in &lab.nodes {
-            let placement = self.placement(session, node);
-            domains.push(render::domain(
-                &session.templates,
-                lab,
-                node,
-                &self.platform,
-                &placement,
-            )?);
-        }
-        let mut stages = Vec::new();
-        for stage in STAGES.iter().filter(|stage| only.iter().any(|one| one.name == stage.name)) {
-            for node in (stage.nodes)(lab) {
-                let steps = self.steps(session, stage, node)?;
-                stages.push(StageGoal {
-                    stage: stage.name.into(),
-                    node: node.name.clone(),
-                    fingerprint: fingerprint(&steps),
-                });
-            }
-        }
-        Ok(Desired {
-            lab: lab.id,
-            pool: render::pool(&session.templates, &lab.pool(), pool_id, &pool_path)?,
-            network: render::network(&session.templates, lab)?,
-            volumes: self.volumes(lab),
-            domains,
-            stages,
-        })
-    }
-
-    fn volumes(&self, lab: &Lab) -> Vec<(Option<String>, String)> {
-        let mut shared = BTreeSet::new();
-        if !self.layout.local {
-            for image in lab.systems().into_iter().filter_map(|os| self.platform.images.get(os)) {
-                shared.insert(format!("{}.qcow2", image.volume()));
-                if image.direct_boot {
-                    shared.insert(format!("{}.vmlinuz", image.volume()));
-                    shared.insert(format!("{}.initrd", image.volume()));
-                }
-            }
-            shared.extend(self.platform.artifact_volume());
-        }
-        let own = lab.nodes.iter().flat_map(|node| {
-            [render::overlay_name(node), render::seed_name(node)]
-                .map(|volume| (Some(node.name.clone()), volume))
-        });
-        shared.into_iter().map(|name| (None, name)).chain(own).collect()
     }
 }

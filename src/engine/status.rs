@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::error::EngineError;
 use super::provision::call;
-use super::session::{EngineError, Session};
+use super::session::Session;
 use super::up::markers;
 use crate::model::Role;
 use crate::model::inventory::Inventory;

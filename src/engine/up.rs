@@ -7,9 +7,12 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
+use super::error::EngineError;
 use super::event::{Event, Events, Failure};
 use super::lanes::{self, Board, Job};
-use super::session::{EngineError, Place, Prepared, Reach, Session};
+use super::place::Place;
+use super::prepared::Prepared;
+use super::session::{Reach, Session};
 use super::{provision, steps};
 use crate::drivers::guest::Guest;
 use crate::drivers::host;

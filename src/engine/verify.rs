@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::session::{EngineError, Session};
+use super::error::EngineError;
+use super::session::Session;
 use crate::stages::checks::{Check, checks};
 
 /// One check's result.

@@ -166,8 +166,7 @@ impl Hypervisor for Libvirt {
         let Some(domain) = self.domain(uuid) else { return Ok(()) };
         let name = domain.name().unwrap_or_default();
         let flags = virt::sys::VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
-            | virt::sys::VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
-            | virt::sys::VIR_DOMAIN_UNDEFINE_NVRAM;
+            | virt::sys::VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA;
         domain.undefine_flags(flags).map_err(failed(format!("undefine domain '{name}'")))
     }
 

@@ -1,0 +1,62 @@
+//! What the engine says when it cannot go on.
+
+use crate::drivers::hypervisor::HypervisorError;
+use crate::drivers::store::StoreError;
+use crate::pki::PkiError;
+use crate::render::RenderError;
+use crate::stages::StageError;
+
+/// Something the engine could not do: a fragment after "failed to …", and what to do about it.
+#[derive(Debug)]
+pub struct EngineError {
+    /// What failed and why.
+    pub message: String,
+    /// The cure, when it is known.
+    pub hint: Option<String>,
+    /// True when nothing was changed because the surroundings do not allow the lab.
+    pub preflight: bool,
+}
+
+impl EngineError {
+    /// An error without a hint.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), hint: None, preflight: false }
+    }
+
+    /// The same error with a hint.
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The same error, marked as found before anything was touched.
+    pub fn preflight(mut self) -> Self {
+        self.preflight = true;
+        self
+    }
+}
+
+impl std::fmt::Display for EngineError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for EngineError {}
+
+macro_rules! from_display {
+    ($($error:ty),*) => {$(
+        impl From<$error> for EngineError {
+            fn from(error: $error) -> Self {
+                Self::new(error.to_string())
+            }
+        }
+    )*};
+}
+from_display!(StoreError, PkiError, RenderError, StageError);
+
+impl From<HypervisorError> for EngineError {
+    fn from(error: HypervisorError) -> Self {
+        Self { hint: error.hint.clone(), ..Self::new(error.to_string()) }
+    }
+}

@@ -1,0 +1,112 @@
+//! Where a lab runs: the computer's libvirt, or one of the lab's own.
+
+use std::sync::Arc;
+
+use super::error::EngineError;
+use crate::drivers::host::Dirs;
+use crate::drivers::hypervisor::Hypervisor;
+use crate::drivers::libvirt::Libvirt;
+use crate::drivers::private::PrivateEngine;
+use crate::drivers::ssh::Route;
+use crate::drivers::store::{Record, Store};
+use crate::model::Lab;
+use crate::model::platform::Layout;
+
+/// Which hypervisor to use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EngineChoice {
+    /// The computer's libvirt when it answers, else a private one.
+    Auto,
+    /// The computer's libvirt.
+    System,
+    /// One of the lab's own.
+    Private,
+}
+
+/// Where a lab runs.
+#[derive(Clone, Debug)]
+pub enum Place {
+    /// A libvirt that is there anyway.
+    System {
+        /// Its address.
+        uri: String,
+    },
+    /// A libvirt of the lab's own.
+    Private(PrivateEngine),
+}
+
+impl Place {
+    /// Decides, preferring what the record of an earlier run says.
+    pub fn choose(
+        choice: &EngineChoice,
+        record: Option<&Record>,
+        lab: &Lab,
+        store: &Store,
+        dirs: &Dirs,
+    ) -> Self {
+        let private = || Place::Private(PrivateEngine::new(store.root(), &dirs.runtime, lab.id));
+        let uri = || {
+            let variable = std::env::var("LIBVIRT_DEFAULT_URI").ok().filter(|uri| !uri.is_empty());
+            variable.unwrap_or_else(|| "qemu:///system".into())
+        };
+        match (choice, record.map(|record| record.engine.as_str())) {
+            (EngineChoice::Private, _) | (EngineChoice::Auto, Some("private")) => private(),
+            (EngineChoice::System, _) => Place::System { uri: uri() },
+            (EngineChoice::Auto, Some(_)) => {
+                Place::System { uri: record.map_or_else(uri, |record| record.uri.clone()) }
+            }
+            (EngineChoice::Auto, None) if Libvirt::open(&uri()).is_ok() => {
+                Place::System { uri: uri() }
+            }
+            (EngineChoice::Auto, None) => private(),
+        }
+    }
+
+    /// Its name in records and on the command line.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Place::System { .. } => "system",
+            Place::Private(_) => "private",
+        }
+    }
+
+    /// Address of libvirt.
+    pub fn uri(&self) -> String {
+        match self {
+            Place::System { uri } => uri.clone(),
+            Place::Private(engine) => engine.uri(),
+        }
+    }
+
+    /// Where things are on its computer.
+    pub fn layout(&self) -> Layout {
+        match self {
+            Place::System { .. } => Layout::system(),
+            Place::Private(engine) => engine.layout(),
+        }
+    }
+
+    /// The way to guests.
+    pub fn route(&self) -> Route {
+        match self {
+            Place::System { .. } => Route::Direct,
+            Place::Private(engine) => Route::Private(engine.control_socket()),
+        }
+    }
+
+    /// False when a private engine must be started first.
+    pub fn is_running(&self) -> bool {
+        match self {
+            Place::System { .. } => true,
+            Place::Private(engine) => engine.is_running(),
+        }
+    }
+
+    /// Connects to libvirt.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub fn connect(&self) -> Result<Arc<dyn Hypervisor>, EngineError> {
+        Ok(Arc::new(Libvirt::open(&self.uri())?))
+    }
+}

@@ -1,0 +1,251 @@
+//! The built binary in a home of its own: what it prints, where, and how it exits.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+struct Home(tempfile::TempDir);
+
+impl Home {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn lab(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lab"));
+        for variable in [
+            "LAB_FILE",
+            "LAB_NAME",
+            "LAB_ENGINE",
+            "LAB_ARTIFACTS",
+            "LAB_OUTPUT",
+            "XDG_STATE_HOME",
+            "XDG_CACHE_HOME",
+            "XDG_CONFIG_HOME",
+        ] {
+            command.env_remove(variable);
+        }
+        command
+            .args(arguments)
+            .current_dir(self.path())
+            .env("HOME", self.path())
+            .env("XDG_RUNTIME_DIR", self.path().join("run"))
+            .env("NO_COLOR", "1")
+            .output()
+            .unwrap()
+    }
+}
+
+fn out(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+#[test]
+fn init_writes_a_topology_that_validates() {
+    let home = Home::new();
+    for name in ["book", "single", "three", "thw"] {
+        let output = home.lab(&["init", "--from", name, "--name", "mine"]);
+        assert!(output.status.success());
+        assert!(out(&output).contains("name: mine"), "{}", out(&output));
+        fs::write(home.path().join("lab.yaml"), &output.stdout).unwrap();
+        let output = home.lab(&["validate"]);
+        assert!(output.status.success(), "{}", err(&output));
+        assert!(out(&output).contains("lab 'mine'"));
+    }
+    let output = home.lab(&["init", "--to", "lab.yaml"]);
+    assert_eq!(output.status.code(), Some(2), "an existing file is never overwritten");
+    assert!(err(&output).contains("exists already"));
+}
+
+#[test]
+fn schema_is_json_and_knows_the_fields() {
+    let home = Home::new();
+    let json: serde_json::Value = serde_json::from_slice(&home.lab(&["schema"]).stdout).unwrap();
+    assert_eq!(json["$schema"], "https://json-schema.org/draft/2020-12/schema");
+    assert_eq!(json["additionalProperties"], false);
+    assert!(
+        json["properties"]["nodes"]["additionalProperties"]["properties"]["memory"].is_object()
+    );
+}
+
+#[test]
+fn plan_of_a_new_lab_lists_everything_and_changes_nothing() {
+    let home = Home::new();
+    let output = home.lab(&[
+        "plan",
+        "-f",
+        "book",
+        "--engine",
+        "private",
+        "-o",
+        "json",
+        "--detailed-exitcode",
+    ]);
+    assert_eq!(output.status.code(), Some(3), "{}", err(&output));
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let changes = json["changes"].as_array().unwrap();
+    let of = |object: &str| changes.iter().filter(|change| change["object"] == object).count();
+    assert_eq!((of("domain"), of("network"), of("pool")), (9, 1, 1));
+    assert!(!home.path().join(".local").exists(), "plan wrote files");
+    let text = out(&home.lab(&["plan", "-f", "three", "--engine", "private"]));
+    assert!(text.contains("+ create domain three-worker1"), "{text}");
+    assert!(text.contains("> run stage etcd on etcd1"), "{text}");
+    let until = out(&home.lab(&["plan", "-f", "three", "--engine", "private", "--until", "etcd"]));
+    assert!(until.contains("stage etcd") && !until.contains("stage worker"), "{until}");
+}
+
+#[test]
+fn status_and_down_of_a_lab_that_is_not_there() {
+    let home = Home::new();
+    let output = home.lab(&["status", "-f", "three", "--engine", "private", "-o", "json"]);
+    assert!(output.status.success(), "{}", err(&output));
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(json["nodes"].as_array().unwrap().len(), 3);
+    for key in ["name", "roles", "ip", "state", "ready"] {
+        assert!(json["nodes"][0].get(key).is_some(), "{key} is missing");
+    }
+    assert_eq!(json["nodes"][0]["state"], "absent");
+    assert_eq!(json["stages"].as_array().unwrap().len(), 7);
+    let output = home.lab(&["down", "-f", "three", "--engine", "private"]);
+    assert!(output.status.success() && err(&output).contains("nothing to do"), "{}", err(&output));
+}
+
+#[test]
+fn stage_show_prints_every_file_and_no_secret() {
+    let home = Home::new();
+    let list = out(&home.lab(&["stage", "list"]));
+    for stage in ["os", "runtime", "etcd", "control-plane", "pod-network", "worker", "verify"] {
+        assert!(list.contains(stage), "{stage} is missing");
+    }
+    let text = out(&home.lab(&[
+        "stage",
+        "show",
+        "-f",
+        "three",
+        "--engine",
+        "private",
+        "controller1",
+        "control-plane",
+    ]));
+    assert!(text.contains("--encryption-provider-config"), "{text}");
+    assert!(text.contains("<redacted>") && !text.contains("PRIVATE KEY"), "{text}");
+    let output =
+        home.lab(&["stage", "show", "-f", "three", "--engine", "private", "etcd1", "worker"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(err(&output).contains("it runs on: worker1"), "{}", err(&output));
+    let output =
+        home.lab(&["stage", "show", "-f", "three", "--engine", "private", "worker2", "worker"]);
+    assert!(err(&output).contains("did you mean `worker1`?"), "{}", err(&output));
+}
+
+#[test]
+fn what_is_not_there_is_named() {
+    let home = Home::new();
+    let cases: &[(&[&str], &str)] = &[
+        (&["validate"], "there is no lab.yaml here"),
+        (&["validate", "-f", "thre"], "did you mean `-f three`?"),
+        (&["validate", "--lab", "nobody"], "there is no lab 'nobody'"),
+        (&["plan", "-f", "three", "--engine", "private", "--until", "etc"], "did you mean `etcd`?"),
+        (&["init", "--from", "nothing"], "choose from: book, single, three, thw"),
+        (&["images", "rm", "beos"], "the catalogue has debian-12"),
+    ];
+    for (arguments, wanted) in cases {
+        let output = home.lab(arguments);
+        assert!(matches!(output.status.code(), Some(1 | 2)), "{arguments:?}");
+        assert!(err(&output).contains(wanted), "{arguments:?}: {}", err(&output));
+    }
+}
+
+#[test]
+fn odd_files_are_refused_and_never_hang() {
+    let home = Home::new();
+    fs::create_dir(home.path().join("dir.yaml")).unwrap();
+    nix::unistd::mkfifo(&home.path().join("fifo.yaml"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    fs::write(home.path().join("latin.yaml"), b"name: t\xe9st\n").unwrap();
+    fs::write(home.path().join("large.yaml"), vec![b'#'; (1 << 20) + 10]).unwrap();
+    for (file, wanted) in [
+        ("dir.yaml", "not a regular file"),
+        ("fifo.yaml", "not a regular file"),
+        ("latin.yaml", "not UTF-8 text (byte 7)"),
+        ("large.yaml", "larger than 1 MiB"),
+    ] {
+        let output = home.lab(&["validate", "-f", file]);
+        assert_eq!(output.status.code(), Some(2), "{file}");
+        assert!(err(&output).contains(wanted), "{file}: {}", err(&output));
+    }
+}
+
+#[test]
+fn a_second_run_is_refused_at_once_and_names_the_first() {
+    let home = Home::new();
+    let state = home.path().join(".local/state/lab");
+    let store = lab::drivers::store::Store::new(&state, "three");
+    let _lock = store.lock("lab up").unwrap();
+    let start = std::time::Instant::now();
+    let output = home.lab(&["up", "-f", "three", "--engine", "private"]);
+    assert_eq!(output.status.code(), Some(75), "{}", err(&output));
+    let said = err(&output);
+    assert!(said.contains(&std::process::id().to_string()) && said.contains("lab up"), "{said}");
+    assert!(start.elapsed() < std::time::Duration::from_secs(1));
+}
+
+#[test]
+fn artifacts_that_do_not_fit_are_refused_before_anything_is_made() {
+    let home = Home::new();
+    let bin = home.path().join("bin");
+    fs::create_dir(&bin).unwrap();
+    fs::write(bin.join("kubectl"), "").unwrap();
+    let run = |folder: &Path| {
+        Command::new(env!("CARGO_BIN_EXE_lab"))
+            .args(["up", "-f", "three", "--engine", "private"])
+            .env("HOME", home.path())
+            .env("LAB_ARTIFACTS", folder)
+            .env_remove("XDG_CACHE_HOME")
+            .output()
+            .unwrap()
+    };
+    let output = run(&bin);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(err(&output).contains("kube-apiserver"), "{}", err(&output));
+    for name in lab::drivers::artifacts::REQUIRED {
+        use std::os::unix::fs::PermissionsExt;
+        fs::write(bin.join(name), "#!/bin/sh\necho Kubernetes v1.99.0\n").unwrap();
+        fs::set_permissions(bin.join(name), fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let output = run(&bin);
+    assert!(err(&output).contains("Kubernetes 1.99.0 is not supported"), "{}", err(&output));
+}
+
+#[test]
+fn help_shows_examples_and_exit_codes() {
+    let home = Home::new();
+    let text = out(&home.lab(&["--help"]));
+    assert!(text.contains("Exit codes: 0 ok") && text.contains("lab kubectl get nodes"), "{text}");
+    for command in [
+        "init",
+        "validate",
+        "schema",
+        "plan",
+        "up",
+        "status",
+        "verify",
+        "ssh",
+        "exec",
+        "stage",
+        "kubeconfig",
+        "images",
+        "down",
+    ] {
+        let output = home.lab(&[command, "--help"]);
+        assert!(output.status.success(), "{command}");
+    }
+}

@@ -1,0 +1,129 @@
+//! The libvirt driver against libvirt's own `test:///default`: real documents, real validation,
+//! real ids; only uploads and guests are missing.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+mod rig;
+
+use std::process::Command;
+
+use lab::drivers::hypervisor::{Content, Hypervisor};
+use lab::drivers::libvirt::Libvirt;
+use lab::model::platform::Acceleration;
+use lab::plan::Desired;
+use lab::stages::STAGES;
+
+fn desired(topology: &str, home: &std::path::Path) -> (lab::engine::Session, Desired) {
+    let session = rig::session(&rig::shipped(topology), home);
+    let prepared = rig::prepared(&session, "1.36.2", Acceleration::Emulated);
+    let all: Vec<_> = STAGES.iter().collect();
+    let desired = prepared.desired(&session, &all).unwrap();
+    (session, desired)
+}
+
+/// The test driver runs domains of its own type only.
+fn for_test_driver(xml: &str) -> String {
+    xml.replace("<domain type=\"qemu\">", "<domain type=\"test\">")
+}
+
+#[test]
+fn a_lab_comes_and_goes() {
+    let home = tempfile::tempdir().unwrap();
+    let (session, desired) = desired("three", home.path());
+    let libvirt = Libvirt::open("test:///default").unwrap();
+    let before = libvirt.inventory().unwrap();
+
+    // Twice: every verb is fine when it is already so.
+    for _ in 0..2 {
+        libvirt.ensure_pool(&desired.pool).unwrap();
+        libvirt.ensure_network(&desired.network).unwrap();
+        let bytes = Content::Bytes(vec![1; 100]);
+        let seed =
+            lab::render::raw_volume(&session.templates, &desired.pool.name, "etcd1-seed.img", 100);
+        libvirt.ensure_volume(&seed.unwrap(), &bytes).unwrap();
+        for domain in &desired.domains {
+            let mut domain = domain.clone();
+            domain.xml = for_test_driver(&domain.xml);
+            libvirt.define_domain(&domain).unwrap();
+        }
+    }
+    let found = libvirt.inventory().unwrap();
+    let network = found.networks.iter().find(|n| n.uuid == desired.network.uuid).unwrap();
+    assert!(network.active);
+    assert_eq!(network.cidrs, [session.lab.network.cidr]);
+    assert_eq!(network.bridge.as_deref(), Some(session.lab.network.bridge.as_str()));
+    for (node, wanted) in session.lab.nodes.iter().zip(&desired.domains) {
+        let domain = found.domains.iter().find(|d| d.uuid == wanted.uuid).unwrap();
+        assert_eq!(domain.name, node.domain);
+        assert_eq!(domain.macs, [node.mac.clone()]);
+        let mark = domain.mark.as_ref().unwrap();
+        assert_eq!((mark.lab, mark.node.as_ref()), (session.lab.id, Some(&node.name)));
+        assert_eq!(mark.hash, wanted.hash, "libvirt rewrites documents, not their metadata");
+    }
+    let pool = found.pools.iter().find(|p| p.uuid == desired.pool.uuid).unwrap();
+    assert!(pool.active && pool.volumes.contains(&"etcd1-seed.img".to_owned()));
+
+    for domain in &desired.domains {
+        libvirt.start_domain(domain.uuid).unwrap();
+        libvirt.remove_domain(domain.uuid).unwrap();
+        libvirt.remove_domain(domain.uuid).unwrap();
+    }
+    libvirt.remove_network(desired.network.uuid).unwrap();
+    libvirt.remove_network(desired.network.uuid).unwrap();
+    libvirt.remove_pool(desired.pool.uuid).unwrap();
+    libvirt.remove_pool(desired.pool.uuid).unwrap();
+    assert_eq!(libvirt.inventory().unwrap(), before, "something stayed or foreign things changed");
+}
+
+#[test]
+fn a_name_that_others_use_is_refused() {
+    let home = tempfile::tempdir().unwrap();
+    let (_, desired) = desired("single", home.path());
+    let libvirt = Libvirt::open("test:///default").unwrap();
+    let mut domain = desired.domains[0].clone();
+    domain.name = "test".into();
+    let error = libvirt.define_domain(&domain).unwrap_err();
+    assert!(error.reason.contains("was not made by this lab"), "{error}");
+    let mut network = desired.network.clone();
+    network.name = "default".into();
+    let error = libvirt.ensure_network(&network).unwrap_err();
+    assert!(error.reason.contains("was not made by this lab"), "{error}");
+    let mut pool = desired.pool.clone();
+    pool.name = "default-pool".into();
+    let error = libvirt.ensure_pool(&pool).unwrap_err();
+    assert!(error.reason.contains("was not made by this lab"), "{error}");
+}
+
+#[test]
+fn unreachable_libvirt_says_what_to_do() {
+    let error = Libvirt::open("qemu+unix:///system?socket=/nowhere/sock").err().unwrap();
+    assert!(error.doing.contains("/nowhere/sock"), "{error}");
+    assert!(error.hint.unwrap().contains("--engine private"));
+}
+
+/// libvirt's own schema, on every document that we define.
+#[test]
+fn documents_are_valid_by_libvirts_schema() {
+    let home = tempfile::tempdir().unwrap();
+    for topology in rig::SHIPPED {
+        let (session, desired) = desired(topology, home.path());
+        let node = &session.lab.nodes[0];
+        let image = rig::platform(&session, "1.36.2", Acceleration::Kvm);
+        let image = &image.images[&node.os];
+        let overlay =
+            lab::render::overlay(&session.templates, &session.lab, node, image, "/b.qcow2");
+        let mut documents = vec![
+            ("network", desired.network.xml.clone()),
+            ("storagepool", desired.pool.xml.clone()),
+            ("storagevol", overlay.unwrap().xml),
+        ];
+        documents.extend(desired.domains.iter().map(|domain| ("domain", domain.xml.clone())));
+        for (schema, xml) in documents {
+            let file = home.path().join("document.xml");
+            std::fs::write(&file, &xml).unwrap();
+            let output = Command::new("virt-xml-validate").arg(&file).arg(schema).output();
+            let output = output.expect("virt-xml-validate is in libvirt-clients");
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success(), "{topology} {schema}: {said}\n{xml}");
+        }
+    }
+}
