@@ -19,7 +19,7 @@ fmt:
 	cargo fmt
 
 golden: ## write the golden files anew; read the difference before committing it
-	LAB_UPDATE_GOLDEN=1 cargo test --locked --test golden --test topology_errors
+	LAB_UPDATE_GOLDEN=1 cargo test --locked --test topology_errors --test golden --test docs
 
 clean:
 	cargo clean

@@ -1,6 +1,6 @@
 //! The engine on drivers that keep everything in memory: first run, rerun, failures at every call
 //! and going on after them, foreign objects, interruption.
-#![allow(missing_docs, clippy::unwrap_used)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
 mod rig;
 

@@ -1,6 +1,6 @@
 //! The libvirt driver against libvirt's own `test:///default`: real documents, real validation,
 //! real ids; only uploads and guests are missing.
-#![allow(missing_docs, clippy::unwrap_used)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
 mod rig;
 

@@ -1,6 +1,6 @@
 //! Every bad topology in `tests/errors/` gives the very text beside it: error messages are golden
 //! files, too. `make golden` writes them anew.
-#![allow(missing_docs, clippy::unwrap_used)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
 use std::fs;
 use std::path::Path;

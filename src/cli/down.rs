@@ -18,7 +18,7 @@ pub(super) fn run(global: &Global, down: &Down) -> Result<ExitCode, Failure> {
         let lines: Vec<String> = found.iter().map(ToString::to_string).collect();
         match found.is_empty() {
             true if !global.quiet => {
-                complain(&format!("nothing to do: of the lab '{}' nothing is left", lab.name))
+                complain(&format!("nothing to do: of the lab '{}' nothing is left", lab.name));
             }
             true => {}
             false => print(&lines.join("\n")),

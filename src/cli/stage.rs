@@ -90,10 +90,10 @@ fn show(global: &Global, node: &str, name: &str) -> Result<(), Failure> {
 }
 
 fn redact(step: &mut Step) {
-    if let Step::File(file) = step {
-        if file.secret {
-            file.content = "<redacted>\n".into();
-        }
+    if let Step::File(file) = step
+        && file.secret
+    {
+        file.content = "<redacted>\n".into();
     }
 }
 

@@ -13,7 +13,7 @@ pub(super) fn run(global: &Global) -> Result<ExitCode, Failure> {
     let loaded = load::topology(global, &source)?;
     match global.output {
         Format::Json => {
-            print_json(&diagnostic::json(&loaded.warnings, &source.shown, &source.text))
+            print_json(&diagnostic::json(&loaded.warnings, &source.shown, &source.text));
         }
         Format::Table => {
             let lab = &loaded.lab;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use time::OffsetDateTime;
@@ -18,7 +19,7 @@ use crate::drivers::images::Images;
 use crate::drivers::ssh::{Ssh, Target};
 use crate::drivers::store::Store;
 use crate::model::platform::{Acceleration, Image, Platform};
-use crate::model::{Lab, Node, Version};
+use crate::model::{Lab, Node, Version, size};
 use crate::pki::{Bundle, SshKeys, super_admin};
 use crate::render::Templates;
 
@@ -120,7 +121,6 @@ impl Session {
     /// # Errors
     /// When a download, a check or a key fails.
     pub fn prepare(&self, say: &super::Events) -> Result<Prepared, EngineError> {
-        let progress = |_: u64, _: Option<u64>| {};
         let version = self.lab.kubernetes.version.unwrap_or(crate::model::version::DEFAULT);
         let found = match self.chosen_artifacts() {
             Some(dir) => self.scan_artifacts(&dir)?,
@@ -129,7 +129,8 @@ impl Session {
                 if artifacts::REQUIRED.iter().any(|name| !dir.join(name).exists()) {
                     say.note(format!("downloading Kubernetes {version}"));
                 }
-                let fetched = artifacts::fetch_release(version, &self.dirs.cache, &progress);
+                let fetched =
+                    artifacts::fetch_release(version, &self.dirs.cache, &tenths(say, "binary"));
                 let dir = fetched.map_err(|error| EngineError::new(error).preflight().hint(
                     "without internet, name a folder of binaries: LAB_ARTIFACTS=DIR, or `artifacts` in the topology",
                 ))?;
@@ -140,7 +141,7 @@ impl Session {
         for os in self.lab.systems() {
             if self.images.local(os).is_none() {
                 say.note(format!("downloading the image {os}"));
-                self.images.pull(os, &progress).map_err(|error| {
+                self.images.pull(os, &tenths(say, os)).map_err(|error| {
                     EngineError::new(error).preflight().hint(format!(
                         "without internet: `lab images build {os}`, where it can be built"
                     ))
@@ -246,5 +247,17 @@ impl Session {
                 .cloned()
                 .unwrap_or_else(|| Arc::new(crate::drivers::memory::MemoryGuest::default()))
         }))
+    }
+}
+
+/// Says how far a download is, at every tenth of it.
+fn tenths<'e>(say: &'e super::Events, what: &'e str) -> impl Fn(u64, Option<u64>) + Sync + 'e {
+    let last = AtomicU64::new(0);
+    move |done, total| {
+        let Some(total) = total.filter(|total| *total > 0) else { return };
+        let tenth = done * 10 / total;
+        if last.swap(tenth, Ordering::Relaxed) != tenth {
+            say.note(format!("  {what}: {} of {}", size::human(done), size::human(total)));
+        }
     }
 }

@@ -168,10 +168,10 @@ async fn explained(
         return Ok(());
     }
     let mut tail = output.text();
-    if !hint.is_empty() {
-        if let Ok(more) = place.guest.run(hint).await {
-            tail.push_str(&more.text());
-        }
+    if !hint.is_empty()
+        && let Ok(more) = place.guest.run(hint).await
+    {
+        tail.push_str(&more.text());
     }
     let message = format!("the command ended with status {}", output.status);
     Err(place.failure(step, &message, Some(tail)))

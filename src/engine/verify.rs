@@ -43,7 +43,7 @@ pub async fn verify(session: &Session) -> Result<Vec<CheckResult>, EngineError> 
                 Ok(output) => (output.status == 0, output.text()),
                 Err(error) => (false, error.to_string()),
             };
-            (index, result(check, passed, output))
+            (index, result(check, passed, &output))
         });
     }
     let mut results = Vec::new();
@@ -54,7 +54,7 @@ pub async fn verify(session: &Session) -> Result<Vec<CheckResult>, EngineError> 
     Ok(results.into_iter().map(|(_, result)| result).collect())
 }
 
-fn result(check: Check, passed: bool, output: String) -> CheckResult {
+fn result(check: Check, passed: bool, output: &str) -> CheckResult {
     CheckResult {
         name: check.name.into(),
         node: check.node,

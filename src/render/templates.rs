@@ -46,7 +46,7 @@ impl Templates {
     pub fn new(overrides: &BTreeMap<String, String>) -> Result<Self, RenderError> {
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
-        environment.set_auto_escape_callback(|name| escape_of(name));
+        environment.set_auto_escape_callback(escape_of);
         environment.set_formatter(format_value);
         for (prefix, dir) in
             [("xml-templates", &XML_TEMPLATES), ("cloud-init", &CLOUD_INIT), ("stages", &STAGES)]

@@ -77,7 +77,7 @@ pub(super) fn inputs(os: &Os) -> String {
     let mut hash = Sha256::new();
     hash.update([packages(os).join(","), OPTIONS.join(","), format!("{:?}", os.suite)].join("\n"));
     hash.update(archive::FORMAT);
-    for file in CLOUD_INIT.get_dir("build").into_iter().flat_map(|dir| dir.files()) {
+    for file in CLOUD_INIT.get_dir("build").into_iter().flat_map(include_dir::Dir::files) {
         hash.update(file.contents());
     }
     hex(&hash.finalize())
@@ -139,7 +139,7 @@ fn bootstrap(os: &Os, suite: &str, work: &Path, root: &Path, sources: &Path) -> 
 fn hooks(work: &Path) -> std::io::Result<Vec<PathBuf>> {
     use std::os::unix::fs::PermissionsExt;
     let mut paths = Vec::new();
-    for file in CLOUD_INIT.get_dir("build").into_iter().flat_map(|dir| dir.files()) {
+    for file in CLOUD_INIT.get_dir("build").into_iter().flat_map(include_dir::Dir::files) {
         let path = work.join(file.path().file_name().unwrap_or_default());
         fs::write(&path, file.contents())?;
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;

@@ -60,10 +60,10 @@ pub fn dial(socket: &Path, address: SocketAddr) -> std::io::Result<TcpStream> {
         RecvFlags::CMSG_CLOEXEC,
     )?;
     for message in control.drain() {
-        if let RecvAncillaryMessage::ScmRights(fds) = message {
-            if let Some(fd) = fds.into_iter().next() {
-                return Ok(TcpStream::from(fd));
-            }
+        if let RecvAncillaryMessage::ScmRights(fds) = message
+            && let Some(fd) = fds.into_iter().next()
+        {
+            return Ok(TcpStream::from(fd));
         }
     }
     let reason = String::from_utf8_lossy(text.get(..received.bytes).unwrap_or_default());

@@ -1,0 +1,128 @@
+//! Documents that follow from the code: the topology reference and the list of codes. `make golden`
+//! writes them anew. The worked topologies in `examples/` must be valid.
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
+
+mod rig;
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use lab::model::resolve;
+use lab::model::schema::{Kind, TOPOLOGY, Table};
+
+fn same_or_write(path: &str, text: &str) {
+    if std::env::var_os("LAB_UPDATE_GOLDEN").is_some() {
+        fs::write(path, text).unwrap();
+    }
+    let found = fs::read_to_string(path).unwrap_or_default();
+    assert!(found == text, "{path} is not what the code says; run `make golden`");
+}
+
+fn kind(kind: &Kind) -> String {
+    match kind {
+        Kind::Label(max) => format!("name, at most {max} characters"),
+        Kind::Domain => "domain name".into(),
+        Kind::Integer(min, max) => format!("number, {min} to {max}"),
+        Kind::Size => "amount with unit (`2GiB`)".into(),
+        Kind::Address => "IPv4 address".into(),
+        Kind::Network => "IPv4 network (`10.240.0.0/24`)".into(),
+        Kind::AddressRange => "range (`10.240.0.200-10.240.0.250`)".into(),
+        Kind::Mac => "MAC address".into(),
+        Kind::Version => "version (`1.36.2`)".into(),
+        Kind::Path => "path, relative to the file".into(),
+        Kind::PublicKey => "SSH public key".into(),
+        Kind::Choice(words) => {
+            words.iter().map(|w| format!("`{w}`")).collect::<Vec<_>>().join(", ")
+        }
+        Kind::List(item) => format!("list of: {}", self::kind(item)),
+        Kind::Named(item) => format!("by name: {}", self::kind(item)),
+        Kind::Table(table) => format!("[{}](#{})", table.name, anchor(table)),
+        Kind::CloudConfig => "cloud-config".into(),
+    }
+}
+
+fn anchor(table: &Table) -> String {
+    table.name.replace(' ', "-")
+}
+
+fn describe(table: &Table, text: &mut String, done: &mut Vec<&'static str>) {
+    if done.contains(&table.name) {
+        return;
+    }
+    done.push(table.name);
+    text.push_str(&format!(
+        "\n## {}\n\n| field | holds | meaning |\n| --- | --- | --- |\n",
+        table.name
+    ));
+    for field in table.fields {
+        let needed = if field.required { " (required)" } else { "" };
+        text.push_str(&format!(
+            "| `{}`{needed} | {} | {} |\n",
+            field.name,
+            kind(&field.kind),
+            field.doc
+        ));
+    }
+    for field in table.fields {
+        let mut inner = &field.kind;
+        while let Kind::List(item) | Kind::Named(item) = inner {
+            inner = item;
+        }
+        if let Kind::Table(table) = inner {
+            describe(table, text, done);
+        }
+    }
+}
+
+#[test]
+fn the_topology_reference_follows_the_schema() {
+    let mut text = String::from(
+        "# Topology reference\n\nMade from the schema by `make golden`; `lab schema` gives the same to editors.\n",
+    );
+    describe(&TOPOLOGY, &mut text, &mut Vec::new());
+    same_or_write("docs/topology.md", &text);
+}
+
+#[test]
+fn the_list_of_codes_follows_the_messages() {
+    let mut codes: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for entry in fs::read_dir("tests/errors").unwrap().flatten() {
+        let path = entry.path();
+        if path.extension().is_none_or(|extension| extension != "txt") {
+            continue;
+        }
+        for line in fs::read_to_string(path).unwrap().lines() {
+            let code = line.strip_prefix("error[").or_else(|| line.strip_prefix("warning["));
+            if let Some((code, message)) = code.and_then(|rest| rest.split_once("]: ")) {
+                codes.entry(code.into()).or_default().push(message.into());
+            }
+        }
+    }
+    let mut text = String::from(
+        "# Codes of messages\n\nEach problem of a topology has a stable code. Examples, from the tests:\n\n| code | examples |\n| --- | --- |\n",
+    );
+    for (code, mut examples) in codes {
+        examples.sort();
+        examples.dedup();
+        examples.truncate(3);
+        let shown: Vec<String> = examples.iter().map(|e| e.replace('|', "\\|")).collect();
+        text.push_str(&format!("| {code} | {} |\n", shown.join("<br>")));
+    }
+    text.push_str("\n## Exit codes\n\n| code | meaning |\n| --- | --- |\n| 0 | done, or nothing to do |\n| 1 | something was tried and failed |\n| 2 | usage, an invalid topology, or a failed preflight; nothing was changed |\n| 3 | `plan --detailed-exitcode` found changes |\n| 75 | another run holds the lab |\n| 130 | interrupted; `lab up` goes on |\n");
+    same_or_write("docs/errors.md", &text);
+}
+
+#[test]
+fn worked_topologies_are_valid() {
+    let mut seen = 0;
+    for entry in fs::read_dir("examples").unwrap().flatten() {
+        let path = entry.path();
+        if path.extension().is_some_and(|extension| extension == "yaml") {
+            let text = fs::read_to_string(&path).unwrap();
+            let loaded = resolve::load(&text, &rig::owner());
+            assert!(loaded.is_ok_and(|l| l.warnings.is_empty()), "{}", path.display());
+            seen += 1;
+        }
+    }
+    assert!(seen >= 2);
+}

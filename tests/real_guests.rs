@@ -1,0 +1,436 @@
+//! The whole way on real guests: `three` under a private libvirt, from nothing to a Ready cluster
+//! and a running pod, killed in the middle, run again, verified, and taken down without a trace.
+//!
+//! `make test` runs this; it needs root, an image and the Kubernetes binaries, all of which
+//! `scripts/prepare.sh` brings. What is missing is an error, not a reason to skip.
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::print_stderr)]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+const LAB: &str = env!("CARGO_BIN_EXE_lab");
+
+struct Rig {
+    home: tempfile::TempDir,
+    artifacts: PathBuf,
+    start: Instant,
+}
+
+impl Rig {
+    fn new() -> Self {
+        let artifacts = std::env::var_os("LAB_ARTIFACTS").map(PathBuf::from);
+        let artifacts =
+            artifacts.expect("LAB_ARTIFACTS must name the Kubernetes binaries: run `make test`");
+        assert!(
+            nix::unistd::geteuid().is_root(),
+            "a private libvirt needs root: run `sudo make test`"
+        );
+        let home = tempfile::Builder::new().prefix("lab").tempdir_in("/tmp").unwrap();
+        Self { home, artifacts, start: Instant::now() }
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(LAB);
+        command
+            .args(arguments)
+            .current_dir(self.home.path())
+            .env("XDG_STATE_HOME", self.home.path().join("state"))
+            .env("XDG_CONFIG_HOME", self.home.path().join("config"))
+            .env("XDG_RUNTIME_DIR", self.home.path().join("run"))
+            .env("LAB_ARTIFACTS", &self.artifacts)
+            .env("LAB_ENGINE", "private")
+            .env("LAB_FILE", "three")
+            .env("NO_COLOR", "1")
+            .stdin(Stdio::null());
+        command
+    }
+
+    fn say(&self, text: &str) {
+        eprintln!("[{:6.1} s] {text}", self.start.elapsed().as_secs_f64());
+    }
+
+    fn lab(&self, arguments: &[&str]) -> Output {
+        self.say(&format!("lab {}", arguments.join(" ")));
+        self.command(arguments).output().unwrap()
+    }
+
+    /// Runs a command that must succeed; its standard output.
+    fn ok(&self, arguments: &[&str]) -> String {
+        let output = self.lab(arguments);
+        let (out, err) = (text(&output.stdout), text(&output.stderr));
+        assert!(
+            output.status.success(),
+            "lab {arguments:?} ended with {}\n{out}\n{err}",
+            output.status
+        );
+        out
+    }
+
+    fn json(&self, arguments: &[&str]) -> serde_json::Value {
+        serde_json::from_str(&self.ok(arguments)).unwrap()
+    }
+
+    /// Starts `up` and ends it without warning once an event fits.
+    fn up_killed_at(&self, wanted: impl Fn(&serde_json::Value) -> bool) {
+        let mut child = self.command(&["up", "-o", "json"]).stdout(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        for line in lines {
+            let event = serde_json::from_str(&line.unwrap()).unwrap_or_default();
+            if wanted(&event) {
+                self.say(&format!("killing lab at {event}"));
+                kill(&mut child);
+                return;
+            }
+        }
+        panic!("`lab up` ended before it could be killed: {:?}", child.wait());
+    }
+}
+
+impl Drop for Rig {
+    /// A failed test leaves no guests behind, but shows what they last said.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let consoles = self.home.path().join("state/lab/three/engine/consoles");
+            for entry in fs::read_dir(consoles).into_iter().flatten().flatten() {
+                let tail = lab::drivers::hypervisor::tail(&entry.path()).unwrap_or_default();
+                eprintln!("--- {}\n{tail}", entry.path().display());
+            }
+        }
+        let _ = self.command(&["down"]).output();
+    }
+}
+
+fn kill(child: &mut Child) {
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn tool(program: &str, arguments: &[&str]) -> String {
+    let output = Command::new(program).args(arguments).output();
+    text(&output.unwrap_or_else(|error| panic!("{program}: {error}")).stdout)
+}
+
+/// What the computer looks like from outside: everything that a lab could leave behind.
+fn traces() -> Vec<(&'static str, BTreeSet<String>)> {
+    let lines = |text: String| text.lines().map(str::to_owned).collect::<BTreeSet<_>>();
+    let mut processes = BTreeSet::new();
+    for entry in fs::read_dir("/proc").unwrap().flatten() {
+        let name = fs::read_to_string(entry.path().join("comm")).unwrap_or_default();
+        let name = name.trim().to_owned();
+        if ["lab", "libvirtd", "virtlogd", "dnsmasq"].contains(&name.as_str())
+            || name.starts_with("qemu-system")
+        {
+            processes.insert(format!("{name} {}", entry.file_name().display()));
+        }
+    }
+    let listing = |dir: &str| {
+        let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+        entries.map(|entry| entry.path().display().to_string()).collect::<BTreeSet<_>>()
+    };
+    vec![
+        ("links", lines(tool("ip", &["-o", "link", "show"]).replace(" state UP ", " "))),
+        ("addresses", lines(tool("ip", &["-o", "-4", "address", "show"]))),
+        ("routes", lines(tool("ip", &["route", "show", "table", "all"]))),
+        ("firewall", lines(tool("nft", &["list", "ruleset"]))),
+        ("mounts", lines(fs::read_to_string("/proc/mounts").unwrap())),
+        ("namespaces", lines(tool("ip", &["netns", "list"]))),
+        ("hosts", lines(fs::read_to_string("/etc/hosts").unwrap())),
+        ("run", listing("/run")),
+        ("libvirt", listing("/var/lib/libvirt")),
+        ("etc-libvirt", listing("/etc/libvirt")),
+        ("processes", processes),
+    ]
+}
+
+fn is_started(event: &serde_json::Value, task: &str) -> bool {
+    event["event"] == "started" && event["task"] == task
+}
+
+/// Times of change of everything that stages write, by node.
+fn written(rig: &Rig) -> String {
+    rig.ok(&["exec", "--", "sudo find /etc /var/lib/lab /var/lib/kubelet/config.yaml /usr/local -xdev -type f -printf '%p %T@ %i\\n' 2>/dev/null | sort"])
+}
+
+#[test]
+#[ignore = "boots guests; `make test` runs it"]
+fn three_from_nothing_to_nothing() {
+    let before = traces();
+    let rig = Rig::new();
+
+    // Killed twice without warning: while the guests boot, and in the middle of a stage.
+    rig.up_killed_at(|event| is_started(event, "boot"));
+    rig.up_killed_at(|event| is_started(event, "control-plane"));
+    rig.ok(&["up"]);
+
+    cluster_is_ready(&rig);
+    names_resolve(&rig);
+    rerun_changes_nothing(&rig);
+    a_lost_marker_reruns_one_stage(&rig);
+    generated_files_pass_their_checkers(&rig);
+    secrets_stay_secret(&rig);
+    nodes_survive_a_power_loss(&rig);
+
+    let listed = rig.ok(&["down", "--dry-run"]);
+    assert!(listed.contains("private libvirt"), "{listed}");
+    rig.ok(&["down"]);
+    let again = rig.lab(&["down"]);
+    assert!(again.status.success() && text(&again.stderr).contains("nothing to do"));
+    let left: Vec<_> = ["state", "run"]
+        .iter()
+        .filter(|dir| rig.home.path().join(dir).join("lab").exists())
+        .collect();
+    assert!(left.is_empty(), "{left:?} stayed");
+    for ((name, before), (_, after)) in before.iter().zip(traces()) {
+        let extra: Vec<_> = after.difference(before).collect();
+        let lost: Vec<_> = before.difference(&after).collect();
+        assert!(extra.is_empty() && lost.is_empty(), "{name}: more {extra:?}, less {lost:?}");
+    }
+    rig.say("the computer is as it was");
+}
+
+fn cluster_is_ready(rig: &Rig) {
+    let status = rig.json(&["status", "-o", "json"]);
+    for node in status["nodes"].as_array().unwrap() {
+        assert_eq!(node["state"], "up", "{node}");
+        let worker = node["roles"].as_array().unwrap().iter().any(|role| role == "worker");
+        assert_eq!(node["ready"].as_bool(), worker.then_some(true), "{node}");
+    }
+    for stage in status["stages"].as_array().unwrap() {
+        assert!(stage["missing"].as_array().unwrap().is_empty(), "{stage}");
+    }
+    let verified = rig.ok(&["verify"]);
+    assert!(verified.contains(", 0 failed"), "{verified}");
+
+    // A pod of a person's own, from a local manifest, with logs, exec and a service in front.
+    let manifest = rig.home.path().join("web.yaml");
+    fs::write(&manifest, WEB).unwrap();
+    rig.ok(&["kubectl", "apply", "-f", manifest.to_str().unwrap()]);
+    rig.ok(&["kubectl", "wait", "--for=condition=Ready", "pod/web", "--timeout=300s"]);
+    let pods = rig.ok(&["kubectl", "get", "pods", "-o", "wide"]);
+    assert!(pods.contains("Running") && pods.contains("worker1"), "{pods}");
+    assert!(pods.contains("10.200.31."), "the pod's address is not of its worker's subnet: {pods}");
+    assert!(rig.ok(&["kubectl", "logs", "web"]).contains("serving"));
+    let answer = rig.ok(&[
+        "kubectl",
+        "exec",
+        "web",
+        "--",
+        "wget",
+        "-qO-",
+        "http://127.0.0.1:8080/index.html",
+    ]);
+    assert_eq!(answer.trim(), "hello from web");
+    // The routed pod network from another node; the service address from the worker, where
+    // kube-proxy is.
+    let address = rig.ok(&["kubectl", "get", "pod", "web", "-o", "jsonpath={.status.podIP}"]);
+    let url = format!("curl -fsS -m 20 http://{}:8080/index.html", address.trim());
+    assert_eq!(rig.ok(&["ssh", "controller1", "--", &url]).trim(), "hello from web");
+    let service = rig.ok(&["kubectl", "get", "service", "web", "-o", "jsonpath={.spec.clusterIP}"]);
+    let url = format!(
+        "curl -fsS -m 20 --retry 10 --retry-connrefused --retry-delay 1 http://{}/index.html",
+        service.trim()
+    );
+    assert_eq!(rig.ok(&["ssh", "worker1", "--", &url]).trim(), "hello from web");
+    let port = "curl -fsS -m 20 --retry 10 --retry-connrefused --retry-delay 1 http://worker1:30080/index.html";
+    assert_eq!(rig.ok(&["ssh", "etcd1", "--", port]).trim(), "hello from web");
+}
+
+const WEB: &str = r#"
+apiVersion: v1
+kind: Pod
+metadata: {name: web, labels: {app: web}}
+spec:
+  containers:
+    - name: web
+      image: lab.local/busybox:1
+      imagePullPolicy: Never
+      command: [sh, -c, "echo hello from web > /index.html; echo serving; exec httpd -f -p 8080 -h /"]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec:
+  type: NodePort
+  selector: {app: web}
+  ports: [{port: 80, targetPort: 8080, nodePort: 30080}]
+"#;
+
+fn names_resolve(rig: &Rig) {
+    // From the network's DNS, not from /etc/hosts: the whole records, both ways.
+    for (name, address) in
+        [("etcd1", "10.240.0.11"), ("controller1", "10.240.0.21"), ("worker1", "10.240.0.31")]
+    {
+        for from in ["etcd1", "worker1"] {
+            let ask = |query: &str| {
+                rig.ok(&["ssh", from, "--", &format!("dig +short @10.240.0.1 {query}")])
+            };
+            assert_eq!(ask(&format!("{name}.three.lab")).trim(), address);
+            assert!(ask(&format!("-x {address}")).contains(&format!("{name}.three.lab.")));
+        }
+        let hosts = rig.ok(&["ssh", "worker1", "--", &format!("getent hosts {name} {address}")]);
+        assert_eq!(
+            hosts
+                .lines()
+                .filter(
+                    |line| line.starts_with(address) && line.contains(&format!("{name}.three.lab"))
+                )
+                .count(),
+            2,
+            "{hosts}"
+        );
+    }
+    let block = rig.ok(&["ssh", "worker1", "--", "cat /etc/hosts"]);
+    assert_eq!(block.matches("# BEGIN lab").count(), 1, "{block}");
+    assert!(block.contains("127.0.0.1 localhost"), "the rest of the file is gone: {block}");
+    let own = rig.ok(&["exec", "--", "hostname; hostname -f"]);
+    assert!(own.contains("worker1.three.lab"), "{own}");
+}
+
+fn rerun_changes_nothing(rig: &Rig) {
+    let pids = || tool("pgrep", &["-f", "qemu-system.*three-"]);
+    let (files, guests) = (written(rig), pids());
+    let output = rig.lab(&["up"]);
+    assert!(
+        output.status.success() && text(&output.stderr).contains("nothing to do"),
+        "{}",
+        text(&output.stderr)
+    );
+    let plan = rig.lab(&["plan", "--detailed-exitcode", "-o", "json"]);
+    assert_eq!(plan.status.code(), Some(0), "{}", text(&plan.stdout));
+    assert_eq!(
+        serde_json::from_slice::<serde_json::Value>(&plan.stdout).unwrap()["changes"],
+        serde_json::json!([])
+    );
+    assert_eq!(written(rig), files, "a rerun wrote to a node");
+    assert_eq!(pids(), guests, "a rerun restarted a guest");
+}
+
+fn a_lost_marker_reruns_one_stage(rig: &Rig) {
+    rig.ok(&["ssh", "worker1", "--", "sudo rm /var/lib/lab/stages/pod-network"]);
+    let plan = rig.json(&["plan", "-o", "json"]);
+    let changes = plan["changes"].as_array().unwrap();
+    assert_eq!(changes.len(), 1, "{plan}");
+    assert_eq!(
+        (&changes[0]["name"], &changes[0]["node"]),
+        (&"pod-network".into(), &"worker1".into())
+    );
+    rig.ok(&["up"]);
+    let output = rig.lab(&["up"]);
+    assert!(text(&output.stderr).contains("nothing to do"));
+}
+
+fn generated_files_pass_their_checkers(rig: &Rig) {
+    let schema = rig.ok(&["exec", "--", "sudo cloud-init schema --system"]);
+    assert_eq!(schema.matches("Valid cloud-config").count(), 3, "{schema}");
+    let units = "for unit in etcd kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy lab-pod-network; do \
+                 file=/etc/systemd/system/$unit.service; sudo test -e $file || continue; \
+                 sudo systemd-analyze verify --man=no $file 2>&1 | grep -F /etc/systemd/system/$unit && exit 1; done; true";
+    rig.ok(&["exec", "--", units]);
+    rig.ok(&["ssh", "worker1", "--", "sudo nft --check -f /etc/lab/pod-network.nft && jq . /etc/cni/net.d/10-lab.conflist >/dev/null"]);
+    let failed = rig.ok(&["exec", "--", "systemctl --failed --no-legend --plain"]);
+    assert_eq!(failed.trim(), "", "units failed");
+}
+
+fn secrets_stay_secret(rig: &Rig) {
+    use std::os::unix::fs::PermissionsExt;
+    let state = rig.home.path().join("state/lab/three");
+    let mut todo = vec![state.clone()];
+    while let Some(dir) = todo.pop() {
+        if dir.ends_with("engine") {
+            continue;
+        }
+        assert_eq!(
+            fs::metadata(&dir).unwrap().permissions().mode() & 0o777,
+            0o700,
+            "{}",
+            dir.display()
+        );
+        for entry in fs::read_dir(&dir).unwrap().flatten() {
+            let (path, meta) = (entry.path(), entry.metadata().unwrap());
+            if meta.is_dir() {
+                todo.push(path);
+            } else {
+                assert_eq!(meta.permissions().mode() & 0o777, 0o600, "{}", path.display());
+            }
+        }
+    }
+    let key = fs::read_to_string(state.join("pki/ca.key")).unwrap();
+    let canary = key.lines().nth(1).unwrap();
+    let shown = rig.ok(&["stage", "show", "controller1", "control-plane"]) + &rig.ok(&["plan"]);
+    assert!(!shown.contains("PRIVATE KEY") && !shown.contains(canary));
+    for entry in fs::read_dir(state.join("runs")).unwrap().flatten() {
+        let log = fs::read_to_string(entry.path()).unwrap();
+        assert!(
+            !log.contains("PRIVATE KEY") && !log.contains(canary),
+            "{}",
+            entry.path().display()
+        );
+    }
+    // The keys of authorities never leave this computer, and no login works without a key.
+    let found = rig.ok(&["exec", "--", "sudo grep -rlF -e 'x' /etc/kubernetes/pki/ca.key /etc/etcd/pki/ca.key 2>/dev/null; sudo sshd -T | grep -E '^(passwordauthentication|permitrootlogin) '"]);
+    assert!(!found.contains("ca.key"), "{found}");
+    assert_eq!(found.matches("passwordauthentication no").count(), 3, "{found}");
+    let open = rig.ok(&["exec", "--", "sudo find /etc/kubernetes /etc/etcd /var/lib/kubelet/pki /var/lib/kubelet/kubeconfig \\( -name '*.key' -o -name '*.conf' -o -name kubeconfig -o -name 'encryption*' \\) -perm /077 2>/dev/null; true"]);
+    assert_eq!(open.trim(), "", "readable by others");
+    // A server key that is not the pinned one is refused, whatever answers at the address.
+    let host = state.join("ssh/host-worker1");
+    let good = fs::read_to_string(&host).unwrap();
+    fs::copy(state.join("ssh/host-etcd1"), &host).unwrap();
+    let refused = rig.lab(&["ssh", "worker1", "--", "true"]);
+    assert!(
+        !refused.status.success() && text(&refused.stderr).contains("host key"),
+        "{}",
+        text(&refused.stderr)
+    );
+    fs::write(&host, good).unwrap();
+    rig.ok(&["ssh", "worker1", "--", "true"]);
+}
+
+/// All guests lose power at once; `up` brings them back, and the cluster with them.
+fn nodes_survive_a_power_loss(rig: &Rig) {
+    let socket = find_socket(rig.home.path());
+    let uri = format!("qemu+unix:///system?socket={}", socket.display());
+    for domain in ["three-etcd1", "three-controller1", "three-worker1"] {
+        tool("virsh", &["-c", &uri, "destroy", domain]);
+    }
+    let plan = rig.json(&["plan", "-o", "json"]);
+    let starts = plan["changes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|change| change["kind"] == "start")
+        .count();
+    assert_eq!(starts, 3, "{plan}");
+    rig.ok(&["up"]);
+    let deadline = Instant::now() + Duration::from_secs(400);
+    loop {
+        let ready = rig.lab(&[
+            "kubectl",
+            "wait",
+            "--for=condition=Ready",
+            "pod/web",
+            "node/worker1",
+            "--timeout=60s",
+        ]);
+        if ready.status.success() {
+            break;
+        }
+        assert!(Instant::now() < deadline, "not Ready again: {}", text(&ready.stderr));
+        std::thread::sleep(Duration::from_secs(3));
+    }
+    let output = rig.lab(&["up"]);
+    assert!(text(&output.stderr).contains("nothing to do"), "{}", text(&output.stderr));
+}
+
+fn find_socket(home: &Path) -> PathBuf {
+    let mut engines = fs::read_dir(home.join("run/lab")).unwrap().flatten();
+    engines.next().unwrap().path().join("libvirt/libvirt-sock")
+}
