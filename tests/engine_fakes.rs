@@ -280,3 +280,30 @@ fn a_stopped_run_goes_on_later() {
     let (outcome, _) = rig.up(&bundle, &keys);
     assert!(matches!(outcome, Ok(Outcome::Done(_))), "{outcome:?}");
 }
+
+#[test]
+fn networks_the_computer_already_reaches_are_named_with_a_free_one() {
+    use lab::plan::{HostNetwork, conflicts};
+    let home = tempfile::tempdir().unwrap();
+    let session = rig::session(&rig::shipped("three"), home.path());
+    let prepared = rig::prepared_for_real(&session);
+    let desired = prepared.desired(&session, &[]).unwrap();
+    let used =
+        |net: &str, device: &str| HostNetwork { net: net.parse().unwrap(), device: device.into() };
+    let inventory = lab::model::inventory::Inventory::default();
+    let host = [
+        used("192.168.1.0/24", "eth0"),
+        used("10.240.0.0/16", "tun0"),
+        used("10.240.0.7/32", "tun0"),
+    ];
+    let found = conflicts(&session.lab, &desired, &inventory, &host);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].message.contains("10.240.0.0/16 via tun0"), "{found:?}");
+    assert!(found[0].help.contains("10.241.0.0/24 is free"), "{found:?}");
+    let ours = [used("10.240.0.0/24", &session.lab.network.bridge)];
+    assert!(
+        conflicts(&session.lab, &desired, &inventory, &ours).is_empty(),
+        "the lab's own bridge"
+    );
+    assert!(!lab::drivers::host::used_networks().iter().any(|used| used.net.prefix_len() == 0));
+}

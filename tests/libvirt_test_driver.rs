@@ -54,7 +54,7 @@ fn a_lab_comes_and_goes() {
     for (node, wanted) in session.lab.nodes.iter().zip(&desired.domains) {
         let domain = found.domains.iter().find(|d| d.uuid == wanted.uuid).unwrap();
         assert_eq!(domain.name, node.domain);
-        assert_eq!(domain.macs, [node.mac.clone()]);
+        assert_eq!(domain.macs, std::slice::from_ref(&node.mac));
         let mark = domain.mark.as_ref().unwrap();
         assert_eq!((mark.lab, mark.node.as_ref()), (session.lab.id, Some(&node.name)));
         assert_eq!(mark.hash, wanted.hash, "libvirt rewrites documents, not their metadata");

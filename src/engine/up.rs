@@ -157,13 +157,10 @@ pub async fn up(
         tokio::task::spawn_blocking(move || session.prepare(&events))
     };
     let prepared = preparing.await.map_err(|e| EngineError::new(e.to_string()))??;
-    let started = start_engine(&session, &events).await?;
+    start_engine(&session, &events).await?;
     let hypervisor = session.place.connect()?;
     let patience = Duration::from_secs(session.lab.options.boot_timeout);
     let reach = session.reach(&prepared.keys, patience)?;
-    if started {
-        events.note(format!("guests run with {}", prepared.acceleration));
-    }
     up_with(session, prepared, Drivers { hypervisor, reach }, options, stop, events).await
 }
 
@@ -229,6 +226,9 @@ pub async fn up_with(
         return Ok(Outcome::Unchanged);
     }
     refuse_loss(&changes, options.yes)?;
+    if changes.iter().any(|change| change.object == "domain") {
+        events.note(format!("guests run with {}", prepared.acceleration));
+    }
     events.send(Event::Planned { changes: changes.clone() });
     session.store.save_record(&record(&session))?;
     session.store.write("topology.yaml", &session.source)?;
