@@ -1,6 +1,10 @@
 #!/usr/bin/env bash
 # From nothing to a Ready node with a running pod, on any Debian 12 machine: `make demo`.
 set -euo pipefail
+# Namespaces, mounts and package installation need root.
+if [[ $(id -u) -ne 0 ]]; then
+    exec sudo --preserve-env=HOME,PATH,CARGO_HOME,RUSTUP_HOME,LAB_ARTIFACTS -- "$0" "$@"
+fi
 . "$(dirname -- "${BASH_SOURCE[0]}")/prepare.sh" --release
 
 export LAB_ENGINE=private LAB_FILE=single

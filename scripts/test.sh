@@ -1,6 +1,10 @@
 #!/usr/bin/env bash
 # Every test: `make test`. Real guests run as root under a private libvirt.
 set -euo pipefail
+# Namespaces, mounts and package installation need root.
+if [[ $(id -u) -ne 0 ]]; then
+    exec sudo --preserve-env=HOME,PATH,CARGO_HOME,RUSTUP_HOME,LAB_ARTIFACTS -- "$0" "$@"
+fi
 . "$(dirname -- "${BASH_SOURCE[0]}")/prepare.sh"
 cd "$root"
 

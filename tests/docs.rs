@@ -21,6 +21,7 @@ fn same_or_write(path: &str, text: &str) {
 fn kind(kind: &Kind) -> String {
     match kind {
         Kind::Label(max) => format!("name, at most {max} characters"),
+        Kind::Login => "login name".into(),
         Kind::Domain => "domain name".into(),
         Kind::Integer(min, max) => format!("number, {min} to {max}"),
         Kind::Size => "amount with unit (`2GiB`)".into(),

@@ -29,14 +29,7 @@ pub(super) struct Global {
     #[arg(short, long, global = true, env = "LAB_FILE", value_name = "FILE")]
     pub file: Option<PathBuf>,
     /// A lab that exists, by its name; its topology is the one it was made from
-    #[arg(
-        short,
-        long,
-        global = true,
-        env = "LAB_NAME",
-        value_name = "NAME",
-        conflicts_with = "file"
-    )]
+    #[arg(short, long, global = true, env = "LAB_NAME", value_name = "NAME")]
     pub lab: Option<String>,
     /// Where guests run
     #[arg(long, global = true, env = "LAB_ENGINE", value_enum, default_value_t = Engine::Auto)]
@@ -160,7 +153,7 @@ pub(super) struct Ssh {
 
 #[derive(Debug, ClapArgs)]
 #[command(
-    after_help = "Examples:\n  lab exec -- uptime\n  lab exec --role worker -- sudo crictl ps"
+    after_help = "Examples:\n  lab exec -- uptime\n  lab exec --role worker -- sudo ctr -n k8s.io containers list"
 )]
 pub(super) struct Exec {
     /// Only nodes with this role

@@ -11,6 +11,7 @@ use super::load;
 use super::output::{complain, print, print_json, table};
 use crate::drivers::host::Dirs;
 use crate::drivers::images::Images;
+use crate::drivers::store::{self, Store};
 use crate::model::os::NAMES;
 use crate::model::size::human;
 
@@ -25,13 +26,21 @@ pub(super) fn run(global: &Global, images: &ImagesArgs) -> Result<ExitCode, Fail
     match &images.command {
         ImagesCommand::List => list(global, &all)?,
         ImagesCommand::Pull { name } => {
+            refuse_in_use(name, &users(name, &dirs))?;
             let local = all.pull(name, &progress).map_err(Failure::failed)?;
             say(&format!("image {name} is here: {}, sha256 {}", human(local.size), local.sha256));
         }
         ImagesCommand::Build { name, force } => {
+            let users = users(name, &dirs);
             if !force && all.is_built(name).map_err(Failure::failed)? {
                 say(&format!("image {name} is here already; --force makes it anew"));
+            } else if all.image(name).is_ok() && !users.is_empty() && !force {
+                say(&format!(
+                    "image {name} would be built anew, but disks of {} stand on it; kept as it is",
+                    users.join(", ")
+                ));
             } else {
+                refuse_in_use(name, &users)?;
                 all.remove(name).map_err(Failure::failed)?;
                 let local = all.build(name, &say).map_err(Failure::failed)?;
                 say(&format!(
@@ -42,11 +51,32 @@ pub(super) fn run(global: &Global, images: &ImagesArgs) -> Result<ExitCode, Fail
             }
         }
         ImagesCommand::Rm { name } => {
+            refuse_in_use(name, &users(name, &dirs))?;
             let removed = all.remove(name).map_err(Failure::failed)?;
             say(&format!("image {name} {}", if removed { "is removed" } else { "was not here" }));
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Labs whose disks stand on an image.
+fn users(name: &str, dirs: &Dirs) -> Vec<String> {
+    let uses = |lab: &String| {
+        let record = Store::new(&dirs.state, lab).record().ok().flatten();
+        record.is_some_and(|record| record.images.iter().any(|image| image == name))
+    };
+    store::labs(&dirs.state).into_iter().filter(uses).collect()
+}
+
+fn refuse_in_use(name: &str, users: &[String]) -> Result<(), Failure> {
+    if users.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::usage(format!(
+        "the image {name} is in use: disks of {} stand on it",
+        users.join(", ")
+    ))
+    .hint("`lab down` those labs first; without their base the disks are worthless"))
 }
 
 fn list(global: &Global, images: &Images) -> Result<(), Failure> {

@@ -17,20 +17,49 @@ pub(super) fn run(global: &Global, kubectl: &Kubectl) -> Result<ExitCode, Failur
     let Some(controller) = session.lab.with_role(Role::ControlPlane).next() else {
         return Err(Failure::failed("find a controller: the lab has none"));
     };
-    let (arguments, files) = take_files(&kubectl.arguments)?;
+    let (arguments, files) = match takes_manifests(&kubectl.arguments) {
+        true => take_files(&kubectl.arguments)?,
+        false => (kubectl.arguments.clone(), Vec::new()),
+    };
     let words: Vec<String> = arguments.iter().map(|word| quote(word)).collect();
     let command = format!("{KUBECTL} {}", words.join(" "));
     let interactive = wants_terminal(&arguments) && std::io::stdin().is_terminal();
     let input = if files.is_empty() { ssh::Input::Stdin } else { ssh::Input::Bytes(files) };
     let wants_stdin = matches!(input, ssh::Input::Bytes(_)) || reads_stdin(&arguments);
     let input = if wants_stdin || interactive { input } else { ssh::Input::Nothing };
-    super::runtime()?.block_on(ssh::execute(
-        &session,
-        controller,
-        Some(command),
-        input,
-        interactive,
-    ))
+    let runtime = super::runtime()?;
+    let result =
+        runtime.block_on(ssh::execute(&session, controller, Some(command), input, interactive));
+    // A read of our standard input may still be under way on a thread that cannot be stopped.
+    runtime.shutdown_background();
+    result
+}
+
+/// True for verbs whose `-f` names a file; for `logs` it means to follow.
+fn takes_manifests(arguments: &[String]) -> bool {
+    const VERBS: &[&str] = &[
+        "apply",
+        "create",
+        "delete",
+        "replace",
+        "diff",
+        "get",
+        "describe",
+        "patch",
+        "label",
+        "annotate",
+        "set",
+        "scale",
+        "expose",
+        "edit",
+        "wait",
+        "rollout",
+        "autoscale",
+    ];
+    arguments
+        .iter()
+        .find(|word| !word.starts_with('-'))
+        .is_some_and(|verb| VERBS.contains(&verb.as_str()))
 }
 
 fn wants_terminal(arguments: &[String]) -> bool {

@@ -63,7 +63,8 @@ pub fn scan(dir: &Path, images: Option<&Path>, cache: &Path) -> Result<Found, St
     for folder in [Some(dir.join("images")), images.map(Path::to_owned)].into_iter().flatten() {
         for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
-            if name.ends_with(".tar") && !name.starts_with('.') {
+            let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+            if name.ends_with(".tar") && !name.starts_with('.') && name.chars().all(plain) {
                 files.insert(format!("images/{name}"), entry.path());
             }
         }

@@ -25,6 +25,8 @@ fn agent() -> ureq::Agent {
     ureq::Agent::config_builder()
         .timeout_connect(Some(Duration::from_secs(30)))
         .timeout_recv_response(Some(Duration::from_secs(60)))
+        // A server that stalls must not hold us for ever; the next run goes on from the part.
+        .timeout_recv_body(Some(Duration::from_secs(3600)))
         .http_status_as_error(false)
         .build()
         .new_agent()

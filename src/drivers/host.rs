@@ -68,17 +68,26 @@ pub fn compact_timestamp() -> String {
     timestamp().replace([':', '-'], "")
 }
 
+/// True when the processor offers hardware virtualisation.
+pub fn has_virtualisation() -> bool {
+    let flags = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    flags
+        .lines()
+        .filter(|line| line.starts_with("flags"))
+        .any(|line| line.split_ascii_whitespace().any(|flag| flag == "vmx" || flag == "svm"))
+}
+
 /// Decides between KVM and emulation. `/dev/kvm` alone proves nothing: nested setups may have the
 /// file and hang every guest, so the processor must have the feature, too.
 pub fn acceleration(wanted: &str) -> (Acceleration, String) {
     match wanted {
         "kvm" => (Acceleration::Kvm, "KVM, as asked".into()),
         "tcg" => (Acceleration::Emulated, "emulation, as asked".into()),
+        "no-kvm-here" => {
+            (Acceleration::Emulated, "emulation (slow): this libvirt offers no KVM".into())
+        }
         _ => {
-            let flags = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-            let has = flags.lines().filter(|line| line.starts_with("flags")).any(|line| {
-                line.split_ascii_whitespace().any(|flag| flag == "vmx" || flag == "svm")
-            });
+            let has = has_virtualisation();
             let opens = fs::OpenOptions::new().read(true).write(true).open("/dev/kvm").is_ok();
             match (has, opens) {
                 (true, true) => (Acceleration::Kvm, "KVM".into()),

@@ -77,12 +77,6 @@ pub trait Hypervisor: Send + Sync {
     /// When libvirt refuses, or `content` cannot be read.
     fn ensure_volume(&self, volume: &VolumeSpec, content: &Content) -> Result<()>;
 
-    /// Host path of a volume.
-    ///
-    /// # Errors
-    /// When there is no such volume.
-    fn volume_path(&self, pool: &str, volume: &str) -> Result<String>;
-
     /// Defines a network and starts it.
     ///
     /// # Errors
@@ -106,6 +100,12 @@ pub trait Hypervisor: Send + Sync {
     /// # Errors
     /// When the hypervisor refuses.
     fn stop_domain(&self, uuid: Uuid) -> Result<()>;
+
+    /// Asks a running domain to shut down, and cuts its power when it has not within `patience`.
+    ///
+    /// # Errors
+    /// When the hypervisor refuses.
+    fn shut_down_domain(&self, uuid: Uuid, patience: std::time::Duration) -> Result<()>;
 
     /// Stops and undefines a domain; fine when it is gone.
     ///

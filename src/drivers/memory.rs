@@ -100,10 +100,6 @@ impl Hypervisor for MemoryHypervisor {
         })
     }
 
-    fn volume_path(&self, pool: &str, volume: &str) -> Result<String> {
-        Ok(format!("/pools/{pool}/{volume}"))
-    }
-
     fn ensure_network(&self, network: &NetworkSpec) -> Result<()> {
         let parsed = parse_document(&network.xml)?;
         let found = FoundNetwork {
@@ -141,6 +137,10 @@ impl Hypervisor for MemoryHypervisor {
 
     fn stop_domain(&self, uuid: Uuid) -> Result<()> {
         self.change(format!("stop {uuid}"), |all| set_active(all, uuid, false))
+    }
+
+    fn shut_down_domain(&self, uuid: Uuid, _patience: std::time::Duration) -> Result<()> {
+        self.change(format!("shut down {uuid}"), |all| set_active(all, uuid, false))
     }
 
     fn remove_domain(&self, uuid: Uuid) -> Result<()> {

@@ -70,7 +70,14 @@ pub struct Target {
 /// A node over SSH; connects when first used, and again after the connection was lost.
 pub struct Ssh {
     target: Target,
-    session: Mutex<Option<Arc<Handle<Pinned>>>>,
+    session: Mutex<Slot>,
+}
+
+/// The connection, or why there was none when somebody last tried.
+#[derive(Default)]
+struct Slot {
+    handle: Option<Arc<Handle<Pinned>>>,
+    failed: Option<(Instant, GuestError)>,
 }
 
 impl std::fmt::Debug for Ssh {
@@ -102,7 +109,7 @@ const PAUSE: Duration = Duration::from_millis(300);
 impl Ssh {
     /// A node that is not connected yet.
     pub fn new(target: Target) -> Self {
-        Self { target, session: Mutex::new(None) }
+        Self { target, session: Mutex::default() }
     }
 
     /// Connects unless connected, within the target's patience.
@@ -110,19 +117,27 @@ impl Ssh {
     /// # Errors
     /// A wrong host key at once; anything that may pass after the patience has run out.
     pub async fn session(&self) -> Result<Arc<Handle<Pinned>>, GuestError> {
+        let asked = Instant::now();
         let mut slot = self.session.lock().await;
-        if let Some(handle) = slot.as_ref().filter(|handle| !handle.is_closed()) {
+        if let Some(handle) = slot.handle.as_ref().filter(|handle| !handle.is_closed()) {
             return Ok(Arc::clone(handle));
         }
-        let deadline = Instant::now() + self.target.patience;
+        // Whoever queued while another waited in vain need not wait as long again.
+        if let Some((_, error)) = slot.failed.as_ref().filter(|(at, _)| *at > asked) {
+            return Err(error.clone());
+        }
+        let deadline = asked + self.target.patience;
         loop {
             match self.connect(deadline).await {
                 Ok(handle) => {
                     let handle = Arc::new(handle);
-                    *slot = Some(Arc::clone(&handle));
+                    slot.handle = Some(Arc::clone(&handle));
                     return Ok(handle);
                 }
-                Err(error) if !error.retry || Instant::now() >= deadline => return Err(error),
+                Err(error) if !error.retry || Instant::now() >= deadline => {
+                    slot.failed = Some((Instant::now(), error.clone()));
+                    return Err(error);
+                }
                 // A guest that boots offers no event across the network: ask again.
                 Err(_) => tokio::time::sleep(PAUSE).await,
             }

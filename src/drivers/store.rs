@@ -53,6 +53,18 @@ pub struct Record {
     /// Folder of binaries that was chosen, so that later commands need not name it again.
     #[serde(default)]
     pub artifacts: Option<PathBuf>,
+    /// Folder of container image archives that was chosen.
+    #[serde(default)]
+    pub archives: Option<PathBuf>,
+    /// Directory of a private engine's sockets, wherever the runtime directory was then.
+    #[serde(default)]
+    pub run: Option<PathBuf>,
+    /// Base images that the lab's disks stand on.
+    #[serde(default)]
+    pub images: Vec<String>,
+    /// Nodes that formed the etcd cluster.
+    #[serde(default)]
+    pub etcd: Vec<String>,
     /// Folder that relative paths in the topology start from.
     #[serde(default)]
     pub base: PathBuf,
@@ -68,6 +80,10 @@ impl Record {
             engine: engine.into(),
             uri: uri.into(),
             artifacts: None,
+            archives: None,
+            run: None,
+            images: Vec::new(),
+            etcd: Vec::new(),
             base: PathBuf::new(),
         }
     }
@@ -232,7 +248,14 @@ impl Store {
         let index: std::collections::BTreeMap<String, _> =
             serde_json::from_str(&index).unwrap_or_default();
         for (name, made) in index {
-            // An entry whose files are gone is made again.
+            // A leaf whose files are gone is made again; an authority cannot be: every node trusts it.
+            if name.ends_with("ca") && !self.path(&format!("pki/{name}.key")).exists() {
+                return Err(StoreError {
+                    doing: format!("read {}", self.path(&format!("pki/{name}.key")).display()),
+                    reason: "the authority that all nodes trust is gone; restore it, or `lab down`"
+                        .into(),
+                });
+            }
             let certificate = self.read(&format!("pki/{name}.crt"))?;
             let key = self.read(&format!("pki/{name}.key"))?;
             if let (Some(certificate), Some(key)) = (certificate, key) {

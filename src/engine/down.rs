@@ -44,7 +44,7 @@ impl std::fmt::Display for Removal {
 fn found(lab: &Lab, inventory: &Inventory) -> Vec<Removal> {
     let mut all = Vec::new();
     for domain in &inventory.domains {
-        if domain.mark.as_ref().is_some_and(|mark| mark.lab == lab.id) {
+        if domain.node_of(lab.id).is_some() {
             all.push(Removal::Domain(domain.name.clone(), domain.uuid));
         }
     }

@@ -1,5 +1,6 @@
 //! What the engine says when it cannot go on.
 
+use crate::drivers::guest::GuestError;
 use crate::drivers::hypervisor::HypervisorError;
 use crate::drivers::store::StoreError;
 use crate::pki::PkiError;
@@ -57,6 +58,12 @@ from_display!(StoreError, PkiError, RenderError, StageError);
 
 impl From<HypervisorError> for EngineError {
     fn from(error: HypervisorError) -> Self {
+        Self { hint: error.hint.clone(), ..Self::new(error.to_string()) }
+    }
+}
+
+impl From<GuestError> for EngineError {
+    fn from(error: GuestError) -> Self {
         Self { hint: error.hint.clone(), ..Self::new(error.to_string()) }
     }
 }

@@ -44,21 +44,33 @@ impl Place {
         store: &Store,
         dirs: &Dirs,
     ) -> Self {
-        let private = || Place::Private(PrivateEngine::new(store.root(), &dirs.runtime, lab.id));
+        let private = || {
+            let mut engine = PrivateEngine::new(store.root(), &dirs.runtime, lab.id);
+            if let Some(run) = record.and_then(|record| record.run.clone()) {
+                engine.run = run;
+            }
+            Place::Private(engine)
+        };
         let uri = || {
             let variable = std::env::var("LIBVIRT_DEFAULT_URI").ok().filter(|uri| !uri.is_empty());
             variable.unwrap_or_else(|| "qemu:///system".into())
         };
-        match (choice, record.map(|record| record.engine.as_str())) {
+        let recorded = record.map(|record| record.engine.as_str());
+        let recorded_uri = || match record {
+            Some(record) if record.engine == "system" => record.uri.clone(),
+            _ => uri(),
+        };
+        match (choice, recorded) {
             (EngineChoice::Private, _) | (EngineChoice::Auto, Some("private")) => private(),
-            (EngineChoice::System, _) => Place::System { uri: uri() },
-            (EngineChoice::Auto, Some(_)) => {
-                Place::System { uri: record.map_or_else(uri, |record| record.uri.clone()) }
+            (EngineChoice::System, _) | (EngineChoice::Auto, Some(_)) => {
+                Place::System { uri: recorded_uri() }
             }
-            (EngineChoice::Auto, None) if Libvirt::open(&uri()).is_ok() => {
-                Place::System { uri: uri() }
-            }
-            (EngineChoice::Auto, None) => private(),
+            // A private engine may run though its record was lost.
+            (EngineChoice::Auto, None) => match private() {
+                running if running.is_running() => running,
+                _ if Libvirt::open(&uri()).is_ok() => Place::System { uri: uri() },
+                private => private,
+            },
         }
     }
 

@@ -66,7 +66,8 @@ impl Prepared {
             }
             false => format!("{pool}/{volume}"),
         });
-        Placement { boot, artifacts, console: self.layout.console(&node.domain) }
+        let (console, backing) = (self.layout.console(&node.domain), self.backing(session, node));
+        Placement { pool, backing, boot, artifacts, console }
     }
 
     /// Path of a node's base image on libvirt's computer.

@@ -2,6 +2,9 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
+
+use uuid::Uuid;
 
 use super::error::EngineError;
 use super::prepared::Prepared;
@@ -99,7 +102,10 @@ pub(super) fn artifact_disk(
     artifacts::disk(found, &session.dirs.cache).map_err(EngineError::new)
 }
 
-/// A node that left the topology: domain, disks, keys.
+/// How long a guest may take to shut down before its power is cut.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A node that left the topology: domain and disks.
 async fn remove_node(
     session: &Session,
     desired: &Desired,
@@ -108,7 +114,25 @@ async fn remove_node(
 ) -> Result<(), EngineError> {
     let node = change.node.clone().unwrap_or_default();
     let uuid = crate::model::name::object_id(desired.lab, "domain", &node);
-    let pool = session.lab.pool();
+    remove(session, hypervisor, &node, uuid).await
+}
+
+/// A node that is made anew loses its domain and disks first.
+async fn discard(
+    session: &Session,
+    hypervisor: &Arc<dyn Hypervisor>,
+    domain: &DomainSpec,
+) -> Result<(), EngineError> {
+    remove(session, hypervisor, &domain.node, domain.uuid).await
+}
+
+async fn remove(
+    session: &Session,
+    hypervisor: &Arc<dyn Hypervisor>,
+    node: &str,
+    uuid: Uuid,
+) -> Result<(), EngineError> {
+    let (pool, node) = (session.lab.pool(), node.to_owned());
     call(hypervisor, move |h| {
         h.remove_domain(uuid)?;
         h.remove_volume(&pool, &format!("{node}.qcow2"))?;
@@ -126,6 +150,13 @@ pub(super) async fn node(
     domain: &DomainSpec,
     changes: &[Change],
 ) -> Result<(), EngineError> {
+    if changes.iter().any(|change| change.kind == ChangeKind::Replace) {
+        discard(session, hypervisor, domain).await?;
+        for name in [render::overlay_name(node), render::seed_name(node)] {
+            let (volume, content) = own_volume(session, prepared, node, &name)?;
+            call(hypervisor, move |h| h.ensure_volume(&volume, &content)).await?;
+        }
+    }
     for change in changes {
         match (change.object, change.kind) {
             ("volume", _) => {
@@ -136,7 +167,7 @@ pub(super) async fn node(
                 let domain = domain.clone();
                 call(hypervisor, move |h| {
                     if kind == ChangeKind::Restart {
-                        h.stop_domain(domain.uuid)?;
+                        h.shut_down_domain(domain.uuid, PATIENCE)?;
                     }
                     if kind != ChangeKind::Start {
                         h.define_domain(&domain)?;

@@ -13,9 +13,10 @@ use super::error::EngineError;
 use super::place::Place;
 use super::prepared::Prepared;
 use crate::drivers::artifacts::{self, Found};
-use crate::drivers::guest::Guest;
+use crate::drivers::guest::{Answer, Guest, GuestError, Output, Put};
 use crate::drivers::host::{self, Dirs};
 use crate::drivers::images::Images;
+use crate::drivers::libvirt::Libvirt;
 use crate::drivers::ssh::{Ssh, Target};
 use crate::drivers::store::Store;
 use crate::model::platform::{Acceleration, Image, Platform};
@@ -60,8 +61,16 @@ impl Session {
             .or_else(|| self.store.record().ok().flatten()?.artifacts)
     }
 
+    /// The folder of image archives the person chose, if any: by variable, or when the lab was made.
+    pub(super) fn chosen_archives(&self) -> Option<PathBuf> {
+        let variable = std::env::var_os("LAB_IMAGES").filter(|v| !v.is_empty()).map(PathBuf::from);
+        variable
+            .map(|path| std::path::absolute(&path).unwrap_or(path))
+            .or_else(|| self.store.record().ok().flatten()?.archives)
+    }
+
     fn scan_artifacts(&self, dir: &Path) -> Result<Found, EngineError> {
-        let images = std::env::var_os("LAB_IMAGES").filter(|v| !v.is_empty()).map(PathBuf::from);
+        let images = self.chosen_archives();
         let found = artifacts::scan(dir, images.as_deref(), &self.dirs.cache);
         let found = found.map_err(|e| EngineError::new(e).preflight())?;
         match self.lab.kubernetes.version {
@@ -148,6 +157,13 @@ impl Session {
                 })?;
             }
             let image = self.images.image(os).map_err(|e| EngineError::new(e).preflight())?;
+            if matches!(self.place, Place::Private(_)) && !image.direct_boot {
+                return Err(EngineError::new(format!(
+                    "use the image {os} on a private engine: its packages come from the internet, and a private engine has no way there"
+                ))
+                .hint("use an image built here (`lab images build debian-12`), or `--engine system`")
+                .preflight());
+            }
             images.insert(os.to_owned(), image);
         }
         self.store.create()?;
@@ -186,7 +202,7 @@ impl Session {
         bundle: Bundle,
         keys: SshKeys,
     ) -> Result<Prepared, EngineError> {
-        let (acceleration, words) = host::acceleration(&self.lab.options.acceleration);
+        let (acceleration, words) = self.acceleration();
         let version = found.as_ref().map_or(version, |found| found.version);
         let artifacts =
             found.as_ref().map_or_else(artifacts::expected, |found| found.artifacts.clone());
@@ -204,9 +220,24 @@ impl Session {
         })
     }
 
+    /// KVM or emulation. On a system libvirt that libvirt decides: its QEMU may open `/dev/kvm` where
+    /// we may not.
+    fn acceleration(&self) -> (Acceleration, String) {
+        let wanted = self.lab.options.acceleration.as_str();
+        match &self.place {
+            Place::System { uri } if wanted == "auto" && host::has_virtualisation() => {
+                match Libvirt::open(uri).is_ok_and(|libvirt| libvirt.offers_kvm()) {
+                    true => (Acceleration::Kvm, "KVM".into()),
+                    false => host::acceleration("no-kvm-here"),
+                }
+            }
+            _ => host::acceleration(wanted),
+        }
+    }
+
     /// True when a private engine should hide `/dev/kvm` from its libvirt.
     pub fn hides_kvm(&self) -> bool {
-        host::acceleration(&self.lab.options.acceleration).0 == Acceleration::Emulated
+        self.acceleration().0 == Acceleration::Emulated
     }
 
     /// Nodes over SSH, with the patience given.
@@ -242,11 +273,28 @@ impl Session {
             nodes.insert(node.name.clone(), Arc::new(self.ssh(node, keys, patience)?));
         }
         Ok(Arc::new(move |node: &Node| {
-            nodes
-                .get(&node.name)
-                .cloned()
-                .unwrap_or_else(|| Arc::new(crate::drivers::memory::MemoryGuest::default()))
+            nodes.get(&node.name).cloned().unwrap_or_else(|| Arc::new(Nobody(node.name.clone())))
         }))
+    }
+}
+
+/// Stands for a node that the session was not opened with.
+struct Nobody(String);
+
+impl Nobody {
+    fn fail<T: Send + Sync + 'static>(&self) -> Answer<'_, T> {
+        let error = GuestError::new(format!("reach node {}: the lab has no such node", self.0));
+        Box::pin(std::future::ready(Err(error)))
+    }
+}
+
+impl Guest for Nobody {
+    fn run<'a>(&'a self, _script: &'a str) -> Answer<'a, Output> {
+        self.fail()
+    }
+
+    fn put<'a>(&'a self, _items: &'a [Put]) -> Answer<'a, ()> {
+        self.fail()
     }
 }
 

@@ -1,14 +1,13 @@
 //! `status`: what every node is doing, read and never guessed.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use serde::Serialize;
 
 use super::error::EngineError;
+use super::observe::{GLANCE, markers};
 use super::provision::call;
 use super::session::Session;
-use super::up::markers;
 use crate::model::Role;
 use crate::model::inventory::Inventory;
 use crate::stages::STAGES;
@@ -53,8 +52,6 @@ pub struct StageStatus {
     /// Nodes that have not.
     pub missing: Vec<String>,
 }
-
-const GLANCE: Duration = Duration::from_secs(8);
 
 /// Looks at the lab.
 ///

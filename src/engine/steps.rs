@@ -119,9 +119,15 @@ async fn units(place: &Place<'_>, steps: &[&Step]) -> Result<(), Box<Failure>> {
     };
     let names: Vec<String> = steps.iter().map(name).collect();
     let list = names.join(" ");
-    let text = format!(
-        "systemctl daemon-reload\nsystemctl enable --quiet {list}\nsystemctl restart {list}\n"
-    );
+    // Restarting a mount would stop everything that runs from it.
+    let (mounts, services): (Vec<&str>, Vec<&str>) =
+        names.iter().map(String::as_str).partition(|name| name.ends_with(".mount"));
+    let mut text = format!("systemctl daemon-reload\nsystemctl enable --quiet {list}\n");
+    for (verb, units) in [("start", mounts), ("restart", services)] {
+        if !units.is_empty() {
+            text.push_str(&format!("systemctl {verb} {}\n", units.join(" ")));
+        }
+    }
     let journal: Vec<String> = names.iter().map(|name| format!("-u {name}")).collect();
     let hint = format!("journalctl {} -n 20 --no-pager", journal.join(" "));
     let title = titles(steps);
@@ -217,7 +223,10 @@ fn packages(names: &[String]) -> String {
   missing=$(for p in {list}; do dpkg-query -W -f='${{db:Status-Abbrev}}' \"$p\" 2>/dev/null | grep -q '^ii' || echo \"$p\"; done)
   test -z \"$missing\" && exit 0
   export DEBIAN_FRONTEND=noninteractive
-  apt-get {PACKAGE_LOCK} -qq update
+  # The lists have a lock of their own, which a first boot's timers may hold.
+  tries=0; until apt-get {PACKAGE_LOCK} -qq update; do
+    tries=$((tries + 1)); test $tries -lt 30 || exit 1; sleep 5
+  done
   apt-get {PACKAGE_LOCK} -qq -y --no-install-recommends install $missing
 else
   missing=$(for p in {list}; do rpm -q --quiet --whatprovides \"$p\" || echo \"$p\"; done)

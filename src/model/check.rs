@@ -149,6 +149,7 @@ fn scalar(kind: &Kind, field: &str, text: &str) -> Result<(), Finding> {
     let with = |code| move |(message, help)| (code, message, help);
     match kind {
         Kind::Label(max) => check_label(&format!("'{field}'"), text, *max).map_err(with("L0201")),
+        Kind::Login => login(text).map_err(with("L0502")),
         Kind::Domain => check_domain(text).map_err(with("L0202")),
         Kind::Size => size::parse(text)
             .map(drop)
@@ -187,6 +188,43 @@ fn scalar(kind: &Kind, field: &str, text: &str) -> Result<(), Finding> {
         )),
         _ => Ok(()),
     }
+}
+
+/// Accounts that every system has: cloud-init would change them instead of making one.
+const SYSTEM_ACCOUNTS: &[&str] = &[
+    "root",
+    "daemon",
+    "bin",
+    "sys",
+    "sync",
+    "games",
+    "man",
+    "lp",
+    "mail",
+    "news",
+    "uucp",
+    "proxy",
+    "nobody",
+    "backup",
+    "list",
+    "irc",
+    "sshd",
+    "etcd",
+    "haproxy",
+    "systemd-network",
+    "systemd-resolve",
+    "messagebus",
+];
+
+fn login(text: &str) -> Result<(), (String, String)> {
+    check_label("'user'", text, 31)?;
+    if SYSTEM_ACCOUNTS.contains(&text) || text.starts_with(|c: char| c.is_ascii_digit()) {
+        let message = format!(
+            "'{text}' cannot be the login: the system has that account, or no such can be made"
+        );
+        return Err((message, "leave `user` away; it is then 'lab'".into()));
+    }
+    Ok(())
 }
 
 fn kubernetes_version(text: &str) -> Result<(), (String, String)> {

@@ -11,6 +11,8 @@ pub struct Mark {
     pub node: Option<String>,
     /// Hash of the definition it was made from.
     pub hash: String,
+    /// Hash of what its disk was made from, on domains.
+    pub disk: String,
 }
 
 /// A domain as found.
@@ -54,7 +56,7 @@ pub struct FoundPool {
     pub uuid: Uuid,
     /// True while it is started.
     pub active: bool,
-    /// Names of its volumes; empty while it is not started.
+    /// Names of its completed volumes; empty while it is not started.
     pub volumes: Vec<String>,
     /// Directory of its volumes.
     pub path: Option<String>,
@@ -69,4 +71,14 @@ pub struct Inventory {
     pub networks: Vec<FoundNetwork>,
     /// Storage pools.
     pub pools: Vec<FoundPool>,
+}
+
+impl FoundDomain {
+    /// The node of lab `lab` that this domain is, if it is one. A copy of a node's domain carries
+    /// the node's metadata, too, but not its id; it is somebody else's.
+    pub fn node_of(&self, lab: Uuid) -> Option<&str> {
+        let mark = self.mark.as_ref().filter(|mark| mark.lab == lab)?;
+        let node = mark.node.as_deref()?;
+        (self.uuid == super::name::object_id(lab, "domain", node)).then_some(node)
+    }
 }

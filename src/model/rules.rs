@@ -1,7 +1,7 @@
 //! The rules between fields of one topology: clashes, capacity, quorum. No IO: what must be
 //! compared with the computer itself is checked by the engine.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
@@ -76,7 +76,8 @@ fn names(lab: &Draft, problems: &mut Vec<Problem>) {
 /// False when the network has too few addresses for the nodes.
 fn addresses(lab: &mut Draft, problems: &mut Vec<Problem>) -> bool {
     let (cidr, gateway) = (lab.network.cidr, lab.network.gateway);
-    let capacity = cidr.hosts().count().saturating_sub(1);
+    // All addresses but the network's own, the gateway's and the broadcast.
+    let capacity = (1usize << (32 - cidr.prefix_len())).saturating_sub(3);
     if lab.drafts.len() > capacity {
         problems.push(
             Problem::error(
@@ -92,20 +93,19 @@ fn addresses(lab: &mut Draft, problems: &mut Vec<Problem>) -> bool {
         );
         return false;
     }
-    let mut taken: Vec<Ipv4Addr> =
+    let mut taken: HashSet<Ipv4Addr> =
         lab.drafts.iter().filter(|d| d.has_address).map(|d| d.node.address).collect();
     taken.extend(lab.vips.iter().map(|vip| vip.address));
     let range = lab.network.dhcp;
-    let mut free = cidr
-        .hosts()
-        .skip(10)
-        .chain(cidr.hosts().skip(1).take(9))
-        .filter(|a| !taken.contains(a) && !range.is_some_and(|(x, y)| (x..=y).contains(a)))
-        .collect::<Vec<_>>()
-        .into_iter();
+    let (first, last) = (u32::from(cidr.network()), u32::from(cidr.broadcast()));
+    let hosts = (first.saturating_add(11)..last).chain(first.saturating_add(2)..last);
+    let mut free = hosts
+        .map(Ipv4Addr::from)
+        .filter(|a| !taken.contains(a) && !range.is_some_and(|(x, y)| (x..=y).contains(a)));
+    let mut given = HashSet::new();
     for draft in &mut lab.drafts {
         if !draft.has_address {
-            match free.next() {
+            match free.find(|address| given.insert(*address)) {
                 Some(address) => draft.node.address = address,
                 None => problems.push(
                     Problem::error(
@@ -281,7 +281,7 @@ fn networks(lab: &Draft, problems: &mut Vec<Problem>) {
             }
         }
     }
-    let services = k.service_cidr.hosts().count();
+    let services = (1usize << (32 - k.service_cidr.prefix_len())).saturating_sub(2);
     if services < 10 {
         problems.push(
             Problem::error(

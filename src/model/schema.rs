@@ -32,6 +32,8 @@ pub struct Field {
 pub enum Kind {
     /// An RFC 1123 label of at most so many characters.
     Label(usize),
+    /// A login name.
+    Login,
     /// A dotted domain name.
     Domain,
     /// A whole number in a range.
@@ -186,7 +188,7 @@ const KUBERNETES: Table = Table {
 const SSH: Table = Table {
     name: "ssh",
     fields: &[
-        may("user", Kind::Label(31), "Login name on the nodes. Default: lab"),
+        may("user", Kind::Login, "Login name on the nodes. Default: lab"),
         may(
             "authorized_keys",
             Kind::List(&Kind::PublicKey),
@@ -243,6 +245,8 @@ fn kind_schema(kind: &Kind) -> Json {
     match kind {
         Kind::Label(max) => json!({"type": "string", "maxLength": max,
             "pattern": "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"}),
+        Kind::Login => json!({"type": "string", "maxLength": 31,
+            "pattern": "^[a-z][-a-z0-9]*$"}),
         Kind::Domain => json!({"type": "string", "pattern": "^[a-z0-9][-a-z0-9.]*$"}),
         Kind::Integer(min, max) => json!({"type": "integer", "minimum": min, "maximum": max}),
         Kind::Size => json!({"type": "string",

@@ -40,6 +40,7 @@ impl Version {
     pub fn capabilities(self) -> Capabilities {
         Capabilities {
             kubelet_needs_dockershim_flags: self.minor < 24,
+            insecure_ports: self.minor < 23,
             kubelet_seccomp_default: self.minor >= 25,
             deny_service_external_ips: self.minor >= 21,
         }
@@ -63,6 +64,9 @@ impl Serialize for Version {
 pub struct Capabilities {
     /// Before 1.24 the kubelet defaults to dockershim and must be told to use CRI and CNI.
     pub kubelet_needs_dockershim_flags: bool,
+    /// Before 1.23 controller manager and scheduler also serve plain HTTP to everybody, unless told
+    /// not to.
+    pub insecure_ports: bool,
     /// `seccompDefault` is on by default in the configuration API from 1.25.
     pub kubelet_seccomp_default: bool,
     /// The admission plugin `DenyServiceExternalIPs` (CIS 1.2.3).

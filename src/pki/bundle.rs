@@ -75,7 +75,8 @@ impl Bundle {
                 continue;
             }
             let pair = self.authority(spec.issuer)?.issue(spec, now, LEAF_DAYS)?;
-            self.insert(&spec.entry, pair, &fingerprint(spec), now + Duration::days(LEAF_DAYS));
+            let made_from = self.fingerprint(spec);
+            self.insert(&spec.entry, pair, &made_from, now + Duration::days(LEAF_DAYS));
             made.push(spec.entry.clone());
         }
         if !self.entries.contains_key(SERVICE_ACCOUNT) {
@@ -102,8 +103,16 @@ impl Bundle {
     fn fits(&self, spec: &LeafSpec, now: OffsetDateTime) -> bool {
         let soon = (now + Duration::days(30)).unix_timestamp();
         self.entries.get(&spec.entry).is_some_and(|entry| {
-            entry.made.spec == fingerprint(spec) && entry.made.not_after > soon
+            entry.made.spec == self.fingerprint(spec) && entry.made.not_after > soon
         })
+    }
+
+    /// What a leaf is made from: its specification, and the authority that signs it.
+    fn fingerprint(&self, spec: &LeafSpec) -> String {
+        let mut hash = Sha256::new();
+        hash.update(serde_json::to_string(spec).unwrap_or_default());
+        hash.update(self.ca(spec.issuer).unwrap_or_default());
+        crate::model::name::hex(&hash.finalize())
     }
 
     /// The authority that can sign.
@@ -175,9 +184,4 @@ pub fn super_admin(bundle: &Bundle, now: OffsetDateTime) -> Result<Pair, PkiErro
         return bundle.pair_named("super-admin").cloned();
     }
     bundle.authority(Issuer::Kubernetes)?.issue(&super_admin_spec(), now, 1)
-}
-
-fn fingerprint(spec: &LeafSpec) -> String {
-    let text = serde_json::to_string(spec).unwrap_or_default();
-    crate::model::name::hex(&Sha256::digest(text.as_bytes()))
 }

@@ -14,6 +14,8 @@ pub enum ChangeKind {
     UpdateLive,
     /// Something is stopped, changed and started again; its data stays.
     Restart,
+    /// Something is taken away and made anew; its data is lost.
+    Replace,
     /// Something is taken away.
     Remove,
     /// A stage runs on a node.
@@ -54,7 +56,7 @@ impl Change {
 
     /// True when data is lost by it.
     pub fn is_destructive(&self) -> bool {
-        self.kind == ChangeKind::Remove
+        matches!(self.kind, ChangeKind::Remove | ChangeKind::Replace)
     }
 
     /// The sign before it in a list.
@@ -64,6 +66,7 @@ impl Change {
             ChangeKind::Start | ChangeKind::RunStage => ">",
             ChangeKind::UpdateLive => "~",
             ChangeKind::Restart => "!",
+            ChangeKind::Replace => "-/+",
             ChangeKind::Remove => "-",
         }
     }
@@ -76,6 +79,7 @@ impl std::fmt::Display for Change {
             ChangeKind::Start => "start",
             ChangeKind::UpdateLive => "update",
             ChangeKind::Restart => "redefine and restart",
+            ChangeKind::Replace => "replace",
             ChangeKind::Remove => "remove",
             ChangeKind::RunStage => "run",
         };

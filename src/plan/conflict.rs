@@ -33,7 +33,7 @@ pub fn conflicts(
 ) -> Vec<Conflict> {
     let foreign = |mark: &Option<Mark>| mark.as_ref().is_none_or(|mark| mark.lab != lab.id);
     let mut found = Vec::new();
-    for domain in inventory.domains.iter().filter(|domain| foreign(&domain.mark)) {
+    for domain in inventory.domains.iter().filter(|domain| domain.node_of(lab.id).is_none()) {
         if desired.domains.iter().any(|ours| ours.name == domain.name || ours.uuid == domain.uuid) {
             found.push(Conflict {
                 message: format!("a domain '{}' exists that this lab did not make", domain.name),

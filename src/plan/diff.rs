@@ -78,19 +78,14 @@ pub fn diff(desired: &Desired, observed: &Observed) -> Vec<Change> {
 
 /// Domains of ours whose node the topology no longer has.
 fn removals(desired: &Desired, observed: &Observed, changes: &mut Vec<Change>) {
-    for found in ours(desired.lab, &observed.inventory) {
+    for found in &observed.inventory.domains {
+        let Some(node) = found.node_of(desired.lab) else { continue };
         if desired.domains.iter().any(|domain| domain.uuid == found.uuid) {
             continue;
         }
-        let node = found.mark.as_ref().and_then(|mark| mark.node.clone()).unwrap_or_default();
         let why = "the topology no longer has this node; its disk goes, too";
-        changes.push(Change::of_node(ChangeKind::Remove, "domain", &found.name, &node, why));
+        changes.push(Change::of_node(ChangeKind::Remove, "domain", &found.name, node, why));
     }
-}
-
-fn ours(lab: Uuid, inventory: &Inventory) -> impl Iterator<Item = &FoundDomain> {
-    let is_ours = move |d: &&FoundDomain| d.mark.as_ref().is_some_and(|mark| mark.lab == lab);
-    inventory.domains.iter().filter(is_ours)
 }
 
 fn network(desired: &Desired, observed: &Observed, changes: &mut Vec<Change>) {
@@ -113,6 +108,10 @@ fn domain_change(domain: &DomainSpec, observed: &Observed) -> Option<Change> {
     let found = observed.inventory.domains.iter().find(|found| found.uuid == domain.uuid);
     let (kind, why) = match found {
         None => (ChangeKind::Create, ""),
+        Some(found) if found.mark.as_ref().is_some_and(|mark| mark.disk != domain.disk) => (
+            ChangeKind::Replace,
+            "image, disk, address, login or user-data changed; its data is lost",
+        ),
         Some(found) if found.mark.as_ref().is_none_or(|mark| mark.hash != domain.hash) => {
             (ChangeKind::Restart, "its definition changed; the disk stays")
         }
@@ -124,6 +123,20 @@ fn domain_change(domain: &DomainSpec, observed: &Observed) -> Option<Change> {
 
 fn stages(desired: &Desired, observed: &Observed, changes: &mut Vec<Change>) {
     for goal in &desired.stages {
+        let replaced = changes.iter().any(|change| {
+            change.kind == ChangeKind::Replace && change.node.as_ref() == Some(&goal.node)
+        });
+        if replaced {
+            let why = "the node is made anew";
+            changes.push(Change::of_node(
+                ChangeKind::RunStage,
+                "stage",
+                &goal.stage,
+                &goal.node,
+                why,
+            ));
+            continue;
+        }
         let marker = observed.markers.get(&goal.node).map(|markers| markers.get(&goal.stage));
         let why = match marker {
             Some(Some(fingerprint)) if *fingerprint == goal.fingerprint => continue,

@@ -19,6 +19,8 @@ pub struct DomainSpec {
     pub xml: String,
     /// Hex sha256 of the document without the hash itself, kept in its metadata.
     pub hash: String,
+    /// Hex sha256 of what the disk and its first boot are made from.
+    pub disk: String,
 }
 
 #[derive(Serialize)]
@@ -26,11 +28,13 @@ struct Data<'a> {
     lab: &'a Lab,
     node: &'a Node,
     hash: &'a str,
+    disk_hash: &'a str,
     domain_type: &'a str,
     cpu_mode: &'a str,
     kernel: Option<&'a str>,
     initrd: Option<&'a str>,
-    pool: String,
+    pool: &'a str,
+    backing: &'a str,
     overlay: String,
     seed: String,
     artifacts: Option<&'a str>,
@@ -40,6 +44,10 @@ struct Data<'a> {
 /// Paths on the libvirt host that a domain refers to besides its own volumes.
 #[derive(Clone, Debug)]
 pub struct Placement {
+    /// Directory of the lab's pool.
+    pub pool: String,
+    /// The base image under the node's disk.
+    pub backing: String,
     /// Kernel and initrd for direct boot.
     pub boot: Option<(String, String)>,
     /// The artifact disk.
@@ -61,15 +69,18 @@ pub fn domain(
 ) -> Result<DomainSpec, RenderError> {
     use crate::model::platform::Acceleration;
     let kvm = platform.acceleration == Acceleration::Kvm;
+    let disk = disk_hash(lab, node);
     let mut data = Data {
         lab,
         node,
         hash: "",
+        disk_hash: &disk,
         domain_type: platform.acceleration.domain_type(),
         cpu_mode: if kvm { "host-passthrough" } else { "maximum" },
         kernel: placement.boot.as_ref().map(|(kernel, _)| kernel.as_str()),
         initrd: placement.boot.as_ref().map(|(_, initrd)| initrd.as_str()),
-        pool: lab.pool(),
+        pool: &placement.pool,
+        backing: &placement.backing,
         overlay: super::volume::overlay_name(node),
         seed: super::volume::seed_name(node),
         artifacts: placement.artifacts.as_deref(),
@@ -80,5 +91,30 @@ pub fn domain(
     data.hash = &hash;
     let xml = templates.render(template, &data)?;
     let (name, uuid) = (node.domain.clone(), node.uuid);
-    Ok(DomainSpec { node: node.name.clone(), name, uuid, xml, hash: hash.clone() })
+    Ok(DomainSpec {
+        node: node.name.clone(),
+        name,
+        uuid,
+        xml,
+        hash: hash.clone(),
+        disk: disk.clone(),
+    })
+}
+
+/// Everything that is written once, at first boot, and cannot be changed on a running node: another
+/// image, size, address, login or user-data means another disk.
+fn disk_hash(lab: &Lab, node: &Node) -> String {
+    let parts = serde_json::json!([
+        node.os,
+        node.disk_bytes,
+        node.address,
+        node.fqdn,
+        node.mac,
+        node.user_data,
+        lab.network.cidr,
+        lab.network.gateway,
+        lab.domain,
+        lab.ssh,
+    ]);
+    super::volume::sha256(&parts.to_string())
 }

@@ -47,6 +47,14 @@ pub fn checks(lab: &Lab) -> Vec<Check> {
             all.push(active(node, unit));
         }
         all.push(check(
+            "no-open-ports",
+            node,
+            "controller manager and scheduler serve this node alone",
+            "open=$(ss -Hltn | awk '{print $4}' | grep -E ':(10251|10252|10257|10259)$' | grep -v '^127.0.0.1:' || true)\n\
+             echo \"$open\"\ntest -z \"$open\"",
+            "--bind-address and --port of kube-controller-manager and kube-scheduler",
+        ));
+        all.push(check(
             "anonymous-refused",
             node,
             "the API refuses requests without a credential",

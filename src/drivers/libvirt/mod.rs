@@ -5,6 +5,7 @@ mod storage;
 mod update;
 
 use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 use virt::connect::Connect;
@@ -48,6 +49,13 @@ impl Libvirt {
             failed(format!("connect to libvirt at {uri}"))(error).hint(known)
         })?;
         Ok(Self { connect, uri: uri.into(), pools: Mutex::new(()) })
+    }
+
+    /// True when guests of this libvirt can use KVM.
+    pub fn offers_kvm(&self) -> bool {
+        let found =
+            self.connect.domain_capabilities(None, Some("x86_64"), Some("q35"), Some("kvm"), 0);
+        found.is_ok()
     }
 
     fn is_test(&self) -> bool {
@@ -101,12 +109,6 @@ impl Hypervisor for Libvirt {
         storage::ensure_volume(self, volume, content)
     }
 
-    fn volume_path(&self, pool: &str, volume: &str) -> Result<String> {
-        storage::volume(self, pool, volume)
-            .and_then(|volume| volume.path())
-            .map_err(failed(format!("find volume {volume} in pool {pool}")))
-    }
-
     fn ensure_network(&self, network: &NetworkSpec) -> Result<()> {
         let name = &network.name;
         let found = self.connect.lookup_network_by_name(name).ok();
@@ -114,13 +116,14 @@ impl Hypervisor for Libvirt {
         self.refuse_foreign("network", name, found, network.uuid)?;
         let live = self.find_network(network.uuid).filter(|n| n.is_active().unwrap_or(false));
         let before = live.as_ref().and_then(|network| network.xml_desc(0).ok());
+        // The definition carries the new hash, so it comes last: half an update is done again.
+        if let (Some(live), Some(before)) = (live, before) {
+            update::live(&live, &before, &network.xml)?;
+        }
         let defined = self
             .connect
             .define_network_xml(&network.xml)
             .map_err(failed(format!("define network '{name}'")))?;
-        if let (Some(live), Some(before)) = (live, before) {
-            update::live(&live, &before, &network.xml)?;
-        }
         if !defined.is_active().unwrap_or(false) {
             defined.create().map_err(|error| {
                 failed(format!("start network '{name}'"))(error)
@@ -159,6 +162,18 @@ impl Hypervisor for Libvirt {
             }
             _ => Ok(()),
         }
+    }
+
+    fn shut_down_domain(&self, uuid: Uuid, patience: Duration) -> Result<()> {
+        let deadline = Instant::now() + patience;
+        if let Some(domain) = self.domain(uuid) {
+            // A guest that cannot hear the request is stopped below.
+            let _ = domain.shutdown();
+            while domain.is_active().unwrap_or(false) && Instant::now() < deadline {
+                std::thread::sleep(Duration::from_millis(250));
+            }
+        }
+        self.stop_domain(uuid)
     }
 
     fn remove_domain(&self, uuid: Uuid) -> Result<()> {

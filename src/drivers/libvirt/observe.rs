@@ -9,6 +9,7 @@ use uuid::Uuid;
 use virt::connect::Connect;
 
 use super::failed;
+use super::storage::DONE;
 use crate::drivers::hypervisor::{HypervisorError, Result};
 use crate::model::inventory::{FoundDomain, FoundNetwork, FoundPool, Inventory, Mark};
 
@@ -47,11 +48,16 @@ pub(super) fn inventory(connect: &Connect) -> Result<Inventory> {
             name: pool.name().unwrap_or_default(),
             uuid: uuid(&pool.uuid_string().unwrap_or_default()),
             active: pool.is_active().unwrap_or(false),
-            volumes: pool.list_volumes().unwrap_or_default(),
+            volumes: complete(&pool.list_volumes().unwrap_or_default()),
             path,
         });
     }
     Ok(found)
+}
+
+/// Names of the volumes that were completed: a half-made one is as good as none.
+fn complete(names: &[String]) -> Vec<String> {
+    names.iter().filter_map(|name| name.strip_suffix(DONE)).map(str::to_owned).collect()
 }
 
 fn uuid(text: &str) -> Uuid {
@@ -102,8 +108,8 @@ fn element(tag: &BytesStart<'_>, parsed: &mut Parsed) {
     match tag.name().as_ref() {
         "lab:object" => {
             if let (Some(lab), Some(hash)) = (get("lab"), get("hash")) {
-                let node = get("node");
-                parsed.mark = Uuid::parse_str(&lab).ok().map(|lab| Mark { lab, node, hash });
+                let (node, disk) = (get("node"), get("disk").unwrap_or_default());
+                parsed.mark = Uuid::parse_str(&lab).ok().map(|lab| Mark { lab, node, hash, disk });
             }
         }
         "mac" => parsed.macs.extend(get("address").map(|mac| mac.to_ascii_lowercase())),

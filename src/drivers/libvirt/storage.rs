@@ -13,8 +13,8 @@ use crate::drivers::hypervisor::{Content, HypervisorError, Result};
 use crate::render::{PoolSpec, VolumeSpec};
 
 const CHUNK: usize = 1 << 20;
-/// libvirt cannot rename a volume, so an empty one beside it says that the filling was completed.
-const DONE: &str = ".done";
+/// libvirt cannot rename a volume, so an empty one beside it says that it was completed.
+pub(super) const DONE: &str = ".done";
 
 fn lock(libvirt: &Libvirt) -> std::sync::MutexGuard<'_, ()> {
     libvirt.pools.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
@@ -61,17 +61,16 @@ pub(super) fn ensure_volume(libvirt: &Libvirt, spec: &VolumeSpec, content: &Cont
     let _guard = lock(libvirt);
     let pool = pool(libvirt, &spec.pool)?;
     let done = format!("{}{DONE}", spec.name);
-    let filled =
-        matches!(content, Content::Nothing) || pool.lookup_storage_vol_by_name(&done).is_ok();
+    let complete = pool.lookup_storage_vol_by_name(&done).is_ok();
     if let Ok(old) = pool.lookup_storage_vol_by_name(&spec.name) {
-        if filled {
+        if complete {
             return Ok(());
         }
         old.delete(0).map_err(failed(doing.clone()))?;
     }
     let volume = StorageVol::create_xml(&pool, &spec.xml, 0).map_err(failed(doing.clone()))?;
     let filled = match content {
-        Content::Nothing => return Ok(()),
+        Content::Nothing => Ok(()),
         // The test driver has no uploads.
         _ if libvirt.is_test() => Ok(()),
         Content::Bytes(bytes) => upload(libvirt, &volume, &mut Cursor::new(bytes), bytes.len()),
@@ -136,6 +135,14 @@ pub(super) fn remove_pool(libvirt: &Libvirt, uuid: Uuid) -> Result<()> {
         // Its volumes can only be deleted while it runs.
         let _ = pool.create(0);
     }
+    let names = pool.list_volumes().unwrap_or_default();
+    if let Some(foreign) = names.iter().find(|name| !is_ours(name)) {
+        return Err(HypervisorError::new(
+            doing("empty"),
+            format!("it holds '{foreign}', which lab did not make"),
+        )
+        .hint("move that file away, then `lab down` again"));
+    }
     for volume in pool.list_all_volumes(0).unwrap_or_default() {
         volume.delete(0).map_err(failed(doing("empty")))?;
     }
@@ -147,4 +154,12 @@ pub(super) fn remove_pool(libvirt: &Libvirt, uuid: Uuid) -> Result<()> {
         let _ = pool.delete(0);
     }
     pool.undefine().map_err(failed(doing("undefine")))
+}
+
+/// Names that lab gives to volumes: disks, seeds, kernels, the artifact disk, and their marks.
+fn is_ours(name: &str) -> bool {
+    let name = name.trim_end_matches(DONE);
+    name.ends_with("-seed.img")
+        || (name.starts_with("artifacts-") && name.ends_with(".img"))
+        || [".qcow2", ".vmlinuz", ".initrd"].iter().any(|suffix| name.ends_with(suffix))
 }

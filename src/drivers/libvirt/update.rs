@@ -13,11 +13,39 @@ use crate::drivers::hypervisor::{HypervisorError, Result};
 struct Hosts {
     dhcp: Vec<String>,
     dns: Vec<String>,
+    /// What cannot change while the network runs: element and value.
+    frame: Vec<(&'static str, String)>,
 }
+
+fn first_difference(
+    old: &[(&'static str, String)],
+    new: &[(&'static str, String)],
+) -> &'static str {
+    let pair = new
+        .iter()
+        .find(|pair| !old.contains(pair))
+        .or_else(|| old.iter().find(|pair| !new.contains(pair)));
+    pair.map_or("definition", |(name, _)| name)
+}
+
+/// Parts of a network document that only a restart changes.
+const FRAME: &[(&str, &[&str], &str)] = &[
+    ("domain", &["name"], "domain"),
+    ("bridge", &["name"], "bridge"),
+    ("ip", &["address", "netmask"], "cidr"),
+    ("range", &["start", "end"], "dhcp range"),
+];
 
 /// Brings the running network from the document `before` to the document `after`.
 pub(super) fn live(network: &Network, before: &str, after: &str) -> Result<()> {
     let (old, new) = (hosts(before)?, hosts(after)?);
+    if old.frame != new.frame {
+        return Err(HypervisorError::new(
+            "change the running network",
+            format!("its {} cannot change while guests use it", first_difference(&old.frame, &new.frame)),
+        )
+        .hint("`lab down`, then `lab up`; nodes, their records and floating addresses can change at any time"));
+    }
     let sections = [
         (virt::sys::VIR_NETWORK_SECTION_IP_DHCP_HOST, &old.dhcp, &new.dhcp),
         (virt::sys::VIR_NETWORK_SECTION_DNS_HOST, &old.dns, &new.dns),
@@ -61,6 +89,16 @@ fn hosts(xml: &str) -> Result<Hosts> {
                         get("name"),
                         get("ip")
                     ));
+                }
+            }
+            Event::Start(tag) | Event::Empty(tag)
+                if FRAME.iter().any(|(name, ..)| *name == tag.name().as_ref()) =>
+            {
+                for (_, keys, what) in
+                    FRAME.iter().filter(|(name, ..)| *name == tag.name().as_ref())
+                {
+                    let values = keys.iter().filter_map(|key| super::observe::attribute(&tag, key));
+                    found.frame.push((what, values.collect::<Vec<_>>().join(" ")));
                 }
             }
             Event::Start(tag) => in_hostname = tag.name().as_ref() == "hostname",

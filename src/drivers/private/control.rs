@@ -7,7 +7,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::os::fd::AsFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::fcntl::{Flock, FlockArg};
 use rustix::net::{
@@ -33,14 +33,43 @@ pub fn ping(socket: &Path) -> Option<String> {
     Some(answer.trim().to_owned())
 }
 
+/// How long an engine may take to end when asked.
+const STOP: Duration = Duration::from_secs(20);
+
+/// True while the supervisor that keeps `alive` locked lives.
+pub(super) fn is_alive(alive: &Path) -> bool {
+    let Ok(file) = std::fs::File::open(alive) else { return false };
+    Flock::lock(file, FlockArg::LockSharedNonblock).is_err()
+}
+
 /// Ends the engine and waits until its processes are gone. `alive` is the file that the
-/// supervisor keeps locked while it lives.
-pub(super) fn stop(socket: &Path, alive: &Path) {
+/// supervisor keeps locked while it lives; it names the first process inside, which is ended
+/// from outside when the socket is gone or nobody answers.
+pub(super) fn stop(socket: &Path, alive: &Path, lab: &str) {
     if let Ok(mut stream) = request(socket, "stop") {
         let _ = stream.read_to_end(&mut Vec::new());
     }
-    if let Ok(file) = std::fs::File::open(alive) {
-        let _ = Flock::lock(file, FlockArg::LockShared);
+    let deadline = Instant::now() + STOP;
+    let mut ended = false;
+    while is_alive(alive) && Instant::now() < deadline {
+        if !ended && deadline.saturating_duration_since(Instant::now()) < STOP - CONNECT {
+            ended = true;
+            end_first_process(alive, lab);
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Ends the first process of the namespace, after making sure that it is this engine's.
+fn end_first_process(alive: &Path, lab: &str) {
+    let pid = std::fs::read_to_string(alive).ok().and_then(|text| text.trim().parse::<i32>().ok());
+    let Some(pid) = pid.filter(|pid| *pid > 1) else { return };
+    let command = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    if command.contains("engine-init") && command.contains(lab) {
+        let _ = nix::sys::signal::kill(
+            nix::unistd::Pid::from_raw(pid),
+            nix::sys::signal::Signal::SIGKILL,
+        );
     }
 }
 

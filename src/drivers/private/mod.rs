@@ -85,6 +85,13 @@ impl PrivateEngine {
             store::make_dir(&path)
                 .map_err(|error| HypervisorError::new(doing, error.to_string()))?;
         }
+        if control::is_alive(&self.dir.join(supervisor::ALIVE)) {
+            return Err(HypervisorError::new(
+                doing,
+                format!("it runs, but does not answer at {}", self.run.display()),
+            )
+            .hint("`lab down` ends it; its guests go, too"));
+        }
         // Whatever is left of an engine that died holds nothing: its processes went with it.
         let _ = std::fs::remove_dir_all(&self.run);
         store::make_dir(&self.run)
@@ -126,7 +133,11 @@ impl PrivateEngine {
     /// # Errors
     /// When its files cannot be removed.
     pub fn remove(&self) -> Result<()> {
-        control::stop(&self.control_socket(), &self.dir.join(supervisor::ALIVE));
+        control::stop(
+            &self.control_socket(),
+            &self.dir.join(supervisor::ALIVE),
+            &self.lab.to_string(),
+        );
         for path in [&self.run, &self.dir] {
             match std::fs::remove_dir_all(path) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {

@@ -68,14 +68,17 @@ fn supervise(arguments: &[String]) -> io::Result<()> {
         fs::write(dir.join("etc").join(name), text)?;
     }
     // Held until every process inside is gone: whoever stops the engine waits for this lock.
-    let alive = File::create(dir.join(ALIVE))?;
-    let _alive = Flock::lock(alive, FlockArg::LockExclusive).map_err(|(_, error)| error)?;
+    let alive = File::options().create(true).truncate(false).write(true).open(dir.join(ALIVE))?;
+    let mut alive = Flock::lock(alive, FlockArg::LockExclusiveNonblock)
+        .map_err(|(_, error)| io::Error::other(format!("another supervisor runs: {error}")))?;
     namespace::enter()?;
     namespace::cover(&dir, &run, hide_kvm)?;
     // The child is the first process of the new process namespace. It inherits standard output,
     // on which it says that it is ready.
     let mut child =
         Command::new(program).arg("engine-init").arg(&dir).arg(lab).stdin(Stdio::null()).spawn()?;
+    alive.set_len(0)?;
+    writeln!(alive, "{}", child.id())?;
     child.wait().map(drop)
 }
 

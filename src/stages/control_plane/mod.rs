@@ -26,7 +26,6 @@ struct Data<'a> {
     ciphers: &'a str,
     etcd_servers: Vec<String>,
     capabilities: Capabilities,
-    api_servers: usize,
 }
 
 const BINARIES: &[&str] =
@@ -51,7 +50,6 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
             .map(|member| format!("https://{}:2379", member.address))
             .collect(),
         capabilities: context.platform.version.capabilities(),
-        api_servers: lab.with_role(Role::ControlPlane).count(),
     };
     let units =
         ["kube-apiserver.service", "kube-controller-manager.service", "kube-scheduler.service"];

@@ -56,7 +56,7 @@ fn steps(context: &Context<'_>, _node: &Node) -> Result<Vec<Step>, StageError> {
         steps.push(Step::Unit { name: "opt-lab.mount".into() });
     }
     steps.push(Step::Wait {
-        title: "the clock is within a day of the certificates".into(),
+        title: "the clock is later than any certificate's first day".into(),
         probe: "test \"$(date +%s)\" -gt 1700000000".into(),
         timeout: 30,
         hint: "timedatectl".into(),

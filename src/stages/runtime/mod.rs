@@ -43,10 +43,11 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
         Step::Run {
             title: "import the image archives that are at hand".into(),
             unless: None,
-            script: "for archive in /usr/share/lab/images/*.tar /opt/lab/images/*.tar; do\n  \
+            // Named, so that another archive is another stage.
+            script: archives_of(context)
+                + "for archive in /usr/share/lab/images/*.tar /opt/lab/images/*.tar; do\n  \
                      test -e \"$archive\" || continue\n  \
-                     ctr --namespace k8s.io images import \"$archive\" >/dev/null\ndone\n"
-                .into(),
+                     ctr --namespace k8s.io images import \"$archive\" >/dev/null\ndone\n",
         },
         Step::Run {
             title: format!("have the sandbox image {SANDBOX_IMAGE}"),
@@ -60,4 +61,14 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
         },
     ]);
     Ok(steps)
+}
+
+/// The archives on the artifact disk, as a comment: their names, and the disk they are on.
+fn archives_of(context: &Context<'_>) -> String {
+    let artifacts = &context.platform.artifacts;
+    if artifacts.images.is_empty() {
+        return String::new();
+    }
+    let names: Vec<&str> = artifacts.images.iter().map(String::as_str).collect();
+    format!("# {} of disk {}\n", names.join(" "), artifacts.digest)
 }

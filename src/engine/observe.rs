@@ -1,0 +1,50 @@
+//! Looking at nodes: how far their stages got.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::error::EngineError;
+use super::session::{Reach, Session};
+use crate::drivers::guest::Guest;
+use crate::model::inventory::Inventory;
+use crate::stages::marker;
+
+/// Patience with nodes when only looking.
+pub(super) const GLANCE: Duration = Duration::from_secs(8);
+
+/// Reads the markers of all nodes that run, side by side. Nodes that do not answer within
+/// [`GLANCE`] are left out.
+pub(super) async fn markers(
+    session: &Session,
+    inventory: &Inventory,
+    reach: &Reach,
+) -> BTreeMap<String, BTreeMap<String, String>> {
+    let mut asked = tokio::task::JoinSet::new();
+    for node in &session.lab.nodes {
+        if inventory.domains.iter().any(|domain| domain.uuid == node.uuid && domain.active) {
+            let (name, guest) = (node.name.clone(), reach(node));
+            asked.spawn(async move {
+                let read = tokio::time::timeout(GLANCE, read_markers(&*guest)).await;
+                (name, read.ok().and_then(Result::ok))
+            });
+        }
+    }
+    let mut found = BTreeMap::new();
+    while let Some(answer) = asked.join_next().await {
+        if let Ok((name, Some(markers))) = answer {
+            found.insert(name, markers);
+        }
+    }
+    found
+}
+
+/// Reads one node's markers, however long its guest's patience is.
+///
+/// # Errors
+/// When the node does not let us in.
+pub(super) async fn read_markers(
+    guest: &dyn Guest,
+) -> Result<BTreeMap<String, String>, EngineError> {
+    let output = guest.run(marker::READ).await?;
+    Ok(marker::parse(&String::from_utf8_lossy(&output.stdout)))
+}

@@ -1,0 +1,224 @@
+//! Carrying a plan out: what the lab shares in order, then one lane per node.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
+use super::error::EngineError;
+use super::event::{Event, Events, Failure};
+use super::lanes::{self, Board, Job};
+use super::prepared::Prepared;
+use super::session::{Reach, Session};
+use super::up::{Outcome, Stop};
+use super::{observe, provision, steps};
+use crate::drivers::guest::Guest;
+use crate::drivers::hypervisor::Hypervisor;
+use crate::model::Node;
+use crate::plan::{Change, Desired};
+use crate::stages::{fingerprint, stage};
+
+/// Makes what is the whole lab's, in order.
+///
+/// # Errors
+/// The first change that cannot be made.
+pub(super) async fn shared_changes(
+    session: &Session,
+    prepared: &Prepared,
+    desired: &Desired,
+    hypervisor: &Arc<dyn Hypervisor>,
+    changes: &[Change],
+    events: &Events,
+) -> Result<(), EngineError> {
+    // The disk is made on this computer, also where libvirt reads it from here.
+    if prepared.platform.artifact_volume().is_some() && prepared.found.is_some() {
+        provision::artifact_disk(session, prepared)?;
+    }
+    let of_lab = |change: &&Change| change.node.is_none() || change.is_destructive();
+    for change in changes.iter().filter(of_lab) {
+        let task = format!("{} {}", change.object, change.name);
+        let work = provision::shared(session, prepared, desired, hypervisor, change);
+        events.timed(None, &task, work).await?;
+    }
+    Ok(())
+}
+
+/// A run in progress.
+pub(super) struct Run {
+    pub(super) session: Arc<Session>,
+    pub(super) prepared: Prepared,
+    pub(super) desired: Desired,
+    pub(super) hypervisor: Arc<dyn Hypervisor>,
+    pub(super) reach: Reach,
+    pub(super) stop: Stop,
+    pub(super) events: Events,
+    pub(super) changes: Vec<Change>,
+    /// Nodes whose markers were read before the plan was made.
+    pub(super) known: BTreeSet<String>,
+    pub(super) boots: Semaphore,
+    pub(super) board: Arc<Board>,
+}
+
+impl Run {
+    /// Walks all lanes to their ends.
+    pub(super) async fn lanes(mut self: Arc<Self>) -> Result<Outcome, EngineError> {
+        let jobs = self.jobs()?;
+        if let Some(run) = Arc::get_mut(&mut self) {
+            run.board = Board::new(&jobs);
+        }
+        let mut lanes = tokio::task::JoinSet::new();
+        for node in &self.session.lab.nodes {
+            let own: Vec<Job> = jobs.iter().filter(|job| job.node == node.name).cloned().collect();
+            let (run, node) = (Arc::clone(&self), node.clone());
+            lanes.spawn(async move { run.lane(&node, own).await });
+        }
+        let mut failures = Vec::new();
+        while let Some(lane) = lanes.join_next().await {
+            match lane {
+                Ok(found) => failures.extend(found),
+                Err(error) => return Err(EngineError::new(format!("run a lane: {error}"))),
+            }
+        }
+        Ok(match (self.stop.requested(), failures.is_empty()) {
+            (true, _) => Outcome::Stopped,
+            (false, true) => Outcome::Done(self.changes.clone()),
+            (false, false) => Outcome::Failed(failures),
+        })
+    }
+
+    fn jobs(&self) -> Result<Vec<Job>, EngineError> {
+        let mut jobs = Vec::new();
+        for change in self.changes.iter().filter(|change| change.object == "stage") {
+            let node = change.node.as_deref().and_then(|name| self.session.lab.node(name));
+            if let (Some(stage), Some(node)) = (stage(&change.name), node) {
+                let steps = self.prepared.steps(&self.session, stage, node)?;
+                jobs.push(Job { stage: stage.name, node: node.name.clone(), steps });
+            }
+        }
+        Ok(jobs)
+    }
+
+    async fn lane(&self, node: &Node, jobs: Vec<Job>) -> Vec<Failure> {
+        let (task, ready) = match self.boot(node, !jobs.is_empty()).await {
+            Ok(()) => ("", Ok(())),
+            Err((task, error)) => (task, Err(error)),
+        };
+        if let Err(error) = ready {
+            self.board.give_up(&jobs, &self.events);
+            let failure = Failure {
+                node: Some(node.name.clone()),
+                task: task.into(),
+                step: None,
+                message: error.message.clone(),
+                tail: self.console(node).filter(|_| task == "boot"),
+                hint: error.hint.clone(),
+            };
+            self.events.send(Event::Failed(failure.clone()));
+            return vec![failure];
+        }
+        let guest = (self.reach)(node);
+        let jobs = self.still_to_do(node, &*guest, jobs).await;
+        let stopped = || self.stop.requested();
+        let work = |job: Job| {
+            let guest = Arc::clone(&guest);
+            async move {
+                let place = steps::Place {
+                    node: &job.node,
+                    stage: job.stage,
+                    guest: &*guest,
+                    events: &self.events,
+                    stopped: &stopped,
+                };
+                steps::run(&place, &job.steps).await
+            }
+        };
+        lanes::walk(&self.board, &jobs, &self.events, work).await
+    }
+
+    /// A node that was stopped when the plan was made may have done its stages long ago.
+    async fn still_to_do(&self, node: &Node, guest: &dyn Guest, jobs: Vec<Job>) -> Vec<Job> {
+        if self.known.contains(&node.name) {
+            return jobs;
+        }
+        let Ok(markers) = observe::read_markers(guest).await else { return jobs };
+        let (done, rest) = jobs
+            .into_iter()
+            .partition::<Vec<_>, _>(|job| markers.get(job.stage) == Some(&fingerprint(&job.steps)));
+        for job in done {
+            self.board.already_done(&job);
+        }
+        rest
+    }
+
+    /// Makes the node's volumes and domain, starts it and waits until it lets us in.
+    async fn boot(&self, node: &Node, needed: bool) -> Result<(), (&'static str, EngineError)> {
+        let of_node = |change: &&Change| {
+            change.node.as_ref() == Some(&node.name)
+                && change.object != "stage"
+                && !change.is_destructive()
+        };
+        let own: Vec<Change> = self.changes.iter().filter(of_node).cloned().collect();
+        let domain = self.desired.domains.iter().find(|domain| domain.node == node.name);
+        let name = Some(node.name.as_str());
+        if let Some(domain) = domain.filter(|_| !own.is_empty()) {
+            if self.stop.requested() {
+                return Err(("domain", EngineError::new("the run was stopped before this node")));
+            }
+            // What costs the host is many guests booting at once: held until the guest lets us in.
+            let _permit = self.boots.acquire().await;
+            let work = provision::node(
+                &self.session,
+                &self.prepared,
+                &self.hypervisor,
+                node,
+                domain,
+                &own,
+            );
+            self.events.timed(name, "domain", work).await.map_err(|error| ("domain", error))?;
+            let login = async {
+                let guest = (self.reach)(node);
+                tokio::select! {
+                    output = guest.run(WAIT_CLOUD_INIT) => output.map_err(EngineError::from),
+                    () = self.stop.wait() => Err(EngineError::new("wait for the guest: the run was stopped")),
+                }
+            };
+            let output = self.events.timed(name, "boot", login).await.map_err(|e| ("boot", e))?;
+            if let Some(skew) = clock_skew(&output.text()).filter(|skew| *skew > 60) {
+                let text = format!(
+                    "{}: its clock is {skew} s off; certificates may be refused",
+                    node.name
+                );
+                self.events.warn(text);
+            }
+            if output.status != 0 {
+                self.events.warn(format!(
+                    "{}: cloud-init reports problems: {}",
+                    node.name,
+                    output.text().trim()
+                ));
+            }
+        } else if needed {
+            let guest = (self.reach)(node);
+            guest.run("true").await.map_err(|error| ("boot", error.into()))?;
+        }
+        Ok(())
+    }
+
+    fn console(&self, node: &Node) -> Option<String> {
+        let path = self.prepared.layout.console(&node.domain);
+        crate::drivers::hypervisor::tail(std::path::Path::new(&path))
+    }
+}
+
+/// Packages and commands of a person's own user-data come after sshd: stages wait for them.
+const WAIT_CLOUD_INIT: &str = "command -v cloud-init >/dev/null || { date +clock=%s; exit 0; }
+status=$(cloud-init status --wait 2>/dev/null | tr -d '.\\n')
+case $status in *error*) cloud-init status --long; exit 1;; esac
+date +clock=%s";
+
+/// Seconds between the guest's clock and ours, from the line `clock=SECONDS`.
+fn clock_skew(text: &str) -> Option<u64> {
+    let theirs: i64 =
+        text.lines().find_map(|line| line.strip_prefix("clock="))?.trim().parse().ok()?;
+    Some(time::OffsetDateTime::now_utc().unix_timestamp().abs_diff(theirs))
+}
