@@ -307,3 +307,75 @@ fn networks_the_computer_already_reaches_are_named_with_a_free_one() {
     );
     assert!(!lab::drivers::host::used_networks().iter().any(|used| used.net.prefix_len() == 0));
 }
+
+#[test]
+fn a_change_that_needs_another_disk_replaces_the_node_only_when_agreed() {
+    let mut rig = Rig::new("three");
+    let (bundle, keys) = rig.secrets();
+    rig.up(&bundle, &keys).0.unwrap();
+    let before = rig.state();
+    rig.clear();
+    rig.text = rig.text.replace("disk: 20GiB", "disk: 30GiB");
+    let (outcome, _) = rig.up(&bundle, &keys);
+    let message = outcome.unwrap_err();
+    assert!(message.contains("three-worker1 would be removed"), "{message}");
+    assert_eq!(rig.state(), before);
+    assert_eq!(rig.calls(), 0);
+}
+
+#[test]
+fn a_copy_of_a_nodes_domain_is_somebody_elses() {
+    let rig = Rig::new("three");
+    let (bundle, keys) = rig.secrets();
+    rig.up(&bundle, &keys).0.unwrap();
+    rig.hypervisor.plant(|all| {
+        let mut copy = all.domains.iter().find(|d| d.name == "three-worker1").unwrap().clone();
+        copy.name = "copy-of-worker1".into();
+        copy.uuid = uuid::Uuid::from_u128(99);
+        copy.macs = vec!["52:54:00:99:99:99".into()];
+        all.domains.push(copy);
+    });
+    let before = rig.state();
+    rig.clear();
+    let (outcome, _) = rig.up(&bundle, &keys);
+    assert!(matches!(outcome, Ok(Outcome::Unchanged)), "{outcome:?}");
+    assert_eq!(rig.state(), before);
+}
+
+#[test]
+fn members_of_a_running_etcd_are_not_exchanged() {
+    let mut rig = Rig::new("three");
+    let (bundle, keys) = rig.secrets();
+    rig.up(&bundle, &keys).0.unwrap();
+    rig.text = rig.text.replace("  etcd:\n    count: 1", "  etcd:\n    count: 3");
+    for name in ["etcd2", "etcd3"] {
+        rig.guests.insert(name.into(), Arc::default());
+    }
+    let (mut bundle, mut keys) = (bundle, keys);
+    bundle.ensure(&rig.session().lab, time::OffsetDateTime::now_utc()).unwrap();
+    keys.ensure(&rig.session().lab).unwrap();
+    rig.clear();
+    let (outcome, _) = rig.up(&bundle, &keys);
+    let message = outcome.unwrap_err();
+    assert!(
+        message.contains("change the members of etcd from etcd1 to etcd1, etcd2, etcd3"),
+        "{message}"
+    );
+    assert_eq!(rig.calls(), 0);
+}
+
+#[test]
+fn a_node_that_was_stopped_does_not_repeat_its_stages() {
+    let rig = Rig::new("three");
+    let (bundle, keys) = rig.secrets();
+    rig.up(&bundle, &keys).0.unwrap();
+    rig.hypervisor.plant(|all| all.domains.iter_mut().for_each(|domain| domain.active = false));
+    rig.clear();
+    let (outcome, _) = rig.up(&bundle, &keys);
+    assert!(matches!(outcome, Ok(Outcome::Done(_))), "{outcome:?}");
+    assert_eq!(rig.hypervisor.calls().iter().filter(|call| call.starts_with("start ")).count(), 3);
+    for (name, guest) in &rig.guests {
+        let puts = guest.calls().iter().filter(|call| call.starts_with("put ")).count();
+        assert_eq!(puts, 0, "{name} was written to: {:?}", guest.calls());
+    }
+}

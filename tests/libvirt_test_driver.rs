@@ -12,6 +12,13 @@ use lab::model::platform::Acceleration;
 use lab::plan::Desired;
 use lab::stages::STAGES;
 
+/// The test driver is one per process: tests that change it take turns.
+static DRIVER: std::sync::Mutex<()> = std::sync::Mutex::new(());
+
+fn driver() -> std::sync::MutexGuard<'static, ()> {
+    DRIVER.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
 fn desired(topology: &str, home: &std::path::Path) -> (lab::engine::Session, Desired) {
     let session = rig::session(&rig::shipped(topology), home);
     let prepared = rig::prepared(&session, "1.36.2", Acceleration::Emulated);
@@ -27,6 +34,7 @@ fn for_test_driver(xml: &str) -> String {
 
 #[test]
 fn a_lab_comes_and_goes() {
+    let _turn = driver();
     let home = tempfile::tempdir().unwrap();
     let (session, desired) = desired("three", home.path());
     let libvirt = Libvirt::open("test:///default").unwrap();
@@ -74,8 +82,38 @@ fn a_lab_comes_and_goes() {
     assert_eq!(libvirt.inventory().unwrap(), before, "something stayed or foreign things changed");
 }
 
+/// What a crash in the middle of an upload leaves: the volume, but not the mark of completion.
+#[test]
+fn a_half_made_volume_counts_as_none_and_is_made_again() {
+    let _turn = driver();
+    let home = tempfile::tempdir().unwrap();
+    let (session, desired) = desired("single", home.path());
+    let libvirt = Libvirt::open("test:///default").unwrap();
+    libvirt.ensure_pool(&desired.pool).unwrap();
+    let volume =
+        lab::render::raw_volume(&session.templates, &desired.pool.name, "node-seed.img", 100);
+    let volume = volume.unwrap();
+    libvirt.ensure_volume(&volume, &Content::Bytes(vec![1; 100])).unwrap();
+    let volumes = || {
+        let found = libvirt.inventory().unwrap();
+        found.pools.into_iter().find(|pool| pool.uuid == desired.pool.uuid).unwrap().volumes
+    };
+    assert_eq!(volumes(), ["node-seed.img"]);
+    // The mark goes, the volume stays.
+    libvirt.remove_volume_mark(&desired.pool.name, "node-seed.img").unwrap();
+    assert!(volumes().is_empty(), "a volume without its mark is not complete");
+    libvirt.ensure_volume(&volume, &Content::Bytes(vec![2; 100])).unwrap();
+    assert_eq!(volumes(), ["node-seed.img"]);
+    libvirt.remove_volume(&desired.pool.name, "node-seed.img").unwrap();
+    assert!(volumes().is_empty());
+    libvirt.ensure_volume(&volume, &Content::Nothing).unwrap();
+    assert_eq!(volumes(), ["node-seed.img"]);
+    libvirt.remove_pool(desired.pool.uuid).unwrap();
+}
+
 #[test]
 fn a_name_that_others_use_is_refused() {
+    let _turn = driver();
     let home = tempfile::tempdir().unwrap();
     let (_, desired) = desired("single", home.path());
     let libvirt = Libvirt::open("test:///default").unwrap();

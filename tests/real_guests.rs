@@ -434,3 +434,200 @@ fn find_socket(home: &Path) -> PathBuf {
     let mut engines = fs::read_dir(home.join("run/lab")).unwrap().flatten();
     engines.next().unwrap().path().join("libvirt/libvirt-sock")
 }
+
+/// A libvirt that stands for the computer's own, in namespaces that this test makes.
+struct SystemLibvirt {
+    dir: PathBuf,
+    supervisor: Child,
+}
+
+impl SystemLibvirt {
+    fn start(home: &Path) -> Self {
+        let dir = home.join("host");
+        for name in ["log", "lib", "cache", "etc", "run"] {
+            fs::create_dir_all(dir.join(name)).unwrap();
+        }
+        let id = "00000000-0000-0000-0000-000000000001";
+        let mut supervisor = Command::new(LAB)
+            .args([
+                "engine-supervisor",
+                dir.to_str().unwrap(),
+                dir.join("run").to_str().unwrap(),
+                id,
+                "--hide-kvm",
+            ])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(supervisor.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        assert_eq!(line.trim(), "ready");
+        Self { dir, supervisor }
+    }
+
+    fn uri(&self) -> String {
+        format!(
+            "qemu+unix:///system?socket={}",
+            self.dir.join("run/libvirt/libvirt-sock").display()
+        )
+    }
+
+    fn virsh(&self, arguments: &[&str]) -> String {
+        let uri = self.uri();
+        let mut all = vec!["-q", "-c", uri.as_str()];
+        all.extend(arguments);
+        tool("virsh", &all)
+    }
+
+    fn define(&self, kind: &str, xml: &str) {
+        let file = self.dir.join("decoy.xml");
+        fs::write(&file, xml).unwrap();
+        self.virsh(&[kind, file.to_str().unwrap()]);
+    }
+
+    /// Names and documents of everything there is.
+    fn everything(&self) -> String {
+        let mut text = String::new();
+        for (list, dump) in
+            [("list", "dumpxml"), ("net-list", "net-dumpxml"), ("pool-list", "pool-dumpxml")]
+        {
+            for name in self.virsh(&[list, "--all", "--name"]).split_ascii_whitespace() {
+                text.push_str(&self.virsh(&[dump, name]));
+            }
+        }
+        text
+    }
+}
+
+impl Drop for SystemLibvirt {
+    fn drop(&mut self) {
+        let pid = fs::read_to_string(self.dir.join("alive")).unwrap_or_default();
+        if let Ok(pid) = pid.trim().parse() {
+            let _ = nix::sys::signal::kill(
+                nix::unistd::Pid::from_raw(pid),
+                nix::sys::signal::Signal::SIGKILL,
+            );
+        }
+        let _ = self.supervisor.wait();
+    }
+}
+
+const SYSTEM: &str = "name: sys
+domain: sys.lab
+network:
+  cidr: 10.250.0.0/24
+nodes:
+  node:
+    roles: [etcd, control-plane, worker]
+    names: [alpha]
+    first_address: 10.250.0.11
+    memory: 512MiB
+    disk: 5GiB
+    user_data:
+      write_files:
+        - path: /var/tmp/own
+          content: \"it's {{ mine }} $(id)\\n\"
+";
+
+#[test]
+#[ignore = "boots guests; `make test` runs it"]
+fn a_lab_on_the_systems_libvirt_among_decoys() {
+    let rig = Rig::new();
+    let libvirt = SystemLibvirt::start(rig.home.path());
+    libvirt.define(
+        "net-define",
+        "<network><name>decoy</name><ip address='10.99.0.1' netmask='255.255.255.0'/></network>",
+    );
+    libvirt.define("define", "<domain type='qemu'><name>sys-decoy</name><memory unit='MiB'>64</memory><os><type arch='x86_64' machine='q35'>hvm</type></os><features><acpi/></features></domain>");
+    let before = libvirt.everything();
+    assert!(before.contains("sys-decoy") && before.contains("10.99.0.1"), "{before}");
+
+    let file = rig.home.path().join("sys.yaml");
+    fs::write(&file, SYSTEM).unwrap();
+    let inside = format!(
+        "--net=/proc/{}/ns/net",
+        fs::read_to_string(libvirt.dir.join("alive")).unwrap().trim()
+    );
+    let lab = |arguments: &[&str]| {
+        rig.say(&format!("system: lab {}", arguments.join(" ")));
+        let plain = rig.command(&[]);
+        let mut command = Command::new("nsenter");
+        command
+            .arg(&inside)
+            .arg(LAB)
+            .args(arguments)
+            .current_dir(rig.home.path())
+            .stdin(Stdio::null());
+        for (name, value) in plain.get_envs() {
+            command.env(name, value.unwrap());
+        }
+        command
+            .env("LAB_ENGINE", "system")
+            .env("LAB_FILE", "sys.yaml")
+            .env("LIBVIRT_DEFAULT_URI", libvirt.uri());
+        let output = command.output().unwrap();
+        (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
+    };
+    let ok = |arguments: &[&str]| {
+        let (code, out, err) = lab(arguments);
+        assert_eq!(code, 0, "{arguments:?}\n{out}\n{err}");
+        out
+    };
+
+    ok(&["up", "--until", "ssh"]);
+    assert_eq!(ok(&["ssh", "alpha", "--", "hostname -f"]).trim(), "alpha.sys.lab");
+    assert_eq!(
+        ok(&["ssh", "alpha", "--", "sudo cat /var/tmp/own"]).trim(),
+        "it's {{ mine }} $(id)"
+    );
+    let boot = ok(&["ssh", "alpha", "--", "cat /proc/sys/kernel/random/boot_id"]);
+
+    // A node more: its records come by live update, nothing that runs is restarted.
+    fs::write(&file, SYSTEM.replace("[alpha]", "[alpha, beta]")).unwrap();
+    let plan = ok(&["plan", "--until", "ssh"]);
+    assert!(
+        plan.contains("~ update network sys") && plan.contains("+ create domain sys-beta"),
+        "{plan}"
+    );
+    assert!(!plan.contains("sys-alpha"), "{plan}");
+    // Members of etcd may not change once it runs; here it never did.
+    ok(&["up", "--until", "ssh"]);
+    assert_eq!(
+        ok(&["ssh", "alpha", "--", "dig +short @10.250.0.1 beta.sys.lab"]).trim(),
+        "10.250.0.12"
+    );
+    assert!(
+        ok(&["ssh", "beta", "--", "dig +short @10.250.0.1 -x 10.250.0.12"])
+            .contains("beta.sys.lab.")
+    );
+    assert_eq!(
+        ok(&["ssh", "alpha", "--", "cat /proc/sys/kernel/random/boot_id"]),
+        boot,
+        "alpha was restarted"
+    );
+    let random = ["alpha", "beta"].map(|node| {
+        ok(&["ssh", node, "--", "cat /etc/machine-id; sudo cat /etc/ssh/ssh_host_ed25519_key.pub"])
+    });
+    assert_ne!(random[0], random[1], "the nodes share an identity");
+
+    // And a node less: only with consent.
+    fs::write(&file, SYSTEM).unwrap();
+    let (code, _, said) = lab(&["up", "--until", "ssh"]);
+    assert!(code == 2 && said.contains("sys-beta would be removed"), "{code} {said}");
+    ok(&["up", "--until", "ssh", "--yes"]);
+    assert!(!libvirt.everything().contains("sys-beta"));
+
+    // A lab in the way of a foreign network is refused, and nothing is made.
+    fs::write(
+        rig.home.path().join("clash.yaml"),
+        SYSTEM.replace("name: sys", "name: clash").replace("10.250.0", "10.99.0"),
+    )
+    .unwrap();
+    let (code, _, said) = lab(&["up", "-f", "clash.yaml", "--until", "ssh"]);
+    assert!(code == 2 && said.contains("overlaps the libvirt network 'decoy'"), "{code} {said}");
+
+    ok(&["down"]);
+    assert_eq!(libvirt.everything(), before, "decoys changed or something stayed");
+    assert!(ok(&["down"]).is_empty());
+}

@@ -111,7 +111,7 @@ impl Run {
                 step: None,
                 message: error.message.clone(),
                 tail: self.console(node).filter(|_| task == "boot"),
-                hint: error.hint.clone(),
+                hint: error.hint.clone().or_else(|| Some(self.advice(node))),
             };
             self.events.send(Event::Failed(failure.clone()));
             return vec![failure];
@@ -202,6 +202,11 @@ impl Run {
             guest.run("true").await.map_err(|error| ("boot", error.into()))?;
         }
         Ok(())
+    }
+
+    fn advice(&self, node: &Node) -> String {
+        let console = self.prepared.layout.console(&node.domain);
+        format!("look at the console, {console}; then `lab up` goes on from here")
     }
 
     fn console(&self, node: &Node) -> Option<String> {

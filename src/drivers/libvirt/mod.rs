@@ -58,6 +58,14 @@ impl Libvirt {
         found.is_ok()
     }
 
+    /// Forgets that a volume was completed; it is then made again.
+    ///
+    /// # Errors
+    /// When libvirt refuses.
+    pub fn remove_volume_mark(&self, pool: &str, volume: &str) -> Result<()> {
+        storage::remove_mark(self, pool, volume)
+    }
+
     fn is_test(&self) -> bool {
         self.uri.starts_with("test:")
     }

@@ -116,14 +116,24 @@ fn upload(
     stream.finish().map_err(failed(doing()))
 }
 
+/// Deletes a volume, its mark first, so that what remains after a crash counts as none.
 pub(super) fn remove_volume(libvirt: &Libvirt, pool: &str, name: &str) -> Result<()> {
     let _guard = lock(libvirt);
-    for name in [format!("{name}{DONE}"), name.to_owned()] {
-        if let Ok(volume) = volume(libvirt, pool, &name) {
-            volume.delete(0).map_err(failed(format!("delete volume {name}")))?;
-        }
+    remove_one(libvirt, pool, &format!("{name}{DONE}"))?;
+    remove_one(libvirt, pool, name)
+}
+
+/// Deletes the mark that says a volume was completed.
+pub(super) fn remove_mark(libvirt: &Libvirt, pool: &str, name: &str) -> Result<()> {
+    let _guard = lock(libvirt);
+    remove_one(libvirt, pool, &format!("{name}{DONE}"))
+}
+
+fn remove_one(libvirt: &Libvirt, pool: &str, name: &str) -> Result<()> {
+    match volume(libvirt, pool, name) {
+        Ok(volume) => volume.delete(0).map_err(failed(format!("delete volume {name}"))),
+        Err(_) => Ok(()),
     }
-    Ok(())
 }
 
 pub(super) fn remove_pool(libvirt: &Libvirt, uuid: Uuid) -> Result<()> {

@@ -10,6 +10,7 @@ mod namespace;
 mod supervisor;
 
 use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -96,6 +97,11 @@ impl PrivateEngine {
         let _ = std::fs::remove_dir_all(&self.run);
         store::make_dir(&self.run)
             .map_err(|error| HypervisorError::new(doing, error.to_string()))?;
+        // dnsmasq serves as an ordinary user and reads its records from what these become inside;
+        // from outside, the lab's own directory keeps others away.
+        for path in [self.dir.join("lib"), self.run.clone()] {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).map_err(io)?;
+        }
         let log = std::fs::File::create(self.dir.join("log/supervisor.log")).map_err(io)?;
         let mut child = Command::new(std::env::current_exe().map_err(io)?)
             .arg("engine-supervisor")

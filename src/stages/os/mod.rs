@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::{Context, Stage, StageError, Step};
+use crate::model::os::Family;
 use crate::model::{Lab, Node};
 
 pub(super) const STAGE: Stage = Stage {
@@ -21,12 +22,13 @@ const MODULES: &str = "overlay\nbr_netfilter\nnf_conntrack\n";
 
 #[derive(Serialize)]
 struct Data {
-    artifacts: bool,
+    redhat: bool,
 }
 
-fn steps(context: &Context<'_>, _node: &Node) -> Result<Vec<Step>, StageError> {
+fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
     let sysctl = context.templates.render("stages/os/sysctl.conf.j2", &())?;
     let artifacts = context.platform.artifact_volume().is_some();
+    let redhat = context.platform.os(&node.os).is_some_and(|os| os.family == Family::Redhat);
     let mut steps = vec![
         Step::file("/etc/modules-load.d/lab.conf", MODULES),
         Step::file("/etc/sysctl.d/90-lab.conf", sysctl),
@@ -50,8 +52,12 @@ fn steps(context: &Context<'_>, _node: &Node) -> Result<Vec<Step>, StageError> {
             script: "swapoff -a\nsed -i '/\\sswap\\s/ s/^[^#]/# off: kubelet wants no swap: &/' /etc/fstab\n".into(),
         },
     ];
+    if redhat {
+        // Its generator would bring swap back at every boot.
+        steps.push(Step::file("/etc/systemd/zram-generator.conf", ""));
+    }
     if artifacts {
-        let mount = context.templates.render("stages/os/opt-lab.mount.j2", &Data { artifacts })?;
+        let mount = context.templates.render("stages/os/opt-lab.mount.j2", &Data { redhat })?;
         steps.push(Step::file("/etc/systemd/system/opt-lab.mount", mount));
         steps.push(Step::Unit { name: "opt-lab.mount".into() });
     }
