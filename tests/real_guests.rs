@@ -334,7 +334,7 @@ fn generated_files_pass_their_checkers(rig: &Rig) {
                  file=/etc/systemd/system/$unit.service; sudo test -e $file || continue; \
                  sudo systemd-analyze verify --man=no $file 2>&1 | grep -F /etc/systemd/system/$unit && exit 1; done; true";
     rig.ok(&["exec", "--", units]);
-    rig.ok(&["ssh", "worker1", "--", "sudo nft --check -f /etc/lab/pod-network.nft && jq . /etc/cni/net.d/10-lab.conflist >/dev/null"]);
+    rig.ok(&["ssh", "worker1", "--", "sudo nft --check -f /etc/lab/pod-network.nft && sudo jq . /etc/cni/net.d/10-lab.conflist >/dev/null"]);
     let failed = rig.ok(&["exec", "--", "systemctl --failed --no-legend --plain"]);
     assert_eq!(failed.trim(), "", "units failed");
 }
@@ -444,7 +444,7 @@ struct SystemLibvirt {
 impl SystemLibvirt {
     fn start(home: &Path) -> Self {
         let dir = home.join("host");
-        for name in ["log", "lib", "cache", "etc", "run"] {
+        for name in ["log/qemu", "lib", "cache", "etc", "run"] {
             fs::create_dir_all(dir.join(name)).unwrap();
         }
         let id = "00000000-0000-0000-0000-000000000001";
