@@ -49,7 +49,7 @@ for file in /etc/apt/sources.list.d/*.sources; do
     cp "$file" "$apt/parts/"
     awk 'BEGIN { RS = ""; ORS = "\n\n" }
         /(^|\n)Suites:[^\n]*[ \t]bookworm([ \t\n]|$)/ {
-            gsub(/(^|\n)Suites:[^\n]*/, "&-backports"); sub(/Suites:[^\n]*/, "Suites: bookworm-backports"); print
+            sub(/Suites:[^\n]*/, "Suites: bookworm-backports"); print
         }' "$file" >>"$apt/parts/zz-backports.sources"
 done
 for file in /etc/apt/sources.list /etc/apt/sources.list.d/*.list; do

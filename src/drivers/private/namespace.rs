@@ -7,7 +7,7 @@ use std::path::Path;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 
-/// Directories of the host that libvirt insists on, and what stands in for them.
+/// Directories that libvirt insists on, and what stands in for them. The host may lack them.
 const COVERED: &[(&str, &str)] = &[
     ("lib", "/var/lib/libvirt"),
     ("log", "/var/log/libvirt"),
@@ -15,9 +15,11 @@ const COVERED: &[(&str, &str)] = &[
     ("etc", "/etc/libvirt"),
 ];
 
-fn bind(from: &Path, to: &str) -> io::Result<()> {
-    mount(Some(from), to, None::<&str>, MsFlags::MS_BIND | MsFlags::MS_REC, None::<&str>)
-        .map_err(|error| io::Error::other(format!("mount {} on {to}: {error}", from.display())))
+fn bind(from: &Path, to: impl AsRef<Path>) -> io::Result<()> {
+    let to = to.as_ref();
+    mount(Some(from), to, None::<&str>, MsFlags::MS_BIND | MsFlags::MS_REC, None::<&str>).map_err(
+        |error| io::Error::other(format!("mount {} on {}: {error}", from.display(), to.display())),
+    )
 }
 
 /// Leaves the host's namespaces. An ordinary user would enter a user namespace here first.
@@ -38,8 +40,9 @@ pub(super) fn cover(dir: &Path, run: &Path, hide_kvm: bool) -> io::Result<()> {
     mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>)
         .map_err(io::Error::from)?;
     for (name, target) in COVERED {
-        if !Path::new(target).is_dir() {
-            return Err(io::Error::other(format!("{target} is missing: install libvirt's daemon")));
+        let target = Path::new(target);
+        if !target.is_dir() {
+            make_room(target, &dir.join("spare"))?;
         }
         bind(&dir.join(name), target)?;
     }
@@ -55,6 +58,33 @@ pub(super) fn cover(dir: &Path, run: &Path, hide_kvm: bool) -> io::Result<()> {
     }
     fs::create_dir_all(run.join("libvirt/common"))?;
     bind(run, "/run")
+}
+
+/// Makes the directory `target` appear inside without making it on the host: its parent becomes a
+/// memory file system that holds everything the real one does, and `target`.
+fn make_room(target: &Path, spare: &Path) -> io::Result<()> {
+    let Some(parent) = target.parent() else { return Ok(()) };
+    let real = spare.join(parent.strip_prefix("/").unwrap_or(parent));
+    fs::create_dir_all(&real)?;
+    bind(parent, &real)?;
+    let none = None::<&Path>;
+    mount(none, parent, Some("tmpfs"), MsFlags::MS_NOSUID | MsFlags::MS_NODEV, Some("mode=0755"))
+        .map_err(|error| io::Error::other(format!("cover {}: {error}", parent.display())))?;
+    for entry in fs::read_dir(&real)? {
+        let entry = entry?;
+        let (from, to) = (entry.path(), parent.join(entry.file_name()));
+        let kind = entry.file_type()?;
+        if kind.is_symlink() {
+            std::os::unix::fs::symlink(fs::read_link(&from)?, &to)?;
+        } else if kind.is_dir() {
+            fs::create_dir(&to)?;
+            bind(&from, &to)?;
+        } else {
+            fs::write(&to, "")?;
+            bind(&from, &to)?;
+        }
+    }
+    fs::create_dir(target)
 }
 
 /// libvirtd looks up its built-in default user and group before it reads its configuration; where
