@@ -62,7 +62,7 @@ impl Failure {
     }
 
     /// Prints itself; the exit code.
-    pub fn report(&self, _quiet: bool) -> ExitCode {
+    pub fn report(&self) -> ExitCode {
         if !self.message.is_empty() {
             complain(&format!("{}: {}", paint("1;31", "error"), self.message));
         }

@@ -31,10 +31,9 @@ use failure::Failure;
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
     let args = Args::parse();
-    let quiet = args.global.quiet;
     match dispatch(&args) {
         Ok(code) => code,
-        Err(failure) => failure.report(quiet),
+        Err(failure) => failure.report(),
     }
 }
 

@@ -10,6 +10,7 @@ use ipnet::Ipv4Net;
 
 use crate::model::Owner;
 use crate::model::platform::Acceleration;
+use crate::plan::HostNetwork;
 
 /// Directories that `lab` uses on this computer.
 #[derive(Clone, Debug)]
@@ -105,24 +106,15 @@ pub fn acceleration(wanted: &str) -> (Acceleration, String) {
     }
 }
 
-/// A network this computer already reaches, and by what.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UsedNetwork {
-    /// The network.
-    pub net: Ipv4Net,
-    /// Interface.
-    pub device: String,
-}
-
 /// Addresses and routes of all tables. Default routes are left out: they cover everything.
-pub fn used_networks() -> Vec<UsedNetwork> {
+pub fn used_networks() -> Vec<HostNetwork> {
     let mut used = Vec::new();
     let routes = ip_json(&["-4", "route", "show", "table", "all"]);
     for route in routes.iter().filter(|route| route["type"].as_str().is_none_or(|t| t == "unicast"))
     {
         let device = route["dev"].as_str().unwrap_or("?");
         if let Some(net) = route["dst"].as_str().and_then(parse_net) {
-            used.push(UsedNetwork { net, device: device.into() });
+            used.push(HostNetwork { net, device: device.into() });
         }
     }
     for link in ip_json(&["-4", "address", "show"]) {
@@ -132,7 +124,7 @@ pub fn used_networks() -> Vec<UsedNetwork> {
             let prefix = address["prefixlen"].as_u64().and_then(|n| u8::try_from(n).ok());
             if let (Some(local), Some(prefix)) = (local, prefix) {
                 let net = Ipv4Net::new(local, prefix).ok().map(|net| net.trunc());
-                used.extend(net.map(|net| UsedNetwork { net, device: device.into() }));
+                used.extend(net.map(|net| HostNetwork { net, device: device.into() }));
             }
         }
     }

@@ -76,14 +76,8 @@ impl Hypervisor for MemoryHypervisor {
         if self.state().inventory.pools.iter().any(|found| found.uuid == pool.uuid) {
             return Ok(());
         }
-        let path = Some(format!("/pools/{}", pool.name));
-        let found = FoundPool {
-            name: pool.name.clone(),
-            uuid: pool.uuid,
-            active: true,
-            volumes: vec![],
-            path,
-        };
+        let found =
+            FoundPool { name: pool.name.clone(), uuid: pool.uuid, active: true, volumes: vec![] };
         self.change(format!("pool {}", pool.name), |all| all.pools.push(found))
     }
 

@@ -135,11 +135,6 @@ impl Store {
         self.root.join(name)
     }
 
-    /// True when the lab has a record here.
-    pub fn exists(&self) -> bool {
-        self.path("lab.json").exists()
-    }
-
     /// Makes the directory, or checks that it is ours alone.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use crate::drivers::host;
 use crate::drivers::store::Record;
 use crate::model::Role;
 use crate::model::inventory::Inventory;
-use crate::plan::{Change, Desired, HostNetwork, Observed, conflicts};
+use crate::plan::{Change, Desired, Observed, conflicts};
 
 pub(super) fn refuse_conflicts(
     session: &Session,
@@ -18,10 +18,7 @@ pub(super) fn refuse_conflicts(
     let host = match session.place {
         // A private engine has a network namespace of its own: nothing there can collide.
         Place::Private(_) => Vec::new(),
-        Place::System { .. } => host::used_networks()
-            .into_iter()
-            .map(|used| HostNetwork { net: used.net, device: used.device })
-            .collect(),
+        Place::System { .. } => host::used_networks(),
     };
     let found = conflicts(&session.lab, desired, inventory, &host);
     let Some(first) = found.first() else { return Ok(()) };

@@ -117,15 +117,6 @@ async fn remove_node(
     remove(session, hypervisor, &node, uuid).await
 }
 
-/// A node that is made anew loses its domain and disks first.
-async fn discard(
-    session: &Session,
-    hypervisor: &Arc<dyn Hypervisor>,
-    domain: &DomainSpec,
-) -> Result<(), EngineError> {
-    remove(session, hypervisor, &domain.node, domain.uuid).await
-}
-
 async fn remove(
     session: &Session,
     hypervisor: &Arc<dyn Hypervisor>,
@@ -151,7 +142,7 @@ pub(super) async fn node(
     changes: &[Change],
 ) -> Result<(), EngineError> {
     if changes.iter().any(|change| change.kind == ChangeKind::Replace) {
-        discard(session, hypervisor, domain).await?;
+        remove(session, hypervisor, &domain.node, domain.uuid).await?;
         for name in [render::overlay_name(node), render::seed_name(node)] {
             let (volume, content) = own_volume(session, prepared, node, &name)?;
             call(hypervisor, move |h| h.ensure_volume(&volume, &content)).await?;

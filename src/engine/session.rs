@@ -10,6 +10,7 @@ use std::time::Duration;
 use time::OffsetDateTime;
 
 use super::error::EngineError;
+use super::observe::GLANCE;
 use super::place::Place;
 use super::prepared::Prepared;
 use crate::drivers::artifacts::{self, Found};
@@ -52,21 +53,14 @@ impl Session {
     /// The artifacts folder the person chose, if any: by variable, by topology, or when the lab was
     /// made.
     pub(super) fn chosen_artifacts(&self) -> Option<PathBuf> {
-        let variable =
-            std::env::var_os("LAB_ARTIFACTS").filter(|v| !v.is_empty()).map(PathBuf::from);
-        let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
-        variable
-            .map(absolute)
+        folder_of("LAB_ARTIFACTS")
             .or_else(|| self.lab.kubernetes.artifacts.as_ref().map(|path| self.base.join(path)))
             .or_else(|| self.store.record().ok().flatten()?.artifacts)
     }
 
     /// The folder of image archives the person chose, if any: by variable, or when the lab was made.
     pub(super) fn chosen_archives(&self) -> Option<PathBuf> {
-        let variable = std::env::var_os("LAB_IMAGES").filter(|v| !v.is_empty()).map(PathBuf::from);
-        variable
-            .map(|path| std::path::absolute(&path).unwrap_or(path))
-            .or_else(|| self.store.record().ok().flatten()?.archives)
+        folder_of("LAB_IMAGES").or_else(|| self.store.record().ok().flatten()?.archives)
     }
 
     fn scan_artifacts(&self, dir: &Path) -> Result<Found, EngineError> {
@@ -263,6 +257,16 @@ impl Session {
         }))
     }
 
+    /// The way to all nodes for somebody who only looks; `None` before every node has its key.
+    ///
+    /// # Errors
+    /// When a key is unreadable.
+    pub(super) fn glance(&self) -> Result<Option<Reach>, EngineError> {
+        let keys = self.load_keys()?;
+        let complete = self.lab.nodes.iter().all(|node| keys.hosts.contains_key(&node.name));
+        complete.then(|| self.reach(&keys, GLANCE)).transpose()
+    }
+
     /// The way to all nodes.
     ///
     /// # Errors
@@ -276,6 +280,12 @@ impl Session {
             nodes.get(&node.name).cloned().unwrap_or_else(|| Arc::new(Nobody(node.name.clone())))
         }))
     }
+}
+
+/// The folder that a variable names, as an absolute path: it is remembered.
+fn folder_of(variable: &str) -> Option<PathBuf> {
+    let path = std::env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from)?;
+    Some(std::path::absolute(&path).unwrap_or(path))
 }
 
 /// Stands for a node that the session was not opened with.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::error::EngineError;
-use super::observe::{GLANCE, markers};
+use super::observe::markers;
 use super::provision::call;
 use super::session::Session;
 use crate::model::Role;
@@ -66,9 +66,7 @@ pub async fn status(session: &Session) -> Result<Status, EngineError> {
     if engine_running {
         let hypervisor = session.place.connect()?;
         inventory = call(&hypervisor, |h| h.inventory()).await?;
-        let keys = session.load_keys()?;
-        if lab.nodes.iter().all(|node| keys.hosts.contains_key(&node.name)) {
-            let reach = session.reach(&keys, GLANCE)?;
+        if let Some(reach) = session.glance()? {
             found = markers(session, &inventory, &reach).await;
             let controller =
                 lab.with_role(Role::ControlPlane).find(|n| found.contains_key(&n.name));

@@ -85,9 +85,7 @@ pub async fn plan(
         let hypervisor = session.place.connect()?;
         observed.inventory = provision::call(&hypervisor, |h| h.inventory()).await?;
         preflight::refuse_conflicts(session, &desired, &observed.inventory)?;
-        let keys = session.load_keys()?;
-        if session.lab.nodes.iter().all(|node| keys.hosts.contains_key(&node.name)) {
-            let reach = session.reach(&keys, observe::GLANCE)?;
+        if let Some(reach) = session.glance()? {
             observed.markers = observe::markers(session, &observed.inventory, &reach).await;
         }
     }

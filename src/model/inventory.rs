@@ -58,8 +58,6 @@ pub struct FoundPool {
     pub active: bool,
     /// Names of its completed volumes; empty while it is not started.
     pub volumes: Vec<String>,
-    /// Directory of its volumes.
-    pub path: Option<String>,
 }
 
 /// Everything a hypervisor holds, ours and others'.

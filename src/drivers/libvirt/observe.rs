@@ -43,13 +43,11 @@ pub(super) fn inventory(connect: &Connect) -> Result<Inventory> {
         });
     }
     for pool in connect.list_all_storage_pools(0).map_err(failed("list the storage pools"))? {
-        let path = pool.xml_desc(0).ok().and_then(|xml| parse(&xml).ok()).and_then(|p| p.path);
         found.pools.push(FoundPool {
             name: pool.name().unwrap_or_default(),
             uuid: uuid(&pool.uuid_string().unwrap_or_default()),
             active: pool.is_active().unwrap_or(false),
             volumes: complete(&pool.list_volumes().unwrap_or_default()),
-            path,
         });
     }
     Ok(found)
@@ -73,8 +71,6 @@ pub struct Parsed {
     pub macs: Vec<String>,
     /// IPv4 networks.
     pub cidrs: Vec<Ipv4Net>,
-    /// Text of the first `<path>`.
-    pub path: Option<String>,
 }
 
 /// Reads a libvirt document of any kind.
@@ -85,19 +81,10 @@ pub fn parse(xml: &str) -> Result<Parsed> {
     let bad = |error: String| HypervisorError::new("read a libvirt document", error);
     let mut reader = Reader::from_str(xml);
     let mut parsed = Parsed::default();
-    let mut in_path = false;
     loop {
         match reader.read_event().map_err(|error| bad(error.to_string()))? {
             Event::Eof => return Ok(parsed),
-            Event::Start(tag) => {
-                in_path = tag.local_name().as_ref() == "path";
-                element(&tag, &mut parsed);
-            }
-            Event::Empty(tag) => element(&tag, &mut parsed),
-            Event::Text(text) if in_path && parsed.path.is_none() => {
-                parsed.path = Some(AsRef::<str>::as_ref(&text).to_owned());
-            }
-            Event::End(_) => in_path = false,
+            Event::Start(tag) | Event::Empty(tag) => element(&tag, &mut parsed),
             _ => {}
         }
     }
