@@ -35,6 +35,11 @@ fn kind(kind: &Kind) -> String {
         Kind::Choice(words) => {
             words.iter().map(|w| format!("`{w}`")).collect::<Vec<_>>().join(", ")
         }
+        Kind::Boolean => "`true` or `false`".into(),
+        Kind::Set(words) => {
+            let words: Vec<_> = words.iter().map(|w| format!("`{w}`")).collect();
+            format!("list of: {}; may be empty", words.join(", "))
+        }
         Kind::List(item) => format!("list of: {}", self::kind(item)),
         Kind::Named(item) => format!("by name: {}", self::kind(item)),
         Kind::Table(table) => format!("[{}](#{})", table.name, anchor(table)),

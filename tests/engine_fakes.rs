@@ -57,19 +57,48 @@ impl Rig {
         self.up_stopping(keep, keys, Stop::default())
     }
 
+    /// `up --yes`.
+    fn up_agreed(
+        &self,
+        keep: &lab::pki::Bundle,
+        keys: &lab::pki::SshKeys,
+    ) -> (Result<Outcome, String>, Vec<Event>) {
+        self.run(keep, keys, Stop::default(), true)
+    }
+
     fn up_stopping(
         &self,
         keep: &lab::pki::Bundle,
         keys: &lab::pki::SshKeys,
         stop: Stop,
     ) -> (Result<Outcome, String>, Vec<Event>) {
+        self.run(keep, keys, stop, false)
+    }
+
+    fn calls_of(&self, node: &str) -> Vec<String> {
+        self.guests[node].calls()
+    }
+
+    fn run(
+        &self,
+        keep: &lab::pki::Bundle,
+        keys: &lab::pki::SshKeys,
+        stop: Stop,
+        yes: bool,
+    ) -> (Result<Outcome, String>, Vec<Event>) {
         let session = Arc::new(self.session());
         session.store.create().unwrap();
+        let all: Vec<String> = keep.entries.keys().cloned().collect();
+        session.store.save_bundle(keep, &all).unwrap();
+        session.store.save_ssh_keys(keys, "").unwrap();
         let mut prepared = rig::prepared_for_real(&session);
+        if let Some(record) = session.store.record().unwrap() {
+            prepared.etcd_founders = record.etcd;
+        }
         prepared.bundle = keep.clone();
         prepared.keys = keys.clone();
         let drivers = Drivers { hypervisor: self.hypervisor.clone(), reach: self.reach() };
-        let options = UpOptions { stages: STAGES.iter().collect(), yes: false, concurrency: 2 };
+        let options = UpOptions { yes, concurrency: 2, ..UpOptions::default() };
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let (events, mut receiver) = Events::channel();
@@ -342,25 +371,213 @@ fn a_copy_of_a_nodes_domain_is_somebody_elses() {
     assert_eq!(rig.state(), before);
 }
 
+/// `three` with other numbers of nodes, and its guests.
+fn resized(rig: &mut Rig, etcd: usize, controllers: usize, workers: usize) {
+    let text = rig::shipped("three");
+    let parts: Vec<&str> = text.split("count: 1").collect();
+    assert_eq!(parts.len(), 4);
+    rig.text = format!(
+        "{}count: {etcd}{}count: {controllers}{}count: {workers}{}",
+        parts[0], parts[1], parts[2], parts[3]
+    );
+    for node in rig.session().lab.nodes {
+        rig.guests.entry(node.name).or_default();
+    }
+}
+
+fn secrets_for(
+    rig: &Rig,
+    mut bundle: lab::pki::Bundle,
+    mut keys: lab::pki::SshKeys,
+) -> (lab::pki::Bundle, lab::pki::SshKeys) {
+    bundle.ensure(&rig.session().lab, time::OffsetDateTime::now_utc()).unwrap();
+    keys.ensure(&rig.session().lab).unwrap();
+    (bundle, keys)
+}
+
 #[test]
-fn members_of_a_running_etcd_are_not_exchanged() {
+fn a_cluster_grows_node_by_node_and_nothing_else_is_restarted() {
     let mut rig = Rig::new("three");
     let (bundle, keys) = rig.secrets();
     rig.up(&bundle, &keys).0.unwrap();
-    rig.text = rig.text.replace("  etcd:\n    count: 1", "  etcd:\n    count: 3");
-    for name in ["etcd2", "etcd3"] {
-        rig.guests.insert(name.into(), Arc::default());
-    }
-    let (mut bundle, mut keys) = (bundle, keys);
-    bundle.ensure(&rig.session().lab, time::OffsetDateTime::now_utc()).unwrap();
-    keys.ensure(&rig.session().lab).unwrap();
+    let unit = rig.guests["etcd1"].files()["/etc/systemd/system/etcd.service"].clone();
+    resized(&mut rig, 3, 2, 2);
+    let (bundle, keys) = secrets_for(&rig, bundle, keys);
     rig.clear();
-    let (outcome, _) = rig.up(&bundle, &keys);
-    let message = outcome.unwrap_err();
+    let (outcome, events) = rig.up(&bundle, &keys);
+    assert!(matches!(outcome, Ok(Outcome::Done(_))), "{outcome:?}");
+    // The first member goes on as it is; the API server learns of the new members.
+    let ran = |node: &str, stage: &str| {
+        events.iter().any(|e| matches!(e, Event::Finished { node: Some(n), task, .. } if n == node && task == stage))
+    };
+    assert!(!ran("etcd1", "etcd") && ran("etcd2", "etcd") && ran("etcd3", "etcd"));
+    assert!(ran("controller1", "control-plane") && ran("controller2", "control-plane"));
+    assert!(!ran("worker1", "worker") && ran("worker1", "pod-network") && ran("worker2", "worker"));
+    let files = rig.guests["etcd1"].files();
+    assert_eq!(files["/etc/systemd/system/etcd.service"], unit);
+    let api = &rig.guests["controller1"].files()["/etc/systemd/system/kube-apiserver.service"];
+    assert!(api.contains("https://10.240.0.13:2379"), "{api}");
+    // One node at a time: the second controller's work starts after the first one's end.
+    let place = |wanted: &dyn Fn(&Event) -> bool| events.iter().position(wanted).unwrap();
+    let step = |node: &'static str| {
+        place(
+            &move |e| matches!(e, Event::Step { node: n, task, .. } if n == node && task == "control-plane"),
+        )
+    };
+    let end = |node: &'static str| {
+        place(
+            &move |e| matches!(e, Event::Finished { node: Some(n), task, .. } if n == node && task == "control-plane"),
+        )
+    };
+    let (one, two) = (("controller1", "controller2"), ("controller2", "controller1"));
+    let (first, second) = if step("controller1") < step("controller2") { one } else { two };
+    assert!(end(first) < step(second), "{first} and {second} were restarted at once");
+    assert!(rig.calls_of("etcd1").iter().all(|call| !call.contains("etcd.service")));
+    rig.clear();
+    assert!(matches!(rig.up(&bundle, &keys).0, Ok(Outcome::Unchanged)));
+}
+
+#[test]
+fn a_cluster_shrinks_in_order_and_only_when_agreed() {
+    let mut rig = Rig::new("three");
+    resized(&mut rig, 3, 2, 2);
+    let (bundle, keys) = rig.secrets();
+    rig.up(&bundle, &keys).0.unwrap();
+    resized(&mut rig, 2, 1, 1);
+    let (smaller, keys) = secrets_for(&rig, bundle, keys);
+    rig.clear();
+    let message = rig.up(&smaller, &keys).0.unwrap_err();
+    for gone in ["three-etcd3", "three-controller2", "three-worker2"] {
+        assert!(message.contains(gone), "{message}");
+    }
+    assert_eq!(rig.calls(), 0);
+    let (outcome, events) = rig.up_agreed(&smaller, &keys);
+    assert!(matches!(outcome, Ok(Outcome::Done(_))), "{outcome:?}");
+    let finished: Vec<String> = events
+        .iter()
+        .filter_map(|event| match event {
+            Event::Finished { node, task, .. } => {
+                Some(format!("{task} {}", node.clone().unwrap_or_default()).trim().to_owned())
+            }
+            _ => None,
+        })
+        .collect();
+    let at = |wanted: &str| {
+        let found = finished.iter().position(|task| task.starts_with(wanted));
+        found.unwrap_or_else(|| panic!("no '{wanted}' in {finished:?}"))
+    };
+    for node in ["worker2", "etcd3", "controller2"] {
+        let gone = at(&format!("domain three-{node}"));
+        assert!(
+            at(&format!("drain {node}")) < gone && at(&format!("etcd member {node} leaves")) < gone
+        );
+        assert!(
+            at("control-plane controller1") < gone,
+            "removed before the others knew: {finished:?}"
+        );
+    }
+    let session = rig.session();
+    assert!(!rig.hypervisor.calls().iter().any(|call| call.contains("worker1")));
+    assert!(!session.store.path("ssh/host-worker2").exists());
+    rig.clear();
+    assert!(matches!(rig.up(&smaller, &keys).0, Ok(Outcome::Unchanged)));
+}
+
+#[test]
+fn nobody_leaves_while_no_controller_answers() {
+    let mut rig = Rig::new("three");
+    resized(&mut rig, 1, 1, 2);
+    let (bundle, keys) = rig.secrets();
+    rig.up(&bundle, &keys).0.unwrap();
+    resized(&mut rig, 1, 1, 1);
+    rig.hypervisor.plant(|all| {
+        for domain in all.domains.iter_mut().filter(|d| d.name.contains("controller")) {
+            domain.active = false;
+        }
+    });
+    rig.clear();
+    let message = rig.up_agreed(&bundle, &keys).0.unwrap_err();
+    assert!(message.contains("controller1 does not answer"), "{message}");
+    assert_eq!(rig.calls(), 0);
+}
+
+#[test]
+fn a_node_that_loses_a_role_is_cleared_of_it() {
+    let mut rig = Rig::new("single");
+    let text = rig.text.clone();
+    rig.text = text.replace(
+        "nodes:\n",
+        "nodes:\n  second:\n    roles: [etcd, control-plane, worker]\n    first_address: 10.240.0.20\n",
+    );
+    for node in rig.session().lab.nodes {
+        rig.guests.entry(node.name).or_default();
+    }
+    let (bundle, keys) = rig.secrets();
+    rig.up(&bundle, &keys).0.unwrap();
+    rig.text = rig.text.replace(
+        "  second:\n    roles: [etcd, control-plane, worker]",
+        "  second:\n    roles: [worker]",
+    );
+    rig.clear();
+    let message = rig.up(&bundle, &keys).0.unwrap_err();
     assert!(
-        message.contains("change the members of etcd from etcd1 to etcd1, etcd2, etcd3"),
+        message.contains("etcd of second") && message.contains("control-plane of second"),
         "{message}"
     );
+    assert_eq!(rig.calls(), 0);
+    let (outcome, events) = rig.up_agreed(&bundle, &keys);
+    assert!(matches!(outcome, Ok(Outcome::Done(_))), "{outcome:?}");
+    assert!(
+        events.iter().any(
+            |e| matches!(e, Event::Finished { task, .. } if task == "etcd member second leaves")
+        )
+    );
+    let calls = rig.calls_of("second");
+    assert!(
+        calls.iter().any(|call| call.contains("systemctl disable --quiet --now etcd.service")),
+        "{calls:?}"
+    );
+    assert!(!rig.hypervisor.calls().iter().any(|call| call.starts_with("remove")));
+}
+
+#[test]
+fn a_replaced_node_is_drained_and_made_anew() {
+    let mut rig = Rig::new("three");
+    resized(&mut rig, 1, 1, 2);
+    let (bundle, keys) = rig.secrets();
+    rig.up(&bundle, &keys).0.unwrap();
+    rig.text = rig
+        .text
+        .replace("disk: 20GiB", "disk: 20GiB\n    overrides:\n      worker2: {disk: 30GiB}");
+    rig.clear();
+    let (outcome, events) = rig.up_agreed(&bundle, &keys);
+    assert!(matches!(outcome, Ok(Outcome::Done(_))), "{outcome:?}");
+    assert!(
+        events.iter().any(|e| matches!(e, Event::Finished { task, .. } if task == "drain worker2"))
+    );
+    let calls = rig.hypervisor.calls();
+    assert!(calls.iter().any(|call| call.starts_with("remove")), "{calls:?}");
+    assert!(calls.iter().any(|call| call.starts_with("start")), "{calls:?}");
+    assert!(
+        !events
+            .iter()
+            .any(|e| matches!(e, Event::Finished { task, .. } if task.contains("leaves")))
+    );
+}
+
+#[test]
+fn most_members_of_etcd_are_never_made_anew_at_once() {
+    let mut rig = Rig::new("three");
+    resized(&mut rig, 3, 1, 1);
+    let (bundle, keys) = rig.secrets();
+    rig.up(&bundle, &keys).0.unwrap();
+    rig.text = rig.text.replace(
+        "count: 3\n    first_address: 10.240.0.11",
+        "count: 3\n    overrides: {etcd1: {disk: 30GiB}, etcd2: {disk: 30GiB}}\n    first_address: 10.240.0.11",
+    );
+    rig.clear();
+    let message = rig.up_agreed(&bundle, &keys).0.unwrap_err();
+    assert!(message.contains("2 of 3 etcd members"), "{message}");
     assert_eq!(rig.calls(), 0);
 }
 

@@ -75,10 +75,10 @@ pub(super) enum Command {
     Plan(Plan),
     /// Make the lab what its topology says
     Up(Up),
-    /// Show nodes and stages
-    Status,
+    /// Show nodes, what they use, and stages
+    Status(Status),
     /// Prove that the lab works
-    Verify,
+    Verify(Verify),
     /// Log in to a node, or run a command on it
     Ssh(Ssh),
     /// Run a command on many nodes at once
@@ -136,9 +136,33 @@ pub(super) struct Up {
     /// Agree to removals
     #[arg(short, long, env = "LAB_YES")]
     pub yes: bool,
+    /// Remove nodes without moving their pods away first
+    #[arg(long)]
+    pub force: bool,
     /// Nodes that boot at the same time
     #[arg(long, env = "LAB_CONCURRENCY", default_value_t = 8, value_name = "N")]
     pub concurrency: usize,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Examples:\n  lab status\n  lab status --watch\n  lab status -o json | jq .vips"
+)]
+pub(super) struct Status {
+    /// Show it again and again, every so many seconds
+    #[arg(short, long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "5",
+          value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub watch: Option<u64>,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Examples:\n  lab verify\n  lab verify -o json | jq '.checks[] | select(.verdict != \"passed\")'\n  lab verify --failover"
+)]
+pub(super) struct Verify {
+    /// Then stop every node in turn, and show that the API and a service come back
+    #[arg(long)]
+    pub failover: bool,
 }
 
 #[derive(Debug, ClapArgs)]

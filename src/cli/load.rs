@@ -11,6 +11,7 @@ use crate::drivers::host::{self, Dirs};
 use crate::drivers::images::Images;
 use crate::drivers::store::{self, Store};
 use crate::engine::{EngineChoice, Place, Session};
+use crate::model::name::assign_router_ids;
 use crate::model::resolve::{self, Loaded};
 use crate::model::yaml::MAX_BYTES;
 use crate::render::{TOPOLOGIES, Templates};
@@ -131,7 +132,7 @@ pub(super) fn topology(global: &Global, source: &Source) -> Result<Loaded, Failu
 pub(super) fn session(global: &Global) -> Result<Session, Failure> {
     let dirs = Dirs::from_environment();
     let source = source(global, &dirs)?;
-    let loaded = topology(global, &source)?;
+    let mut loaded = topology(global, &source)?;
     let overrides = overrides(&dirs.config);
     let templates = Templates::new(&overrides).map_err(|error| {
         Failure::failed(error.to_string()).hint(format!("see {}", dirs.config.display()))
@@ -143,6 +144,9 @@ pub(super) fn session(global: &Global) -> Result<Session, Failure> {
         Engine::Private => EngineChoice::Private,
     };
     let record = store.record()?;
+    let taken = store::router_ids_of_others(&dirs.state, &loaded.lab.name);
+    let before = record.as_ref().map(|record| record.router_ids.clone()).unwrap_or_default();
+    assign_router_ids(loaded.lab.id, &mut loaded.lab.vips, &before, &taken);
     let place = Place::choose(&choice, record.as_ref(), &loaded.lab, &store, &dirs);
     if let Some(record) = record.filter(|record| record.engine != place.name()) {
         return Err(Failure::usage(format!(

@@ -109,9 +109,10 @@ fn body(step: &Step) -> String {
             let unless = unless.as_ref().map(|u| format!("unless: {u}\n")).unwrap_or_default();
             unless + &indent(script)
         }
-        Step::Wait { probe, timeout, hint, .. } => {
+        Step::Wait { probe, timeout, hint, optional, .. } => {
+            let otherwise = if *optional { "done without if not; " } else { "" };
             format!(
-                "at most {timeout} s, until this succeeds:\n{}if not, look at: {hint}\n",
+                "{otherwise}at most {timeout} s, until this succeeds:\n{}if not, look at: {hint}\n",
                 indent(probe)
             )
         }

@@ -46,7 +46,7 @@ pub(super) fn run(global: &Global, up: &Up) -> Result<ExitCode, Failure> {
     let stages = stages(up.until.as_deref())?;
     let _lock = lock(&session, "up")?;
     let (path, log) = session.store.run_log("up")?;
-    let options = UpOptions { stages, yes: up.yes, concurrency: up.concurrency };
+    let options = UpOptions { stages, yes: up.yes, concurrency: up.concurrency, force: up.force };
     let runtime = super::runtime()?;
     let (outcome, progress) = runtime.block_on(async {
         let (events, receiver) = Events::channel();

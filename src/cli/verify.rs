@@ -4,34 +4,65 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
-use super::args::{Format, Global};
+use super::args::{Format, Global, Verify};
 use super::failure::{FAILED, Failure};
 use super::load;
-use super::output::{print, print_json};
-use crate::engine::{self, CheckResult};
+use super::output::{complain, print, print_json};
+use crate::engine::{self, CheckResult, Verdict};
 
-pub(super) fn run(global: &Global) -> Result<ExitCode, Failure> {
+pub(super) fn run(global: &Global, verify: &Verify) -> Result<ExitCode, Failure> {
     let session = load::session(global)?;
-    let results = super::runtime()?.block_on(engine::verify(&session))?;
-    let failed = results.iter().filter(|result| !result.passed).count();
+    let table = global.output == Format::Table;
+    let say = |result: &CheckResult| {
+        // A benchmark of a hundred lines is told by what is wrong; -v tells all.
+        let quiet = result.verdict == Verdict::Passed
+            && (global.quiet || (result.name.starts_with("cis-") && !global.verbose));
+        if table && !quiet {
+            print(&line(result));
+        }
+    };
+    // Stopping nodes is a change: nobody else may be at work.
+    let _lock = match verify.failover {
+        true => Some(super::up::lock(&session, "verify --failover")?),
+        false => None,
+    };
+    let runtime = super::runtime()?;
+    let mut results = runtime.block_on(engine::verify(&session, &say))?;
+    let broken = results.iter().any(|result| result.verdict == Verdict::Failed);
+    if verify.failover && broken {
+        complain("not stopping nodes of a lab that does not work as it is");
+    } else if verify.failover {
+        results.extend(runtime.block_on(engine::failover(&session, &say))?);
+    }
+    let count = |verdict| results.iter().filter(|result| result.verdict == verdict).count();
+    let (failed, missing) = (count(Verdict::Failed), count(Verdict::Missing));
+    let passed = failed == 0 && missing == 0;
     match global.output {
-        Format::Json => print_json(&json!({"passed": failed == 0, "checks": results})),
+        Format::Json => print_json(&json!({"passed": passed, "checks": results})),
         Format::Table => {
-            let lines: Vec<String> = results.iter().map(line).collect();
-            print(&format!("{}\n\n{} checks, {failed} failed", lines.join("\n"), results.len()));
+            print(&format!("\n{} checks, {failed} failed, {missing} missing", results.len()));
         }
     }
-    if failed == 0 { Ok(ExitCode::SUCCESS) } else { Err(Failure::silent(FAILED)) }
+    if passed { Ok(ExitCode::SUCCESS) } else { Err(Failure::silent(FAILED)) }
 }
 
 fn line(result: &CheckResult) -> String {
-    let word = if result.passed { "ok    " } else { "FAILED" };
-    let mut text = format!("{word}  {:<14} {:<18} {}", result.node, result.name, result.proves);
-    if !result.passed {
-        for line in result.output.lines().take(10) {
-            text.push_str(&format!("\n        | {line}"));
+    let word = match result.verdict {
+        Verdict::Passed => "ok     ",
+        Verdict::Failed => "FAILED ",
+        Verdict::Missing => "MISSING",
+    };
+    let mut text = format!("{word} {:<14} {:<18} {}", result.node, result.name, result.proves);
+    if result.verdict == Verdict::Passed {
+        // A short word of what was seen, like the days that certificates have left.
+        match result.output.lines().collect::<Vec<_>>().as_slice() {
+            [seen] if seen.len() <= 60 => text.push_str(&format!("  ({seen})")),
+            _ => {}
         }
-        text.push_str(&format!("\n        look at: {}", result.hint));
+        return text;
     }
-    text
+    for line in result.output.lines().take(10) {
+        text.push_str(&format!("\n        | {line}"));
+    }
+    text + &format!("\n        look at: {}", result.hint)
 }

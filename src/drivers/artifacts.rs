@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::fetch::{self, Checksum, Progress};
+use super::images::archive;
 use super::{host, store};
 use crate::model::Version;
 use crate::model::name::hex;
@@ -74,7 +75,13 @@ pub fn scan(dir: &Path, images: Option<&Path>, cache: &Path) -> Result<Found, St
         files.keys().filter_map(|name| name.strip_prefix(prefix).map(str::to_owned)).collect()
     };
     let (binaries, images) = (strip("bin/"), strip("images/"));
-    let artifacts = Artifacts { digest: digest(&files, cache)?, binaries, images };
+    let mut image_names = BTreeSet::new();
+    for (_, path) in files.iter().filter(|(name, _)| name.starts_with("images/")) {
+        let names = archive::names(path);
+        image_names.extend(names.map_err(|error| format!("read {}: {error}", path.display()))?);
+    }
+    let digest = digest(&files, cache)?;
+    let artifacts = Artifacts { digest, binaries, images, image_names };
     Ok(Found { artifacts, files, version })
 }
 
@@ -84,6 +91,7 @@ pub fn expected() -> Artifacts {
         digest: "0".repeat(64),
         binaries: REQUIRED.iter().map(|name| (*name).to_owned()).collect(),
         images: BTreeSet::new(),
+        image_names: BTreeSet::new(),
     }
 }
 

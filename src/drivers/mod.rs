@@ -10,6 +10,7 @@ pub mod images;
 pub mod libvirt;
 pub mod memory;
 pub mod private;
+pub mod routes;
 pub mod seed;
 pub mod ssh;
 pub mod store;

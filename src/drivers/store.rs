@@ -62,9 +62,12 @@ pub struct Record {
     /// Base images that the lab's disks stand on.
     #[serde(default)]
     pub images: Vec<String>,
-    /// Nodes that formed the etcd cluster.
+    /// Members that founded the etcd cluster, `name=peer URL`. Later members join them.
     #[serde(default)]
     pub etcd: Vec<String>,
+    /// VRRP router ids of the floating addresses, by name.
+    #[serde(default)]
+    pub router_ids: std::collections::BTreeMap<String, u8>,
     /// Folder that relative paths in the topology start from.
     #[serde(default)]
     pub base: PathBuf,
@@ -84,6 +87,7 @@ impl Record {
             run: None,
             images: Vec::new(),
             etcd: Vec::new(),
+            router_ids: std::collections::BTreeMap::new(),
             base: PathBuf::new(),
         }
     }
@@ -278,6 +282,33 @@ impl Store {
         self.write("pki/index.json", &serde_json::to_string_pretty(&index).unwrap_or_default())
     }
 
+    /// Removes the files of certificates and keys that the bundle no longer has.
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    pub fn remove_pairs(&self, names: &[String]) -> Result<(), StoreError> {
+        let files = names.iter().flat_map(|n| [format!("pki/{n}.crt"), format!("pki/{n}.key")]);
+        files.into_iter().try_for_each(|file| self.remove_file(&file))
+    }
+
+    /// Removes the host keys of nodes that left.
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    pub fn remove_host_keys(&self, nodes: &[&str]) -> Result<(), StoreError> {
+        nodes.iter().try_for_each(|node| self.remove_file(&format!("ssh/host-{node}")))
+    }
+
+    fn remove_file(&self, name: &str) -> Result<(), StoreError> {
+        let path = self.path(name);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(failed("remove", &path)(error))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Loads whatever SSH keys there are for `nodes`.
     ///
     /// # Errors
@@ -347,6 +378,16 @@ pub fn labs(state: &Path) -> Vec<String> {
         .collect();
     names.sort();
     names
+}
+
+/// VRRP router ids of all labs below `state` but `name`.
+pub fn router_ids_of_others(state: &Path, name: &str) -> std::collections::BTreeSet<u8> {
+    labs(state)
+        .into_iter()
+        .filter(|other| other != name)
+        .filter_map(|other| Store::new(state, &other).record().ok().flatten())
+        .flat_map(|record| record.router_ids.into_values())
+        .collect()
 }
 
 /// Makes a directory and its parents; those made here are 0700.

@@ -16,17 +16,25 @@ pub struct EngineError {
     pub hint: Option<String>,
     /// True when nothing was changed because the surroundings do not allow the lab.
     pub preflight: bool,
+    /// True when only consent is lacking.
+    pub asks: bool,
 }
 
 impl EngineError {
     /// An error without a hint.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: None, preflight: false }
+        Self { message: message.into(), hint: None, preflight: false, asks: false }
     }
 
     /// The same error with a hint.
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    /// The same error, marked as a question.
+    pub fn asks(mut self) -> Self {
+        self.asks = true;
         self
     }
 

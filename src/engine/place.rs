@@ -6,7 +6,8 @@ use super::error::EngineError;
 use crate::drivers::host::Dirs;
 use crate::drivers::hypervisor::Hypervisor;
 use crate::drivers::libvirt::Libvirt;
-use crate::drivers::private::PrivateEngine;
+use crate::drivers::private::{self, PrivateEngine};
+use crate::drivers::routes::{self, Routes};
 use crate::drivers::ssh::Route;
 use crate::drivers::store::{Record, Store};
 use crate::model::Lab;
@@ -112,6 +113,23 @@ impl Place {
             Place::System { .. } => true,
             Place::Private(engine) => engine.is_running(),
         }
+    }
+
+    /// The routes to pods that libvirt's computer has through the lab's bridge, after making them
+    /// `wanted` when given.
+    ///
+    /// # Errors
+    /// When they cannot be read or set.
+    pub fn routes(&self, lab: &Lab, wanted: Option<&Routes>) -> Result<Routes, EngineError> {
+        let bridge = &lab.network.bridge;
+        let found = match self {
+            Place::Private(engine) => private::routes(&engine.control_socket(), bridge, wanted),
+            Place::System { .. } => {
+                let set = wanted.map_or(Ok(()), |wanted| routes::set(bridge, wanted));
+                set.and_then(|()| routes::list(bridge))
+            }
+        };
+        found.map_err(EngineError::new)
     }
 
     /// Connects to libvirt.

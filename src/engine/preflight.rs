@@ -2,13 +2,13 @@
 
 use super::error::EngineError;
 use super::place::Place;
+use super::prepared::Prepared;
 use super::provision;
 use super::session::Session;
 use crate::drivers::host;
 use crate::drivers::store::Record;
-use crate::model::Role;
 use crate::model::inventory::Inventory;
-use crate::plan::{Change, Desired, Observed, conflicts};
+use crate::plan::{Change, ChangeKind, Desired, Observed, conflicts};
 
 pub(super) fn refuse_conflicts(
     session: &Session,
@@ -29,22 +29,53 @@ pub(super) fn refuse_conflicts(
 }
 
 pub(super) fn refuse_loss(changes: &[Change], yes: bool) -> Result<(), EngineError> {
-    let lost: Vec<String> =
-        changes.iter().filter(|change| change.is_destructive()).map(|c| c.name.clone()).collect();
-    if lost.is_empty() || yes {
+    let of = |retired: bool| {
+        let destructive = changes.iter().filter(|change| change.is_destructive());
+        let chosen = destructive.filter(move |c| (c.kind == ChangeKind::Retire) == retired);
+        chosen.map(move |change| match &change.node {
+            Some(node) if retired => format!("{} of {node}", change.name),
+            _ => change.name.clone(),
+        })
+    };
+    let (disks, parts): (Vec<_>, Vec<_>) = (of(false).collect(), of(true).collect());
+    if yes || (disks.is_empty() && parts.is_empty()) {
+        return Ok(());
+    }
+    let mut lost = Vec::new();
+    if !disks.is_empty() {
+        lost.push(format!("{} would be removed with their disks", disks.join(", ")));
+    }
+    if !parts.is_empty() {
+        lost.push(format!("{} would be removed with what it keeps there", parts.join(", ")));
+    }
+    let error = EngineError::new(format!("change the lab: {}", lost.join("; ")));
+    Err(error.hint("look at `lab plan`, then `lab up --yes`").preflight().asks())
+}
+
+/// Refuses to make anew so many etcd members at once that the others lose their majority. All at once
+/// is a new cluster, which is what was asked for.
+pub(super) fn refuse_lost_quorum(
+    session: &Session,
+    observed: &Observed,
+    changes: &[Change],
+) -> Result<(), EngineError> {
+    let is_member =
+        |name: &str| observed.markers.get(name).is_some_and(|markers| markers.contains_key("etcd"));
+    let members = session.lab.nodes.iter().filter(|node| is_member(&node.name)).count();
+    let replaced = changes.iter().filter(|c| c.kind == ChangeKind::Replace);
+    let lost = replaced.filter(|c| c.node.as_deref().is_some_and(is_member)).count();
+    if lost == members || lost * 2 < members {
         return Ok(());
     }
     Err(EngineError::new(format!(
-        "change the lab: {} would be removed with their disks",
-        lost.join(", ")
+        "make {lost} of {members} etcd members anew at once: those that stay would have no majority"
     ))
-    .hint("look at `lab plan`, then `lab up --yes`")
+    .hint("change fewer than half of the etcd nodes in one run, or `lab down` and `lab up`")
     .preflight())
 }
 
-pub(super) fn record(session: &Session) -> Record {
+pub(super) fn record(session: &Session, prepared: &Prepared) -> Record {
     let (lab, place) = (&session.lab, &session.place);
-    let before = session.store.record().ok().flatten();
     let mut record = Record::new(&lab.name, lab.id, place.name(), &place.uri());
     record.artifacts = session.chosen_artifacts();
     record.archives = session.chosen_archives();
@@ -53,36 +84,9 @@ pub(super) fn record(session: &Session) -> Record {
     if let Place::Private(engine) = place {
         record.run = Some(engine.run.clone());
     }
-    record.etcd = match before {
-        Some(before) if !before.etcd.is_empty() => before.etcd,
-        _ => etcd_members(session),
-    };
+    record.etcd.clone_from(&prepared.etcd_founders);
+    record.router_ids = lab.vips.iter().map(|vip| (vip.name.clone(), vip.router_id)).collect();
     record
-}
-
-fn etcd_members(session: &Session) -> Vec<String> {
-    session.lab.with_role(Role::Etcd).map(|node| node.name.clone()).collect()
-}
-
-/// Refuses to change who is in a running etcd cluster: a member that is only started, or only
-/// taken away, costs the cluster its quorum.
-pub(super) fn refuse_new_members(
-    session: &Session,
-    observed: &Observed,
-) -> Result<(), EngineError> {
-    let before = session.store.record()?.map(|record| record.etcd).unwrap_or_default();
-    let formed = observed.markers.values().any(|markers| markers.contains_key("etcd"));
-    let now = etcd_members(session);
-    if !formed || before.is_empty() || before == now {
-        return Ok(());
-    }
-    Err(EngineError::new(format!(
-        "change the members of etcd from {} to {}: this version cannot do that to a running cluster",
-        before.join(", "),
-        now.join(", ")
-    ))
-    .hint("put the etcd nodes back as they were, or `lab down` and `lab up`")
-    .preflight())
 }
 
 /// What stands in the way is said before anything is downloaded or made.

@@ -32,6 +32,8 @@ pub struct Prepared {
     pub keys: SshKeys,
     /// How KVM was decided, in words.
     pub acceleration: String,
+    /// Who founded, or will found, the etcd cluster; see [`Context::etcd_founders`].
+    pub etcd_founders: Vec<String>,
 }
 
 impl Prepared {
@@ -43,6 +45,7 @@ impl Prepared {
             bundle: &self.bundle,
             super_admin: &self.super_admin,
             templates: &session.templates,
+            etcd_founders: &self.etcd_founders,
         }
     }
 
@@ -134,6 +137,8 @@ impl Prepared {
             volumes: self.volumes(lab),
             domains,
             stages,
+            routes: lab.host_routes(),
+            about: only.iter().map(|stage| stage.name).collect(),
         })
     }
 

@@ -48,6 +48,7 @@ pub(super) async fn shared(
             let (volume, content) = shared_volume(session, prepared, &change.name)?;
             call(hypervisor, move |h| h.ensure_volume(&volume, &content)).await
         }
+        ("routes", _) => session.place.routes(&session.lab, Some(&desired.routes)).map(drop),
         ("domain", ChangeKind::Remove) => remove_node(session, desired, hypervisor, change).await,
         _ => Ok(()),
     }

@@ -1,9 +1,9 @@
 //! Carrying a plan out: what the lab shares in order, then one lane per node.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Semaphore};
 
 use super::error::EngineError;
 use super::event::{Event, Events, Failure};
@@ -15,7 +15,7 @@ use super::{observe, provision, steps};
 use crate::drivers::guest::Guest;
 use crate::drivers::hypervisor::Hypervisor;
 use crate::model::Node;
-use crate::plan::{Change, Desired};
+use crate::plan::{Change, ChangeKind, Desired};
 use crate::stages::{fingerprint, stage};
 
 /// Makes what is the whole lab's, in order.
@@ -34,13 +34,24 @@ pub(super) async fn shared_changes(
     if prepared.platform.artifact_volume().is_some() && prepared.found.is_some() {
         provision::artifact_disk(session, prepared)?;
     }
-    let of_lab = |change: &&Change| change.node.is_none() || change.is_destructive();
-    for change in changes.iter().filter(of_lab) {
+    // A new node may have the address of one that leaves: then that one goes first.
+    let first = makes_nodes(changes);
+    let now = |change: &&Change| change.node.is_none() || (first && is_removal(change));
+    for change in changes.iter().filter(now) {
         let task = format!("{} {}", change.object, change.name);
         let work = provision::shared(session, prepared, desired, hypervisor, change);
         events.timed(None, &task, work).await?;
     }
     Ok(())
+}
+
+fn is_removal(change: &Change) -> bool {
+    change.kind == ChangeKind::Remove
+}
+
+fn makes_nodes(changes: &[Change]) -> bool {
+    let made = [ChangeKind::Create, ChangeKind::Replace];
+    changes.iter().any(|change| change.object == "domain" && made.contains(&change.kind))
 }
 
 /// A run in progress.
@@ -53,8 +64,10 @@ pub(super) struct Run {
     pub(super) stop: Stop,
     pub(super) events: Events,
     pub(super) changes: Vec<Change>,
-    /// Nodes whose markers were read before the plan was made.
-    pub(super) known: BTreeSet<String>,
+    /// Fingerprints by node and stage, of the nodes that could be asked when the plan was made.
+    pub(super) markers: BTreeMap<String, BTreeMap<String, String>>,
+    /// Held by the one node that restarts something the whole cluster relies on.
+    pub(super) rolling: Mutex<()>,
     pub(super) boots: Semaphore,
     pub(super) board: Arc<Board>,
 }
@@ -79,6 +92,9 @@ impl Run {
                 Err(error) => return Err(EngineError::new(format!("run a lane: {error}"))),
             }
         }
+        if failures.is_empty() && !self.stop.requested() {
+            self.farewell().await?;
+        }
         Ok(match (self.stop.requested(), failures.is_empty()) {
             (true, _) => Outcome::Stopped,
             (false, true) => Outcome::Done(self.changes.clone()),
@@ -86,9 +102,41 @@ impl Run {
         })
     }
 
+    /// What leaves goes last: by now nobody counts on it any more.
+    async fn farewell(&self) -> Result<(), EngineError> {
+        for change in self.changes.iter().filter(|change| change.kind == ChangeKind::Retire) {
+            let node = change.node.as_deref().and_then(|name| self.session.lab.node(name));
+            let (Some(node), Some(stage)) = (node, stage(&change.name)) else { continue };
+            let task = format!("retire {}", stage.name);
+            let guest = (self.reach)(node);
+            let script = stage.retire.script(stage.name);
+            let output = self.events.timed(Some(&node.name), &task, guest.run(&script)).await?;
+            if output.status != 0 {
+                let text = output.text();
+                return Err(EngineError::new(format!(
+                    "take the stage {} off {}: {}",
+                    stage.name,
+                    node.name,
+                    text.trim()
+                )));
+            }
+        }
+        let leaving = self.changes.iter().filter(|change| is_removal(change));
+        if !makes_nodes(&self.changes) {
+            for change in leaving.clone() {
+                let task = format!("{} {}", change.object, change.name);
+                let (session, desired) = (&self.session, &self.desired);
+                let work =
+                    provision::shared(session, &self.prepared, desired, &self.hypervisor, change);
+                self.events.timed(None, &task, work).await?;
+            }
+        }
+        self.session.forget(leaving.filter_map(|change| change.node.as_deref()))
+    }
+
     fn jobs(&self) -> Result<Vec<Job>, EngineError> {
         let mut jobs = Vec::new();
-        for change in self.changes.iter().filter(|change| change.object == "stage") {
+        for change in self.changes.iter().filter(|change| change.kind == ChangeKind::RunStage) {
             let node = change.node.as_deref().and_then(|name| self.session.lab.node(name));
             if let (Some(stage), Some(node)) = (stage(&change.name), node) {
                 let steps = self.prepared.steps(&self.session, stage, node)?;
@@ -129,15 +177,25 @@ impl Run {
                     events: &self.events,
                     stopped: &stopped,
                 };
+                let _turn = match self.is_rolling(job.stage) {
+                    true => Some(self.rolling.lock().await),
+                    false => None,
+                };
                 steps::run(&place, &job.steps).await
             }
         };
         lanes::walk(&self.board, &jobs, &self.events, work).await
     }
 
+    /// True when the stage changes a part of the cluster that serves already.
+    fn is_rolling(&self, name: &str) -> bool {
+        let serves = || self.markers.values().any(|markers| markers.contains_key(name));
+        stage(name).is_some_and(|stage| stage.rolling) && serves()
+    }
+
     /// A node that was stopped when the plan was made may have done its stages long ago.
     async fn still_to_do(&self, node: &Node, guest: &dyn Guest, jobs: Vec<Job>) -> Vec<Job> {
-        if self.known.contains(&node.name) {
+        if self.markers.contains_key(&node.name) {
             return jobs;
         }
         let Ok(markers) = observe::read_markers(guest).await else { return jobs };
@@ -155,7 +213,7 @@ impl Run {
         let of_node = |change: &&Change| {
             change.node.as_ref() == Some(&node.name)
                 && change.object != "stage"
-                && !change.is_destructive()
+                && !is_removal(change)
         };
         let own: Vec<Change> = self.changes.iter().filter(of_node).cloned().collect();
         let domain = self.desired.domains.iter().find(|domain| domain.node == node.name);

@@ -20,10 +20,11 @@ use crate::drivers::images::Images;
 use crate::drivers::libvirt::Libvirt;
 use crate::drivers::ssh::{Ssh, Target};
 use crate::drivers::store::Store;
-use crate::model::platform::{Acceleration, Image, Platform};
-use crate::model::{Lab, Node, Version, size};
+use crate::model::platform::{Acceleration, Artifacts, Image, Platform};
+use crate::model::{Lab, Node, Role, Version, size};
 use crate::pki::{Bundle, SshKeys, super_admin};
 use crate::render::Templates;
+use crate::stages::etcd::founder_entry;
 
 /// How the nodes of a lab are reached; tests put memory here.
 pub type Reach = Arc<dyn Fn(&Node) -> Arc<dyn Guest> + Send + Sync>;
@@ -180,6 +181,29 @@ impl Session {
         Ok(keys)
     }
 
+    /// Removes the keys and certificates of nodes that left, and those that nobody has any more.
+    ///
+    /// # Errors
+    /// When a file cannot be removed or written.
+    pub(super) fn forget<'n>(
+        &self,
+        nodes: impl Iterator<Item = &'n str>,
+    ) -> Result<(), EngineError> {
+        let mut bundle = self.store.bundle()?;
+        let pruned = bundle.prune(&self.lab);
+        if !pruned.is_empty() {
+            self.store.save_bundle(&bundle, &[])?;
+            self.store.remove_pairs(&pruned)?;
+        }
+        let gone: Vec<&str> = nodes.collect();
+        if !gone.is_empty() {
+            self.store.remove_host_keys(&gone)?;
+            let keys = self.load_keys()?;
+            self.store.write("ssh/known_hosts", &keys.known_hosts(&self.lab)?)?;
+        }
+        Ok(())
+    }
+
     /// The SSH keys that exist.
     ///
     /// # Errors
@@ -201,7 +225,8 @@ impl Session {
         let artifacts =
             found.as_ref().map_or_else(artifacts::expected, |found| found.artifacts.clone());
         let super_admin = super_admin(&bundle, OffsetDateTime::now_utc())?;
-        let platform = Platform { acceleration, version, images, artifacts };
+        let dns_image = self.dns_image(&artifacts, version);
+        let platform = Platform { acceleration, version, images, artifacts, dns_image };
         Ok(Prepared {
             platform,
             layout: self.place.layout(),
@@ -211,7 +236,37 @@ impl Session {
             super_admin,
             keys,
             acceleration: words,
+            etcd_founders: self.etcd_founders()?,
         })
+    }
+
+    /// The image of cluster DNS: one of the archives at hand, else the registry's, where guests can
+    /// reach a registry.
+    fn dns_image(&self, artifacts: &Artifacts, version: Version) -> Option<String> {
+        let is_coredns = |name: &&String| {
+            let repository = name.rsplit_once(':').map_or(name.as_str(), |(name, _)| name);
+            repository.rsplit('/').next() == Some("coredns")
+        };
+        let archived = artifacts.image_names.iter().find(is_coredns).cloned();
+        archived.or_else(|| match self.place {
+            Place::System { .. } => Some(format!("registry.k8s.io/{}", version.coredns())),
+            Place::Private(_) => None,
+        })
+    }
+
+    /// The members that formed the cluster, as recorded; before that, those of the topology.
+    pub(super) fn etcd_founders(&self) -> Result<Vec<String>, EngineError> {
+        let recorded = self.store.record()?.map(|record| record.etcd).unwrap_or_default();
+        let members = self.lab.with_role(Role::Etcd).map(founder_entry);
+        if recorded.is_empty() {
+            return Ok(members.collect());
+        }
+        // Records of earlier versions hold names alone.
+        let whole = |entry: String| match entry.contains('=') {
+            true => Some(entry),
+            false => self.lab.node(&entry).map(founder_entry),
+        };
+        Ok(recorded.into_iter().filter_map(whole).collect())
     }
 
     /// KVM or emulation. On a system libvirt that libvirt decides: its QEMU may open `/dev/kvm` where
@@ -257,14 +312,18 @@ impl Session {
         }))
     }
 
-    /// The way to all nodes for somebody who only looks; `None` before every node has its key.
+    /// The way to the nodes for somebody who only looks; `None` before there are keys. A node without
+    /// a key of its own was never made and does not answer.
     ///
     /// # Errors
     /// When a key is unreadable.
     pub(super) fn glance(&self) -> Result<Option<Reach>, EngineError> {
         let keys = self.load_keys()?;
-        let complete = self.lab.nodes.iter().all(|node| keys.hosts.contains_key(&node.name));
-        complete.then(|| self.reach(&keys, GLANCE)).transpose()
+        if keys.user.is_empty() {
+            return Ok(None);
+        }
+        let known = |node: &&Node| keys.hosts.contains_key(&node.name);
+        self.reach_some(self.lab.nodes.iter().filter(known), &keys, GLANCE).map(Some)
     }
 
     /// The way to all nodes.
@@ -272,8 +331,17 @@ impl Session {
     /// # Errors
     /// As [`Session::ssh`].
     pub fn reach(&self, keys: &SshKeys, patience: Duration) -> Result<Reach, EngineError> {
+        self.reach_some(self.lab.nodes.iter(), keys, patience)
+    }
+
+    fn reach_some<'n>(
+        &self,
+        some: impl Iterator<Item = &'n Node>,
+        keys: &SshKeys,
+        patience: Duration,
+    ) -> Result<Reach, EngineError> {
         let mut nodes: BTreeMap<String, Arc<dyn Guest>> = BTreeMap::new();
-        for node in &self.lab.nodes {
+        for node in some {
             nodes.insert(node.name.clone(), Arc::new(self.ssh(node, keys, patience)?));
         }
         Ok(Arc::new(move |node: &Node| {

@@ -7,10 +7,14 @@ use serde::Serialize;
 use super::error::EngineError;
 use super::observe::markers;
 use super::provision::call;
-use super::session::Session;
-use crate::model::Role;
+use super::session::{Reach, Session};
 use crate::model::inventory::Inventory;
+use crate::model::{Node, Role};
 use crate::stages::STAGES;
+use crate::stages::vitals::{self, Vitals};
+
+/// Patience with nodes that say how they are: emulated ones take their time.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(20);
 
 /// A lab's state.
 #[derive(Clone, Debug, Serialize)]
@@ -23,8 +27,34 @@ pub struct Status {
     pub engine_running: bool,
     /// Nodes in file order.
     pub nodes: Vec<NodeStatus>,
-    /// Stages in the order they are told.
+    /// Floating addresses in file order.
+    pub vips: Vec<VipStatus>,
+    /// The etcd member that leads, when it says so.
+    pub etcd_leader: Option<String>,
+    /// The certificate that ends first.
+    pub certificate: Option<CertificateStatus>,
+    /// Stages in the order they are told; those that no node has are left out.
     pub stages: Vec<StageStatus>,
+}
+
+/// A floating address and who has it.
+#[derive(Clone, Debug, Serialize)]
+pub struct VipStatus {
+    /// Name.
+    pub name: String,
+    /// Address.
+    pub address: String,
+    /// Nodes that have it now; one, when all is well.
+    pub holders: Vec<String>,
+}
+
+/// The certificate that ends first.
+#[derive(Clone, Debug, Serialize)]
+pub struct CertificateStatus {
+    /// Its name among the lab's files.
+    pub name: String,
+    /// Days left.
+    pub days: i64,
 }
 
 /// A node's state.
@@ -40,6 +70,8 @@ pub struct NodeStatus {
     pub state: String,
     /// Kubernetes' word on the node; `null` for nodes that are none, or when nobody can say.
     pub ready: Option<bool>,
+    /// What the node says of itself; `null` when it does not answer.
+    pub vitals: Option<Vitals>,
 }
 
 /// How far a stage got.
@@ -63,6 +95,7 @@ pub async fn status(session: &Session) -> Result<Status, EngineError> {
     let mut inventory = Inventory::default();
     let mut found = BTreeMap::new();
     let mut ready = BTreeMap::new();
+    let mut vitals = BTreeMap::new();
     if engine_running {
         let hypervisor = session.place.connect()?;
         inventory = call(&hypervisor, |h| h.inventory()).await?;
@@ -70,11 +103,26 @@ pub async fn status(session: &Session) -> Result<Status, EngineError> {
             found = markers(session, &inventory, &reach).await;
             let controller =
                 lab.with_role(Role::ControlPlane).find(|n| found.contains_key(&n.name));
-            if let Some(controller) = controller {
-                ready = readiness(&*reach(controller)).await;
-            }
+            let known = |node: &&Node| found.contains_key(&node.name);
+            let asked = all_vitals(session, &reach, lab.nodes.iter().filter(known).collect());
+            let told = async {
+                match controller {
+                    Some(controller) => readiness(&*reach(controller)).await,
+                    None => BTreeMap::new(),
+                }
+            };
+            (vitals, ready) = tokio::join!(asked, told);
         }
     }
+    let vips = lab.vips.iter().map(|vip| {
+        let has = |(_, vitals): &(&String, &Vitals)| vitals.vips.contains(&vip.name);
+        let holders = vitals.iter().filter(has).map(|(node, _)| node.clone());
+        let (name, address) = (vip.name.clone(), vip.address.to_string());
+        VipStatus { name, address, holders: holders.collect() }
+    });
+    let vips = vips.collect();
+    let leads = |(_, vitals): &(&String, &Vitals)| vitals.etcd_leader == Some(true);
+    let etcd_leader = vitals.iter().find(leads).map(|(node, _)| node.clone());
     let nodes = lab.nodes.iter().map(|node| {
         let domain = inventory.domains.iter().find(|domain| domain.uuid == node.uuid);
         let state = match domain {
@@ -89,6 +137,7 @@ pub async fn status(session: &Session) -> Result<Status, EngineError> {
             ip: node.address.to_string(),
             state: state.into(),
             ready: ready.get(&node.name).copied(),
+            vitals: vitals.get(&node.name).cloned(),
         }
     });
     let stages = STAGES.iter().map(|stage| {
@@ -102,8 +151,45 @@ pub async fn status(session: &Session) -> Result<Status, EngineError> {
         engine: session.place.name().into(),
         engine_running,
         nodes: nodes.collect(),
-        stages: stages.collect(),
+        vips,
+        etcd_leader,
+        certificate: first_to_end(session)?,
+        stages: stages.filter(|s| s.done.len() + s.missing.len() > 0).collect(),
     })
+}
+
+/// Vitals by node name, of the nodes that answer in time.
+async fn all_vitals(
+    session: &Session,
+    reach: &Reach,
+    nodes: Vec<&Node>,
+) -> BTreeMap<String, Vitals> {
+    let mut asked = tokio::task::JoinSet::new();
+    for node in nodes {
+        let (guest, script) = (reach(node), vitals::script(&session.lab, node));
+        let name = node.name.clone();
+        asked.spawn(async move {
+            let read = tokio::time::timeout(PATIENCE, guest.run(&script)).await;
+            let output = read.ok().and_then(Result::ok)?;
+            Some((name, vitals::parse(&String::from_utf8_lossy(&output.stdout))))
+        });
+    }
+    let mut found = BTreeMap::new();
+    while let Some(answer) = asked.join_next().await {
+        found.extend(answer.ok().flatten());
+    }
+    found
+}
+
+/// The lab's certificate that ends first, from the files on this computer.
+fn first_to_end(session: &Session) -> Result<Option<CertificateStatus>, EngineError> {
+    let now = time::OffsetDateTime::now_utc().unix_timestamp();
+    let bundle = session.store.bundle()?;
+    let first = bundle.entries.iter().min_by_key(|(_, entry)| entry.made.not_after);
+    Ok(first.map(|(name, entry)| CertificateStatus {
+        name: name.clone(),
+        days: (entry.made.not_after - now) / 86_400,
+    }))
 }
 
 /// Readiness by node name, as the API server tells it.

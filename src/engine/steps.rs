@@ -114,18 +114,26 @@ async fn links(place: &Place<'_>, steps: &[&Step]) -> Result<(), Box<Failure>> {
 
 async fn units(place: &Place<'_>, steps: &[&Step]) -> Result<(), Box<Failure>> {
     let name = |step: &&Step| match step {
-        Step::Unit { name } => name.clone(),
+        Step::Unit { name, .. } => name.clone(),
         _ => String::new(),
     };
     let names: Vec<String> = steps.iter().map(name).collect();
     let list = names.join(" ");
+    let reloads = |name: &str| {
+        steps.iter().any(|s| matches!(s, Step::Unit { name: n, reload: true } if n == name))
+    };
     // Restarting a mount would stop everything that runs from it.
-    let (mounts, services): (Vec<&str>, Vec<&str>) =
-        names.iter().map(String::as_str).partition(|name| name.ends_with(".mount"));
+    let verb = |name: &str| match name {
+        mount if mount.ends_with(".mount") => "start",
+        name if reloads(name) => "reload-or-restart",
+        _ => "restart",
+    };
     let mut text = format!("systemctl daemon-reload\nsystemctl enable --quiet {list}\n");
-    for (verb, units) in [("start", mounts), ("restart", services)] {
+    for wanted in ["start", "restart", "reload-or-restart"] {
+        let units: Vec<&str> =
+            names.iter().map(String::as_str).filter(|name| verb(name) == wanted).collect();
         if !units.is_empty() {
-            text.push_str(&format!("systemctl {verb} {}\n", units.join(" ")));
+            text.push_str(&format!("systemctl {wanted} {}\n", units.join(" ")));
         }
     }
     let journal: Vec<String> = names.iter().map(|name| format!("-u {name}")).collect();
@@ -152,7 +160,18 @@ async fn one(place: &Place<'_>, step: &Step) -> Result<(), Box<Failure>> {
             };
             script(place, &title, &text).await
         }
-        Step::Wait { probe, timeout, hint, .. } => wait(place, &title, probe, *timeout, hint).await,
+        Step::Wait { probe, timeout, hint, optional, .. } => {
+            match wait(place, &title, probe, *timeout, hint).await? {
+                Some(late) if *optional => {
+                    let tail = late.tail.as_deref().unwrap_or_default().trim_end();
+                    let text = format!("going on without: {title}: {}\n{tail}", late.message);
+                    place.events.warn(format!("{}: {text}", place.node));
+                    Ok(())
+                }
+                Some(late) => Err(late),
+                None => Ok(()),
+            }
+        }
         // Carried out in batches.
         Step::File(_) | Step::Directory { .. } | Step::Binary { .. } | Step::Unit { .. } => Ok(()),
     }
@@ -183,26 +202,36 @@ async fn explained(
     Err(place.failure(step, &message, Some(tail)))
 }
 
+/// Asks until PROBE succeeds, for short spells, so that a request to stop is heard in between. Rests twice
+/// as long as the question took: many nodes that wait must not slow down those they wait for.
+const WAIT: &str = r#"read now _ < /proc/uptime
+end=$((${now%.*} + 5))
+while :; do
+  if PROBE; then exit 0; fi
+  before=$now; read now _ < /proc/uptime
+  test ${now%.*} -lt $end || exit 75
+  rest=$(((${now%.*} - ${before%.*}) * 2))
+  test $rest -le 5 || rest=5
+  sleep $rest.3
+  read now _ < /proc/uptime
+done
+"#;
+
 /// Waits inside the guest, so that the condition is noticed when it comes true and not when a
-/// packet has crossed the network.
+/// packet has crossed the network. What explains it when it did not come true in time.
 async fn wait(
     place: &Place<'_>,
     step: &str,
     probe: &str,
     timeout: u64,
     hint: &str,
-) -> Result<(), Box<Failure>> {
+) -> Result<Option<Box<Failure>>, Box<Failure>> {
     let start = Instant::now();
-    // Short spells, so that a request to stop is heard in between.
-    const SPELL: u64 = 5;
-    let text = format!(
-        "end=$(($(date +%s) + {SPELL}))\nwhile :; do\n  if {probe}; then exit 0; fi\n  \
-         test \"$(date +%s)\" -lt $end || exit 75\n  sleep 0.3\ndone\n"
-    );
+    let text = WAIT.replace("PROBE", probe);
     loop {
         let output = place.run(step, &text).await?;
         if output.status == 0 {
-            return Ok(());
+            return Ok(None);
         }
         if (place.stopped)() {
             return Err(place.failure(step, "the run was stopped while waiting", None));
@@ -210,7 +239,7 @@ async fn wait(
         if start.elapsed() > Duration::from_secs(timeout) {
             let tail = place.guest.run(hint).await.map(|output| output.text()).unwrap_or_default();
             let message = format!("it did not come true within {timeout} s");
-            return Err(place.failure(step, &message, Some(tail)));
+            return Ok(Some(place.failure(step, &message, Some(tail))));
         }
         tokio::time::sleep(POLL).await;
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Mutex, Semaphore, watch};
 
 use super::error::EngineError;
 use super::event::{Event, Events, Failure};
@@ -12,10 +12,11 @@ use super::place::Place;
 use super::prepared::Prepared;
 use super::run::{Run, shared_changes};
 use super::session::{Reach, Session};
-use super::{observe, preflight, provision};
+use super::{depart, observe, preflight, provision};
 use crate::drivers::hypervisor::Hypervisor;
+use crate::drivers::routes::Routes;
 use crate::plan::{Change, Observed, diff};
-use crate::stages::Stage;
+use crate::stages::{STAGES, Stage};
 
 /// A request to stop, shared with the signal handler.
 #[derive(Clone, Debug)]
@@ -54,6 +55,14 @@ pub struct UpOptions {
     pub yes: bool,
     /// Nodes that boot at the same time.
     pub concurrency: usize,
+    /// Nodes leave without their pods being moved away first.
+    pub force: bool,
+}
+
+impl Default for UpOptions {
+    fn default() -> Self {
+        Self { stages: STAGES.iter().collect(), yes: false, concurrency: 8, force: false }
+    }
 }
 
 /// How `up` ended.
@@ -84,12 +93,21 @@ pub async fn plan(
     if observed.engine_running {
         let hypervisor = session.place.connect()?;
         observed.inventory = provision::call(&hypervisor, |h| h.inventory()).await?;
+        observed.routes = routes(session, &hypervisor)?;
         preflight::refuse_conflicts(session, &desired, &observed.inventory)?;
         if let Some(reach) = session.glance()? {
             observed.markers = observe::markers(session, &observed.inventory, &reach).await;
         }
     }
     Ok(diff(&desired, &observed))
+}
+
+/// The computer's routes to the lab's pods. The hypervisor in memory has no computer around it.
+fn routes(session: &Session, hypervisor: &Arc<dyn Hypervisor>) -> Result<Routes, EngineError> {
+    match hypervisor.uri().starts_with("memory:") {
+        true => Ok(Routes::new()),
+        false => session.place.routes(&session.lab, None),
+    }
 }
 
 /// Makes the lab what its topology says.
@@ -108,12 +126,15 @@ pub async fn up(
         tokio::task::spawn_blocking(move || session.prepare(&events))
     };
     let prepared = preparing.await.map_err(|e| EngineError::new(e.to_string()))??;
-    start_engine(&session, &events).await?;
+    start_engine(&session, &prepared, &events).await?;
     let hypervisor = session.place.connect()?;
     let patience = Duration::from_secs(session.lab.options.boot_timeout);
     let reach = session.reach(&prepared.keys, patience)?;
     up_with(session, prepared, Drivers { hypervisor, reach }, options, stop, events).await
 }
+
+const NO_DNS: &str = "cluster DNS is left out: there is no CoreDNS image at hand, and a private engine \
+has no way to a registry; name a folder with its archive, LAB_IMAGES=DIR, and run `lab up` again";
 
 /// The hands that `up` works with.
 #[derive(Clone)]
@@ -130,13 +151,17 @@ impl std::fmt::Debug for Drivers {
     }
 }
 
-async fn start_engine(session: &Session, events: &Events) -> Result<bool, EngineError> {
+async fn start_engine(
+    session: &Session,
+    prepared: &Prepared,
+    events: &Events,
+) -> Result<bool, EngineError> {
     let Place::Private(engine) = &session.place else { return Ok(false) };
     if engine.is_running() {
         return Ok(false);
     }
     // Recorded before it exists: whoever comes after a crash knows where to look.
-    session.store.save_record(&preflight::record(session))?;
+    session.store.save_record(&preflight::record(session, prepared))?;
     let (engine, hide) = (engine.clone(), session.hides_kvm());
     events
         .timed(None, "engine", async {
@@ -162,20 +187,29 @@ pub async fn up_with(
     let desired = prepared.desired(&session, &options.stages)?;
     let mut observed = Observed { engine_running: true, ..Observed::default() };
     observed.inventory = provision::call(&hypervisor, |h| h.inventory()).await?;
+    observed.routes = routes(&session, &hypervisor)?;
     preflight::refuse_conflicts(&session, &desired, &observed.inventory)?;
     observed.markers = observe::markers(&session, &observed.inventory, &reach).await;
-    preflight::refuse_new_members(&session, &observed)?;
     let changes = diff(&desired, &observed);
     if changes.is_empty() {
         return Ok(Outcome::Unchanged);
     }
     preflight::refuse_loss(&changes, options.yes)?;
+    preflight::refuse_lost_quorum(&session, &observed, &changes)?;
     if changes.iter().any(|change| change.object == "domain") {
         events.note(format!("guests run with {}", prepared.acceleration));
     }
     events.send(Event::Planned { changes: changes.clone() });
-    session.store.save_record(&preflight::record(&session))?;
+    let addons = changes.iter().any(|change| change.name == "addons");
+    if addons
+        && prepared.platform.dns_image.is_none()
+        && session.lab.kubernetes.has_addon("coredns")
+    {
+        events.warn(NO_DNS);
+    }
+    session.store.save_record(&preflight::record(&session, &prepared))?;
     session.store.write("topology.yaml", &session.source)?;
+    depart::prepare(&session, &reach, &observed, &changes, options.force, &events).await?;
     shared_changes(&session, &prepared, &desired, &hypervisor, &changes, &events).await?;
 
     let run = Arc::new(Run {
@@ -189,7 +223,8 @@ pub async fn up_with(
         stop,
         events,
         changes,
-        known: observed.markers.into_keys().collect(),
+        markers: observed.markers,
+        rolling: Mutex::new(()),
     });
     run.lanes().await
 }

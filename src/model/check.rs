@@ -100,7 +100,12 @@ fn value(kind: &Kind, node: &Node, field: &str, problems: &mut Vec<Problem>) {
                 );
             }
         }
-        (Kind::List(_), _) => problems.push(
+        (Kind::Set(words), Value::List(items)) => {
+            for item in items {
+                value(&Kind::Choice(words), item, field, problems);
+            }
+        }
+        (Kind::List(_) | Kind::Set(_), _) => problems.push(
             Problem::error(
                 "L0110",
                 &node.span,
@@ -185,6 +190,11 @@ fn scalar(kind: &Kind, field: &str, text: &str) -> Result<(), Finding> {
                 Some(word) => format!("did you mean `{word}`?"),
                 None => format!("choose from: {}", words.join(", ")),
             },
+        )),
+        Kind::Boolean if !["true", "false"].contains(&text) => Err((
+            "L0124",
+            format!("'{field}' is '{shown}', neither true nor false"),
+            format!("write `{field}: true` or `{field}: false`"),
         )),
         _ => Ok(()),
     }

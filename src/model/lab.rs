@@ -1,6 +1,6 @@
 //! The lab as everything above the model sees it: resolved, checked, free of file syntax.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
@@ -91,6 +91,29 @@ pub struct Vip {
     pub address: Ipv4Addr,
     /// Whose nodes hold it.
     pub role: Role,
+    /// VRRP virtual router id, unique among the labs of the computer.
+    pub router_id: u8,
+    /// True when the topology itself says the id.
+    pub router_id_given: bool,
+}
+
+/// How pods reach pods of other nodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PodNetwork {
+    /// A plain route per worker on every node.
+    Routed,
+    /// VXLAN between the nodes.
+    Overlay,
+}
+
+/// Node ports that the load balancers' web ports lead to.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Ingress {
+    /// For port 80.
+    pub http: u16,
+    /// For port 443.
+    pub https: u16,
 }
 
 /// What is bootstrapped on the nodes.
@@ -104,6 +127,16 @@ pub struct Kubernetes {
     pub pod_cidr: Ipv4Net,
     /// Prefix length of a worker's pod subnet.
     pub node_mask: u8,
+    /// How pods reach pods of other nodes.
+    pub pod_network: PodNetwork,
+    /// True when the computer itself gets routes to the pods.
+    pub host_routes: bool,
+    /// Floating address that clients of the API use, when the topology says one.
+    pub endpoint: Option<String>,
+    /// Where web traffic goes.
+    pub ingress: Ingress,
+    /// Names of what is installed on the cluster.
+    pub addons: BTreeSet<String>,
     /// Domain of services.
     pub cluster_domain: String,
     /// Folder of binaries, relative to the topology file.
@@ -139,11 +172,30 @@ impl Lab {
         self.nodes.iter().find(|node| node.name == name)
     }
 
-    /// Every address the API answers at, and so every name and address in its certificate.
+    /// The address that clients of the API use: the floating address that the topology names, else
+    /// the controllers' own one, else the load balancers', else a load balancer, else a controller.
     pub fn api_endpoint(&self) -> Option<Ipv4Addr> {
-        // Floating addresses get their holders with the load-balancer stage; until then the
-        // first controller is the endpoint that is sure to answer.
-        self.with_role(Role::ControlPlane).next().map(|node| node.address)
+        let named = self.kubernetes.endpoint.as_ref();
+        let floating = |role| self.vips.iter().find(move |vip| vip.role == role);
+        self.vips
+            .iter()
+            .find(|vip| Some(&vip.name) == named)
+            .or_else(|| floating(Role::ControlPlane))
+            .or_else(|| floating(Role::LoadBalancer))
+            .map(|vip| vip.address)
+            .or_else(|| Some(self.with_role(Role::LoadBalancer).next()?.address))
+            .or_else(|| Some(self.with_role(Role::ControlPlane).next()?.address))
+    }
+
+    /// Floating addresses that `node` may hold.
+    pub fn vips_of<'l>(&'l self, node: &'l Node) -> impl Iterator<Item = &'l Vip> {
+        self.vips.iter().filter(|vip| node.is(vip.role))
+    }
+
+    /// Routes that the computer itself has to the workers' pods, when asked for.
+    pub fn host_routes(&self) -> BTreeMap<Ipv4Net, Ipv4Addr> {
+        let workers = self.with_role(Role::Worker).filter(|_| self.kubernetes.host_routes);
+        workers.filter_map(|node| Some((node.pod_subnet?, node.address))).collect()
     }
 
     /// Operating systems in use, each once.
@@ -170,6 +222,23 @@ impl Node {
 }
 
 impl Kubernetes {
+    /// Addresses that one worker has for its pods: all of its subnet but the network's own and the
+    /// broadcast address.
+    pub fn pod_addresses(&self) -> u64 {
+        (1u64 << (32 - u32::from(self.node_mask.min(32)))).saturating_sub(2)
+    }
+
+    /// Pods that one worker runs at most: Kubernetes' own limit of 110, or as many as have an
+    /// address beside the bridge's.
+    pub fn max_pods(&self) -> u64 {
+        self.pod_addresses().saturating_sub(1).clamp(1, 110)
+    }
+
+    /// True when the add-on is wanted.
+    pub fn has_addon(&self, name: &str) -> bool {
+        self.addons.contains(name)
+    }
+
     /// The API's own service address: the first of the range.
     pub fn api_service(&self) -> Ipv4Addr {
         Ipv4Addr::from(u32::from(self.service_cidr.network()) + 1)

@@ -111,3 +111,26 @@ pub fn bridge(lab: Uuid) -> String {
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
+
+/// Gives each floating address its VRRP router id: the one the topology says, else the one it had
+/// before, else one that follows from the names and that neither this lab nor another one has.
+/// `taken` are ids of other labs on the computer.
+pub fn assign_router_ids(
+    lab: Uuid,
+    vips: &mut [super::lab::Vip],
+    before: &std::collections::BTreeMap<String, u8>,
+    taken: &std::collections::BTreeSet<u8>,
+) {
+    let mut used: std::collections::BTreeSet<u8> =
+        vips.iter().filter(|vip| vip.router_id_given).map(|vip| vip.router_id).collect();
+    for vip in vips.iter_mut().filter(|vip| !vip.router_id_given) {
+        let wanted = object_id(lab, "vip", &vip.name).as_u128() % 255;
+        let derived = (0..255u128).map(|step| ((wanted + step) % 255) as u8 + 1);
+        let kept = before.get(&vip.name).copied().filter(|id| !used.contains(id));
+        let free = derived.clone().find(|id| !used.contains(id) && !taken.contains(id));
+        // With more floating addresses than ids, labs share some: their bridges are apart anyway.
+        let id = kept.or(free).or_else(|| derived.clone().find(|id| !used.contains(id)));
+        vip.router_id = id.unwrap_or(1);
+        used.insert(vip.router_id);
+    }
+}

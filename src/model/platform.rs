@@ -54,6 +54,8 @@ pub struct Artifacts {
     pub binaries: BTreeSet<String>,
     /// File names of the container image archives on the disk.
     pub images: BTreeSet<String>,
+    /// Names of the container images in those archives.
+    pub image_names: BTreeSet<String>,
 }
 
 /// Everything about the surroundings that decides what is made.
@@ -67,6 +69,8 @@ pub struct Platform {
     pub images: BTreeMap<String, Image>,
     /// Binaries.
     pub artifacts: Artifacts,
+    /// Container image of cluster DNS; `None` when none can be had.
+    pub dns_image: Option<String>,
 }
 
 impl Platform {

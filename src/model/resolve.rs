@@ -9,7 +9,7 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 use serde_json::Map;
 
-use super::lab::{Kubernetes, Lab, Network, Node, Options, Ssh, Vip};
+use super::lab::{Ingress, Kubernetes, Lab, Network, Node, Options, PodNetwork, Ssh, Vip};
 use super::name::{self, Owner};
 use super::problem::{Problem, Span, printable};
 use super::role::Role;
@@ -47,6 +47,8 @@ pub(super) struct Places {
     pub pod_cidr: Span,
     pub node_mask: Span,
     pub vips: Vec<Span>,
+    pub router_ids: Vec<Span>,
+    pub endpoint: Span,
 }
 
 /// Reads a topology.
@@ -121,7 +123,7 @@ impl Resolver<'_> {
             dhcp,
             bridge: name::bridge(id),
         };
-        let vips = vips(root.get("vips"));
+        let vips = vips(root.get("vips"), id);
         let mut draft = rules::Draft { network, vips, kubernetes, drafts, places, domain };
         rules::apply(&mut draft, self.problems);
         let rules::Draft { network, vips, kubernetes, drafts, domain, .. } = draft;
@@ -279,26 +281,48 @@ fn user_data(group: &Yaml, over: Option<&Yaml>) -> Map<String, serde_json::Value
     merged
 }
 
-fn vips(node: Option<&Yaml>) -> Vec<Vip> {
+fn vips(node: Option<&Yaml>, lab: uuid::Uuid) -> Vec<Vip> {
     let entries = node.map(Yaml::entries).unwrap_or_default();
     let vip = |entry: &yaml::Entry| {
+        let given = number(entry.node.get("router_id")).and_then(|id| u8::try_from(id).ok());
         Some(Vip {
             name: entry.key.clone(),
             address: address(entry.node.get("address"))?,
             role: Role::parse(text(entry.node.get("role"))?)?,
+            router_id: given.unwrap_or_default(),
+            router_id_given: given.is_some(),
         })
     };
-    entries.iter().filter_map(vip).collect()
+    let mut vips: Vec<Vip> = entries.iter().filter_map(vip).collect();
+    name::assign_router_ids(lab, &mut vips, &std::collections::BTreeMap::new(), &BTreeSet::new());
+    vips
 }
 
 fn kubernetes(node: Option<&Yaml>) -> Kubernetes {
     let get = |key: &str| node.and_then(|node| node.get(key));
+    let port = |key: &str| {
+        u16::try_from(number(get("ingress").and_then(|ingress| ingress.get(key)))?).ok()
+    };
     let default = |a, b, prefix| Ipv4Net::new_assert(Ipv4Addr::new(10, a, b, 0), prefix);
     Kubernetes {
         version: text(get("version")).and_then(Version::parse),
         service_cidr: network(get("service_cidr")).unwrap_or_else(|| default(32, 0, 24)),
         pod_cidr: network(get("pod_cidr")).unwrap_or_else(|| default(200, 0, 16)),
         node_mask: number(get("node_mask")).unwrap_or(24).min(32) as u8,
+        pod_network: match text(get("pod_network")) {
+            Some("overlay") => PodNetwork::Overlay,
+            _ => PodNetwork::Routed,
+        },
+        host_routes: text(get("host_routes")) == Some("true"),
+        endpoint: text(get("endpoint")).map(str::to_owned),
+        ingress: Ingress {
+            http: port("http").unwrap_or(30080),
+            https: port("https").unwrap_or(30443),
+        },
+        addons: match get("addons") {
+            Some(list) => list.items().iter().filter_map(|i| i.text().map(str::to_owned)).collect(),
+            None => BTreeSet::from(["coredns".to_owned()]),
+        },
         cluster_domain: text(get("cluster_domain")).unwrap_or("cluster.local").to_owned(),
         artifacts: text(get("artifacts")).map(str::to_owned),
     }
@@ -347,6 +371,12 @@ fn places(root: &Yaml) -> Places {
             .filter(is_vip)
             .map(|entry| span(entry.node.get("address"), &entry.key_span))
             .collect(),
+        router_ids: vips
+            .iter()
+            .filter(is_vip)
+            .map(|entry| span(entry.node.get("router_id"), &entry.key_span))
+            .collect(),
+        endpoint: of("kubernetes", "endpoint"),
         nodes,
     }
 }

@@ -56,6 +56,10 @@ pub enum Kind {
     PublicKey,
     /// One of these words.
     Choice(&'static [&'static str]),
+    /// A list, also an empty one, of these words.
+    Set(&'static [&'static str]),
+    /// `true` or `false`.
+    Boolean,
     /// A list of one kind.
     List(&'static Kind),
     /// A mapping from names to one kind.
@@ -151,7 +155,16 @@ const VIP: Table = Table {
     name: "floating address",
     fields: &[
         need("address", Kind::Address, "The address that floats."),
-        need("role", Kind::Choice(&["control-plane", "load-balancer"]), "Whose nodes hold it."),
+        need(
+            "role",
+            Kind::Choice(&["control-plane", "load-balancer"]),
+            "Whose nodes hold it: controllers themselves, or load balancers with HAProxy.",
+        ),
+        may(
+            "router_id",
+            Kind::Integer(1, 255),
+            "VRRP virtual router id. Default: one that no lab of this computer has",
+        ),
     ],
 };
 
@@ -177,11 +190,43 @@ const KUBERNETES: Table = Table {
         ),
         may(
             "pod_network",
-            Kind::Choice(&["routed"]),
-            "How pods reach other nodes. Default: routed",
+            Kind::Choice(&["routed", "overlay"]),
+            "How pods reach other nodes: plain routes, or VXLAN. Default: routed",
+        ),
+        may(
+            "host_routes",
+            Kind::Boolean,
+            "Also give the computer itself a route to each worker's pods. Default: false",
+        ),
+        may(
+            "endpoint",
+            Kind::Label(40),
+            "Floating address that kubelets and kubeconfigs use. Default: the controllers', else the load balancers'",
+        ),
+        may("ingress", Kind::Table(&INGRESS), "Where load balancers lead web traffic."),
+        may(
+            "addons",
+            Kind::Set(&["coredns"]),
+            "What is installed on the cluster. Default: [coredns]",
         ),
         may("cluster_domain", Kind::Domain, "Domain of services. Default: cluster.local"),
         may("artifacts", Kind::Path, "Folder of plain binaries, instead of the official release."),
+    ],
+};
+
+const INGRESS: Table = Table {
+    name: "ingress",
+    fields: &[
+        may(
+            "http",
+            Kind::Integer(30000, 32767),
+            "Node port that port 80 of the load balancers leads to. Default: 30080",
+        ),
+        may(
+            "https",
+            Kind::Integer(30000, 32767),
+            "Node port that port 443 of the load balancers leads to. Default: 30443",
+        ),
     ],
 };
 
@@ -260,6 +305,9 @@ fn kind_schema(kind: &Kind) -> Json {
         Kind::Version => json!({"type": "string", "pattern": r"^v?1\.[0-9]+\.[0-9]+"}),
         Kind::Path | Kind::PublicKey => json!({"type": "string"}),
         Kind::Choice(words) => json!({"enum": words}),
+        Kind::Boolean => json!({"type": "boolean"}),
+        Kind::Set(words) => json!({"type": "array", "uniqueItems": true,
+            "items": {"enum": words}}),
         Kind::List(item) => json!({"type": "array", "items": kind_schema(item)}),
         Kind::Named(item) => json!({"type": "object", "additionalProperties": kind_schema(item)}),
         Kind::Table(table) => table_schema(table),

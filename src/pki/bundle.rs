@@ -94,6 +94,20 @@ impl Bundle {
         Ok(made)
     }
 
+    /// Takes out the leaves that `lab` no longer has; their names.
+    pub fn prune(&mut self, lab: &Lab) -> Vec<String> {
+        let wanted: Vec<String> = leaf_specs(lab).into_iter().map(|spec| spec.entry).collect();
+        let kept = |name: &String| {
+            let authorities = [Issuer::Kubernetes, Issuer::Etcd, Issuer::FrontProxy];
+            wanted.contains(name)
+                || name == SERVICE_ACCOUNT
+                || authorities.iter().any(|issuer| issuer.entry() == name)
+        };
+        let gone: Vec<String> = self.entries.keys().filter(|name| !kept(name)).cloned().collect();
+        self.entries.retain(|name, _| !gone.contains(name));
+        gone
+    }
+
     fn insert(&mut self, name: &str, pair: Pair, spec: &str, not_after: OffsetDateTime) {
         let made = Made { spec: spec.into(), not_after: not_after.unix_timestamp() };
         self.entries.insert(name.into(), Entry { pair, made });

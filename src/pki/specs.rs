@@ -97,6 +97,8 @@ pub enum Identity<'a> {
     KubeletServer(&'a Node),
     /// kube-proxy.
     Proxy,
+    /// Health checks of the API: may authenticate, and is allowed nothing else.
+    Health,
     /// The person in charge.
     Admin,
 }
@@ -117,6 +119,7 @@ impl Identity<'_> {
             Identity::KubeletClient(node) => format!("kubelet-client-{}", node.name),
             Identity::KubeletServer(node) => format!("kubelet-server-{}", node.name),
             Identity::Proxy => "kube-proxy".into(),
+            Identity::Health => "health".into(),
             Identity::Admin => "admin".into(),
         }
     }
@@ -154,6 +157,7 @@ pub fn leaf_specs(lab: &Lab) -> Vec<LeafSpec> {
     specs.push(kube(Identity::ControllerManager, "system:kube-controller-manager"));
     specs.push(kube(Identity::Scheduler, "system:kube-scheduler"));
     specs.push(kube(Identity::Proxy, "system:kube-proxy").of("system:node-proxier"));
+    specs.push(kube(Identity::Health, "lab:health"));
     specs.push(kube(Identity::Admin, "kubernetes-admin").of("lab:cluster-admins"));
     for node in lab.with_role(Role::Worker) {
         let user = format!("system:node:{}", node.name);

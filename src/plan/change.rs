@@ -20,6 +20,8 @@ pub enum ChangeKind {
     Remove,
     /// A stage runs on a node.
     RunStage,
+    /// What a stage made is taken off a node that stays.
+    Retire,
 }
 
 /// One change.
@@ -27,7 +29,8 @@ pub enum ChangeKind {
 pub struct Change {
     /// Kind.
     pub kind: ChangeKind,
-    /// What it is done to: `engine`, `pool`, `network`, `volume`, `domain`, `stage`.
+    /// What it is done to: `engine`, `pool`, `network`, `routes`, `volume`, `domain`,
+    /// `stage`.
     pub object: &'static str,
     /// Its name.
     pub name: String,
@@ -56,7 +59,7 @@ impl Change {
 
     /// True when data is lost by it.
     pub fn is_destructive(&self) -> bool {
-        matches!(self.kind, ChangeKind::Remove | ChangeKind::Replace)
+        matches!(self.kind, ChangeKind::Remove | ChangeKind::Replace | ChangeKind::Retire)
     }
 
     /// The sign before it in a list.
@@ -67,7 +70,7 @@ impl Change {
             ChangeKind::UpdateLive => "~",
             ChangeKind::Restart => "!",
             ChangeKind::Replace => "-/+",
-            ChangeKind::Remove => "-",
+            ChangeKind::Remove | ChangeKind::Retire => "-",
         }
     }
 }
@@ -82,6 +85,7 @@ impl std::fmt::Display for Change {
             ChangeKind::Replace => "replace",
             ChangeKind::Remove => "remove",
             ChangeKind::RunStage => "run",
+            ChangeKind::Retire => "retire",
         };
         write!(f, "{} {verb} {} {}", self.sign(), self.object, self.name)?;
         if let Some(node) = self.node.as_ref().filter(|_| self.object == "stage") {

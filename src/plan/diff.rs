@@ -1,12 +1,15 @@
 //! diff(desired, observed).
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 
+use ipnet::Ipv4Net;
 use uuid::Uuid;
 
 use super::change::{Change, ChangeKind};
 use crate::model::inventory::{FoundDomain, Inventory};
 use crate::render::{DomainSpec, NetworkSpec, PoolSpec};
+use crate::stages::stage;
 
 /// A stage on a node, as it should have run.
 #[derive(Clone, Debug)]
@@ -34,6 +37,10 @@ pub struct Desired {
     pub domains: Vec<DomainSpec>,
     /// Stages in the order they are told.
     pub stages: Vec<StageGoal>,
+    /// The computer's routes to pods.
+    pub routes: BTreeMap<Ipv4Net, Ipv4Addr>,
+    /// Names of the stages that this plan is about.
+    pub about: Vec<&'static str>,
 }
 
 /// What was found.
@@ -45,6 +52,8 @@ pub struct Observed {
     pub inventory: Inventory,
     /// Fingerprints by node and stage, of the nodes that could be asked.
     pub markers: BTreeMap<String, BTreeMap<String, String>>,
+    /// The computer's routes to pods, through the lab's bridge.
+    pub routes: BTreeMap<Ipv4Net, Ipv4Addr>,
 }
 
 /// All changes that lead from `observed` to `desired`, in the order they are made.
@@ -61,6 +70,10 @@ pub fn diff(desired: &Desired, observed: &Observed) -> Vec<Change> {
         changes.push(Change::shared(kind, "pool", &desired.pool.name, ""));
     }
     network(desired, observed, &mut changes);
+    if desired.routes != observed.routes {
+        let why = format!("{} to the workers' pods", desired.routes.len());
+        changes.push(Change::shared(ChangeKind::UpdateLive, "routes", &desired.network.name, &why));
+    }
     let has = |name: &String| pool.is_some_and(|pool| pool.volumes.contains(name));
     for (_, name) in desired.volumes.iter().filter(|(node, name)| node.is_none() && !has(name)) {
         changes.push(Change::shared(ChangeKind::Create, "volume", name, ""));
@@ -73,7 +86,23 @@ pub fn diff(desired: &Desired, observed: &Observed) -> Vec<Change> {
         changes.extend(domain_change(domain, observed));
     }
     stages(desired, observed, &mut changes);
+    retirements(desired, observed, &mut changes);
     changes
+}
+
+/// Stages that a node went through, but no longer has: it lost a role.
+fn retirements(desired: &Desired, observed: &Observed, changes: &mut Vec<Change>) {
+    for domain in &desired.domains {
+        let Some(markers) = observed.markers.get(&domain.node) else { continue };
+        for name in desired.about.iter().filter(|name| markers.contains_key(**name)) {
+            let wanted = desired.stages.iter().any(|g| g.stage == *name && g.node == domain.node);
+            let leaves = stage(name).is_some_and(|stage| !stage.retire.is_nothing());
+            if !wanted && leaves {
+                let why = "the node no longer has the role; what the stage keeps there goes, too";
+                changes.push(Change::of_node(ChangeKind::Retire, "stage", name, &domain.node, why));
+            }
+        }
+    }
 }
 
 /// Domains of ours whose node the topology no longer has.

@@ -65,10 +65,16 @@ impl Templates {
     /// # Errors
     /// When the template uses what `data` lacks, or a value may not stand in such a file.
     pub fn render(&self, name: &str, data: &impl Serialize) -> Result<String, RenderError> {
-        self.environment
+        let mut text = self
+            .environment
             .get_template(name)
             .and_then(|template| template.render(Value::from(Serde(data))))
-            .map_err(|error| explain(&error))
+            .map_err(|error| explain(&error))?;
+        // HAProxy takes a last line without its end for a file that was cut.
+        if !text.ends_with('\n') && !name.ends_with(".xml.j2") {
+            text.push('\n');
+        }
+        Ok(text)
     }
 }
 

@@ -1,15 +1,18 @@
 //! Stages: pure functions from the model to steps. `STAGES` is the table of contents of a
 //! bootstrap; a new stage is one folder and one line. No IO, no async.
 
+mod addons;
 pub mod checks;
 mod control_plane;
-mod etcd;
+pub mod etcd;
+mod load_balancer;
 pub mod marker;
 mod os;
 mod pod_network;
 mod runtime;
 mod step;
 mod verify;
+pub mod vitals;
 mod worker;
 
 use crate::model::{Lab, Node, Platform};
@@ -31,6 +34,9 @@ pub struct Context<'a> {
     pub super_admin: &'a crate::pki::Pair,
     /// Templates.
     pub templates: &'a Templates,
+    /// The members that founded, or will found, the etcd cluster, as etcd writes them; see
+    /// [`etcd::founder_entry`].
+    pub etcd_founders: &'a [String],
 }
 
 /// A stage's steps could not be made.
@@ -80,6 +86,44 @@ pub struct Stage {
     pub nodes: fn(&Lab) -> Vec<&Node>,
     /// What it does there.
     pub steps: fn(&Context<'_>, &Node) -> Result<Vec<Step>, StageError>,
+    /// Where it was carried out before, it is carried out again on one node of the lab at a time:
+    /// what it restarts serves the whole cluster.
+    pub rolling: bool,
+    /// What goes when a node stays but no longer has the stage.
+    pub retire: Retire,
+}
+
+/// What a stage leaves on a node that must go when the node no longer has the stage.
+#[derive(Clone, Copy, Debug)]
+pub struct Retire {
+    /// Units that are stopped and disabled.
+    pub units: &'static [&'static str],
+    /// Files and directories that are removed.
+    pub paths: &'static [&'static str],
+}
+
+impl Retire {
+    const NOTHING: Retire = Retire { units: &[], paths: &[] };
+
+    /// True when nothing stays.
+    pub fn is_nothing(&self) -> bool {
+        self.units.is_empty() && self.paths.is_empty()
+    }
+
+    /// Script that takes the stage `name` off a node.
+    pub fn script(&self, name: &str) -> String {
+        let mut text = String::new();
+        for unit in self.units {
+            text.push_str(&format!(
+                "systemctl disable --quiet --now {unit} || true\nrm -f /etc/systemd/system/{unit}\n"
+            ));
+        }
+        for path in self.paths {
+            text.push_str(&format!("rm -rf {path}\n"));
+        }
+        text.push_str(&format!("systemctl daemon-reload\nrm -f {}{name}\n", marker::DIRECTORY));
+        text
+    }
 }
 
 impl std::fmt::Debug for Stage {
@@ -94,8 +138,10 @@ pub const STAGES: &[Stage] = &[
     runtime::STAGE,
     etcd::STAGE,
     control_plane::STAGE,
+    load_balancer::STAGE,
     pod_network::STAGE,
     worker::STAGE,
+    addons::STAGE,
     verify::STAGE,
 ];
 

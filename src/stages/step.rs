@@ -43,6 +43,9 @@ pub enum Step {
     Unit {
         /// Unit name with suffix.
         name: String,
+        /// Reads its files anew without being stopped, where it runs already.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        reload: bool,
     },
     /// A script; the only untyped step.
     Run {
@@ -52,6 +55,9 @@ pub enum Step {
         unless: Option<String>,
         /// POSIX shell, run as root with `set -eu`.
         script: String,
+        /// Matters only the first time; left out of the fingerprint.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        transient: bool,
     },
     /// A condition that comes true by itself.
     Wait {
@@ -63,6 +69,9 @@ pub enum Step {
         timeout: u64,
         /// Command whose output explains a failure.
         hint: String,
+        /// Done without when it does not come true, with a warning.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        optional: bool,
     },
 }
 
@@ -134,6 +143,43 @@ impl Step {
         }
     }
 
+    /// A script that everybody may run, as keepalived wants its helpers.
+    pub fn executable(path: impl Into<String>, content: impl Into<String>) -> Step {
+        match Step::file(path, content) {
+            Step::File(file) => Step::File(File { mode: 0o755, ..file }),
+            other => other,
+        }
+    }
+
+    /// A unit that is restarted with its files.
+    pub fn unit(name: impl Into<String>) -> Step {
+        Step::Unit { name: name.into(), reload: false }
+    }
+
+    /// A unit that takes new files without being stopped.
+    pub fn reloading_unit(name: impl Into<String>) -> Step {
+        Step::Unit { name: name.into(), reload: true }
+    }
+
+    /// A script that runs whenever its stage does.
+    pub fn run(title: impl Into<String>, script: impl Into<String>) -> Step {
+        Step::Run { title: title.into(), unless: None, script: script.into(), transient: false }
+    }
+
+    /// A script that runs unless the condition holds.
+    pub fn run_unless(
+        condition: impl Into<String>,
+        title: impl Into<String>,
+        script: impl Into<String>,
+    ) -> Step {
+        Step::Run {
+            title: title.into(),
+            unless: Some(condition.into()),
+            script: script.into(),
+            transient: false,
+        }
+    }
+
     /// A directory owned by root.
     pub fn directory(path: &str, mode: u32) -> Step {
         Step::Directory { path: path.into(), mode, owner: "root:root".into() }
@@ -147,7 +193,8 @@ impl Step {
             Step::File(file) => format!("write {}", file.path),
             Step::Block { path, .. } => format!("keep a block in {path}"),
             Step::Binary { name, path } => format!("link {path} to {name} on the artifact disk"),
-            Step::Unit { name } => format!("enable and restart {name}"),
+            Step::Unit { name, reload: false } => format!("enable and restart {name}"),
+            Step::Unit { name, reload: true } => format!("enable and reload {name}"),
             Step::Run { title, .. } => title.clone(),
             Step::Wait { title, .. } => format!("wait until {title}"),
         }
@@ -158,7 +205,12 @@ impl Step {
 pub fn fingerprint(steps: &[Step]) -> String {
     let mut hash = Sha256::new();
     for step in steps {
-        if matches!(step, Step::File(file) if file.transient) {
+        let transient = match step {
+            Step::File(file) => file.transient,
+            Step::Run { transient, .. } => *transient,
+            _ => false,
+        };
+        if transient {
             continue;
         }
         // Steps are plain data; their JSON cannot fail.

@@ -12,11 +12,12 @@ use lab::drivers::private::PrivateEngine;
 use lab::drivers::store::Store;
 use lab::engine::{Place, Prepared, Session};
 use lab::model::platform::{Acceleration, Artifacts, Image, Layout, Platform};
-use lab::model::{Owner, Version, resolve};
+use lab::model::{Owner, Role, Version, resolve};
 use lab::pki::{Bundle, SshKeys, super_admin};
 use lab::render::{TOPOLOGIES, Templates};
+use lab::stages::etcd::founder_entry;
 
-pub const SHIPPED: &[&str] = &["book", "single", "three", "thw"];
+pub const SHIPPED: &[&str] = &["bare-metal", "book", "single", "three", "thw"];
 
 pub fn owner() -> Owner {
     Owner { machine: "test-machine".into(), uid: 1000 }
@@ -67,7 +68,9 @@ pub fn platform(session: &Session, version: &str, acceleration: Acceleration) ->
             digest: "0123456789abcdef".repeat(4),
             binaries: binaries.collect(),
             images: BTreeSet::new(),
+            image_names: BTreeSet::new(),
         },
+        dns_image: Some("registry.k8s.io/coredns/coredns:v1.12.1".into()),
     }
 }
 
@@ -83,6 +86,7 @@ pub fn prepared(session: &Session, version: &str, acceleration: Acceleration) ->
         bundle,
         keys: SshKeys::placeholder(&session.lab),
         acceleration: "test".into(),
+        etcd_founders: session.lab.with_role(Role::Etcd).map(founder_entry).collect(),
     }
 }
 

@@ -1,9 +1,12 @@
 //! Container image archives made from single static binaries, in the format that `docker save`
 //! writes and every container runtime imports.
 
-use std::io::{self, Write};
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::Path;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::model::name::hex;
@@ -75,4 +78,35 @@ fn append(
     header.set_mode(mode);
     header.set_cksum();
     archive.append_data(&mut header, name, data)
+}
+
+/// Names of the images in an archive, in `docker save`'s format or that of the Open Container
+/// Initiative. Names that runtimes would not take are left out.
+///
+/// # Errors
+/// When it is no tar archive.
+pub(in crate::drivers) fn names(path: &Path) -> io::Result<BTreeSet<String>> {
+    /// No index of a few images is larger.
+    const LIMIT: u64 = 1 << 20;
+    let mut found = BTreeSet::new();
+    let mut archive = tar::Archive::new(File::open(path)?);
+    for entry in archive.entries_with_seek()? {
+        let entry = entry?;
+        let name = entry.path()?.to_string_lossy().trim_start_matches("./").to_owned();
+        if name != "manifest.json" && name != "index.json" {
+            continue;
+        }
+        let mut text = Vec::new();
+        entry.take(LIMIT).read_to_end(&mut text)?;
+        let Ok(index) = serde_json::from_slice::<Value>(&text) else { continue };
+        let tags =
+            index.as_array().into_iter().flatten().flat_map(|one| one["RepoTags"].as_array());
+        let annotated = index["manifests"].as_array().into_iter().flatten();
+        let annotated = annotated.map(|one| &one["annotations"]["io.containerd.image.name"]);
+        let plain =
+            |name: &&str| name.chars().all(|c| c.is_ascii_alphanumeric() || "-_./:@".contains(c));
+        let all = tags.flatten().chain(annotated).filter_map(Value::as_str);
+        found.extend(all.filter(plain).map(str::to_owned));
+    }
+    Ok(found)
 }

@@ -1,5 +1,6 @@
-//! The supervisor's socket: `ping`, `stop`, and `dial ADDRESS:PORT`, which answers with a
-//! connected TCP socket of the namespace, passed as a file descriptor.
+//! The supervisor's socket: `ping`, `stop`, `dial ADDRESS:PORT`, which answers with a connected TCP
+//! socket of the namespace, passed as a file descriptor, and `routes BRIDGE [NET=VIA,...]`, which
+//! tells the namespace's routes to pods after setting them when some are given.
 
 use std::io::{BufRead, BufReader, IoSlice, IoSliceMut, Read, Write};
 use std::mem::MaybeUninit;
@@ -9,12 +10,16 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use crate::drivers::routes::{self, Routes};
 use nix::fcntl::{Flock, FlockArg};
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags,
 };
 
+const UNKNOWN: &str = "unknown request";
+/// Bytes of the longest request: routes to as many workers as a lab can have.
+const LONGEST: u64 = 64 << 10;
 const CONNECT: Duration = Duration::from_secs(5);
 
 fn request(socket: &Path, line: &str) -> std::io::Result<UnixStream> {
@@ -99,6 +104,26 @@ pub fn dial(socket: &Path, address: SocketAddr) -> std::io::Result<TcpStream> {
     Err(std::io::Error::other(reason.trim().to_owned()))
 }
 
+/// Our routes through a bridge of the namespace, after making them `wanted` when given.
+///
+/// # Errors
+/// When the engine does not answer, or the routes cannot be set.
+pub fn routes(socket: &Path, bridge: &str, wanted: Option<&Routes>) -> Result<Routes, String> {
+    let words = wanted.map(|wanted| format!(" ={}", routes::format(wanted))).unwrap_or_default();
+    let asked = request(socket, &format!("routes {bridge}{words}"));
+    let mut answer = String::new();
+    let read = asked.and_then(|mut stream| stream.read_to_string(&mut answer));
+    read.map_err(|error| format!("ask the private engine for its routes: {error}"))?;
+    // An engine that an earlier version started knows of no routes, and made none.
+    if answer.trim() == UNKNOWN && wanted.is_none() {
+        return Ok(Routes::new());
+    }
+    match answer.trim().strip_prefix("ok ").or_else(|| answer.trim().strip_prefix("ok")) {
+        Some(list) => routes::parse(list).ok_or_else(|| format!("read the routes '{list}'")),
+        None => Err(answer.trim().to_owned()),
+    }
+}
+
 /// Serves requests until asked to stop; each on a thread of its own, since a dial may take long.
 pub(super) fn serve(listener: &UnixListener, lab: &str) {
     for stream in listener.incoming().flatten() {
@@ -110,7 +135,7 @@ pub(super) fn serve(listener: &UnixListener, lab: &str) {
 fn answer(mut stream: UnixStream, lab: &str) {
     let Ok(copy) = stream.try_clone() else { return };
     let mut line = String::new();
-    if BufReader::new(copy.take(100)).read_line(&mut line).is_err() {
+    if BufReader::new(copy.take(LONGEST)).read_line(&mut line).is_err() {
         return;
     }
     match line.trim().split_once(' ').unwrap_or((line.trim(), "")) {
@@ -127,7 +152,21 @@ fn answer(mut stream: UnixStream, lab: &str) {
                 Err(error) => drop(writeln!(stream, "{error}")),
             }
         }
-        _ => drop(writeln!(stream, "unknown request")),
+        ("routes", words) => {
+            let (bridge, wanted) =
+                words.split_once(" =").map_or((words, None), |(b, w)| (b, Some(w)));
+            let made = match wanted.map(routes::parse) {
+                Some(Some(wanted)) => routes::set(bridge, &wanted),
+                Some(None) => Err("read the wanted routes".into()),
+                None => Ok(()),
+            };
+            let answer = made.and_then(|()| routes::list(bridge));
+            drop(match answer {
+                Ok(list) => writeln!(stream, "ok {}", routes::format(&list)),
+                Err(error) => writeln!(stream, "{error}"),
+            });
+        }
+        _ => drop(writeln!(stream, "{UNKNOWN}")),
     }
 }
 

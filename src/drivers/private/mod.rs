@@ -20,7 +20,7 @@ use super::hypervisor::{HypervisorError, Result};
 use super::store;
 use crate::model::platform::Layout;
 
-pub use control::{dial, ping};
+pub use control::{dial, ping, routes};
 pub use supervisor::{run_init, run_supervisor};
 
 /// Where one private engine lives.

@@ -2,6 +2,7 @@
 //! compared with the computer itself is checked by the engine.
 
 mod addresses;
+mod balancing;
 
 use std::collections::HashMap;
 
@@ -36,6 +37,7 @@ pub(super) fn apply(lab: &mut Draft, problems: &mut Vec<Problem>) {
         addresses::duplicates(lab, problems);
         addresses::dhcp(lab, problems);
         addresses::vips(lab, problems);
+        balancing::rules(lab, problems);
         addresses::pod_subnets(lab, problems);
     }
 }

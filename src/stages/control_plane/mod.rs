@@ -17,6 +17,32 @@ pub(super) const STAGE: Stage = Stage {
     after: &[After::SameNode("os"), After::AllNodes("etcd")],
     nodes: |lab| lab.with_role(Role::ControlPlane).collect(),
     steps,
+    rolling: true,
+    retire: super::Retire {
+        units: &[
+            "kube-scheduler.service",
+            "kube-controller-manager.service",
+            "kube-apiserver.service",
+        ],
+        paths: &[
+            "/etc/kubernetes/pki/apiserver.crt",
+            "/etc/kubernetes/pki/apiserver.key",
+            "/etc/kubernetes/pki/apiserver-etcd-client.crt",
+            "/etc/kubernetes/pki/apiserver-etcd-client.key",
+            "/etc/kubernetes/pki/apiserver-kubelet-client.crt",
+            "/etc/kubernetes/pki/apiserver-kubelet-client.key",
+            "/etc/kubernetes/pki/front-proxy-client.crt",
+            "/etc/kubernetes/pki/front-proxy-client.key",
+            "/etc/kubernetes/pki/sa.key",
+            "/etc/kubernetes/pki/sa.pub",
+            "/etc/kubernetes/pki/etcd",
+            "/etc/kubernetes/admin.conf",
+            "/etc/kubernetes/controller-manager.conf",
+            "/etc/kubernetes/scheduler.conf",
+            "/etc/kubernetes/encryption.yaml",
+            "/etc/kubernetes/lab",
+        ],
+    },
 };
 
 #[derive(Serialize)]
@@ -25,6 +51,8 @@ struct Data<'a> {
     node: &'a Node,
     ciphers: &'a str,
     etcd_servers: Vec<String>,
+    /// HAProxy on this node has port 6443 of the floating address.
+    shares_port: bool,
     capabilities: Capabilities,
 }
 
@@ -45,6 +73,7 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
         lab,
         node,
         ciphers: super::etcd::CIPHERS,
+        shares_port: node.is(Role::LoadBalancer),
         etcd_servers: lab
             .with_role(Role::Etcd)
             .map(|member| format!("https://{}:2379", member.address))
@@ -57,15 +86,17 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
         let text = context.templates.render(&format!("stages/control_plane/{unit}.j2"), &data)?;
         steps.push(Step::private(format!("/etc/systemd/system/{unit}"), text));
     }
-    steps.extend(units.map(|unit| Step::Unit { name: unit.into() }));
+    steps.extend(units.map(|unit| Step::unit(unit)));
     steps.extend([
         Step::Wait {
+            optional: false,
             title: "the API server is ready".into(),
             probe: "kubectl --kubeconfig=/etc/kubernetes/controller-manager.conf get --raw=/healthz >/dev/null 2>&1".into(),
             timeout: 600,
             hint: "journalctl -u kube-apiserver -n 30 --no-pager".into(),
         },
         Step::Run {
+            transient: false,
             title: "bind the lab's groups to their roles".into(),
             unless: Some(format!(
                 "kubectl --kubeconfig=/etc/kubernetes/admin.conf diff -f {BINDINGS} >/dev/null 2>&1"
@@ -75,11 +106,13 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
             ),
         },
         Step::Run {
+            transient: false,
             title: "remove the super-admin credential".into(),
             unless: None,
             script: format!("rm -f {SUPER_ADMIN}\n"),
         },
         Step::Wait {
+            optional: false,
             title: "the API server is ready for the administrator".into(),
             probe: "kubectl --kubeconfig=/etc/kubernetes/admin.conf get --raw=/readyz >/dev/null 2>&1".into(),
             timeout: 300,

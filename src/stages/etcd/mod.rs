@@ -14,6 +14,8 @@ pub(super) const STAGE: Stage = Stage {
     after: &[After::SameNode("os")],
     nodes: |lab| lab.with_role(Role::Etcd).collect(),
     steps,
+    rolling: true,
+    retire: super::Retire { units: &["etcd.service"], paths: &["/var/lib/etcd", "/etc/etcd"] },
 };
 
 /// Cipher suites of Go's names: ECDHE with AEAD.
@@ -22,20 +24,29 @@ TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,\
 TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,\
 TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256";
 
-/// Options for etcdctl on a member, as a health client.
-const ETCDCTL: &str = "--cacert=/etc/etcd/pki/ca.crt --cert=/etc/etcd/pki/healthcheck-client.crt \
+/// Options of etcdctl on a member, towards that member, as a health client.
+pub const CLIENT: &str = "--endpoints=https://127.0.0.1:2379 --cacert=/etc/etcd/pki/ca.crt --cert=/etc/etcd/pki/healthcheck-client.crt \
 --key=/etc/etcd/pki/healthcheck-client.key";
 
 #[derive(Serialize)]
 struct Data<'a> {
     node: &'a Node,
     etcd: String,
+    etcdctl: String,
     from_artifacts: bool,
-    members: Vec<String>,
+    /// All founders as etcd writes them; empty for a member that joins later.
+    founders: String,
+    /// Addresses of the other members.
+    others: String,
     token: String,
     ciphers: &'a str,
     heartbeat_ms: u32,
     election_ms: u32,
+}
+
+/// A member as etcd's list of founders has it.
+pub fn founder_entry(node: &Node) -> String {
+    format!("{}=https://{}:2380", node.name, node.address)
 }
 
 fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
@@ -46,12 +57,17 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
         Acceleration::Kvm => (100, 1000),
         Acceleration::Emulated => (500, 5000),
     };
-    let members = context.lab.with_role(Role::Etcd);
+    let others = context.lab.with_role(Role::Etcd).filter(|other| other.name != node.name);
+    let others: Vec<String> = others.map(|other| other.address.to_string()).collect();
+    let founders = context.etcd_founders;
+    let is_founder = founders.iter().any(|founder| *founder == founder_entry(node));
     let data = Data {
         node,
         etcd,
+        etcdctl: etcdctl.clone(),
         from_artifacts: link.is_some(),
-        members: members.map(|m| format!("{}=https://{}:2380", m.name, m.address)).collect(),
+        founders: if is_founder { founders.join(",") } else { String::new() },
+        others: others.join(" "),
         token: context.lab.id.to_string(),
         ciphers: CIPHERS,
         heartbeat_ms,
@@ -64,6 +80,7 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
         None => steps.extend(super::packages(context, node, "etcd")),
     }
     steps.push(Step::Run {
+        transient: false,
         title: "have a user for etcd".into(),
         unless: Some("id -u etcd >/dev/null 2>&1".into()),
         script: "useradd --system --home-dir /var/lib/etcd --shell /usr/sbin/nologin etcd\n".into(),
@@ -86,13 +103,23 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
     }
     steps.extend([
         Step::private("/etc/systemd/system/etcd.service", unit),
-        Step::Unit { name: "etcd.service".into() },
+        Step::Run {
+            title: "decide with whom the member first starts".into(),
+            unless: Some("test -d /var/lib/etcd/member".into()),
+            script: context.templates.render("stages/etcd/first-start.sh.j2", &data)?,
+            transient: true,
+        },
+        Step::unit("etcd.service"),
+        Step::Run {
+            title: "make a member that joined a voting one".into(),
+            unless: None,
+            script: context.templates.render("stages/etcd/promote.sh.j2", &data)?,
+            transient: true,
+        },
         Step::Wait {
+            optional: false,
             title: "this etcd member is healthy".into(),
-            probe: format!(
-                "ETCDCTL_API=3 {etcdctl} --endpoints=https://127.0.0.1:2379 {ETCDCTL} \
-                 endpoint health >/dev/null 2>&1"
-            ),
+            probe: format!("ETCDCTL_API=3 {etcdctl} {CLIENT} endpoint health >/dev/null 2>&1"),
             timeout: 300,
             hint: "journalctl -u etcd -n 30 --no-pager".into(),
         },

@@ -14,6 +14,8 @@ pub(super) const STAGE: Stage = Stage {
     after: &[],
     nodes: |lab| lab.nodes.iter().collect(),
     steps,
+    rolling: false,
+    retire: super::Retire::NOTHING,
 };
 
 /// Kernel modules: overlay for container images, br_netfilter so that bridged pod traffic is seen
@@ -35,6 +37,7 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
         Step::file("/etc/systemd/journald.conf.d/lab.conf", "[Journal]\nSystemMaxUse=200M\n"),
         Step::Block { path: "/etc/hosts".into(), content: hosts(context.lab) },
         Step::Run {
+            transient: false,
             // It would answer the node's own name with ::1 or a link-local address, which no
             // certificate knows.
             title: "take names from /etc/hosts and DNS alone".into(),
@@ -42,11 +45,13 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
             script: "sed -i '/^hosts:/ s/ *myhostname//' /etc/nsswitch.conf\n".into(),
         },
         Step::Run {
+            transient: false,
             title: "load kernel modules and apply kernel settings".into(),
             unless: None,
             script: "modprobe -a overlay br_netfilter nf_conntrack\nsysctl -q -p /etc/sysctl.d/90-lab.conf\n".into(),
         },
         Step::Run {
+            transient: false,
             title: "turn swap off".into(),
             unless: Some("test -z \"$(swapon --show --noheadings)\"".into()),
             script: "swapoff -a\nsed -i '/\\sswap\\s/ s/^[^#]/# off: kubelet wants no swap: &/' /etc/fstab\n".into(),
@@ -59,9 +64,10 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
     if artifacts {
         let mount = context.templates.render("stages/os/opt-lab.mount.j2", &Data { redhat })?;
         steps.push(Step::file("/etc/systemd/system/opt-lab.mount", mount));
-        steps.push(Step::Unit { name: "opt-lab.mount".into() });
+        steps.push(Step::unit("opt-lab.mount"));
     }
     steps.push(Step::Wait {
+        optional: false,
         title: "the clock is later than any certificate's first day".into(),
         probe: "test \"$(date +%s)\" -gt 1700000000".into(),
         timeout: 30,

@@ -1,22 +1,39 @@
-//! `pod-network`: routed pods. Each worker bridges its own pod subnet, and every node has a route
-//! to each of them; traffic to the outside leaves under the node's address.
+//! `pod-network`: each worker bridges its own pod subnet, and every node knows the way to each of
+//! them: a plain route, or a VXLAN tunnel. Traffic to the outside leaves under the node's address.
+//!
+//! Another network (flannel and its kin come as add-ons) is one more variant of `PodNetwork` with a
+//! file of its own beside [`overlay`].
+
+mod overlay;
 
 use serde::Serialize;
 
 use super::{After, Context, Stage, StageError, Step};
+use crate::model::lab::PodNetwork;
 use crate::model::{Lab, Node, Role};
+use overlay::Overlay;
 
 pub(super) const STAGE: Stage = Stage {
     name: "pod-network",
     title: "Pod network",
-    why: "A pod must reach every other pod without address translation; here plain routes do it.",
+    why: "A pod must reach every other pod without address translation: by plain routes, or \
+          through tunnels between the nodes.",
     after: &[After::SameNode("os")],
-    nodes: |lab| {
-        let needs = |node: &&Node| node.is(Role::Worker) || node.is(Role::ControlPlane);
-        lab.nodes.iter().filter(needs).collect()
-    },
+    nodes: |lab| lab.nodes.iter().collect(),
     steps,
+    rolling: false,
+    retire: super::Retire {
+        units: &["lab-pod-network.service"],
+        paths: &["/etc/lab/pod-network.nft", "/etc/cni/net.d/10-lab.conflist"],
+    },
 };
+
+/// Largest packet of the lab's network, bytes; libvirt's bridges and taps have the usual one.
+const NODE_MTU: u32 = 1500;
+/// Marks routes as ours (`ip route ... proto`); a number that no routing daemon uses.
+const PROTOCOL: u8 = 76;
+/// The tunnel's end on a node.
+const DEVICE: &str = "lab-pods";
 
 #[derive(Serialize)]
 struct Route {
@@ -27,21 +44,39 @@ struct Route {
 #[derive(Serialize)]
 struct Data<'a> {
     lab: &'a Lab,
+    node: &'a Node,
     subnet: Option<String>,
+    mtu: u32,
+    device: &'a str,
+    protocol: u8,
     routes: Vec<Route>,
+    overlay: Option<Overlay>,
 }
 
-fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
-    let others = context.lab.with_role(Role::Worker).filter(|other| other.name != node.name);
+fn data<'a>(lab: &'a Lab, node: &'a Node) -> Data<'a> {
+    let others = lab.with_role(Role::Worker).filter(|other| other.name != node.name);
     let route = |other: &Node| {
         let subnet = other.pod_subnet?.to_string();
         Some(Route { subnet, via: other.address.to_string() })
     };
-    let data = Data {
-        lab: context.lab,
-        subnet: node.pod_subnet.map(|subnet| subnet.to_string()),
-        routes: others.filter_map(route).collect(),
+    let (routes, overlay) = match lab.kubernetes.pod_network {
+        PodNetwork::Routed => (others.filter_map(route).collect(), None),
+        PodNetwork::Overlay => (Vec::new(), Some(overlay::overlay(lab, node))),
     };
+    Data {
+        lab,
+        node,
+        subnet: node.pod_subnet.map(|subnet| subnet.to_string()),
+        mtu: overlay.as_ref().map_or(NODE_MTU, |overlay| overlay.mtu),
+        device: DEVICE,
+        protocol: PROTOCOL,
+        routes,
+        overlay,
+    }
+}
+
+fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
+    let data = data(context.lab, node);
     let render =
         |name: &str| context.templates.render(&format!("stages/pod_network/{name}.j2"), &data);
     let mut steps: Vec<Step> = super::packages(context, node, "pod-network").into_iter().collect();
@@ -60,7 +95,7 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
             "/etc/systemd/system/lab-pod-network.service",
             render("lab-pod-network.service")?,
         ),
-        Step::Unit { name: "lab-pod-network.service".into() },
+        Step::unit("lab-pod-network.service"),
     ]);
     Ok(steps)
 }

@@ -9,6 +9,9 @@ use crate::model::{Node, Role};
 /// used; where there is none, the registry's pause image gets the name.
 pub(super) const SANDBOX_IMAGE: &str = "lab.local/pause:1";
 const REGISTRY_PAUSE: &str = "registry.k8s.io/pause:3.10";
+/// Name of the image that checks run in pods; made and found like the sandbox image.
+pub(super) const TEST_IMAGE: &str = "lab.local/busybox:1";
+const REGISTRY_BUSYBOX: &str = "registry.k8s.io/e2e-test-images/busybox:1.36.1-1";
 
 pub(super) const STAGE: Stage = Stage {
     name: "runtime",
@@ -17,6 +20,11 @@ pub(super) const STAGE: Stage = Stage {
     after: &[After::SameNode("os")],
     nodes: |lab| lab.with_role(Role::Worker).collect(),
     steps,
+    rolling: false,
+    retire: super::Retire {
+        units: &["containerd.service"],
+        paths: &["/etc/containerd/config.toml"],
+    },
 };
 
 #[derive(Serialize)]
@@ -33,14 +41,16 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
     let mut steps: Vec<Step> = super::packages(context, node, "runtime").into_iter().collect();
     steps.extend([
         Step::file("/etc/containerd/config.toml", config),
-        Step::Unit { name: "containerd.service".into() },
+        Step::unit("containerd.service"),
         Step::Wait {
+            optional: false,
             title: "containerd answers".into(),
             probe: "ctr version >/dev/null".into(),
             timeout: 120,
             hint: "journalctl -u containerd -n 30 --no-pager".into(),
         },
         Step::Run {
+            transient: false,
             title: "import the image archives that are at hand".into(),
             unless: None,
             // Named, so that another archive is another stage.
@@ -50,6 +60,7 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
                      ctr --namespace k8s.io images import \"$archive\" >/dev/null\ndone\n",
         },
         Step::Run {
+            transient: false,
             title: format!("have the sandbox image {SANDBOX_IMAGE}"),
             unless: Some(format!(
                 "ctr --namespace k8s.io images list --quiet | grep -qx {SANDBOX_IMAGE}"
@@ -59,6 +70,16 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
                  ctr --namespace k8s.io images tag {REGISTRY_PAUSE} {SANDBOX_IMAGE}\n"
             ),
         },
+        Step::run_unless(
+            format!("ctr --namespace k8s.io images list --quiet | grep -qx {TEST_IMAGE}"),
+            format!(
+                "have the image {TEST_IMAGE} that `lab verify` tries things with, if it can be had"
+            ),
+            format!(
+                "ctr --namespace k8s.io images pull {REGISTRY_BUSYBOX} >/dev/null &&\n\
+                 ctr --namespace k8s.io images tag {REGISTRY_BUSYBOX} {TEST_IMAGE} || true\n"
+            ),
+        ),
     ]);
     Ok(steps)
 }

@@ -13,9 +13,13 @@ pub(super) const STAGE: Stage = Stage {
         After::AllNodes("control-plane"),
         After::AllNodes("worker"),
         After::AllNodes("pod-network"),
+        After::AllNodes("load-balancer"),
+        After::AllNodes("addons"),
     ],
     nodes: |lab| lab.with_role(Role::ControlPlane).take(1).collect(),
     steps,
+    rolling: false,
+    retire: super::Retire::NOTHING,
 };
 
 const KUBECTL: &str = "kubectl --kubeconfig=/etc/kubernetes/admin.conf";
@@ -35,6 +39,7 @@ fn steps(context: &Context<'_>, _node: &Node) -> Result<Vec<Step>, StageError> {
     let count = data.workers.len();
     let mut steps = vec![Step::private(PODS, pods)];
     steps.push(Step::Wait {
+            optional: false,
         title: format!("{count} of {count} nodes are Ready"),
         probe: format!(
             "test \"$({KUBECTL} get nodes {} --no-headers 2>/dev/null | grep -c ' Ready ')\" -eq {count}",
@@ -53,11 +58,13 @@ fn steps(context: &Context<'_>, _node: &Node) -> Result<Vec<Step>, StageError> {
     };
     let labels: Vec<&Node> = context.lab.with_role(Role::Worker).collect();
     steps.push(Step::Run {
+        transient: false,
         title: "label the nodes with their roles".into(),
         unless: None,
         script: labels.iter().map(label).collect(),
     });
     steps.push(Step::Wait {
+        optional: false,
         title: "the default service account exists".into(),
         probe: format!(
             "{KUBECTL} create namespace lab-verify >/dev/null 2>&1; \
@@ -67,11 +74,13 @@ fn steps(context: &Context<'_>, _node: &Node) -> Result<Vec<Step>, StageError> {
         hint: "journalctl -u kube-controller-manager -n 30 --no-pager".into(),
     });
     steps.push(Step::Run {
+        transient: false,
         title: "start a pod on every worker".into(),
         unless: None,
         script: format!("{KUBECTL} apply -f {PODS} >/dev/null\n"),
     });
     steps.push(Step::Wait {
+            optional: false,
         title: format!("{count} of {count} pods run"),
         probe: format!(
             "test \"$({KUBECTL} -n lab-verify get pods --no-headers 2>/dev/null | grep -c ' Running ')\" -eq {count}"
@@ -80,6 +89,7 @@ fn steps(context: &Context<'_>, _node: &Node) -> Result<Vec<Step>, StageError> {
         hint: format!("{KUBECTL} -n lab-verify describe pods | tail -n 30"),
     });
     steps.push(Step::Run {
+        transient: false,
         title: "remove the pods again".into(),
         unless: None,
         script: format!("{KUBECTL} delete namespace lab-verify --wait=false >/dev/null\n"),

@@ -15,6 +15,11 @@ pub(super) const STAGE: Stage = Stage {
     after: &[After::SameNode("runtime"), After::SameNode("pod-network")],
     nodes: |lab| lab.with_role(Role::Worker).collect(),
     steps,
+    rolling: false,
+    retire: super::Retire {
+        units: &["kubelet.service", "kube-proxy.service"],
+        paths: &["/var/lib/kubelet/kubeconfig", "/var/lib/kubelet/pki", "/var/lib/kube-proxy"],
+    },
 };
 
 #[derive(Serialize)]
@@ -23,6 +28,7 @@ struct Data<'a> {
     node: &'a Node,
     ciphers: Vec<&'a str>,
     dns: String,
+    max_pods: u64,
     capabilities: Capabilities,
 }
 
@@ -39,6 +45,7 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
         lab,
         node,
         ciphers: super::etcd::CIPHERS.split(',').collect(),
+        max_pods: lab.kubernetes.max_pods(),
         dns: lab.kubernetes.dns_service().to_string(),
         capabilities: context.platform.version.capabilities(),
     };
@@ -66,9 +73,10 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
         Step::private("/var/lib/kube-proxy/config.conf", render("kube-proxy.yaml")?),
         Step::private("/etc/systemd/system/kubelet.service", render("kubelet.service")?),
         Step::private("/etc/systemd/system/kube-proxy.service", render("kube-proxy.service")?),
-        Step::Unit { name: "kubelet.service".into() },
-        Step::Unit { name: "kube-proxy.service".into() },
+        Step::unit("kubelet.service"),
+        Step::unit("kube-proxy.service"),
         Step::Wait {
+            optional: false,
             title: "the kubelet answers".into(),
             probe: "curl -fsS http://127.0.0.1:10248/healthz >/dev/null 2>&1".into(),
             timeout: 300,

@@ -1,0 +1,181 @@
+//! Taking nodes out of a running cluster before anything of them is removed: pods move away, the
+//! etcd member leaves while its cluster has a quorum. Asked of nodes that stay; done twice is done once.
+
+use super::error::EngineError;
+use super::event::Events;
+use super::session::{Reach, Session};
+use crate::model::name::check_label;
+use crate::model::{Node, Role};
+use crate::plan::{Change, ChangeKind, Observed};
+use crate::stages::etcd;
+
+/// A node on its way out.
+#[derive(Debug, PartialEq, Eq)]
+struct Leaving {
+    node: String,
+    /// Its pods go elsewhere, and Kubernetes forgets the node.
+    pods: bool,
+    /// Its etcd member leaves.
+    member: bool,
+}
+
+fn leaving(changes: &[Change]) -> Vec<Leaving> {
+    let mut all: Vec<Leaving> = Vec::new();
+    for change in changes {
+        let Some(node) = &change.node else { continue };
+        let (pods, member) = match (change.kind, change.object, change.name.as_str()) {
+            (ChangeKind::Remove, "domain", _) => (true, true),
+            // Made anew, a member joins again by itself.
+            (ChangeKind::Replace, "domain", _) | (ChangeKind::Retire, _, "worker") => (true, false),
+            (ChangeKind::Retire, _, "etcd") => (false, true),
+            _ => continue,
+        };
+        match all.iter_mut().find(|leaving| leaving.node == *node) {
+            Some(known) => {
+                known.pods |= pods;
+                known.member |= member;
+            }
+            None => all.push(Leaving { node: node.clone(), pods, member }),
+        }
+    }
+    all
+}
+
+/// A node that stays and has the stage: whom to ask.
+fn witness<'s>(
+    session: &'s Session,
+    observed: &Observed,
+    leaving: &[Leaving],
+    stage: &str,
+) -> Option<&'s Node> {
+    session.lab.nodes.iter().find(|node| {
+        let has = observed.markers.get(&node.name).is_some_and(|m| m.contains_key(stage));
+        has && !leaving.iter().any(|leaving| leaving.node == node.name)
+    })
+}
+
+/// Nodes that run and did not say how far they are might be the ones to ask: then nobody knows whether
+/// there is a cluster to leave.
+fn refuse_ignorance(
+    session: &Session,
+    observed: &Observed,
+    leaving: &[Leaving],
+) -> Result<(), EngineError> {
+    for role in [Role::ControlPlane, Role::Etcd] {
+        let stage = role.name();
+        let silent = session.lab.with_role(role).find(|node| {
+            let domain = observed.inventory.domains.iter().find(|d| d.uuid == node.uuid);
+            domain.is_some() && !observed.markers.contains_key(&node.name)
+        });
+        let Some(silent) = silent.filter(|_| !leaving.is_empty()) else { continue };
+        if witness(session, observed, leaving, stage).is_none() {
+            let name = &silent.name;
+            let text =
+                format!("remove nodes: {name} does not answer, and nobody else can let them go");
+            let hint =
+                format!("start {name} first; or `lab up --yes --force` removes them as they are");
+            return Err(EngineError::new(text).hint(hint).preflight());
+        }
+    }
+    Ok(())
+}
+
+/// Prepares every node that leaves. Does nothing where there is no cluster yet.
+///
+/// # Errors
+/// When pods cannot be moved or a member cannot leave; nothing was removed then.
+pub(super) async fn prepare(
+    session: &Session,
+    reach: &Reach,
+    observed: &Observed,
+    changes: &[Change],
+    force: bool,
+    events: &Events,
+) -> Result<(), EngineError> {
+    let all = leaving(changes);
+    if !force {
+        refuse_ignorance(session, observed, &all)?;
+    }
+    let controller = witness(session, observed, &all, "control-plane");
+    let member = witness(session, observed, &all, "etcd");
+    for one in &all {
+        // The name may come from a domain's metadata, which others can write.
+        check_label("node name", &one.node, 63).map_err(|(why, _)| EngineError::new(why))?;
+        if let Some(controller) = controller.filter(|_| one.pods && !force) {
+            let task = format!("drain {}", one.node);
+            let script = drain(&one.node);
+            let work = ask(reach, controller, &one.node, &script, "move its pods away");
+            events.timed(None, &task, work).await?;
+        }
+        if let Some(member) = member.filter(|_| one.member) {
+            let task = format!("etcd member {} leaves", one.node);
+            let script = leave(&one.node);
+            let work = ask(reach, member, &one.node, &script, "take it out of etcd");
+            events.timed(None, &task, work).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn ask(
+    reach: &Reach,
+    witness: &Node,
+    leaving: &str,
+    script: &str,
+    doing: &str,
+) -> Result<(), EngineError> {
+    let output = reach(witness).run(script).await?;
+    if output.status == 0 {
+        return Ok(());
+    }
+    Err(EngineError::new(format!(
+        "remove {leaving}: {doing}, asked of {}: {}",
+        witness.name,
+        output.text().trim()
+    ))
+    .hint("mend what is said there; or `lab up --yes --force` removes it without draining"))
+}
+
+fn drain(node: &str) -> String {
+    format!(
+        "export KUBECONFIG=/etc/kubernetes/admin.conf\n\
+         found=$(kubectl get node {node} --ignore-not-found -o name)\n\
+         test -n \"$found\" || exit 0\n\
+         kubectl drain {node} --ignore-daemonsets --delete-emptydir-data --force --timeout=300s 2>&1\n\
+         kubectl delete node {node} >/dev/null\n"
+    )
+}
+
+fn leave(node: &str) -> String {
+    let etcdctl = format!("ETCDCTL_API=3 etcdctl --command-timeout=10s {}", etcd::CLIENT);
+    format!(
+        "tries=0
+while :; do
+  list=$({etcdctl} member list) || list=unknown
+  if test \"$list\" != unknown; then
+    id=$(printf '%s\\n' \"$list\" | awk -F', ' '$3 == \"{node}\" {{print $1}}')
+    test -n \"$id\" || exit 0
+    {etcdctl} member remove \"$id\" >/dev/null && exit 0
+  fi
+  tries=$((tries + 1)); test $tries -lt 30 || exit 1; sleep 2
+done
+"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_node_is_prepared_once_for_all_its_changes() {
+        let change = |kind, object, name: &str| Change::of_node(kind, object, name, "n", "");
+        let changes = [
+            change(ChangeKind::Retire, "stage", "worker"),
+            change(ChangeKind::Retire, "stage", "etcd"),
+            change(ChangeKind::Create, "volume", "n.qcow2"),
+        ];
+        let wanted = Leaving { node: "n".into(), pods: true, member: true };
+        assert_eq!(leaving(&changes), [wanted]);
+    }
+}

@@ -1,0 +1,178 @@
+//! `verify --failover`: stops every node in turn, as if its power were cut, and measures how long
+//! the API and a running service need to come back. Nothing acknowledged may be lost.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::error::EngineError;
+use super::provision::call;
+use super::session::{Reach, Session};
+use super::verify::{CheckResult, Say, Verdict};
+use crate::drivers::guest::Guest;
+use crate::drivers::hypervisor::Hypervisor;
+use crate::model::Node;
+use crate::stages::checks::failover::{self, Trial};
+use crate::stages::checks::{Judge, checks};
+
+/// Patience until the API, or the service, must be back.
+const COME_BACK: Duration = Duration::from_secs(600);
+/// Patience until a node that was started again, and its part of the cluster, work.
+const HEAL: Duration = Duration::from_secs(1200);
+
+/// Stops every node of the lab in turn.
+///
+/// # Errors
+/// When a node cannot be stopped or started, or the cluster does not heal: going on would measure
+/// two failures at once.
+pub async fn failover(session: &Session, say: Say<'_>) -> Result<Vec<CheckResult>, EngineError> {
+    let keys = session.load_keys()?;
+    let reach = session.reach(&keys, Duration::from_secs(15))?;
+    let hypervisor = session.place.connect()?;
+    let run: u32 = rand::random();
+    let test = Test { session, reach, hypervisor, run: format!("{run:08x}") };
+    let mut results = Vec::new();
+    let Some(first) = session.lab.nodes.iter().find_map(|node| failover::trial(&session.lab, node))
+    else {
+        return Ok(vec![test.result(
+            "failover",
+            "",
+            Verdict::Failed,
+            "one controller only".into(),
+        )]);
+    };
+    test.healthy().await?;
+    test.ask(&first, &failover::prepare(&session.lab, &first, &test.run)).await?;
+    for node in &session.lab.nodes {
+        let made = test.without(node).await?;
+        made.iter().for_each(say);
+        results.extend(made);
+    }
+    test.ask(&first, &failover::clear(&first, &test.run)).await?;
+    Ok(results)
+}
+
+struct Test<'s> {
+    session: &'s Session,
+    reach: Reach,
+    hypervisor: Arc<dyn Hypervisor>,
+    run: String,
+}
+
+impl Test<'_> {
+    /// Everything that happens while `node` is down, and until it is back.
+    async fn without(&self, node: &Node) -> Result<Vec<CheckResult>, EngineError> {
+        let Some(trial) = failover::trial(&self.session.lab, node) else {
+            let why = "nothing can take its place: add a second controller or worker".to_owned();
+            return Ok(vec![self.result("failover-api", &node.name, Verdict::Failed, why)]);
+        };
+        self.ask(&trial, &failover::start_writer(&trial, &self.run)).await?;
+        let uuid = node.uuid;
+        call(&self.hypervisor, move |h| h.stop_domain(uuid)).await?;
+        let start = Instant::now();
+        let api = self.back(&trial, &failover::ask_api(&trial), start).await;
+        let service = self.back(&trial, &failover::ask_service(&trial, &self.run), start).await;
+        let observer = self.guest(&trial)?;
+        let writes = observer.run(&failover::count_writes(&trial, &self.run)).await?;
+        call(&self.hypervisor, move |h| h.start_domain(uuid)).await?;
+        let kept = if writes.status == 0 { Verdict::Passed } else { Verdict::Failed };
+        let results = vec![
+            self.timed("failover-api", node, api),
+            self.timed("failover-service", node, service),
+            self.result("failover-writes", &node.name, kept, writes.text()),
+        ];
+        self.healthy().await?;
+        Ok(results)
+    }
+
+    fn guest(&self, trial: &Trial) -> Result<Arc<dyn Guest>, EngineError> {
+        let node = self.session.lab.node(&trial.observer);
+        let node = node.ok_or_else(|| EngineError::new("find the node that watches"))?;
+        Ok((self.reach)(node))
+    }
+
+    async fn ask(&self, trial: &Trial, script: &str) -> Result<(), EngineError> {
+        let output = self.guest(trial)?.run(script).await?;
+        if output.status == 0 {
+            return Ok(());
+        }
+        Err(EngineError::new(format!("prepare on {}: {}", trial.observer, output.text().trim())))
+    }
+
+    /// Seconds from `start` until the question is answered; `None` when it never is.
+    async fn back(&self, trial: &Trial, question: &str, start: Instant) -> Option<f64> {
+        let guest = self.guest(trial).ok()?;
+        while start.elapsed() < COME_BACK {
+            if guest.run(question).await.is_ok_and(|output| output.status == 0) {
+                return Some(start.elapsed().as_secs_f64());
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        None
+    }
+
+    /// Waits until all nodes and the cluster are as they should be.
+    async fn healthy(&self) -> Result<(), EngineError> {
+        const WANTED: &[&str] =
+            &["ssh", "etcd-health", "api-ready", "node-ready", "balancer-health", "vip-holder"];
+        let plan = checks(&self.session.lab);
+        let start = Instant::now();
+        for check in plan.nodes.iter().chain(&plan.cluster).filter(|c| WANTED.contains(&c.name)) {
+            loop {
+                let mut good = 0;
+                let mut last = String::new();
+                for name in &check.nodes {
+                    let Some(node) = self.session.lab.node(name) else { continue };
+                    match (self.reach)(node).run(&check.script).await {
+                        Ok(output) if output.status == 0 => good += 1,
+                        Ok(output) => last = output.text(),
+                        Err(error) => last = error.to_string(),
+                    }
+                }
+                let wanted = if check.judge == Judge::OnOneNode { 1 } else { check.nodes.len() };
+                if good == wanted {
+                    break;
+                }
+                if start.elapsed() > HEAL {
+                    return Err(EngineError::new(format!(
+                        "wait until the lab is whole again: {} on {}: {}",
+                        check.proves,
+                        check.nodes.join(", "),
+                        last.trim()
+                    ))
+                    .hint("`lab status`, `lab verify`; the node was started again"));
+                }
+                tokio::time::sleep(Duration::from_millis(500)).await;
+            }
+        }
+        Ok(())
+    }
+
+    fn timed(&self, name: &str, node: &Node, seconds: Option<f64>) -> CheckResult {
+        match seconds {
+            Some(seconds) => {
+                self.result(name, &node.name, Verdict::Passed, format!("{seconds:.1} s"))
+            }
+            None => {
+                let text = format!("not within {} s", COME_BACK.as_secs());
+                self.result(name, &node.name, Verdict::Failed, text)
+            }
+        }
+    }
+
+    fn result(&self, name: &str, node: &str, verdict: Verdict, output: String) -> CheckResult {
+        let proves = match name {
+            "failover-api" => format!("without {node} the API comes back"),
+            "failover-service" => format!("without {node} a running service comes back"),
+            "failover-writes" => format!("without {node} nothing acknowledged is lost"),
+            _ => "another node can take the place of each".into(),
+        };
+        CheckResult {
+            name: name.into(),
+            node: node.into(),
+            proves,
+            verdict,
+            output: output.trim().into(),
+            hint: "journalctl -u keepalived -u haproxy -u kube-apiserver on the other nodes".into(),
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! `load-balancer`: HAProxy on load balancers, keepalived wherever a floating address may be.
+//!
+//! Both ways to a highly available API: a floating address on the controllers themselves, or
+//! HAProxy before them with a floating address on the load balancers. Where one node is both,
+//! HAProxy has port 6443 of the floating address and the API server that of the node's own.
+
+use serde::Serialize;
+
+use super::{After, Context, Stage, StageError, Step};
+use crate::model::lab::Vip;
+use crate::model::platform::Acceleration;
+use crate::model::{Lab, Node, Role};
+use crate::pki::{Identity, Issuer};
+
+pub(super) const STAGE: Stage = Stage {
+    name: "load-balancer",
+    title: "Load balancers and floating addresses",
+    why: "Clients know one address of the API; it must lead to an API server that is ready, \
+          whichever node is down.",
+    after: &[After::SameNode("os"), After::AllNodes("control-plane")],
+    nodes: |lab| lab.nodes.iter().filter(|node| takes_part(lab, node)).collect(),
+    steps,
+    rolling: true,
+    retire: super::Retire {
+        units: &["keepalived.service", "haproxy.service"],
+        paths: &["/etc/lab/floating-address", "/etc/lab/pki", "/etc/haproxy", "/etc/keepalived"],
+    },
+};
+
+fn takes_part(lab: &Lab, node: &Node) -> bool {
+    node.is(Role::LoadBalancer) || lab.vips_of(node).next().is_some()
+}
+
+#[derive(Serialize)]
+struct Floating<'a> {
+    name: &'a str,
+    address: String,
+    router_id: u8,
+    priority: usize,
+    peers: Vec<String>,
+    check: &'static str,
+}
+
+#[derive(Serialize)]
+struct Data<'a> {
+    lab: &'a Lab,
+    node: &'a Node,
+    api_binds: Vec<String>,
+    /// Option of `bind` for addresses that this node may not have at the moment.
+    transparent: &'static str,
+    controllers: Vec<&'a Node>,
+    workers: Vec<&'a Node>,
+    forward_node_ports: bool,
+    vips: Vec<Floating<'a>>,
+    addresses: String,
+    /// Seconds, all five, but for the fourth: failures in a row.
+    advert_interval: u8,
+    check_interval: u8,
+    check_timeout: u8,
+    check_fall: u8,
+    watchdog: u8,
+}
+
+fn floating<'a>(lab: &'a Lab, node: &Node, vip: &'a Vip) -> Floating<'a> {
+    let holders: Vec<&Node> = lab.with_role(vip.role).collect();
+    let place = holders.iter().position(|holder| holder.name == node.name).unwrap_or_default();
+    let peers = holders.iter().filter(|holder| holder.name != node.name);
+    Floating {
+        name: &vip.name,
+        address: vip.address.to_string(),
+        router_id: vip.router_id,
+        // All differ, so that an election ends; a lab has far fewer holders than that.
+        priority: 200usize.saturating_sub(place).max(1),
+        peers: peers.map(|peer| peer.address.to_string()).collect(),
+        check: if vip.role == Role::LoadBalancer { "check-proxy" } else { "check-api" },
+    }
+}
+
+fn data<'a>(context: &'a Context<'_>, node: &'a Node) -> Data<'a> {
+    let lab = context.lab;
+    let vips: Vec<Floating<'_>> = lab.vips_of(node).map(|vip| floating(lab, node, vip)).collect();
+    let addresses: Vec<&str> = vips.iter().map(|vip| vip.address.as_str()).collect();
+    let shares_port = node.is(Role::ControlPlane);
+    let api_binds = match shares_port {
+        true => addresses.iter().map(|address| (*address).to_owned()).collect(),
+        false => vec!["ipv4@".to_owned()],
+    };
+    // Emulated nodes answer late: patience there, haste where it can be had.
+    let (advert_interval, check_interval, check_timeout, check_fall, watchdog) =
+        match context.platform.acceleration {
+            Acceleration::Kvm => (1, 2, 2, 2, 6),
+            Acceleration::Emulated => (2, 10, 10, 3, 60),
+        };
+    Data {
+        lab,
+        node,
+        api_binds,
+        transparent: if shares_port { " transparent" } else { "" },
+        controllers: lab.with_role(Role::ControlPlane).collect(),
+        workers: lab.with_role(Role::Worker).collect(),
+        // On a worker kube-proxy itself answers them, at every address of the node.
+        forward_node_ports: !node.is(Role::Worker),
+        addresses: addresses.join(" "),
+        vips,
+        advert_interval,
+        check_interval,
+        check_timeout,
+        check_fall,
+        watchdog,
+    }
+}
+
+fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
+    let data = data(context, node);
+    let render =
+        |name: &str| context.templates.render(&format!("stages/load_balancer/{name}.j2"), &data);
+    let mut steps: Vec<Step> =
+        super::packages(context, node, "load-balancer").into_iter().collect();
+    let health = context.bundle.pair(Identity::Health)?;
+    let ca = context.bundle.ca(Issuer::Kubernetes)?;
+    steps.extend([
+        Step::directory("/etc/lab/pki", 0o755),
+        Step::file("/etc/lab/pki/ca.crt", ca),
+        Step::file("/etc/lab/pki/health.crt", &health.certificate),
+        Step::secret("/etc/lab/pki/health.key", &health.key),
+    ]);
+    let mut units = Vec::new();
+    if node.is(Role::LoadBalancer) {
+        let both = format!("{}{}", health.certificate, health.key);
+        steps.extend([
+            Step::directory("/etc/haproxy/pki", 0o755),
+            Step::file("/etc/haproxy/pki/ca.crt", ca),
+            Step::secret("/etc/haproxy/pki/health.pem", both),
+            Step::private("/etc/haproxy/haproxy.cfg", render("haproxy.cfg")?),
+            Step::private("/etc/systemd/system/haproxy.service", render("haproxy.service")?),
+        ]);
+        units.push("haproxy.service");
+    }
+    if !data.vips.is_empty() {
+        steps.extend([
+            Step::executable("/etc/lab/floating-address", render("floating-address.sh")?),
+            Step::private("/etc/keepalived/keepalived.conf", render("keepalived.conf")?),
+            Step::private("/etc/systemd/system/keepalived.service", render("keepalived.service")?),
+        ]);
+        units.push("keepalived.service");
+    }
+    steps.extend(units.into_iter().map(Step::reloading_unit));
+    steps.extend(proofs(&data, node));
+    Ok(steps)
+}
+
+/// The stage ends when the API answers by the ways it made.
+fn proofs(data: &Data<'_>, node: &Node) -> Vec<Step> {
+    let mut proofs = Vec::new();
+    if node.is(Role::LoadBalancer) {
+        proofs.push(Step::Wait {
+            optional: false,
+            title: "HAProxy has an API server that is ready".into(),
+            probe: "curl -fs -o /dev/null --max-time 5 --unix-socket /run/haproxy/health.sock http://haproxy/api"
+                .into(),
+            timeout: 300,
+            hint: "journalctl -u haproxy -n 30 --no-pager".into(),
+        });
+    }
+    for vip in &data.vips {
+        proofs.push(Step::Wait {
+            optional: false,
+            title: format!("the API answers at {} ({})", vip.address, vip.name),
+            probe: format!(
+                "curl -fs -o /dev/null --max-time 10 --cacert /etc/lab/pki/ca.crt --cert /etc/lab/pki/health.crt \
+                 --key /etc/lab/pki/health.key https://{}:6443/readyz",
+                vip.address
+            ),
+            timeout: 300,
+            hint: "journalctl -u keepalived -u haproxy -n 30 --no-pager; ip -br -4 address".into(),
+        });
+    }
+    proofs
+}
