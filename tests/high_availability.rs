@@ -188,9 +188,9 @@ impl Rig {
         let gaps = self.home.path().join("gaps");
         fs::write(&log, "").unwrap();
         let script = format!(
-            "last=$(date +%s%N); n=0
+            "last=$(date +%s%N)
              while :; do
-               n=$((n + 1))
+               n=$(date +%s%N)
                if curl -fs -o /dev/null --connect-timeout 1 --max-time 5 {} -H 'Content-Type: application/json' \
                  -d \"{{\\\"apiVersion\\\":\\\"v1\\\",\\\"kind\\\":\\\"ConfigMap\\\",\\\"metadata\\\":{{\\\"name\\\":\\\"w$n\\\"}}}}\" \
                  https://{FRONT}:6443/api/v1/namespaces/default/configmaps; then

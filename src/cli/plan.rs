@@ -2,20 +2,24 @@
 
 use std::process::ExitCode;
 
+use serde::Serialize;
 use serde_json::json;
 
 use super::args::{Format, Global, Plan};
 use super::failure::{CHANGES, Failure};
-use super::output::{print, print_json};
+use super::output::{complain, print, print_json};
 use super::{load, up};
 use crate::engine;
+use crate::model::{Lab, Role, size};
 
 pub(super) fn run(global: &Global, plan: &Plan) -> Result<ExitCode, Failure> {
     let session = load::session(global)?;
     let stages = up::stages(plan.until.as_deref())?;
     let changes = super::runtime()?.block_on(engine::plan(&session, &stages))?;
     match global.output {
-        Format::Json => print_json(&json!({"changes": changes})),
+        Format::Json => {
+            print_json(&json!({"changes": changes, "capacity": capacity(&session.lab)}));
+        }
         Format::Table if changes.is_empty() => {
             print(&format!("no changes: the lab '{}' is as its topology says", session.lab.name));
         }
@@ -29,6 +33,55 @@ pub(super) fn run(global: &Global, plan: &Plan) -> Result<ExitCode, Failure> {
             ));
         }
     }
+    if global.output == Format::Table && !global.quiet {
+        complain(&describe(&capacity(&session.lab)));
+    }
     let pending = plan.detailed_exitcode && !changes.is_empty();
     Ok(if pending { ExitCode::from(CHANGES) } else { ExitCode::SUCCESS })
+}
+
+/// What the lab has room for, and what it takes.
+#[derive(Serialize)]
+struct Capacity {
+    pod_cidr: String,
+    node_mask: u8,
+    /// Addresses for pods on each worker.
+    addresses_per_worker: u64,
+    /// Pods that the kubelet lets run on each worker.
+    pods_per_worker: u64,
+    workers: usize,
+    /// Workers that have a pod subnet in the network of all pods.
+    workers_at_most: u64,
+    memory_mib: u64,
+    cpus: u32,
+}
+
+fn capacity(lab: &Lab) -> Capacity {
+    let kubernetes = &lab.kubernetes;
+    let (pods, mask) = (kubernetes.pod_cidr, kubernetes.node_mask);
+    Capacity {
+        pod_cidr: pods.to_string(),
+        node_mask: mask,
+        addresses_per_worker: kubernetes.pod_addresses(),
+        pods_per_worker: kubernetes.max_pods(),
+        workers: lab.with_role(Role::Worker).count(),
+        workers_at_most: 1 << u32::from(mask.saturating_sub(pods.prefix_len())).min(32),
+        memory_mib: lab.nodes.iter().map(|node| node.memory_mib).sum(),
+        cpus: lab.nodes.iter().map(|node| node.cpus).sum(),
+    }
+}
+
+fn describe(capacity: &Capacity) -> String {
+    format!(
+        "pods: a /{} of {} for each worker: {} addresses, {} pods at most; {} workers of {} that fit\n\
+         guests: {} of memory, {} virtual processors",
+        capacity.node_mask,
+        capacity.pod_cidr,
+        capacity.addresses_per_worker,
+        capacity.pods_per_worker,
+        capacity.workers,
+        capacity.workers_at_most,
+        size::human(capacity.memory_mib << 20),
+        capacity.cpus,
+    )
 }

@@ -48,15 +48,25 @@ pub(super) fn run(global: &Global, up: &Up) -> Result<ExitCode, Failure> {
     let (path, log) = session.store.run_log("up")?;
     let options = UpOptions { stages, yes: up.yes, concurrency: up.concurrency, force: up.force };
     let runtime = super::runtime()?;
-    let (outcome, progress) = runtime.block_on(async {
-        let (events, receiver) = Events::channel();
-        let reader = tokio::spawn(Progress::new(global, Some(log)).read(receiver));
-        let stop = Stop::default();
-        let signals = tokio::spawn(listen(stop.clone()));
-        let outcome = engine::up(Arc::clone(&session), options, stop, events).await;
-        signals.abort();
-        (outcome, reader.await)
-    });
+    let attempt = |options: UpOptions, log| {
+        runtime.block_on(async {
+            let (events, receiver) = Events::channel();
+            let reader = tokio::spawn(Progress::new(global, Some(log)).read(receiver));
+            let stop = Stop::default();
+            let signals = tokio::spawn(listen(stop.clone()));
+            let outcome = engine::up(Arc::clone(&session), options, stop, events).await;
+            signals.abort();
+            (outcome, reader.await)
+        })
+    };
+    let again = log.try_clone();
+    let (mut outcome, mut progress) = attempt(options.clone(), log);
+    if let (Err(error), Ok(log)) = (&outcome, again)
+        && error.asks
+        && agrees(&error.message)
+    {
+        (outcome, progress) = attempt(UpOptions { yes: true, ..options }, log);
+    }
     let outcome = outcome?;
     let lab = &session.lab;
     let say = |text: &str| {
@@ -98,6 +108,20 @@ pub(super) fn run(global: &Global, up: &Up) -> Result<ExitCode, Failure> {
             Err(Failure::silent(FAILED))
         }
     }
+}
+
+/// Asks the person, when there is one. Silence is no.
+fn agrees(what: &str) -> bool {
+    use std::io::{BufRead, IsTerminal, Write};
+    let (input, mut output) = (std::io::stdin(), std::io::stderr());
+    if !input.is_terminal() || !output.is_terminal() {
+        return false;
+    }
+    let _ = write!(output, "{what}\ndo it? [y/N] ");
+    let _ = output.flush();
+    let mut answer = String::new();
+    let read = input.lock().read_line(&mut answer);
+    read.is_ok() && ["y", "yes"].contains(&answer.trim().to_ascii_lowercase().as_str())
 }
 
 fn next_steps(global: &Global, up: &Up, session: &Session) -> String {

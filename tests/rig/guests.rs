@@ -1,0 +1,156 @@
+//! What tests with real guests share: a home of its own for a lab, and the binary called in it.
+#![allow(dead_code, clippy::unwrap_used, clippy::panic, clippy::print_stderr)]
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Instant;
+
+/// The binary under test.
+pub const LAB: &str = env!("CARGO_BIN_EXE_lab");
+
+/// A home of its own for one lab on a private engine.
+pub struct Rig {
+    pub home: tempfile::TempDir,
+    artifacts: PathBuf,
+    start: Instant,
+    /// Topology: a shipped name, or a file in the home.
+    file: String,
+    /// Name of the lab.
+    lab: String,
+}
+
+impl Rig {
+    /// A home for the shipped topology `file`, whose lab has the same name.
+    pub fn new(file: &str) -> Self {
+        let artifacts = std::env::var_os("LAB_ARTIFACTS").map(PathBuf::from);
+        let artifacts =
+            artifacts.expect("LAB_ARTIFACTS must name the Kubernetes binaries: run `make test`");
+        assert!(
+            nix::unistd::geteuid().is_root(),
+            "a private libvirt needs root: run `sudo make test`"
+        );
+        let home = tempfile::Builder::new().prefix("lab").tempdir_in("/tmp").unwrap();
+        let (file, lab) = (file.to_owned(), file.to_owned());
+        Self { home, artifacts, start: Instant::now(), file, lab }
+    }
+
+    /// From now on the topology is this text, in a file of the home.
+    pub fn edit(&mut self, text: &str) {
+        fs::write(self.home.path().join("edited.yaml"), text).unwrap();
+        self.file = "edited.yaml".into();
+    }
+
+    /// Text of the shipped topology.
+    pub fn shipped(&self) -> String {
+        fs::read_to_string(format!("topologies/{}.yaml", self.lab)).unwrap()
+    }
+
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(LAB);
+        command
+            .args(arguments)
+            .current_dir(self.home.path())
+            .env("XDG_STATE_HOME", self.home.path().join("state"))
+            .env("XDG_CONFIG_HOME", self.home.path().join("config"))
+            .env("XDG_RUNTIME_DIR", self.home.path().join("run"))
+            .env("LAB_ARTIFACTS", &self.artifacts)
+            .env("LAB_ENGINE", "private")
+            .env("LAB_FILE", &self.file)
+            .env("NO_COLOR", "1")
+            .stdin(Stdio::null());
+        command
+    }
+
+    pub fn say(&self, text: &str) {
+        eprintln!("[{:6.1} s] {text}", self.start.elapsed().as_secs_f64());
+    }
+
+    pub fn lab(&self, arguments: &[&str]) -> Output {
+        self.say(&format!("lab {}", arguments.join(" ")));
+        self.command(arguments).output().unwrap()
+    }
+
+    /// Runs a command that must succeed; its standard output.
+    pub fn ok(&self, arguments: &[&str]) -> String {
+        let output = self.lab(arguments);
+        let (out, err) = (text(&output.stdout), text(&output.stderr));
+        assert!(
+            output.status.success(),
+            "lab {arguments:?} ended with {}\n{out}\n{err}",
+            output.status
+        );
+        out
+    }
+
+    pub fn json(&self, arguments: &[&str]) -> serde_json::Value {
+        serde_json::from_str(&self.ok(arguments)).unwrap()
+    }
+
+    /// Makes every check: all must pass but those in `missing`, which must be missing.
+    pub fn verified(&self, missing: &[&str]) -> serde_json::Value {
+        let output = self.lab(&["verify", "-o", "json"]);
+        let result: serde_json::Value = serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|error| panic!("{error}: {}", text(&output.stderr)));
+        let checks = result["checks"].as_array().unwrap();
+        assert!(checks.len() > 100, "only {} checks", checks.len());
+        let other: Vec<_> = checks
+            .iter()
+            .filter(|check| {
+                let absent = missing.iter().any(|name| check["name"] == *name);
+                check["verdict"] != if absent { "missing" } else { "passed" }
+            })
+            .collect();
+        assert!(other.is_empty(), "{other:#?}");
+        assert_eq!(output.status.success(), missing.is_empty());
+        self.say(&format!("{} checks made", checks.len()));
+        result
+    }
+
+    /// Starts `up` and ends it without warning once an event fits.
+    pub fn up_killed_at(&self, wanted: impl Fn(&serde_json::Value) -> bool) {
+        let mut child = self.command(&["up", "-o", "json"]).stdout(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        for line in lines {
+            let event = serde_json::from_str(&line.unwrap()).unwrap_or_default();
+            if wanted(&event) {
+                self.say(&format!("killing lab at {event}"));
+                kill(&mut child);
+                return;
+            }
+        }
+        panic!("`lab up` ended before it could be killed: {:?}", child.wait());
+    }
+}
+
+impl Drop for Rig {
+    /// A failed test leaves no guests behind, but shows what they last said.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let consoles =
+                self.home.path().join("state/lab").join(&self.lab).join("engine/consoles");
+            for entry in fs::read_dir(consoles).into_iter().flatten().flatten() {
+                let tail = lab::drivers::hypervisor::tail(&entry.path()).unwrap_or_default();
+                eprintln!("--- {}\n{tail}", entry.path().display());
+            }
+        }
+        let _ = self.command(&["down"]).output();
+    }
+}
+
+pub fn kill(child: &mut Child) {
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+/// Bytes as text.
+pub fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// What a tool prints.
+pub fn tool(program: &str, arguments: &[&str]) -> String {
+    let output = Command::new(program).args(arguments).output();
+    text(&output.unwrap_or_else(|error| panic!("{program}: {error}")).stdout)
+}

@@ -1,0 +1,156 @@
+//! The shipped topologies of the seeds, all the way on real guests: `make test-full` runs them one after
+//! the other. Each prints what it saw and how long it took; docs/timings.md keeps a run's table.
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::print_stderr)]
+
+#[path = "rig/guests.rs"]
+mod guests;
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use guests::Rig;
+use serde_json::Value;
+
+/// Brings the lab up, and prints how long each phase took on its slowest node.
+fn up(rig: &Rig, arguments: &[&str]) {
+    let start = Instant::now();
+    let mut all = vec!["up", "-o", "json"];
+    all.extend(arguments);
+    let events = rig.ok(&all);
+    let mut phases: BTreeMap<String, (usize, f64)> = BTreeMap::new();
+    for event in events.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
+        if event["event"] == "finished" && event["node"].is_string() {
+            let phase = phases.entry(event["task"].as_str().unwrap().into()).or_default();
+            phase.0 += 1;
+            phase.1 = phase.1.max(event["seconds"].as_f64().unwrap());
+        }
+    }
+    for (phase, (nodes, longest)) in phases {
+        rig.say(&format!("  {phase:<16} {nodes} nodes, longest {longest:6.1} s"));
+    }
+    rig.say(&format!("up {arguments:?} took {:.0} s", start.elapsed().as_secs_f64()));
+    let again = rig.lab(&["up"]);
+    let said = guests::text(&again.stderr);
+    assert!(again.status.success() && said.contains("nothing to do"), "{said}");
+}
+
+fn status(rig: &Rig) -> Value {
+    let status = rig.json(&["status", "-o", "json"]);
+    for vip in status["vips"].as_array().unwrap() {
+        assert_eq!(vip["holders"].as_array().unwrap().len(), 1, "{vip}");
+    }
+    assert!(status["etcd_leader"].is_string(), "{status}");
+    assert!(status["certificate"]["days"].as_i64().unwrap() > 300, "{status}");
+    for node in status["nodes"].as_array().unwrap() {
+        let vitals = &node["vitals"];
+        for key in ["memory_mib", "memory_used_mib", "disk_mib", "disk_used_mib", "cpu_percent"] {
+            assert!(vitals[key].is_u64(), "{key} of {node}");
+        }
+        rig.say(&format!(
+            "  {:<12} {} of {} MiB, {} MiB of disk",
+            node["name"].as_str().unwrap(),
+            vitals["memory_used_mib"],
+            vitals["memory_mib"],
+            vitals["disk_used_mib"]
+        ));
+    }
+    status
+}
+
+/// Configuration passes the checkers of the programs that read it, on the nodes that have it.
+fn configuration_is_valid(rig: &Rig) {
+    let script = "for f in /etc/haproxy/haproxy.cfg; do sudo test ! -e $f || ! sudo systemctl is-enabled -q haproxy || sudo haproxy -c -q -f $f || exit 1; done; \
+         sudo test ! -e /etc/lab/floating-address || sudo keepalived -t -f /etc/keepalived/keepalived.conf || exit 1; \
+         for u in haproxy keepalived lab-pod-network; do f=/etc/systemd/system/$u.service; sudo test ! -e $f || ! sudo systemd-analyze verify --man=no $f 2>&1 | grep -F $f || exit 1; done; \
+         systemctl --failed --no-legend --plain | grep . && exit 1; true";
+    rig.ok(&["exec", "--", script]);
+}
+
+#[test]
+#[ignore = "boots nine guests; `make test-full` runs it"]
+fn book_all_the_way() {
+    let mut rig = Rig::new("book");
+    up(&rig, &[]);
+    rig.verified(&["cluster-dns"]);
+    status(&rig);
+    configuration_is_valid(&rig);
+    let socket =
+        "sudo stat -c '%a %U' /run/haproxy/admin.sock; sudo ss -Hltn | grep -c ':9000 ' || true";
+    let socket = rig.ok(&["exec", "--role", "load-balancer", "--", socket]);
+    assert_eq!(socket.matches("600 root").count(), 2, "{socket}");
+
+    // A worker more: only what must changes, and nothing is restarted that serves.
+    let shipped = rig.shipped();
+    rig.edit(&shipped.replace("  worker:\n    count: 2", "  worker:\n    count: 3"));
+    let plan = rig.json(&["plan", "-o", "json"]);
+    let changes: Vec<String> = plan["changes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|c| {
+            format!(
+                "{} {} {}",
+                c["kind"].as_str().unwrap(),
+                c["name"].as_str().unwrap(),
+                c["node"].as_str().unwrap_or_default()
+            )
+        })
+        .collect();
+    for unwanted in ["restart", "run-stage etcd", "run-stage control-plane"] {
+        assert!(!changes.iter().any(|change| change.starts_with(unwanted)), "{changes:?}");
+    }
+    up(&rig, &[]);
+    let nodes = rig.ok(&["kubectl", "get", "nodes"]);
+    assert_eq!(nodes.matches(" Ready ").count(), 3, "{nodes}");
+    // A pod that runs there moves away when the worker leaves.
+    rig.ok(&["kubectl", "create", "deployment", "stays", "--image=lab.local/pause:1"]);
+    rig.ok(&["kubectl", "scale", "deployment/stays", "--replicas=6"]);
+    rig.ok(&["kubectl", "rollout", "status", "deployment/stays", "--timeout=300s"]);
+    rig.edit(&shipped);
+    let refused = rig.lab(&["up"]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(guests::text(&refused.stderr).contains("book-worker3 would be removed"));
+    up(&rig, &["--yes"]);
+    let nodes = rig.ok(&["kubectl", "get", "nodes"]);
+    assert!(!nodes.contains("worker3") && nodes.matches(" Ready ").count() == 2, "{nodes}");
+    rig.ok(&["kubectl", "rollout", "status", "deployment/stays", "--timeout=300s"]);
+    let routes = rig.ok(&["exec", "--", "ip route; cat /etc/hosts"]);
+    assert!(!routes.contains("10.200.33.0") && !routes.contains("worker3"), "{routes}");
+    rig.ok(&["down"]);
+}
+
+#[test]
+#[ignore = "boots seven guests; `make test-full` runs it"]
+fn the_hard_way_all_the_way() {
+    let rig = Rig::new("thw");
+    up(&rig, &[]);
+    rig.verified(&["cluster-dns"]);
+    status(&rig);
+    configuration_is_valid(&rig);
+    rig.ok(&["down"]);
+}
+
+#[test]
+#[ignore = "boots three guests and stops each; `make test-full` runs it"]
+fn bare_metal_survives_the_loss_of_each_machine() {
+    let rig = Rig::new("bare-metal");
+    up(&rig, &[]);
+    rig.verified(&["cluster-dns"]);
+    status(&rig);
+    configuration_is_valid(&rig);
+    let output = rig.lab(&["verify", "--failover", "-o", "json"]);
+    let result: Value = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {}", guests::text(&output.stderr)));
+    let found: Vec<&Value> = result["checks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|check| check["name"].as_str().unwrap().starts_with("failover"))
+        .collect();
+    assert_eq!(found.len(), 9, "{found:#?}");
+    for check in found {
+        rig.say(&format!("  {}: {} ({})", check["proves"], check["verdict"], check["output"]));
+        assert_eq!(check["verdict"], "passed", "{check}");
+    }
+    rig.ok(&["down"]);
+}
