@@ -1,12 +1,15 @@
 # Two commands matter: `make demo` and `make test`. Both do all their own set-up.
 
-.PHONY: demo test unit lint fmt golden clean
+.PHONY: demo test test-full unit lint fmt golden clean
 
 demo: ## from nothing to a Ready node and a running pod
 	scripts/demo.sh
 
 test: ## every test, real guests included
 	scripts/test.sh
+
+test-full: ## every test, and the larger topologies all the way: hours without KVM
+	scripts/test.sh full
 
 unit: ## the tests that need no guests
 	cargo test --locked

@@ -3,6 +3,8 @@
 #
 # Changes nothing in /etc/apt. Where qemu-utils already came from backports, QEMU is taken from
 # there, too: the two must be of one version. Skips all of it when everything is there.
+#
+#   install-packages.sh [tests]
 set -euo pipefail
 
 packages=(
@@ -10,6 +12,9 @@ packages=(
     libvirt-dev pkg-config gcc libc6-dev dnsmasq-base qemu-utils
     iproute2 nftables iptables e2fsprogs mmdebstrap openssl openssh-client procps libxml2-utils
 )
+# What tests run in namespaces; none of it is started as a service of this computer.
+services=(haproxy keepalived etcd-server)
+[[ ${1:-} != tests ]] || packages+=("${services[@]}" etcd-client curl python3 util-linux systemd)
 qemu=(qemu-system-x86 qemu-system-common qemu-system-data seabios)
 options=(-qq -y --no-install-recommends -o Dpkg::Options::=--force-confold -o DPkg::Lock::Timeout=300
     -o Dpkg::Use-Pty=0)
@@ -32,17 +37,33 @@ if [[ $(id -u) -ne 0 ]]; then
 fi
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C
 say "installing ${missing[*]}"
+# Debian starts what it installs, unless a policy forbids it.
+policy=/usr/sbin/policy-rc.d temporary=()
+trap '[[ ${#temporary[@]} -eq 0 ]] || rm -rf -- "${temporary[@]}"' EXIT
+if [[ ! -e $policy ]]; then
+    temporary+=("$policy")
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod 755 "$policy"
+fi
+quiet() {
+    local name unit
+    for name in "${services[@]}"; do
+        unit=${name%-server}
+        [[ " ${missing[*]} " != *" $name "* || ! -d /run/systemd/system ]] || systemctl --quiet disable "$unit" || true
+    done
+}
 apt-get -qq update || say "some package lists could not be read; going on"
 
 installed=$(dpkg-query -W -f='${Version}' qemu-utils 2>/dev/null || true)
 if [[ $installed != *~bpo* ]]; then
     apt-get "${options[@]}" install "${missing[@]}" >/dev/null
+    quiet
     exit 0
 fi
 
 # Private lists with the backports suite added: same mirror, same keyring, nothing left behind.
 apt=$(mktemp -d)
-trap 'rm -rf "$apt"' EXIT
+temporary+=("$apt")
 mkdir -p "$apt/parts" "$apt/lists/partial"
 for file in /etc/apt/sources.list.d/*.sources; do
     [[ -e $file ]] || continue
@@ -66,3 +87,4 @@ for name in "${missing[@]}"; do
     [[ " ${qemu[*]} " == *" $name "* ]] || plain+=("$name")
 done
 apt-get "${private[@]}" "${options[@]}" install "${plain[@]}" "${qemu[@]/%//bookworm-backports}" >/dev/null
+quiet

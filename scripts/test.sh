@@ -1,10 +1,14 @@
 #!/usr/bin/env bash
-# Every test: `make test`. Real guests run as root under a private libvirt.
+# Every test: `make test`. Real guests run as root under a private libvirt. With `full`, the larger
+# topologies come up, too.
 set -euo pipefail
 # Namespaces, mounts and package installation need root.
 if [[ $(id -u) -ne 0 ]]; then
     exec sudo --preserve-env=HOME,PATH,CARGO_HOME,RUSTUP_HOME,LAB_ARTIFACTS -- "$0" "$@"
 fi
+full=${1:-}
+set --
+"$(dirname -- "${BASH_SOURCE[0]}")/install-packages.sh" tests
 . "$(dirname -- "${BASH_SOURCE[0]}")/prepare.sh"
 cd "$root"
 
@@ -12,4 +16,6 @@ cargo fmt --check
 cargo clippy --locked --all-targets -- -D warnings
 # First everything quick, then the tests that boot guests, one after the other.
 cargo test --locked
+cargo test --locked --test high_availability -- --ignored --nocapture
 cargo test --locked --test real_guests -- --ignored --test-threads=1 --nocapture
+[[ $full != full ]] || cargo test --locked --test whole_clusters -- --ignored --test-threads=1 --nocapture

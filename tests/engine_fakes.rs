@@ -19,6 +19,8 @@ struct Rig {
     text: String,
     hypervisor: Arc<MemoryHypervisor>,
     guests: BTreeMap<String, Arc<MemoryGuest>>,
+    /// No image of cluster DNS can be had.
+    no_dns: bool,
 }
 
 impl Rig {
@@ -27,7 +29,7 @@ impl Rig {
         let text = rig::shipped(topology);
         let session = rig::session(&text, home.path());
         let guests = session.lab.nodes.iter().map(|n| (n.name.clone(), Arc::default())).collect();
-        Self { home, text, hypervisor: Arc::default(), guests }
+        Self { home, text, hypervisor: Arc::default(), guests, no_dns: false }
     }
 
     fn session(&self) -> Session {
@@ -94,6 +96,9 @@ impl Rig {
         let mut prepared = rig::prepared_for_real(&session);
         if let Some(record) = session.store.record().unwrap() {
             prepared.etcd_founders = record.etcd;
+        }
+        if self.no_dns {
+            prepared.platform.dns_image = None;
         }
         prepared.bundle = keep.clone();
         prepared.keys = keys.clone();
@@ -371,6 +376,29 @@ fn a_copy_of_a_nodes_domain_is_somebody_elses() {
     assert_eq!(rig.state(), before);
 }
 
+#[test]
+fn what_cannot_be_had_is_said_and_gone_without() {
+    let rig = Rig::new("three");
+    let (bundle, keys) = rig.secrets();
+    rig.up(&bundle, &keys).0.unwrap();
+    let manifest = "/etc/kubernetes/lab/coredns.yaml";
+    assert!(rig.guests["controller1"].files().contains_key(manifest));
+    let rig = Rig { no_dns: true, ..Rig::new("three") };
+    let (outcome, events) = rig.up(&bundle, &keys);
+    assert!(matches!(outcome, Ok(Outcome::Done(_))), "{outcome:?}");
+    assert!(
+        events.iter().any(
+            |e| matches!(e, Event::Warning { text } if text.contains("cluster DNS is left out"))
+        )
+    );
+    assert!(!rig.guests["controller1"].files().contains_key(manifest));
+    let (outcome, events) = rig.up(&bundle, &keys);
+    assert!(
+        matches!(outcome, Ok(Outcome::Unchanged)) && events.is_empty(),
+        "{outcome:?} {events:?}"
+    );
+}
+
 /// `three` with other numbers of nodes, and its guests.
 fn resized(rig: &mut Rig, etcd: usize, controllers: usize, workers: usize) {
     let text = rig::shipped("three");
@@ -468,14 +496,13 @@ fn a_cluster_shrinks_in_order_and_only_when_agreed() {
     };
     for node in ["worker2", "etcd3", "controller2"] {
         let gone = at(&format!("domain three-{node}"));
-        assert!(
-            at(&format!("drain {node}")) < gone && at(&format!("etcd member {node} leaves")) < gone
-        );
-        assert!(
-            at("control-plane controller1") < gone,
-            "removed before the others knew: {finished:?}"
-        );
+        assert!(at("control-plane controller1") < gone, "removed too early: {finished:?}");
     }
+    // Each is asked for what it is: pods of a worker, the member of an etcd node.
+    assert!(at("drain worker2") < at("control-plane controller1"));
+    assert!(at("etcd member etcd3 leaves") < at("control-plane controller1"));
+    let asked = |task: &&String| task.starts_with("drain") || task.starts_with("etcd member");
+    assert_eq!(finished.iter().filter(asked).count(), 2, "{finished:?}");
     let session = rig.session();
     assert!(!rig.hypervisor.calls().iter().any(|call| call.contains("worker1")));
     assert!(!session.store.path("ssh/host-worker2").exists());

@@ -274,10 +274,40 @@ fn the_api_survives_whatever_happens_to_a_node() {
         rig.only_holder(address, 15);
         rig.seconds_to_answer(address, 15.0);
     }
+    the_dns_add_on_is_taken_by_the_api(&rig);
     a_hanging_api_server_is_left_out(&rig);
     it_grows_and_shrinks(&mut rig);
     etcd_loses_nothing(&rig);
     floating_addresses_move(&rig);
+}
+
+/// No kubelet is here to run it: what is proven is that every document of the manifest is valid.
+fn the_dns_add_on_is_taken_by_the_api(rig: &Rig) {
+    let session = rig.session();
+    let prepared = rig::prepared_for_real(&session);
+    let controller = session.lab.node("controller1").unwrap();
+    let steps = prepared.steps(&session, stage("addons").unwrap(), controller).unwrap();
+    let manifest = steps
+        .iter()
+        .find_map(|step| match step {
+            lab::stages::Step::File(file) if file.path.ends_with("coredns.yaml") => Some(file),
+            _ => None,
+        })
+        .unwrap();
+    let node = rig.spaces.get("controller1");
+    let kubectl = "kubectl --kubeconfig=/etc/kubernetes/admin.conf -n kube-system";
+    let applied = node.shell(&format!("{kubectl} apply -f - <<'END'\n{}\nEND", manifest.content));
+    assert!(applied.status.success(), "{}", text(&applied.stderr));
+    assert_eq!(text(&applied.stdout).lines().count(), 6, "{}", text(&applied.stdout));
+    let seen = node.shell(&format!(
+        "{kubectl} get service kube-dns -o 'jsonpath={{.spec.clusterIP}} '; \
+         {kubectl} get configmap coredns -o 'jsonpath={{.data.Corefile}}'"
+    ));
+    let seen = text(&seen.stdout);
+    assert!(
+        seen.starts_with("10.32.0.10 ") && seen.contains("kubernetes cluster.local in-addr.arpa"),
+        "{seen}"
+    );
 }
 
 /// A stopped process keeps its port open and answers nobody.

@@ -5,6 +5,8 @@
 //! `scripts/prepare.sh` brings. What is missing is an error, not a reason to skip.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::print_stderr)]
 
+#[path = "rig/dns_image.rs"]
+mod dns_image;
 #[path = "rig/guests.rs"]
 mod guests;
 
@@ -72,7 +74,8 @@ fn written(rig: &Rig) -> String {
 #[ignore = "boots guests; `make test` runs it"]
 fn three_from_nothing_to_nothing() {
     let before = traces();
-    let rig = Rig::new("three");
+    let mut rig = Rig::new("three");
+    dns_image::write(&rig.images());
 
     // Killed twice without warning: while the guests boot, and in the middle of a stage.
     rig.up_killed_at(|event| is_started(event, "boot"));
@@ -85,6 +88,7 @@ fn three_from_nothing_to_nothing() {
     a_lost_marker_reruns_one_stage(&rig);
     generated_files_pass_their_checkers(&rig);
     secrets_stay_secret(&rig);
+    a_worker_comes_and_goes(&mut rig);
     nodes_survive_a_power_loss(&rig);
 
     let listed = rig.ok(&["down", "--dry-run"]);
@@ -118,7 +122,17 @@ fn cluster_is_ready(rig: &Rig) {
     for stage in status["stages"].as_array().unwrap() {
         assert!(stage["missing"].as_array().unwrap().is_empty(), "{stage}");
     }
-    rig.verified(&["cluster-dns"]);
+    rig.verified(&[]);
+    let image = rig.ok(&[
+        "kubectl",
+        "-n",
+        "kube-system",
+        "get",
+        "pods",
+        "-o",
+        "jsonpath={.items[*].spec.containers[*].image}",
+    ]);
+    assert!(image.contains(dns_image::NAME), "{image}");
 
     // A pod of a person's own, from a local manifest, with logs, exec and a service in front.
     let manifest = rig.home.path().join("web.yaml");
@@ -305,6 +319,54 @@ fn secrets_stay_secret(rig: &Rig) {
     rig.ok(&["ssh", "worker1", "--", "true"]);
 }
 
+/// The cluster grows and shrinks by editing the topology; what serves is not restarted for it, and
+/// pods of the node that leaves go on elsewhere.
+fn a_worker_comes_and_goes(rig: &mut Rig) {
+    let shipped = rig.shipped();
+    let grown = shipped.replace("worker:\n    count: 1", "worker:\n    count: 2");
+    assert_ne!(grown, shipped);
+    rig.edit(&grown);
+    let plan = rig.ok(&["plan"]);
+    assert!(
+        plan.contains("~ update network three") && plan.contains("+ create domain three-worker2")
+    );
+    for unwanted in ["stage etcd", "stage control-plane", "stage worker on worker1", "restart"] {
+        assert!(!plan.contains(unwanted), "{plan}");
+    }
+    rig.ok(&["up"]);
+    let nodes = rig.ok(&["kubectl", "get", "nodes"]);
+    assert_eq!(nodes.matches(" Ready ").count(), 2, "{nodes}");
+    let routes = rig.ok(&["exec", "--", "ip route show proto 76"]);
+    assert_eq!(routes.matches("10.200.32.0/24 via 10.240.0.32").count(), 3, "{routes}");
+    rig.verified(&[]);
+    rig.ok(&["kubectl", "create", "deployment", "stays", "--image=lab.local/pause:1"]);
+    rig.ok(&["kubectl", "scale", "deployment/stays", "--replicas=4"]);
+    rig.ok(&["kubectl", "rollout", "status", "deployment/stays", "--timeout=300s"]);
+
+    rig.edit(&shipped);
+    let refused = rig.lab(&["up"]);
+    let said = text(&refused.stderr);
+    assert!(
+        refused.status.code() == Some(2) && said.contains("three-worker2 would be removed"),
+        "{said}"
+    );
+    rig.ok(&["up", "--yes"]);
+    let nodes = rig.ok(&["kubectl", "get", "nodes"]);
+    assert!(!nodes.contains("worker2") && nodes.matches(" Ready ").count() == 1, "{nodes}");
+    rig.ok(&["kubectl", "rollout", "status", "deployment/stays", "--timeout=300s"]);
+    rig.ok(&["kubectl", "delete", "deployment", "stays"]);
+    let left = rig.ok(&[
+        "exec",
+        "--",
+        "ip route; cat /etc/hosts; dig +short @10.240.0.1 worker2.three.lab",
+    ]);
+    assert!(!left.contains("10.200.32.0") && !left.contains("10.240.0.32"), "{left}");
+    let keys = rig.home.path().join("state/lab/three");
+    for gone in ["ssh/host-worker2", "pki/kubelet-client-worker2.key"] {
+        assert!(!keys.join(gone).exists(), "{gone} stayed");
+    }
+}
+
 /// All guests lose power at once; `up` brings them back, and the cluster with them.
 fn nodes_survive_a_power_loss(rig: &Rig) {
     let socket = find_socket(rig.home.path());
@@ -439,6 +501,7 @@ nodes:
       write_files:
         - path: /var/tmp/own
           content: \"it's {{ mine }} $(id)\\n\"
+kubernetes: {host_routes: true}
 ";
 
 #[test]
@@ -487,6 +550,9 @@ fn a_lab_on_the_systems_libvirt_among_decoys() {
     };
 
     ok(&["up", "--until", "ssh"]);
+    let routes = || tool("nsenter", &[&inside, "ip", "route", "show", "proto", "76"]);
+    assert_eq!(routes().lines().count(), 1, "{}", routes());
+    assert!(routes().contains("10.200.11.0/24 via 10.250.0.11"), "{}", routes());
     assert_eq!(ok(&["ssh", "alpha", "--", "hostname"]).trim(), "alpha");
     assert_eq!(
         ok(&["ssh", "alpha", "--", "sudo cat /var/tmp/own"]).trim(),
@@ -517,6 +583,7 @@ fn a_lab_on_the_systems_libvirt_among_decoys() {
         boot,
         "alpha was restarted"
     );
+    assert!(routes().contains("10.200.12.0/24 via 10.250.0.12"), "{}", routes());
     let random = ["alpha", "beta"].map(|node| {
         ok(&["ssh", node, "--", "cat /etc/machine-id; sudo cat /etc/ssh/ssh_host_ed25519_key.pub"])
     });
@@ -528,6 +595,7 @@ fn a_lab_on_the_systems_libvirt_among_decoys() {
     assert!(code == 2 && said.contains("sys-beta would be removed"), "{code} {said}");
     ok(&["up", "--until", "ssh", "--yes"]);
     assert!(!libvirt.everything().contains("sys-beta"));
+    assert!(!routes().contains("10.200.12.0"), "{}", routes());
 
     // A lab in the way of a foreign network is refused, and nothing is made.
     fs::write(

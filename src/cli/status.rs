@@ -77,7 +77,7 @@ fn row(node: &NodeStatus, status: &Status) -> Vec<String> {
     };
     let vitals = node.vitals.clone().unwrap_or_default();
     let of = |used: Option<u64>, all: Option<u64>| match (used, all) {
-        (Some(used), Some(all)) => format!("{}/{} MiB", used, all),
+        (Some(used), Some(all)) => format!("{used}/{all} MiB"),
         _ => "-".into(),
     };
     let cpu = match (vitals.cpu_percent, vitals.cpus) {

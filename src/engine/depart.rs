@@ -5,7 +5,7 @@ use super::error::EngineError;
 use super::event::Events;
 use super::session::{Reach, Session};
 use crate::model::name::check_label;
-use crate::model::{Node, Role};
+use crate::model::{Lab, Node, Role};
 use crate::plan::{Change, ChangeKind, Observed};
 use crate::stages::etcd;
 
@@ -19,12 +19,16 @@ struct Leaving {
     member: bool,
 }
 
-fn leaving(changes: &[Change]) -> Vec<Leaving> {
+/// `before` is the lab as it was: nodes it does not know may have had any role.
+fn leaving(changes: &[Change], before: Option<&Lab>) -> Vec<Leaving> {
     let mut all: Vec<Leaving> = Vec::new();
     for change in changes {
         let Some(node) = &change.node else { continue };
         let (pods, member) = match (change.kind, change.object, change.name.as_str()) {
-            (ChangeKind::Remove, "domain", _) => (true, true),
+            (ChangeKind::Remove, "domain", _) => match before.and_then(|lab| lab.node(node)) {
+                Some(old) => (old.is(Role::Worker), old.is(Role::Etcd)),
+                None => (true, true),
+            },
             // Made anew, a member joins again by itself.
             (ChangeKind::Replace, "domain", _) | (ChangeKind::Retire, _, "worker") => (true, false),
             (ChangeKind::Retire, _, "etcd") => (false, true),
@@ -92,7 +96,9 @@ pub(super) async fn prepare(
     force: bool,
     events: &Events,
 ) -> Result<(), EngineError> {
-    let all = leaving(changes);
+    let before = session.before()?;
+    let mut all = leaving(changes, before.as_ref());
+    all.retain(|leaving| leaving.pods || leaving.member);
     if !force {
         refuse_ignorance(session, observed, &all)?;
     }
@@ -176,6 +182,6 @@ mod tests {
             change(ChangeKind::Create, "volume", "n.qcow2"),
         ];
         let wanted = Leaving { node: "n".into(), pods: true, member: true };
-        assert_eq!(leaving(&changes), [wanted]);
+        assert_eq!(leaving(&changes, None), [wanted]);
     }
 }

@@ -33,12 +33,7 @@ pub async fn failover(session: &Session, say: Say<'_>) -> Result<Vec<CheckResult
     let mut results = Vec::new();
     let Some(first) = session.lab.nodes.iter().find_map(|node| failover::trial(&session.lab, node))
     else {
-        return Ok(vec![test.result(
-            "failover",
-            "",
-            Verdict::Failed,
-            "one controller only".into(),
-        )]);
+        return Ok(vec![test.result("failover", "", Verdict::Failed, "one controller only")]);
     };
     test.healthy().await?;
     test.ask(&first, &failover::prepare(&session.lab, &first, &test.run)).await?;
@@ -62,7 +57,7 @@ impl Test<'_> {
     /// Everything that happens while `node` is down, and until it is back.
     async fn without(&self, node: &Node) -> Result<Vec<CheckResult>, EngineError> {
         let Some(trial) = failover::trial(&self.session.lab, node) else {
-            let why = "nothing can take its place: add a second controller or worker".to_owned();
+            let why = "nothing can take its place: add a second controller or worker";
             return Ok(vec![self.result("failover-api", &node.name, Verdict::Failed, why)]);
         };
         self.ask(&trial, &failover::start_writer(&trial, &self.run)).await?;
@@ -78,7 +73,7 @@ impl Test<'_> {
         let results = vec![
             self.timed("failover-api", node, api),
             self.timed("failover-service", node, service),
-            self.result("failover-writes", &node.name, kept, writes.text()),
+            self.result("failover-writes", &node.name, kept, &writes.text()),
         ];
         self.healthy().await?;
         Ok(results)
@@ -150,16 +145,16 @@ impl Test<'_> {
     fn timed(&self, name: &str, node: &Node, seconds: Option<f64>) -> CheckResult {
         match seconds {
             Some(seconds) => {
-                self.result(name, &node.name, Verdict::Passed, format!("{seconds:.1} s"))
+                self.result(name, &node.name, Verdict::Passed, &format!("{seconds:.1} s"))
             }
             None => {
                 let text = format!("not within {} s", COME_BACK.as_secs());
-                self.result(name, &node.name, Verdict::Failed, text)
+                self.result(name, &node.name, Verdict::Failed, &text)
             }
         }
     }
 
-    fn result(&self, name: &str, node: &str, verdict: Verdict, output: String) -> CheckResult {
+    fn result(&self, name: &str, node: &str, verdict: Verdict, output: &str) -> CheckResult {
         let proves = match name {
             "failover-api" => format!("without {node} the API comes back"),
             "failover-service" => format!("without {node} a running service comes back"),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{Mutex, Semaphore};
 
@@ -12,11 +13,12 @@ use super::prepared::Prepared;
 use super::session::{Reach, Session};
 use super::up::{Outcome, Stop};
 use super::{observe, provision, steps};
-use crate::drivers::guest::Guest;
+use crate::drivers::guest::{Guest, Output};
 use crate::drivers::hypervisor::Hypervisor;
 use crate::model::Node;
+use crate::model::inventory::Inventory;
 use crate::plan::{Change, ChangeKind, Desired};
-use crate::stages::{fingerprint, stage};
+use crate::stages::{fingerprint, settled, stage};
 
 /// Makes what is the whole lab's, in order.
 ///
@@ -187,6 +189,12 @@ impl Run {
         lanes::walk(&self.board, &jobs, &self.events, work).await
     }
 
+    /// True when the node carries a part of the cluster that others rely on.
+    fn serves(&self, node: &Node) -> bool {
+        let rolling = |name: &String| stage(name).is_some_and(|stage| stage.rolling);
+        self.markers.get(&node.name).is_some_and(|markers| markers.keys().any(rolling))
+    }
+
     /// True when the stage changes a part of the cluster that serves already.
     fn is_rolling(&self, name: &str) -> bool {
         let serves = || self.markers.values().any(|markers| markers.contains_key(name));
@@ -222,6 +230,14 @@ impl Run {
             if self.stop.requested() {
                 return Err(("domain", EngineError::new("the run was stopped before this node")));
             }
+            // What serves the cluster is stopped on one node at a time.
+            let stops = own
+                .iter()
+                .any(|change| matches!(change.kind, ChangeKind::Restart | ChangeKind::Replace));
+            let _turn = match stops && self.serves(node) {
+                true => Some(self.rolling.lock().await),
+                false => None,
+            };
             // What costs the host is many guests booting at once: held until the guest lets us in.
             let _permit = self.boots.acquire().await;
             let work = provision::node(
@@ -233,14 +249,7 @@ impl Run {
                 &own,
             );
             self.events.timed(name, "domain", work).await.map_err(|error| ("domain", error))?;
-            let login = async {
-                let guest = (self.reach)(node);
-                tokio::select! {
-                    output = guest.run(WAIT_CLOUD_INIT) => output.map_err(EngineError::from),
-                    () = self.stop.wait() => Err(EngineError::new("wait for the guest: the run was stopped")),
-                }
-            };
-            let output = self.events.timed(name, "boot", login).await.map_err(|e| ("boot", e))?;
+            let output = self.events.timed(name, "boot", self.login(node)).await.map_err(|e| ("boot", e))?;
             if let Some(skew) = clock_skew(&output.text()).filter(|skew| *skew > 60) {
                 let text = format!(
                     "{}: its clock is {skew} s off; certificates may be refused",
@@ -255,11 +264,56 @@ impl Run {
                     output.text().trim()
                 ));
             }
+            if own.iter().any(|change| change.kind == ChangeKind::Restart) && self.serves(node) {
+                let script = settled(node);
+                let settle =
+                    async { (self.reach)(node).run(&script).await.map_err(EngineError::from) };
+                let done = self.events.timed(name, "settle", settle).await;
+                if done.map_err(|error| ("settle", error))?.status != 0 {
+                    let text = format!("{}: it runs again, but does not serve yet", node.name);
+                    self.events.warn(text);
+                }
+            }
         } else if needed {
             let guest = (self.reach)(node);
             guest.run("true").await.map_err(|error| ("boot", error.into()))?;
         }
         Ok(())
+    }
+
+    /// Waits until the node lets us in and its own preparations are done. A guest that stops by itself
+    /// meanwhile is started again: emulators do crash.
+    async fn login(&self, node: &Node) -> Result<Output, EngineError> {
+        let (guest, uuid) = ((self.reach)(node), node.uuid);
+        let mut starts = 0;
+        loop {
+            tokio::select! {
+                output = guest.run(WAIT_CLOUD_INIT) => return Ok(output?),
+                () = self.stop.wait() => {
+                    return Err(EngineError::new("wait for the guest: the run was stopped"));
+                }
+                () = self.went_off(uuid) => {}
+            }
+            starts += 1;
+            if starts > STARTS {
+                return Err(EngineError::new("wait for the guest: it stopped by itself again and again")
+                    .hint("the last words of QEMU are in libvirt's log of the domain"));
+            }
+            self.events.warn(format!("{}: the guest stopped by itself; starting it again", node.name));
+            provision::call(&self.hypervisor, move |h| h.start_domain(uuid)).await?;
+        }
+    }
+
+    /// Returns once the domain no longer runs.
+    async fn went_off(&self, uuid: uuid::Uuid) {
+        loop {
+            tokio::time::sleep(GLIMPSE).await;
+            let seen = provision::call(&self.hypervisor, |h| h.inventory()).await;
+            let off = |seen: &Inventory| seen.domains.iter().any(|d| d.uuid == uuid && !d.active);
+            if seen.is_ok_and(|seen| off(&seen)) {
+                return;
+            }
+        }
     }
 
     fn advice(&self, node: &Node) -> String {
@@ -272,6 +326,11 @@ impl Run {
         crate::drivers::hypervisor::tail(std::path::Path::new(&path))
     }
 }
+
+/// How often a guest that stops while it boots is started again.
+const STARTS: u32 = 2;
+/// Between two looks at whether a guest that boots still runs.
+const GLIMPSE: Duration = Duration::from_secs(5);
 
 /// Packages and commands of a person's own user-data come after sshd: stages wait for them.
 const WAIT_CLOUD_INIT: &str = "command -v cloud-init >/dev/null || { date +clock=%s; exit 0; }

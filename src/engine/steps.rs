@@ -205,7 +205,7 @@ async fn explained(
 /// Asks until PROBE succeeds, for short spells, so that a request to stop is heard in between. Rests twice
 /// as long as the question took: many nodes that wait must not slow down those they wait for.
 const WAIT: &str = r#"read now _ < /proc/uptime
-end=$((${now%.*} + 5))
+end=$((${now%.*} + 10))
 while :; do
   if PROBE; then exit 0; fi
   before=$now; read now _ < /proc/uptime

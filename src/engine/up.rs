@@ -208,8 +208,8 @@ pub async fn up_with(
         events.warn(NO_DNS);
     }
     session.store.save_record(&preflight::record(&session, &prepared))?;
-    session.store.write("topology.yaml", &session.source)?;
     depart::prepare(&session, &reach, &observed, &changes, options.force, &events).await?;
+    session.store.write("topology.yaml", &session.source)?;
     shared_changes(&session, &prepared, &desired, &hypervisor, &changes, &events).await?;
 
     let run = Arc::new(Run {

@@ -134,3 +134,58 @@ pub fn assign_router_ids(
         used.insert(vip.router_id);
     }
 }
+
+#[cfg(test)]
+mod router_ids {
+    use std::collections::{BTreeMap, BTreeSet};
+    use std::net::Ipv4Addr;
+
+    use super::assign_router_ids;
+    use crate::model::lab::Vip;
+    use crate::model::role::Role;
+
+    fn vip(name: &str, given: Option<u8>) -> Vip {
+        Vip {
+            name: name.into(),
+            address: Ipv4Addr::LOCALHOST,
+            role: Role::ControlPlane,
+            router_id: given.unwrap_or_default(),
+            router_id_given: given.is_some(),
+        }
+    }
+
+    fn ids(vips: &mut [Vip], before: &[(&str, u8)], taken: &[u8]) -> Vec<u8> {
+        let before: BTreeMap<String, u8> =
+            before.iter().map(|(name, id)| ((*name).to_owned(), *id)).collect();
+        let taken: BTreeSet<u8> = taken.iter().copied().collect();
+        assign_router_ids(uuid::Uuid::from_u128(5), vips, &before, &taken);
+        vips.iter().map(|vip| vip.router_id).collect()
+    }
+
+    #[test]
+    fn an_id_is_stable_and_nobody_elses() {
+        let first = ids(&mut [vip("api", None), vip("front", None)], &[], &[]);
+        assert_ne!(first[0], first[1]);
+        assert!(first.iter().all(|id| *id > 0));
+        assert_eq!(first, ids(&mut [vip("api", None), vip("front", None)], &[], &[]));
+        // Another lab has it: the next one. Once recorded, it stays whoever comes later.
+        let moved = ids(&mut [vip("api", None)], &[], &first[..1]);
+        assert_ne!(moved[0], first[0]);
+        assert_eq!(ids(&mut [vip("api", None)], &[("api", moved[0])], &[moved[0]]), moved);
+    }
+
+    #[test]
+    fn what_the_topology_says_is_kept_and_never_given_to_another() {
+        let free = ids(&mut [vip("api", None)], &[], &[])[0];
+        let both = ids(&mut [vip("api", None), vip("front", Some(free))], &[], &[free]);
+        assert_eq!(both[1], free);
+        assert_ne!(both[0], free);
+    }
+
+    #[test]
+    fn with_every_id_taken_the_lab_still_gets_different_ones() {
+        let all: Vec<u8> = (1..=255).collect();
+        let found = ids(&mut [vip("a", None), vip("b", None)], &[], &all);
+        assert_ne!(found[0], found[1]);
+    }
+}

@@ -15,7 +15,7 @@ mod verify;
 pub mod vitals;
 mod worker;
 
-use crate::model::{Lab, Node, Platform};
+use crate::model::{Lab, Node, Platform, Role};
 use crate::pki::{Bundle, PkiError};
 use crate::render::{RenderError, Templates};
 
@@ -165,6 +165,30 @@ pub fn with_needs(stage: &'static Stage) -> Vec<&'static Stage> {
         }
     }
     STAGES.iter().filter(|stage| wanted.contains(&stage.name)).collect()
+}
+
+/// Script that waits until a node that was started again serves the cluster as before.
+pub fn settled(node: &Node) -> String {
+    let mut probes = Vec::new();
+    if node.is(Role::Etcd) {
+        probes.push(format!(
+            "ETCDCTL_API=3 etcdctl {} endpoint health >/dev/null 2>&1",
+            etcd::CLIENT
+        ));
+    }
+    if node.is(Role::ControlPlane) {
+        probes.push(
+            "kubectl --kubeconfig=/etc/kubernetes/admin.conf get --raw=/readyz >/dev/null 2>&1"
+                .into(),
+        );
+    }
+    if node.is(Role::LoadBalancer) {
+        probes.push("curl -fs -o /dev/null --max-time 5 --unix-socket /run/haproxy/health.sock http://haproxy/api".into());
+    }
+    let all = if probes.is_empty() { "true".into() } else { probes.join(" && ") };
+    format!(
+        "tries=0\nuntil {all}; do tries=$((tries + 1)); test $tries -lt 150 || exit 1; sleep 2; done\n"
+    )
 }
 
 /// Packages of a node's operating system for `purpose`; none when artifacts bring them.

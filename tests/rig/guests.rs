@@ -19,6 +19,8 @@ pub struct Rig {
     file: String,
     /// Name of the lab.
     lab: String,
+    /// Folder of image archives, when the lab has one.
+    images: Option<PathBuf>,
 }
 
 impl Rig {
@@ -33,13 +35,21 @@ impl Rig {
         );
         let home = tempfile::Builder::new().prefix("lab").tempdir_in("/tmp").unwrap();
         let (file, lab) = (file.to_owned(), file.to_owned());
-        Self { home, artifacts, start: Instant::now(), file, lab }
+        Self { home, artifacts, start: Instant::now(), file, lab, images: None }
     }
 
     /// From now on the topology is this text, in a file of the home.
     pub fn edit(&mut self, text: &str) {
         fs::write(self.home.path().join("edited.yaml"), text).unwrap();
         self.file = "edited.yaml".into();
+    }
+
+    /// From now on there is a folder of image archives: this one.
+    pub fn images(&mut self) -> PathBuf {
+        let images = self.home.path().join("images");
+        fs::create_dir_all(&images).unwrap();
+        self.images = Some(images.clone());
+        images
     }
 
     /// Text of the shipped topology.
@@ -59,6 +69,7 @@ impl Rig {
             .env("LAB_ENGINE", "private")
             .env("LAB_FILE", &self.file)
             .env("NO_COLOR", "1")
+            .envs(self.images.iter().map(|images| ("LAB_IMAGES", images)))
             .stdin(Stdio::null());
         command
     }

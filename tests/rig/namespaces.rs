@@ -35,6 +35,9 @@ ip link set lo up
 exec python3 "$1/manager.py"
 "#;
 
+/// Options of `setpriv`: `unshare`, ended when this process dies, however it dies.
+const DIE_WITH_US: [&str; 3] = ["--pdeathsig", "KILL", "unshare"];
+
 /// A process that is ended with everything in its namespaces.
 struct Space(Child);
 
@@ -136,7 +139,8 @@ impl Namespaces {
         fs::create_dir_all(&dir).unwrap();
         fs::write(dir.join("manager.py"), MANAGER).unwrap();
         let space = Space::start(
-            Command::new("unshare")
+            Command::new("setpriv")
+                .args(DIE_WITH_US)
                 .args(["-n", "-m", "-p", "-f", "--kill-child", "--mount-proc", "/bin/sh", "-c"])
                 .args([MOUNTS, "mounts"])
                 .args([&dir, &self.artifacts]),

@@ -5,6 +5,7 @@ mod config;
 use serde::Serialize;
 
 use super::{After, Context, Stage, StageError, Step};
+use crate::model::platform::Acceleration;
 use crate::model::version::Capabilities;
 use crate::model::{Lab, Node, Role};
 use crate::pki::{Identity, Issuer, Pair, kubeconfig};
@@ -53,6 +54,9 @@ struct Data<'a> {
     etcd_servers: Vec<String>,
     /// HAProxy on this node has port 6443 of the floating address.
     shares_port: bool,
+    /// Emulated API servers answer late: who takes that for a loss of its lease starts again and asks
+    /// for everything anew, which makes them answer later still.
+    patient: bool,
     capabilities: Capabilities,
 }
 
@@ -73,6 +77,7 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
         lab,
         node,
         ciphers: super::etcd::CIPHERS,
+        patient: context.platform.acceleration == Acceleration::Emulated,
         shares_port: node.is(Role::LoadBalancer),
         etcd_servers: lab
             .with_role(Role::Etcd)
@@ -86,7 +91,7 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
         let text = context.templates.render(&format!("stages/control_plane/{unit}.j2"), &data)?;
         steps.push(Step::private(format!("/etc/systemd/system/{unit}"), text));
     }
-    steps.extend(units.map(|unit| Step::unit(unit)));
+    steps.extend(units.map(Step::unit));
     steps.extend([
         Step::Wait {
             optional: false,

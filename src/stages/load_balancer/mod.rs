@@ -89,7 +89,7 @@ fn data<'a>(context: &'a Context<'_>, node: &'a Node) -> Data<'a> {
     let (advert_interval, check_interval, check_timeout, check_fall, watchdog) =
         match context.platform.acceleration {
             Acceleration::Kvm => (1, 2, 2, 2, 6),
-            Acceleration::Emulated => (2, 10, 10, 3, 60),
+            Acceleration::Emulated => (2, 30, 30, 3, 150),
         };
     Data {
         lab,
@@ -145,35 +145,23 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
         units.push("keepalived.service");
     }
     steps.extend(units.into_iter().map(Step::reloading_unit));
-    steps.extend(proofs(&data, node));
+    steps.extend(proofs(node));
     Ok(steps)
 }
 
-/// The stage ends when the API answers by the ways it made.
-fn proofs(data: &Data<'_>, node: &Node) -> Vec<Step> {
-    let mut proofs = Vec::new();
-    if node.is(Role::LoadBalancer) {
-        proofs.push(Step::Wait {
-            optional: false,
-            title: "HAProxy has an API server that is ready".into(),
-            probe: "curl -fs -o /dev/null --max-time 5 --unix-socket /run/haproxy/health.sock http://haproxy/api"
-                .into(),
-            timeout: 300,
-            hint: "journalctl -u haproxy -n 30 --no-pager".into(),
-        });
+/// The stage ends when HAProxy has somebody to lead to. That the API answers at each floating address
+/// is proven once, by stage `verify`: asked by every node, an API server that starts would answer
+/// questions before it serves.
+fn proofs(node: &Node) -> Vec<Step> {
+    if !node.is(Role::LoadBalancer) {
+        return Vec::new();
     }
-    for vip in &data.vips {
-        proofs.push(Step::Wait {
-            optional: false,
-            title: format!("the API answers at {} ({})", vip.address, vip.name),
-            probe: format!(
-                "curl -fs -o /dev/null --max-time 10 --cacert /etc/lab/pki/ca.crt --cert /etc/lab/pki/health.crt \
-                 --key /etc/lab/pki/health.key https://{}:6443/readyz",
-                vip.address
-            ),
-            timeout: 300,
-            hint: "journalctl -u keepalived -u haproxy -n 30 --no-pager; ip -br -4 address".into(),
-        });
-    }
-    proofs
+    vec![Step::Wait {
+        title: "HAProxy has an API server that is ready".into(),
+        probe: "curl -fs -o /dev/null --max-time 5 --unix-socket /run/haproxy/health.sock http://haproxy/api"
+            .into(),
+        timeout: 600,
+        hint: "journalctl -u haproxy -n 30 --no-pager".into(),
+        optional: false,
+    }]
 }

@@ -31,7 +31,9 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
     let sysctl = context.templates.render("stages/os/sysctl.conf.j2", &())?;
     let artifacts = context.platform.artifact_volume().is_some();
     let redhat = context.platform.os(&node.os).is_some_and(|os| os.family == Family::Redhat);
-    let mut steps = vec![
+    // What `lab verify` asks with, and people, too.
+    let mut steps: Vec<Step> = super::packages(context, node, "os").into_iter().collect();
+    steps.extend([
         Step::file("/etc/modules-load.d/lab.conf", MODULES),
         Step::file("/etc/sysctl.d/90-lab.conf", sysctl),
         Step::file("/etc/systemd/journald.conf.d/lab.conf", "[Journal]\nSystemMaxUse=200M\n"),
@@ -56,7 +58,7 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
             unless: Some("test -z \"$(swapon --show --noheadings)\"".into()),
             script: "swapoff -a\nsed -i '/\\sswap\\s/ s/^[^#]/# off: kubelet wants no swap: &/' /etc/fstab\n".into(),
         },
-    ];
+    ]);
     if redhat {
         // Its generator would bring swap back at every boot.
         steps.push(Step::file("/etc/systemd/zram-generator.conf", ""));

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::{After, Context, Stage, StageError, Step};
+use crate::model::lab::Vip;
 use crate::model::{Node, Role};
 
 pub(super) const STAGE: Stage = Stage {
@@ -31,6 +32,20 @@ struct Data<'a> {
     image: &'a str,
 }
 
+/// The API answers at a floating address.
+fn floating(vip: &Vip) -> Step {
+    Step::Wait {
+        title: format!("the API answers at {} ({})", vip.address, vip.name),
+        probe: format!(
+            "{KUBECTL} --server=https://{}:6443 --request-timeout=30s get --raw=/readyz >/dev/null 2>&1",
+            vip.address
+        ),
+        timeout: 600,
+        hint: "journalctl -u keepalived -n 20 --no-pager; ip -br -4 address".into(),
+        optional: false,
+    }
+}
+
 fn steps(context: &Context<'_>, _node: &Node) -> Result<Vec<Step>, StageError> {
     let workers: Vec<&str> =
         context.lab.with_role(Role::Worker).map(|node| node.name.as_str()).collect();
@@ -38,6 +53,7 @@ fn steps(context: &Context<'_>, _node: &Node) -> Result<Vec<Step>, StageError> {
     let pods = context.templates.render("stages/verify/pods.yaml.j2", &data)?;
     let count = data.workers.len();
     let mut steps = vec![Step::private(PODS, pods)];
+    steps.extend(context.lab.vips.iter().map(floating));
     steps.push(Step::Wait {
             optional: false,
         title: format!("{count} of {count} nodes are Ready"),
