@@ -249,7 +249,8 @@ impl Run {
                 &own,
             );
             self.events.timed(name, "domain", work).await.map_err(|error| ("domain", error))?;
-            let output = self.events.timed(name, "boot", self.login(node)).await.map_err(|e| ("boot", e))?;
+            let output =
+                self.events.timed(name, "boot", self.login(node)).await.map_err(|e| ("boot", e))?;
             if let Some(skew) = clock_skew(&output.text()).filter(|skew| *skew > 60) {
                 let text = format!(
                     "{}: its clock is {skew} s off; certificates may be refused",
@@ -296,10 +297,13 @@ impl Run {
             }
             starts += 1;
             if starts > STARTS {
-                return Err(EngineError::new("wait for the guest: it stopped by itself again and again")
-                    .hint("the last words of QEMU are in libvirt's log of the domain"));
+                return Err(EngineError::new(
+                    "wait for the guest: it stopped by itself again and again",
+                )
+                .hint("the last words of QEMU are in libvirt's log of the domain"));
             }
-            self.events.warn(format!("{}: the guest stopped by itself; starting it again", node.name));
+            self.events
+                .warn(format!("{}: the guest stopped by itself; starting it again", node.name));
             provision::call(&self.hypervisor, move |h| h.start_domain(uuid)).await?;
         }
     }
