@@ -250,3 +250,29 @@ fn help_shows_examples_and_exit_codes() {
         assert!(output.status.success(), "{command}");
     }
 }
+
+#[test]
+fn a_plan_tells_how_many_pods_fit() {
+    let home = Home::new();
+    for (mask, addresses, pods, workers) in
+        [(24, 254, 110, 256), (26, 62, 61, 1024), (27, 30, 29, 2048)]
+    {
+        let text = format!(
+            "name: small\nnetwork:\n  cidr: 10.240.0.0/24\nnodes:\n  node:\n    roles: [etcd, control-plane, worker]\nkubernetes:\n  node_mask: {mask}\n"
+        );
+        std::fs::write(home.path().join("lab.yaml"), text).unwrap();
+        let output = home.lab(&["plan", "--engine", "private", "-o", "json"]);
+        let plan: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let capacity = &plan["capacity"];
+        assert_eq!(capacity["addresses_per_worker"], addresses, "{capacity}");
+        assert_eq!(capacity["pods_per_worker"], pods, "{capacity}");
+        assert_eq!(capacity["workers_at_most"], workers, "{capacity}");
+        let said = err(&home.lab(&["plan", "--engine", "private"]));
+        assert!(
+            said.contains(&format!(
+                "a /{mask} of 10.200.0.0/16 for each worker: {addresses} addresses, {pods} pods"
+            )),
+            "{said}"
+        );
+    }
+}

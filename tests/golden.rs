@@ -127,3 +127,32 @@ fn no_step_shows_a_secret_outside_of_secret_files() {
         }
     }
 }
+
+/// Values are quoted by the template engine, what stands beside them is not: every document must still
+/// be one.
+#[test]
+fn every_yaml_file_of_a_stage_is_yaml() {
+    let home = tempfile::tempdir().unwrap();
+    let mut seen = 0;
+    for name in rig::SHIPPED {
+        let session = rig::session(&rig::shipped(name), home.path());
+        let prepared = rig::prepared(&session, "1.36.2", Acceleration::Emulated);
+        for stage in STAGES {
+            for node in (stage.nodes)(&session.lab) {
+                for step in prepared.steps(&session, stage, node).unwrap() {
+                    let Step::File(file) = step else { continue };
+                    if !file.path.ends_with(".yaml") && !file.path.ends_with("/config.conf") {
+                        continue;
+                    }
+                    for event in saphyr_parser::Parser::new_from_str(&file.content) {
+                        event.unwrap_or_else(|error| {
+                            panic!("{} of {}: {error}\n{}", file.path, node.name, file.content)
+                        });
+                    }
+                    seen += 1;
+                }
+            }
+        }
+    }
+    assert!(seen > 40, "only {seen} files");
+}

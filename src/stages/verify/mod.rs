@@ -46,6 +46,20 @@ fn floating(vip: &Vip) -> Step {
     }
 }
 
+/// kube-proxy of a worker has written its rules.
+fn proxy(worker: &Node) -> Step {
+    Step::Wait {
+        title: format!("kube-proxy of {} is healthy", worker.name),
+        probe: format!(
+            "curl -fs -o /dev/null --max-time 10 http://{}:10256/healthz",
+            worker.address
+        ),
+        timeout: 300,
+        hint: format!("echo 'on {}: journalctl -u kube-proxy'", worker.name),
+        optional: false,
+    }
+}
+
 fn steps(context: &Context<'_>, _node: &Node) -> Result<Vec<Step>, StageError> {
     let workers: Vec<&str> =
         context.lab.with_role(Role::Worker).map(|node| node.name.as_str()).collect();
@@ -64,6 +78,7 @@ fn steps(context: &Context<'_>, _node: &Node) -> Result<Vec<Step>, StageError> {
         timeout: 900,
         hint: format!("{KUBECTL} get nodes -o wide; {KUBECTL} describe nodes | grep -A8 Conditions: | tail -n 30"),
     });
+    steps.extend(context.lab.with_role(Role::Worker).map(proxy));
     let label = |node: &&Node| {
         let roles = node.roles.iter().map(|role| format!("node-role.kubernetes.io/{role}="));
         format!(
