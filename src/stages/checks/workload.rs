@@ -28,9 +28,9 @@ pub(super) fn add(lab: &Lab, controller: &Node, plan: &mut Plan) {
         "pods reach the pods of every worker, also with large answers",
         "for from in $workers; do for to in $workers; do
   ip=$($k get pod probe-$to -o 'jsonpath={.status.podIP}')
-  got=$($k exec probe-$from -- wget -q -T 20 -O - http://$ip:8080/name) || { echo \"$from cannot reach $to at $ip\"; exit 1; }
+  got=$(timeout 60 $k exec probe-$from -- wget -q -O - http://$ip:8080/name) || { echo \"$from cannot reach $to at $ip\"; exit 1; }
   test \"$got\" = \"$to\" || { echo \"$ip answered as $got, not as $to\"; exit 1; }
-  size=$($k exec probe-$from -- wget -q -T 20 -O - http://$ip:8080/large | wc -c)
+  size=$(timeout 60 $k exec probe-$from -- wget -q -O - http://$ip:8080/large | wc -c)
   test \"$size\" = 200000 || { echo \"$size of 200000 bytes came from $to to $from: packets too large?\"; exit 1; }
 done; done\n",
         "ip route on the workers; the tunnel's or bridge's MTU",
@@ -40,7 +40,7 @@ done; done\n",
         "a service address leads to its pods",
         "address=$($k get service probe -o 'jsonpath={.spec.clusterIP}')
 for from in $workers; do
-  $k exec probe-$from -- wget -q -T 20 -O /dev/null http://$address/name || { echo \"$from cannot reach $address\"; exit 1; }
+  timeout 60 $k exec probe-$from -- wget -q -O /dev/null http://$address/name || { echo \"$from cannot reach $address\"; exit 1; }
 done\n",
         "journalctl -u kube-proxy; iptables-save on the worker",
     );
