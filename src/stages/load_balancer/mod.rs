@@ -88,7 +88,7 @@ fn data<'a>(context: &'a Context<'_>, node: &'a Node) -> Data<'a> {
     // Emulated nodes answer late: patience there, haste where it can be had.
     let (advert_interval, check_interval, check_timeout, check_fall, watchdog) =
         match context.platform.acceleration {
-            Acceleration::Kvm => (1, 2, 2, 2, 6),
+            Acceleration::Kvm => (1, 1, 1, 2, 6),
             Acceleration::Emulated => (2, 30, 30, 3, 150),
         };
     Data {
