@@ -5,14 +5,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::error::EngineError;
+use super::health;
 use super::provision::call;
+use super::question::{CheckResult, Verdict};
 use super::session::{Reach, Session};
-use super::verify::{CheckResult, Say, Verdict};
+use super::verify::Say;
 use crate::drivers::guest::Guest;
 use crate::drivers::hypervisor::Hypervisor;
 use crate::model::Node;
+use crate::stages::checks::checks;
 use crate::stages::checks::failover::{self, Trial};
-use crate::stages::checks::{Judge, checks};
 
 /// Patience until the API, or the service, must be back.
 const COME_BACK: Duration = Duration::from_secs(600);
@@ -110,36 +112,9 @@ impl Test<'_> {
         const WANTED: &[&str] =
             &["ssh", "etcd-health", "api-ready", "node-ready", "balancer-health", "vip-holder"];
         let plan = checks(&self.session.lab);
-        let start = Instant::now();
-        for check in plan.nodes.iter().chain(&plan.cluster).filter(|c| WANTED.contains(&c.name)) {
-            loop {
-                let mut good = 0;
-                let mut last = String::new();
-                for name in &check.nodes {
-                    let Some(node) = self.session.lab.node(name) else { continue };
-                    match (self.reach)(node).run(&check.script).await {
-                        Ok(output) if output.status == 0 => good += 1,
-                        Ok(output) => last = output.text(),
-                        Err(error) => last = error.to_string(),
-                    }
-                }
-                let wanted = if check.judge == Judge::OnOneNode { 1 } else { check.nodes.len() };
-                if good == wanted {
-                    break;
-                }
-                if start.elapsed() > HEAL {
-                    return Err(EngineError::new(format!(
-                        "wait until the lab is whole again: {} on {}: {}",
-                        check.proves,
-                        check.nodes.join(", "),
-                        last.trim()
-                    ))
-                    .hint("`lab status`, `lab verify`; the node was started again"));
-                }
-                tokio::time::sleep(Duration::from_millis(500)).await;
-            }
-        }
-        Ok(())
+        let all = plan.nodes.into_iter().chain(plan.cluster);
+        let wanted = all.filter(|check| WANTED.contains(&check.name)).collect();
+        health::wait(&self.session.lab, &self.reach, wanted, None, HEAL).await
     }
 
     fn timed(&self, name: &str, node: &Node, seconds: Option<f64>) -> CheckResult {

@@ -59,19 +59,47 @@ echo \"$seen\"; exit 1\n",
     )
 }
 
+/// What a node last said is not enough: its lease must be fresh, or nobody heard of it since.
 fn ready(controller: &Node, name: &str) -> Check {
     let mut check = one(
         "node-ready",
         controller,
         &format!("Kubernetes says {name} is Ready and takes pods"),
         &format!(
-            "state=$({KUBECTL} get node {name} -o 'jsonpath={{.status.conditions[?(@.type==\"Ready\")].status}}{{.spec.unschedulable}}')\n\
-             echo \"{name} is Ready: $state\"\ntest \"$state\" = True"
+            "set -- $({KUBECTL} -n kube-node-lease get node/{name} lease/{name} -o 'jsonpath={{range .items[*]}}{{.status.conditions[?(@.type==\"Ready\")].status}}{{.spec.unschedulable}}{{.spec.renewTime}}{{\"\\n\"}}{{end}}')\n\
+             echo \"{name} is Ready: ${{1:-}}, last heard of ${{2:-never}}\"\n\
+             test \"${{1:-}}\" = True && test \"$(date -d \"${{2:-1970-01-01}}\" +%s)\" -ge $LAB_SINCE"
         ),
         "",
     );
     check.hint = format!("kubectl describe node {name}; on {name}: journalctl -u kubelet");
     check
+}
+
+/// All nodes at once, for whoever waits for all of them.
+pub fn all_ready(lab: &Lab) -> Option<Check> {
+    let controller = lab.with_role(Role::ControlPlane).next()?;
+    let names: Vec<&str> = lab.with_role(Role::Worker).map(|node| node.name.as_str()).collect();
+    let asked: Vec<String> =
+        names.iter().flat_map(|name| [format!("node/{name}"), format!("lease/{name}")]).collect();
+    let script = format!(
+        "{KUBECTL} -n kube-node-lease get {} -o 'jsonpath={{range .items[*]}}{{.kind}} {{.metadata.name}} {{.status.conditions[?(@.type==\"Ready\")].status}}{{.spec.renewTime}}{{\"\\n\"}}{{end}}' > /run/lab-nodes.$$\n\
+         good=0\n\
+         while read -r kind name state; do\n\
+           case $kind in\n\
+             Node) test \"$state\" = True && good=$((good + 1)) || echo \"$name is Ready: $state\";;\n\
+             Lease) test \"$(date -d \"${{state:-1970-01-01}}\" +%s)\" -ge $LAB_SINCE && good=$((good + 1)) || echo \"$name was last heard of $state\";;\n\
+           esac\n\
+         done < /run/lab-nodes.$$\n\
+         rm -f /run/lab-nodes.$$\ntest $good = {}",
+        asked.join(" "),
+        asked.len(),
+    );
+    let hint = "kubectl get nodes; journalctl -u kubelet on those that are not";
+    let found = !names.is_empty();
+    found.then(|| {
+        one("nodes-ready", controller, "Kubernetes says all nodes are Ready", &script, hint)
+    })
 }
 
 /// Writes a Secret and looks for its text in etcd, where the controller can reach a member.

@@ -7,6 +7,8 @@ pub mod failover;
 mod node;
 mod workload;
 
+pub use cluster::all_ready;
+
 use crate::model::{Lab, Node, Role};
 
 /// How the results of a check's script are judged.
@@ -33,7 +35,7 @@ pub struct Check {
     /// What it proves.
     pub proves: String,
     /// POSIX shell, run as root; leaves nothing behind. Finds the seconds of the host's clock in
-    /// `LAB_NOW` and a word of this run's own in `LAB_RUN`.
+    /// `LAB_NOW`, what counts as news in `LAB_SINCE`, and a word of this run's own in `LAB_RUN`.
     pub script: String,
     /// What to look at when it fails.
     pub hint: String,
