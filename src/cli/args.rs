@@ -83,6 +83,9 @@ pub(super) enum Command {
     Ssh(Ssh),
     /// Run a command on many nodes at once
     Exec(Exec),
+    /// Freeze the whole lab, and bring it back to that moment
+    #[command(visible_alias = "snapshots")]
+    Snapshot(Snapshot),
     /// Look at the stages of the bootstrap
     Stage(Stage),
     /// Print the administrator's kubeconfig
@@ -127,12 +130,18 @@ pub(super) struct Plan {
 
 #[derive(Debug, ClapArgs)]
 #[command(
-    after_help = "Examples:\n  lab up\n  lab up -f book --until etcd\n  LAB_ARTIFACTS=./bin lab up --engine private"
+    after_help = "Examples:\n  lab up\n  lab up -f book --until etcd\n  lab up --checkpoint\n  LAB_ARTIFACTS=./bin lab up --engine private"
 )]
 pub(super) struct Up {
     /// Only up to this stage and what it needs; `ssh` stops when nodes answer
     #[arg(long, value_name = "STAGE")]
     pub until: Option<String>,
+    /// Run this stage and all after it again, whether or not they were done
+    #[arg(long, value_name = "STAGE")]
+    pub from: Option<String>,
+    /// Make a snapshot after each stage: after-os, after-etcd, ...
+    #[arg(long)]
+    pub checkpoint: bool,
     /// Agree to removals
     #[arg(short, long, env = "LAB_YES")]
     pub yes: bool,
@@ -189,6 +198,59 @@ pub(super) struct Exec {
     /// Command
     #[arg(last = true, required = true)]
     pub command: Vec<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(args_conflicts_with_subcommands = true)]
+#[command(
+    after_help = "Examples:\n  lab snapshot clean\n  lab snapshot list\n  lab snapshot restore clean\n  lab snapshot delete clean"
+)]
+pub(super) struct Snapshot {
+    #[command(subcommand)]
+    pub command: Option<SnapshotCommand>,
+    #[command(flatten)]
+    pub create: SnapshotCreate,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum SnapshotCommand {
+    /// Make a snapshot of all nodes at one moment: memory and disks
+    #[command(visible_alias = "save")]
+    Create(SnapshotCreate),
+    /// List the snapshots: age, size, stage reached, and whether each can be restored
+    #[command(visible_alias = "ls")]
+    List,
+    /// Bring all nodes back to one moment, and wait until the cluster works
+    #[command(visible_aliases = ["revert", "apply"])]
+    Restore(SnapshotRestore),
+    /// Delete snapshots and give their space back
+    #[command(visible_alias = "rm")]
+    Delete {
+        /// Snapshots
+        #[arg(required = true)]
+        names: Vec<String>,
+    },
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct SnapshotCreate {
+    /// Name [default: date and time]
+    pub name: Option<String>,
+    /// Save the disks alone: smaller, and restored nodes boot
+    #[arg(long)]
+    pub disk_only: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct SnapshotRestore {
+    /// Snapshot
+    pub name: String,
+    /// Only this node; refused for members of etcd
+    #[arg(long)]
+    pub node: Option<String>,
+    /// Agree to the removal of nodes that came later, and to certificates that ended
+    #[arg(short, long, env = "LAB_YES")]
+    pub yes: bool,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -253,6 +315,12 @@ pub(super) struct Down {
     /// List what would be removed
     #[arg(long)]
     pub dry_run: bool,
+    /// Remove the guests and their network, but keep disks and keys for `lab snapshot restore`
+    #[arg(long)]
+    pub keep_snapshots: bool,
+    /// Then compare this computer with what it was before `up`
+    #[arg(long, conflicts_with_all = ["dry_run", "keep_snapshots"])]
+    pub prove: bool,
     /// Accepted for scripts: `down` asks nothing
     #[arg(short, long, env = "LAB_YES")]
     pub yes: bool,

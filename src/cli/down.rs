@@ -2,18 +2,43 @@
 
 use std::process::ExitCode;
 
-use super::args::{Down, Global};
-use super::failure::Failure;
-use super::output::{complain, print};
+use super::args::{Down, Format, Global};
+use super::failure::{FAILED, Failure};
+use super::output::{complain, print, print_json};
 use super::progress::Progress;
 use super::{load, up};
-use crate::engine::{self, Events};
+use crate::engine::{self, Events, Keep, Session};
 
 pub(super) fn run(global: &Global, down: &Down) -> Result<ExitCode, Failure> {
     let session = load::session(global)?;
+    let keep = if down.keep_snapshots { Keep::Snapshots } else { Keep::Nothing };
+    if down.keep_snapshots && session.store.names("snapshots")?.is_empty() {
+        return Err(Failure::usage(format!(
+            "the lab '{}' has no snapshots to keep",
+            session.lab.name
+        ))
+        .hint("`lab snapshot create NAME` makes one; `lab down` removes everything"));
+    }
+    // Read before it is removed with the rest.
+    let before = engine::picture_before(&session)?;
+    let code = remove(global, down, &session, keep)?;
+    match (down.prove, before) {
+        (false, _) => Ok(code),
+        (true, None) => Err(Failure::usage("there is no record of this computer before `up`")
+            .hint("it is made when a lab first comes up")),
+        (true, Some(before)) => prove(global, &session, &before),
+    }
+}
+
+fn remove(
+    global: &Global,
+    down: &Down,
+    session: &Session,
+    keep: Keep,
+) -> Result<ExitCode, Failure> {
     let (lab, place, store) = (&session.lab, &session.place, &session.store);
     let runtime = super::runtime()?;
-    let found = runtime.block_on(engine::removals(lab, place, store))?;
+    let found = runtime.block_on(engine::removals(lab, place, store, keep))?;
     if down.dry_run || found.is_empty() {
         let lines: Vec<String> = found.iter().map(ToString::to_string).collect();
         match found.is_empty() {
@@ -25,17 +50,54 @@ pub(super) fn run(global: &Global, down: &Down) -> Result<ExitCode, Failure> {
         }
         return Ok(ExitCode::SUCCESS);
     }
-    let _lock = up::lock(&session, "down")?;
+    let _lock = up::lock(session, "down")?;
     let removed = runtime.block_on(async {
         let (events, receiver) = Events::channel();
         let reader = tokio::spawn(Progress::new(global, None).read(receiver));
-        let removed = engine::down(lab, place, store, &events).await;
+        let removed = engine::down(lab, place, store, keep, &events).await;
         drop(events);
         let _ = reader.await;
         removed
     })?;
     if !global.quiet {
-        complain(&format!("the lab '{}' is gone: {} things removed", lab.name, removed.len()));
+        complain(&match keep {
+            Keep::Nothing => {
+                format!("the lab '{}' is gone: {} things removed", lab.name, removed.len())
+            }
+            Keep::Snapshots => format!(
+                "the lab '{}' is put away: {} things removed, its snapshots stay\nback: lab snapshot restore NAME",
+                lab.name,
+                removed.len()
+            ),
+        });
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Compares this computer with what it was; something that is left is a failure.
+fn prove(
+    global: &Global,
+    session: &Session,
+    before: &crate::drivers::picture::Picture,
+) -> Result<ExitCode, Failure> {
+    let now = engine::picture(session);
+    let left = now.since(before);
+    if global.output == Format::Json {
+        print_json(&serde_json::json!({"looked_at": now.counts(), "difference": left}));
+    } else {
+        let lines: Vec<String> = left.iter().map(ToString::to_string).collect();
+        if !lines.is_empty() {
+            print(&lines.join("\n"));
+        }
+        if !global.quiet {
+            let kinds: Vec<String> =
+                now.counts().iter().map(|(kind, count)| format!("{count} of {kind}")).collect();
+            complain(&format!(
+                "compared with the record made before `up`: {}\n{}",
+                kinds.join(", "),
+                if left.is_empty() { "no difference" } else { "this came or went since" }
+            ));
+        }
+    }
+    Ok(if left.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
 }

@@ -161,6 +161,7 @@ pub(super) fn session(global: &Global) -> Result<Session, Failure> {
         lab: loaded.lab,
         source: source.text,
         base: source.base,
+        owner: host::owner(),
         images: Images::new(&dirs.cache, &overrides),
         store,
         place,

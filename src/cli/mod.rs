@@ -14,6 +14,8 @@ mod output;
 mod plan;
 mod progress;
 mod schema;
+mod signals;
+mod snapshot;
 mod ssh;
 mod stage;
 mod status;
@@ -49,6 +51,7 @@ fn dispatch(args: &Args) -> Result<ExitCode, Failure> {
         Command::Verify(arguments) => verify::run(global, arguments),
         Command::Ssh(command) => ssh::run(global, command),
         Command::Exec(command) => exec::run(global, command),
+        Command::Snapshot(command) => snapshot::run(global, command),
         Command::Stage(command) => stage::run(global, command),
         Command::Kubeconfig => kubeconfig::run(global),
         Command::Kubectl(command) => kubectl::run(global, command),

@@ -1,7 +1,7 @@
 //! Printing: data on standard output, everything else on standard error. A closed pipe is no
 //! error of ours.
 
-use std::io::{IsTerminal, Write};
+use std::io::{BufRead, IsTerminal, Write};
 
 use serde::Serialize;
 
@@ -52,4 +52,17 @@ pub(super) fn table(rows: &[Vec<String>]) -> String {
         text.push('\n');
     }
     text
+}
+
+/// Asks the person, when there is one. Silence is no.
+pub(super) fn agrees(what: &str) -> bool {
+    let (input, mut output) = (std::io::stdin(), std::io::stderr());
+    if !input.is_terminal() || !output.is_terminal() {
+        return false;
+    }
+    let _ = write!(output, "{what}\ndo it? [y/N] ");
+    let _ = output.flush();
+    let mut answer = String::new();
+    let read = input.lock().read_line(&mut answer);
+    read.is_ok() && ["y", "yes"].contains(&answer.trim().to_ascii_lowercase().as_str())
 }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use super::args::{Global, Up};
 use super::failure::{FAILED, Failure, INTERRUPTED};
-use super::load;
-use super::output::complain;
+use super::output::{agrees, complain};
 use super::progress::Progress;
+use super::{load, signals};
 use crate::drivers::store::LockError;
 use crate::engine::{self, Events, Outcome, Session, Stop, UpOptions};
 use crate::model::check::nearest;
@@ -18,16 +18,21 @@ pub(super) fn stages(until: Option<&str>) -> Result<Vec<&'static Stage>, Failure
     match until {
         None => Ok(STAGES.iter().collect()),
         Some("ssh") => Ok(Vec::new()),
-        Some(name) => stage(name).map(with_needs).ok_or_else(|| {
-            let names = || STAGES.iter().map(|stage| stage.name);
-            let failure = Failure::usage(format!("there is no stage '{name}'"));
-            match nearest(name, names()) {
-                Some(near) => failure.hint(format!("did you mean `{near}`?")),
-                None => failure
-                    .hint(format!("choose from: ssh, {}", names().collect::<Vec<_>>().join(", "))),
-            }
-        }),
+        Some(name) => known(name).map(with_needs),
     }
+}
+
+/// The stage of that name.
+fn known(name: &str) -> Result<&'static Stage, Failure> {
+    stage(name).ok_or_else(|| {
+        let names = || STAGES.iter().map(|stage| stage.name);
+        let failure = Failure::usage(format!("there is no stage '{name}'"));
+        match nearest(name, names()) {
+            Some(near) => failure.hint(format!("did you mean `{near}`?")),
+            None => failure
+                .hint(format!("choose from: ssh, {}", names().collect::<Vec<_>>().join(", "))),
+        }
+    })
 }
 
 /// Takes the lab's lock.
@@ -46,15 +51,25 @@ pub(super) fn run(global: &Global, up: &Up) -> Result<ExitCode, Failure> {
     let stages = stages(up.until.as_deref())?;
     let _lock = lock(&session, "up")?;
     let (path, log) = session.store.run_log("up")?;
-    let options = UpOptions { stages, yes: up.yes, concurrency: up.concurrency, force: up.force };
+    let options = UpOptions {
+        stages,
+        yes: up.yes,
+        concurrency: up.concurrency,
+        force: up.force,
+        from: up.from.as_deref().map(known).transpose()?,
+    };
     let runtime = super::runtime()?;
     let attempt = |options: UpOptions, log| {
         runtime.block_on(async {
             let (events, receiver) = Events::channel();
             let reader = tokio::spawn(Progress::new(global, Some(log)).read(receiver));
             let stop = Stop::default();
-            let signals = tokio::spawn(listen(stop.clone()));
-            let outcome = engine::up(Arc::clone(&session), options, stop, events).await;
+            let signals = tokio::spawn(signals::listen(stop.clone(), "lab up"));
+            let session = Arc::clone(&session);
+            let outcome = match up.checkpoint {
+                true => engine::up_by_checkpoints(session, options, stop, events).await,
+                false => engine::up(session, options, stop, events).await,
+            };
             signals.abort();
             (outcome, reader.await)
         })
@@ -110,20 +125,6 @@ pub(super) fn run(global: &Global, up: &Up) -> Result<ExitCode, Failure> {
     }
 }
 
-/// Asks the person, when there is one. Silence is no.
-fn agrees(what: &str) -> bool {
-    use std::io::{BufRead, IsTerminal, Write};
-    let (input, mut output) = (std::io::stdin(), std::io::stderr());
-    if !input.is_terminal() || !output.is_terminal() {
-        return false;
-    }
-    let _ = write!(output, "{what}\ndo it? [y/N] ");
-    let _ = output.flush();
-    let mut answer = String::new();
-    let read = input.lock().read_line(&mut answer);
-    read.is_ok() && ["y", "yes"].contains(&answer.trim().to_ascii_lowercase().as_str())
-}
-
 fn next_steps(global: &Global, up: &Up, session: &Session) -> String {
     let option = match (&global.lab, &global.file) {
         (None, None) => String::new(),
@@ -136,26 +137,4 @@ fn next_steps(global: &Global, up: &Up, session: &Session) -> String {
     format!(
         "next:\n  lab kubectl{option} get nodes\n  lab ssh{option} {node}\n  lab verify{option}\n  lab down{option}"
     )
-}
-
-/// The first interrupt asks to stop, the second leaves at once.
-async fn listen(stop: Stop) {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) =
-        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        return;
-    };
-    loop {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-        if stop.requested() {
-            complain("leaving at once; `lab up` goes on from here");
-            std::process::exit(i32::from(INTERRUPTED));
-        }
-        complain("stopping after the current steps; once more to leave at once");
-        stop.request();
-    }
 }

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
 use crate::model::inventory::Inventory;
-use crate::render::{DomainSpec, NetworkSpec, PoolSpec, VolumeSpec};
+use crate::model::snapshot::Documents;
+use crate::render::{DomainSpec, NetworkSpec, PoolSpec, SnapshotSpec, VolumeSpec};
 
 /// A call to the hypervisor failed.
 #[derive(Clone, Debug)]
@@ -89,7 +90,7 @@ pub trait Hypervisor: Send + Sync {
     /// When the definition does not validate.
     fn define_domain(&self, domain: &DomainSpec) -> Result<()>;
 
-    /// Starts a domain that is not running.
+    /// Starts a domain that is not running; one that stands still goes on.
     ///
     /// # Errors
     /// When the guest cannot be started.
@@ -106,6 +107,50 @@ pub trait Hypervisor: Send + Sync {
     /// # Errors
     /// When the hypervisor refuses.
     fn shut_down_domain(&self, uuid: Uuid, patience: std::time::Duration) -> Result<()>;
+
+    /// Makes a running domain stand still.
+    ///
+    /// # Errors
+    /// When it does not run, or the hypervisor refuses.
+    fn suspend_domain(&self, uuid: Uuid) -> Result<()>;
+
+    /// Makes a domain's part of a snapshot, inside its disk. A running domain must stand still.
+    ///
+    /// # Errors
+    /// When the disk is full, or the hypervisor refuses; then there is no part.
+    fn save_domain(&self, snapshot: &SnapshotSpec) -> Result<Documents>;
+
+    /// Brings a domain back to its part of a snapshot, defining domain and part from `documents`
+    /// when they are no longer known. It then stands still, or, when the part is a disk's alone,
+    /// is stopped.
+    ///
+    /// # Errors
+    /// When the part is gone from the disk, or the hypervisor refuses.
+    fn revert_domain(&self, snapshot: &SnapshotSpec, documents: &Documents) -> Result<()>;
+
+    /// Deletes a domain's part of a snapshot and gives its space back; fine when it is gone.
+    ///
+    /// # Errors
+    /// When the hypervisor refuses.
+    fn forget_domain(&self, snapshot: &SnapshotSpec, documents: &Documents) -> Result<()>;
+
+    /// Bytes that a volume takes on its disk; 0 when there is none.
+    ///
+    /// # Errors
+    /// When the hypervisor does not answer.
+    fn volume_bytes(&self, pool: &str, volume: &str) -> Result<u64>;
+
+    /// What tells a completed volume from a later one of the same name; `None` when there is none.
+    ///
+    /// # Errors
+    /// When the hypervisor does not answer.
+    fn volume_identity(&self, pool: &str, volume: &str) -> Result<Option<String>>;
+
+    /// What runs guests, with versions, in words.
+    ///
+    /// # Errors
+    /// When the hypervisor does not answer.
+    fn version(&self) -> Result<String>;
 
     /// Stops and undefines a domain; fine when it is gone.
     ///

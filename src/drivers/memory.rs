@@ -1,15 +1,17 @@
 //! Fakes that keep everything in memory: for the engine's tests, with a failure at any call.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use uuid::Uuid;
 
+use super::gate::Gate;
 use super::guest::{Answer, Guest, GuestError, Output, Put};
 use super::hypervisor::{Content, Hypervisor, HypervisorError, Result};
 use super::libvirt::parse_document;
 use crate::model::inventory::{FoundDomain, FoundNetwork, FoundPool, Inventory};
-use crate::render::{DomainSpec, NetworkSpec, PoolSpec, VolumeSpec};
+use crate::model::snapshot::{Documents, Kind};
+use crate::render::{DomainSpec, NetworkSpec, PoolSpec, SnapshotSpec, VolumeSpec};
 use crate::stages::marker;
 
 #[derive(Debug, Default)]
@@ -17,6 +19,15 @@ struct State {
     inventory: Inventory,
     calls: Vec<String>,
     fail_at: Option<usize>,
+    gate: Gate,
+    /// What is on the disks, by volume name.
+    disks: BTreeMap<String, Arc<MemoryGuest>>,
+    /// What was on them, by volume name and name of the snapshot.
+    saved: BTreeMap<(String, String), BTreeMap<String, String>>,
+    /// How often a volume of that name was made.
+    made: BTreeMap<String, usize>,
+    /// Definitions of domains.
+    documents: BTreeMap<Uuid, String>,
 }
 
 /// A hypervisor that remembers what it was told.
@@ -45,13 +56,47 @@ impl MemoryHypervisor {
         state.fail_at = Some(call);
     }
 
+    fn disk(&self, volume: &str) -> Option<Arc<MemoryGuest>> {
+        self.state().disks.get(volume).cloned()
+    }
+
+    fn define(&self, uuid: Uuid, name: &str, xml: &str) -> Result<()> {
+        let parsed = parse_document(xml)?;
+        self.change(format!("define {name}"), |all| {
+            let before = all.domains.iter().find(|other| other.uuid == uuid).cloned();
+            all.domains.retain(|other| other.uuid != uuid);
+            all.domains.push(FoundDomain {
+                name: name.into(),
+                uuid,
+                mark: parsed.mark,
+                active: before.as_ref().is_some_and(|domain| domain.active),
+                paused: before.as_ref().is_some_and(|domain| domain.paused),
+                snapshots: before.map(|domain| domain.snapshots).unwrap_or_default(),
+                macs: parsed.macs,
+            });
+        })?;
+        self.state().documents.insert(uuid, xml.into());
+        Ok(())
+    }
+
     /// Puts an object of somebody else's there.
     pub fn plant(&self, change: impl FnOnce(&mut Inventory)) {
         change(&mut self.state().inventory);
     }
 
+    /// Has every change pass `gate`.
+    pub fn stand_behind(&self, gate: Gate) {
+        self.state().gate = gate;
+    }
+
+    /// Says whose files are on a disk, so that snapshots hold them and a new disk is empty.
+    pub fn insert_disk(&self, volume: &str, guest: Arc<MemoryGuest>) {
+        self.state().disks.insert(volume.into(), guest);
+    }
+
     fn change(&self, call: String, change: impl FnOnce(&mut Inventory)) -> Result<()> {
         let mut state = self.state();
+        state.gate.pass(&call).map_err(|error| HypervisorError::new(&call, error.to_string()))?;
         let number = state.calls.len() + 1;
         if state.fail_at == Some(number) {
             state.fail_at = None;
@@ -69,7 +114,9 @@ impl Hypervisor for MemoryHypervisor {
     }
 
     fn inventory(&self) -> Result<Inventory> {
-        Ok(self.state().inventory.clone())
+        let state = self.state();
+        state.gate.look().map_err(|error| HypervisorError::new("look", error.to_string()))?;
+        Ok(state.inventory.clone())
     }
 
     fn ensure_pool(&self, pool: &PoolSpec) -> Result<()> {
@@ -91,7 +138,12 @@ impl Hypervisor for MemoryHypervisor {
             for pool in all.pools.iter_mut().filter(|pool| pool.name == volume.pool) {
                 pool.volumes.push(volume.name.clone());
             }
-        })
+        })?;
+        *self.state().made.entry(volume.name.clone()).or_default() += 1;
+        if let Some(disk) = self.disk(&volume.name) {
+            disk.replace_files(BTreeMap::new());
+        }
+        Ok(())
     }
 
     fn ensure_network(&self, network: &NetworkSpec) -> Result<()> {
@@ -111,18 +163,7 @@ impl Hypervisor for MemoryHypervisor {
     }
 
     fn define_domain(&self, domain: &DomainSpec) -> Result<()> {
-        let parsed = parse_document(&domain.xml)?;
-        self.change(format!("define {}", domain.name), |all| {
-            let active = all.domains.iter().any(|other| other.uuid == domain.uuid && other.active);
-            all.domains.retain(|other| other.uuid != domain.uuid);
-            all.domains.push(FoundDomain {
-                name: domain.name.clone(),
-                uuid: domain.uuid,
-                mark: parsed.mark,
-                active,
-                macs: parsed.macs,
-            });
-        })
+        self.define(domain.uuid, &domain.name, &domain.xml)
     }
 
     fn start_domain(&self, uuid: Uuid) -> Result<()> {
@@ -141,6 +182,80 @@ impl Hypervisor for MemoryHypervisor {
         self.change(format!("remove domain {uuid}"), |all| all.domains.retain(|d| d.uuid != uuid))
     }
 
+    fn suspend_domain(&self, uuid: Uuid) -> Result<()> {
+        self.change(format!("suspend {uuid}"), |all| {
+            for domain in all.domains.iter_mut().filter(|domain| domain.uuid == uuid) {
+                domain.paused = domain.active;
+            }
+        })
+    }
+
+    fn save_domain(&self, spec: &SnapshotSpec) -> Result<Documents> {
+        let files = self.disk(&spec.disk).map(|disk| disk.files()).unwrap_or_default();
+        let key = (spec.disk.clone(), spec.name.clone());
+        self.change(format!("save {} as {}", spec.domain, spec.name), |all| {
+            for domain in all.domains.iter_mut().filter(|domain| domain.uuid == spec.domain) {
+                domain.snapshots.retain(|name| *name != spec.name);
+                domain.snapshots.push(spec.name.clone());
+                domain.snapshots.sort();
+            }
+        })?;
+        let mut state = self.state();
+        state.saved.insert(key, files);
+        let domain = state.documents.get(&spec.domain).cloned().unwrap_or_default();
+        Ok(Documents { domain, snapshot: spec.xml.clone() })
+    }
+
+    fn revert_domain(&self, spec: &SnapshotSpec, documents: &Documents) -> Result<()> {
+        let doing = format!("revert {} to {}", spec.domain, spec.name);
+        if !self.inventory()?.domains.iter().any(|domain| domain.uuid == spec.domain) {
+            let name = name_in(&documents.domain).unwrap_or_default();
+            self.define(spec.domain, &name, &documents.domain)?;
+        }
+        let files = self.state().saved.get(&(spec.disk.clone(), spec.name.clone())).cloned();
+        let files = files.ok_or_else(|| HypervisorError::new(&doing, "there is no such part"))?;
+        let memory = spec.kind == Kind::Memory;
+        self.change(doing, |all| {
+            for domain in all.domains.iter_mut().filter(|domain| domain.uuid == spec.domain) {
+                (domain.active, domain.paused) = (memory, memory);
+                if !domain.snapshots.contains(&spec.name) {
+                    domain.snapshots.push(spec.name.clone());
+                }
+            }
+        })?;
+        if let Some(disk) = self.disk(&spec.disk) {
+            disk.replace_files(files);
+        }
+        Ok(())
+    }
+
+    fn forget_domain(&self, spec: &SnapshotSpec, _documents: &Documents) -> Result<()> {
+        let key = (spec.disk.clone(), spec.name.clone());
+        self.change(format!("forget {} of {}", spec.name, spec.domain), |all| {
+            for domain in all.domains.iter_mut().filter(|domain| domain.uuid == spec.domain) {
+                domain.snapshots.retain(|name| *name != spec.name);
+            }
+        })?;
+        self.state().saved.remove(&key);
+        Ok(())
+    }
+
+    fn volume_bytes(&self, _pool: &str, _volume: &str) -> Result<u64> {
+        Ok(0)
+    }
+
+    fn volume_identity(&self, pool: &str, volume: &str) -> Result<Option<String>> {
+        let state = self.state();
+        let has =
+            |found: &FoundPool| found.name == pool && found.volumes.iter().any(|v| v == volume);
+        let there = state.inventory.pools.iter().any(has);
+        Ok(there.then(|| state.made.get(volume).copied().unwrap_or_default().to_string()))
+    }
+
+    fn version(&self) -> Result<String> {
+        Ok("memory".into())
+    }
+
     fn remove_network(&self, uuid: Uuid) -> Result<()> {
         self.change(format!("remove network {uuid}"), |all| all.networks.retain(|n| n.uuid != uuid))
     }
@@ -150,7 +265,9 @@ impl Hypervisor for MemoryHypervisor {
             for found in all.pools.iter_mut().filter(|found| found.name == pool) {
                 found.volumes.retain(|name| name != volume);
             }
-        })
+        })?;
+        self.state().saved.retain(|(disk, _), _| disk != volume);
+        Ok(())
     }
 
     fn remove_pool(&self, uuid: Uuid) -> Result<()> {
@@ -158,9 +275,15 @@ impl Hypervisor for MemoryHypervisor {
     }
 }
 
+/// The name in a domain's document.
+fn name_in(xml: &str) -> Option<String> {
+    let (_, rest) = xml.split_once("<name>")?;
+    rest.split_once("</name>").map(|(name, _)| name.to_owned())
+}
+
 fn set_active(all: &mut Inventory, uuid: Uuid, active: bool) {
     for domain in all.domains.iter_mut().filter(|domain| domain.uuid == uuid) {
-        domain.active = active;
+        (domain.active, domain.paused) = (active, false);
     }
 }
 
@@ -173,11 +296,22 @@ struct GuestState {
     files: BTreeMap<String, String>,
     calls: Vec<String>,
     fail_at: Option<usize>,
+    gate: Gate,
 }
 
 impl MemoryGuest {
     fn state(&self) -> std::sync::MutexGuard<'_, GuestState> {
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Has every change pass `gate`.
+    pub fn stand_behind(&self, gate: Gate) {
+        self.state().gate = gate;
+    }
+
+    /// Makes `files` everything that is there.
+    pub fn replace_files(&self, files: BTreeMap<String, String>) {
+        self.state().files = files;
     }
 
     /// The files that were put.
@@ -204,6 +338,11 @@ impl MemoryGuest {
 
     fn call(&self, name: String) -> std::result::Result<(), GuestError> {
         let mut state = self.state();
+        let out = |error: std::io::Error| GuestError {
+            retry: false,
+            ..GuestError::new(error.to_string())
+        };
+        state.gate.pass(&name).map_err(out)?;
         let number = state.calls.len() + 1;
         if state.fail_at == Some(number) {
             state.fail_at = None;

@@ -3,14 +3,17 @@
 
 pub mod artifacts;
 pub mod fetch;
+pub mod gate;
 pub mod guest;
 pub mod host;
 pub mod hypervisor;
 pub mod images;
 pub mod libvirt;
 pub mod memory;
+pub mod picture;
 pub mod private;
 pub mod routes;
 pub mod seed;
+pub mod snapshots;
 pub mod ssh;
 pub mod store;

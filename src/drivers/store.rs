@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
 
+use super::gate::Gate;
 use crate::pki::{Bundle, Entry, Pair, SshKeys};
 
 /// Format of `lab.json`; a newer one is refused.
@@ -121,12 +122,18 @@ pub struct Lock(#[expect(dead_code, reason = "held for its Drop")] Flock<File>);
 #[derive(Clone, Debug)]
 pub struct Store {
     root: PathBuf,
+    gate: Gate,
 }
 
 impl Store {
     /// The directory of the lab `name` below `state`.
     pub fn new(state: &Path, name: &str) -> Self {
-        Self { root: state.join(name) }
+        Self { root: state.join(name), gate: Gate::default() }
+    }
+
+    /// The same directory, every change of which passes `gate`.
+    pub fn behind(self, gate: Gate) -> Self {
+        Self { gate, ..self }
     }
 
     /// The directory.
@@ -206,7 +213,32 @@ impl Store {
         let path = self.path(name);
         let dir = path.parent().unwrap_or(&self.root).to_owned();
         make_dir(&dir)?;
-        write_atomic(&path, text.as_bytes(), 0o600).map_err(failed("write", &path))
+        write_through(&self.gate, &path, text.as_bytes(), 0o600).map_err(failed("write", &path))
+    }
+
+    /// Names of the files in one of its directories, sorted; temporary ones are left out.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn names(&self, dir: &str) -> Result<Vec<String>, StoreError> {
+        let path = self.path(dir);
+        let entries = match fs::read_dir(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            other => other.map_err(failed("read", &path))?,
+        };
+        let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+        let mut names: Vec<String> = names.filter(|name| !name.starts_with('.')).collect();
+        names.sort();
+        Ok(names)
+    }
+
+    /// Removes a file or a directory with everything in it; fine when it is gone.
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    pub fn discard(&self, name: &str) -> Result<(), StoreError> {
+        let path = self.path(name);
+        remove_tree(&self.gate, &path).map_err(failed("remove", &path))
     }
 
     /// The record, when the lab has one.
@@ -300,13 +332,7 @@ impl Store {
     }
 
     fn remove_file(&self, name: &str) -> Result<(), StoreError> {
-        let path = self.path(name);
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(failed("remove", &path)(error))
-            }
-            _ => Ok(()),
-        }
+        self.discard(name)
     }
 
     /// Loads whatever SSH keys there are for `nodes`.
@@ -357,12 +383,7 @@ impl Store {
     /// # Errors
     /// When something in it cannot be removed.
     pub fn remove(&self) -> Result<(), StoreError> {
-        match fs::remove_dir_all(&self.root) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(failed("remove", &self.root)(error));
-            }
-            _ => {}
-        }
+        remove_tree(&self.gate, &self.root).map_err(failed("remove", &self.root))?;
         // The directory of all labs goes with the last one; fine when others are in it.
         let _ = self.root.parent().map(fs::remove_dir);
         Ok(())
@@ -403,15 +424,46 @@ pub fn make_dir(path: &Path) -> Result<(), StoreError> {
 /// # Errors
 /// When the file system refuses; nothing is left behind then.
 pub fn write_atomic(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    write_through(&Gate::default(), path, bytes, mode)
+}
+
+fn write_through(gate: &Gate, path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    let pass = |what: &str| gate.pass(&format!("{what} {}", path.display()));
     let dir = path.parent().unwrap_or(Path::new("."));
+    pass("write")?;
     let mut temp = tempfile::Builder::new()
         .prefix(".new-")
         .permissions(std::os::unix::fs::PermissionsExt::from_mode(mode))
         .tempfile_in(dir)?;
     temp.write_all(bytes)?;
+    pass("fsync")?;
     temp.as_file().sync_all()?;
+    pass("rename")?;
     temp.persist(path).map_err(|error| error.error)?;
+    pass("fsync the directory of")?;
     File::open(dir)?.sync_all()
+}
+
+/// Removes one thing after the other, what is deepest first.
+fn remove_tree(gate: &Gate, path: &Path) -> io::Result<()> {
+    let gone = |result: io::Result<()>| match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    };
+    let meta = match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        other => other?,
+    };
+    if !meta.is_dir() {
+        gate.pass(&format!("remove {}", path.display()))?;
+        return gone(fs::remove_file(path));
+    }
+    let mut entries: Vec<PathBuf> =
+        fs::read_dir(path)?.flatten().map(|entry| entry.path()).collect();
+    entries.sort();
+    entries.iter().try_for_each(|entry| remove_tree(gate, entry))?;
+    gate.pass(&format!("remove {}", path.display()))?;
+    gone(fs::remove_dir(path))
 }
 
 /// Reads a topology: at most `limit` bytes of a regular file or, for `-`, of standard input.

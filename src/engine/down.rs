@@ -11,8 +11,16 @@ use crate::drivers::hypervisor::Hypervisor;
 use crate::drivers::store::Store;
 use crate::model::Lab;
 use crate::model::inventory::Inventory;
-use crate::model::name::object_id;
 use uuid::Uuid;
+
+/// What `down` leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// Nothing.
+    Nothing,
+    /// Disks with the snapshots in them, keys and certificates: what a restore needs.
+    Snapshots,
+}
 
 /// One thing that `down` removes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +33,8 @@ pub enum Removal {
     Pool(String, Uuid),
     /// The private engine with everything in it.
     Engine,
+    /// The private engine's processes; disks and definitions stay.
+    Processes,
     /// The lab's directory: keys, certificates, logs.
     Files(String),
 }
@@ -36,6 +46,7 @@ impl std::fmt::Display for Removal {
             Removal::Network(name, _) => write!(f, "- network {name}"),
             Removal::Pool(name, _) => write!(f, "- pool {name} and its volumes"),
             Removal::Engine => write!(f, "- the private libvirt"),
+            Removal::Processes => write!(f, "- the private libvirt's processes"),
             Removal::Files(path) => write!(f, "- {path}"),
         }
     }
@@ -55,7 +66,7 @@ fn found(lab: &Lab, inventory: &Inventory) -> Vec<Removal> {
             all.push(Removal::Network(network.name.clone(), network.uuid));
         }
     }
-    let pool = object_id(lab.id, "pool", &lab.pool());
+    let pool = lab.pool_id();
     for found in inventory.pools.iter().filter(|found| found.uuid == pool) {
         all.push(Removal::Pool(found.name.clone(), found.uuid));
     }
@@ -70,9 +81,15 @@ pub async fn removals(
     lab: &Lab,
     place: &Place,
     store: &Store,
+    keep: Keep,
 ) -> Result<Vec<Removal>, EngineError> {
     let mut all = Vec::new();
     match place {
+        Place::Private(engine) if keep == Keep::Snapshots => {
+            if engine.is_running() {
+                all.push(Removal::Processes);
+            }
+        }
         Place::Private(engine) => {
             if engine.is_running() || engine.dir.exists() || engine.run.exists() {
                 all.push(Removal::Engine);
@@ -84,7 +101,10 @@ pub async fn removals(
             all.extend(found(lab, &inventory));
         }
     }
-    if store.root().exists() {
+    if keep == Keep::Snapshots {
+        let stays = |removal: &Removal| matches!(removal, Removal::Pool(..));
+        all.retain(|removal| !stays(removal));
+    } else if store.root().exists() {
         all.push(Removal::Files(store.root().display().to_string()));
     }
     Ok(all)
@@ -98,19 +118,55 @@ pub async fn down(
     lab: &Lab,
     place: &Place,
     store: &Store,
+    keep: Keep,
     events: &Events,
 ) -> Result<Vec<Removal>, EngineError> {
-    let all = removals(lab, place, store).await?;
+    let all = removals(lab, place, store, keep).await?;
     let hypervisor = match place {
         Place::System { .. } if !all.is_empty() => Some(place.connect()?),
         _ => None,
     };
-    for removal in &all {
-        events
-            .timed(None, &removal.to_string(), remove(removal, place, store, hypervisor.as_ref()))
-            .await?;
-    }
+    take_away(&all, place, store, hypervisor.as_ref(), events).await?;
     Ok(all)
+}
+
+/// Removes `all`, one after the other.
+///
+/// # Errors
+/// The first thing that cannot be removed.
+async fn take_away(
+    all: &[Removal],
+    place: &Place,
+    store: &Store,
+    hypervisor: Option<&Arc<dyn Hypervisor>>,
+    events: &Events,
+) -> Result<(), EngineError> {
+    for removal in all {
+        let work = remove(removal, place, store, hypervisor);
+        events.timed(None, &removal.to_string(), work).await?;
+    }
+    Ok(())
+}
+
+/// `down` on a given hypervisor: what tests call with fakes.
+///
+/// # Errors
+/// As [`down`].
+pub async fn down_with(
+    lab: &Lab,
+    place: &Place,
+    store: &Store,
+    hypervisor: &Arc<dyn Hypervisor>,
+    keep: Keep,
+    events: &Events,
+) -> Result<(), EngineError> {
+    let inventory = call(hypervisor, |h| h.inventory()).await?;
+    let mut all = found(lab, &inventory);
+    match keep {
+        Keep::Snapshots => all.retain(|removal| !matches!(removal, Removal::Pool(..))),
+        Keep::Nothing => all.push(Removal::Files(store.root().display().to_string())),
+    }
+    take_away(&all, place, store, Some(hypervisor), events).await
 }
 
 async fn remove(
@@ -136,6 +192,11 @@ async fn remove(
             let engine = engine.clone();
             let removed = tokio::task::spawn_blocking(move || engine.remove()).await;
             removed.map_err(|error| EngineError::new(error.to_string()))?.map_err(EngineError::from)
+        }
+        (Removal::Processes, _, Place::Private(engine)) => {
+            let engine = engine.clone();
+            let stopped = tokio::task::spawn_blocking(move || engine.stop()).await;
+            stopped.map_err(|error| EngineError::new(error.to_string()))?.map_err(EngineError::from)
         }
         (Removal::Files(_), _, _) => Ok(store.remove()?),
         _ => Ok(()),

@@ -1,31 +1,38 @@
 //! The conductor: finds out what is, compares it with what should be, and has the drivers change
 //! it, nodes side by side. Says what happens as events; prints nothing.
 
+mod checkpoint;
 mod depart;
 mod down;
 mod error;
 mod event;
 mod failover;
+mod health;
 mod lanes;
 mod observe;
 mod place;
 mod preflight;
 mod prepared;
 mod provision;
+mod question;
 mod run;
 mod session;
+pub mod snapshot;
 mod status;
 mod steps;
 mod up;
 mod verify;
 
-pub use down::{Removal, down, removals};
+pub use checkpoint::{name_after, up_by_checkpoints};
+pub use down::{Keep, Removal, down, down_with, removals};
 pub use error::EngineError;
 pub use event::{Event, Events, Failure};
 pub use failover::failover;
 pub use place::{EngineChoice, Place};
+pub use preflight::{picture, picture_before};
 pub use prepared::Prepared;
+pub use question::{CheckResult, Verdict};
 pub use session::{Reach, Session};
 pub use status::{CertificateStatus, NodeStatus, StageStatus, Status, VipStatus, status};
 pub use up::{Drivers, Outcome, Stop, UpOptions, plan, up, up_with};
-pub use verify::{CheckResult, Say, Verdict, verify, verify_with};
+pub use verify::{Say, verify, verify_with};

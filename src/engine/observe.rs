@@ -7,7 +7,8 @@ use super::error::EngineError;
 use super::session::{Reach, Session};
 use crate::drivers::guest::Guest;
 use crate::model::inventory::Inventory;
-use crate::stages::marker;
+use crate::model::{Lab, Node};
+use crate::stages::{STAGES, Stage, marker};
 
 /// Patience with nodes when only looking.
 pub(super) const GLANCE: Duration = Duration::from_secs(8);
@@ -47,4 +48,19 @@ pub(super) async fn read_markers(
 ) -> Result<BTreeMap<String, String>, EngineError> {
     let output = guest.run(marker::READ).await?;
     Ok(marker::parse(&String::from_utf8_lossy(&output.stdout)))
+}
+
+/// Stages that all their nodes have gone through, in the order they are told.
+pub(super) fn reached(
+    lab: &Lab,
+    markers: &BTreeMap<String, BTreeMap<String, String>>,
+) -> Vec<String> {
+    let has = |node: &Node, stage: &str| {
+        markers.get(&node.name).is_some_and(|markers| markers.contains_key(stage))
+    };
+    let done = |stage: &&Stage| {
+        let nodes = (stage.nodes)(lab);
+        !nodes.is_empty() && nodes.iter().all(|node| has(node, stage.name))
+    };
+    STAGES.iter().filter(done).map(|stage| stage.name.to_owned()).collect()
 }

@@ -6,6 +6,7 @@ use super::prepared::Prepared;
 use super::provision;
 use super::session::Session;
 use crate::drivers::host;
+use crate::drivers::picture::Picture;
 use crate::drivers::store::Record;
 use crate::model::inventory::Inventory;
 use crate::plan::{Change, ChangeKind, Desired, Observed, conflicts};
@@ -98,4 +99,35 @@ pub(super) async fn early_conflicts(session: &Session) -> Result<(), EngineError
     let hypervisor = session.place.connect()?;
     let inventory = provision::call(&hypervisor, |h| h.inventory()).await?;
     refuse_conflicts(session, &desired, &inventory)
+}
+
+/// File that holds the picture of the computer before the lab first came up.
+const PICTURE: &str = "before.json";
+
+/// A picture of the computer, and of its libvirt where the lab uses that one.
+pub fn picture(session: &Session) -> Picture {
+    let hypervisor = match &session.place {
+        Place::System { .. } => session.place.connect().ok(),
+        // What is inside a private engine goes with it.
+        Place::Private(_) => None,
+    };
+    Picture::take(hypervisor.as_deref())
+}
+
+/// The picture taken before the lab first came up.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn picture_before(session: &Session) -> Result<Option<Picture>, EngineError> {
+    let text = session.store.read(PICTURE)?;
+    Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
+}
+
+/// Takes the picture, once, before anything is made.
+pub(super) fn remember_before(session: &Session) -> Result<(), EngineError> {
+    if session.store.record()?.is_some() || session.store.read(PICTURE)?.is_some() {
+        return Ok(());
+    }
+    let text = serde_json::to_string_pretty(&picture(session)).unwrap_or_default();
+    Ok(session.store.write(PICTURE, &text)?)
 }

@@ -7,7 +7,7 @@ use super::error::EngineError;
 use super::session::Session;
 use crate::drivers::artifacts::Found;
 use crate::model::platform::{Layout, Platform};
-use crate::model::{Lab, Node, name};
+use crate::model::{Lab, Node};
 use crate::pki::{Bundle, Pair, SshKeys};
 use crate::plan::{Desired, StageGoal};
 use crate::render::{self, Placement};
@@ -106,7 +106,7 @@ impl Prepared {
         only: &[&'static Stage],
     ) -> Result<Desired, EngineError> {
         let lab = &session.lab;
-        let pool_id = name::object_id(lab.id, "pool", &lab.pool());
+        let pool_id = lab.pool_id();
         let pool_path = self.layout.pool(&lab.pool());
         let mut domains = Vec::new();
         for node in &lab.nodes {

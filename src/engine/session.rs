@@ -21,7 +21,7 @@ use crate::drivers::libvirt::Libvirt;
 use crate::drivers::ssh::{Ssh, Target};
 use crate::drivers::store::Store;
 use crate::model::platform::{Acceleration, Artifacts, Image, Platform};
-use crate::model::{Lab, Node, Role, Version, resolve, size};
+use crate::model::{Lab, Node, Owner, Role, Version, resolve, size};
 use crate::pki::{Bundle, SshKeys, super_admin};
 use crate::render::Templates;
 use crate::stages::etcd::founder_entry;
@@ -38,6 +38,8 @@ pub struct Session {
     pub source: String,
     /// Folder that relative paths in the topology start from.
     pub base: PathBuf,
+    /// Whose it is.
+    pub owner: Owner,
     /// Its files.
     pub store: Store,
     /// Where it runs.
@@ -244,7 +246,7 @@ impl Session {
     pub(super) fn before(&self) -> Result<Option<Lab>, EngineError> {
         let Some(text) = self.store.read("topology.yaml")? else { return Ok(None) };
         // Whatever cannot be read any more says nothing about the nodes.
-        Ok(resolve::load(&text, &host::owner()).ok().map(|loaded| loaded.lab))
+        Ok(resolve::load(&text, &self.owner).ok().map(|loaded| loaded.lab))
     }
 
     /// The image of cluster DNS: one of the archives at hand, else the registry's, where guests can

@@ -12,7 +12,7 @@ use super::place::Place;
 use super::prepared::Prepared;
 use super::run::{Run, shared_changes};
 use super::session::{Reach, Session};
-use super::{depart, observe, preflight, provision};
+use super::{depart, observe, preflight, provision, snapshot};
 use crate::drivers::hypervisor::Hypervisor;
 use crate::drivers::routes::Routes;
 use crate::plan::{Change, Observed, diff};
@@ -57,11 +57,19 @@ pub struct UpOptions {
     pub concurrency: usize,
     /// Nodes leave without their pods being moved away first.
     pub force: bool,
+    /// This stage, and those after it, run again where they were done.
+    pub from: Option<&'static Stage>,
 }
 
 impl Default for UpOptions {
     fn default() -> Self {
-        Self { stages: STAGES.iter().collect(), yes: false, concurrency: 8, force: false }
+        Self {
+            stages: STAGES.iter().collect(),
+            yes: false,
+            concurrency: 8,
+            force: false,
+            from: None,
+        }
     }
 }
 
@@ -121,6 +129,7 @@ pub async fn up(
     events: Events,
 ) -> Result<Outcome, EngineError> {
     preflight::early_conflicts(&session).await?;
+    preflight::remember_before(&session)?;
     let preparing = {
         let (session, events) = (Arc::clone(&session), events.clone());
         tokio::task::spawn_blocking(move || session.prepare(&events))
@@ -148,6 +157,15 @@ pub struct Drivers {
 impl std::fmt::Debug for Drivers {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Drivers({})", self.hypervisor.uri())
+    }
+}
+
+/// Counts `from` and all stages after it as not done.
+fn forget_from(from: &Stage, observed: &mut Observed) {
+    let later = STAGES.iter().skip_while(|stage| stage.name != from.name);
+    let again: Vec<&str> = later.map(|stage| stage.name).collect();
+    for markers in observed.markers.values_mut() {
+        markers.retain(|stage, _| !again.contains(&stage.as_str()));
     }
 }
 
@@ -184,12 +202,17 @@ pub async fn up_with(
     events: Events,
 ) -> Result<Outcome, EngineError> {
     let Drivers { hypervisor, reach } = drivers;
+    snapshot::settle(&session, &hypervisor, &events).await?;
     let desired = prepared.desired(&session, &options.stages)?;
     let mut observed = Observed { engine_running: true, ..Observed::default() };
     observed.inventory = provision::call(&hypervisor, |h| h.inventory()).await?;
     observed.routes = routes(&session, &hypervisor)?;
     preflight::refuse_conflicts(&session, &desired, &observed.inventory)?;
     observed.markers = observe::markers(&session, &observed.inventory, &reach).await;
+    let markers = observed.markers.clone();
+    if let Some(from) = options.from {
+        forget_from(from, &mut observed);
+    }
     let changes = diff(&desired, &observed);
     if changes.is_empty() {
         return Ok(Outcome::Unchanged);
@@ -223,7 +246,7 @@ pub async fn up_with(
         stop,
         events,
         changes,
-        markers: observed.markers,
+        markers,
         rolling: Mutex::new(()),
     });
     run.lanes().await

@@ -24,8 +24,12 @@ pub struct FoundDomain {
     pub uuid: Uuid,
     /// Whose it is; `None` for objects that `lab` did not make.
     pub mark: Option<Mark>,
-    /// True while it runs.
+    /// True while it runs, or stands still in the middle of running.
     pub active: bool,
+    /// True while it stands still.
+    pub paused: bool,
+    /// Names of its snapshots.
+    pub snapshots: Vec<String>,
     /// MAC addresses of its cards, lower case.
     pub macs: Vec<String>,
 }

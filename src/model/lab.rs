@@ -203,6 +203,11 @@ impl Lab {
         self.nodes.iter().map(|node| node.os.as_str()).collect()
     }
 
+    /// Id of the storage pool that holds this lab's volumes.
+    pub fn pool_id(&self) -> Uuid {
+        super::name::object_id(self.id, "pool", &self.pool())
+    }
+
     /// Name of the storage pool that holds this lab's volumes.
     pub fn pool(&self) -> String {
         format!("lab-{}", self.name)

@@ -13,6 +13,7 @@ pub mod role;
 mod rules;
 pub mod schema;
 pub mod size;
+pub mod snapshot;
 pub mod version;
 pub mod yaml;
 

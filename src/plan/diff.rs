@@ -145,6 +145,7 @@ fn domain_change(domain: &DomainSpec, observed: &Observed) -> Option<Change> {
             (ChangeKind::Restart, "its definition changed; the disk stays")
         }
         Some(found) if !found.active => (ChangeKind::Start, "it is stopped"),
+        Some(found) if found.paused => (ChangeKind::Start, "it stands still"),
         Some(_) => return None,
     };
     Some(Change::of_node(kind, "domain", &domain.name, &domain.node, why))

@@ -5,12 +5,14 @@
 mod domain;
 mod network;
 mod seed;
+mod snapshot;
 mod templates;
 mod volume;
 
 pub use domain::{DomainSpec, Placement, domain};
 pub use network::{NetworkSpec, network};
 pub use seed::{Seed, seed};
+pub use snapshot::{SnapshotSpec, snapshot};
 pub use templates::{CLOUD_INIT, RenderError, TOPOLOGIES, Templates, XML_TEMPLATES};
 pub use volume::{
     PoolSpec, VolumeSpec, base_volume, overlay, overlay_name, pool, raw_volume, seed_name,

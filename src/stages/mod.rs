@@ -9,6 +9,7 @@ mod load_balancer;
 pub mod marker;
 mod os;
 mod pod_network;
+pub mod recovery;
 mod runtime;
 mod step;
 mod verify;

@@ -1,6 +1,7 @@
 //! The hypervisor seam over libvirt: system, remote, private and libvirt's own test driver.
 
 mod observe;
+mod snapshot;
 mod storage;
 mod update;
 
@@ -16,7 +17,8 @@ pub use observe::parse as parse_document;
 
 use super::hypervisor::{Content, Hypervisor, HypervisorError, Result};
 use crate::model::inventory::Inventory;
-use crate::render::{DomainSpec, NetworkSpec, PoolSpec, VolumeSpec};
+use crate::model::snapshot::Documents;
+use crate::render::{DomainSpec, NetworkSpec, PoolSpec, SnapshotSpec, VolumeSpec};
 
 /// A connection to libvirt.
 pub struct Libvirt {
@@ -156,10 +158,13 @@ impl Hypervisor for Libvirt {
         let Some(domain) = self.domain(uuid) else {
             return Err(HypervisorError::new("start a domain", format!("{uuid} is not defined")));
         };
+        let name = domain.name().unwrap_or_default();
+        if snapshot::is_paused(&domain) {
+            return domain.resume().map_err(failed(format!("let domain '{name}' go on")));
+        }
         if domain.is_active().unwrap_or(false) {
             return Ok(());
         }
-        let name = domain.name().unwrap_or_default();
         domain.create().map_err(failed(format!("start domain '{name}'")))
     }
 
@@ -182,6 +187,40 @@ impl Hypervisor for Libvirt {
             }
         }
         self.stop_domain(uuid)
+    }
+
+    fn suspend_domain(&self, uuid: Uuid) -> Result<()> {
+        snapshot::suspend(self, uuid)
+    }
+
+    fn save_domain(&self, spec: &SnapshotSpec) -> Result<Documents> {
+        snapshot::save(self, spec)
+    }
+
+    fn revert_domain(&self, spec: &SnapshotSpec, documents: &Documents) -> Result<()> {
+        snapshot::revert(self, spec, documents)
+    }
+
+    fn forget_domain(&self, spec: &SnapshotSpec, documents: &Documents) -> Result<()> {
+        snapshot::forget(self, spec, documents)
+    }
+
+    fn volume_bytes(&self, pool: &str, volume: &str) -> Result<u64> {
+        let Ok(volume) = storage::volume(self, pool, volume) else { return Ok(0) };
+        volume.info().map(|info| info.allocation).map_err(failed("measure a volume"))
+    }
+
+    fn volume_identity(&self, pool: &str, volume: &str) -> Result<Option<String>> {
+        storage::identity(self, pool, volume)
+    }
+
+    fn version(&self) -> Result<String> {
+        let read = |number: u32| {
+            format!("{}.{}.{}", number / 1_000_000, number / 1000 % 1000, number % 1000)
+        };
+        let library = self.connect.lib_version().map_err(failed("ask libvirt's version"))?;
+        let hypervisor = self.connect.hyp_version().map_err(failed("ask QEMU's version"))?;
+        Ok(format!("libvirt {}, QEMU {}", read(library), read(hypervisor)))
     }
 
     fn remove_domain(&self, uuid: Uuid) -> Result<()> {

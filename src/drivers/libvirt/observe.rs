@@ -25,6 +25,8 @@ pub(super) fn inventory(connect: &Connect) -> Result<Inventory> {
             uuid: uuid(&domain.uuid_string().unwrap_or_default()),
             mark: parsed.mark,
             active: domain.is_active().unwrap_or(false),
+            paused: super::snapshot::is_paused(&domain),
+            snapshots: super::snapshot::names(&domain),
             macs: parsed.macs,
         });
     }

@@ -134,17 +134,30 @@ impl PrivateEngine {
             .hint("it needs root, libvirtd, virtlogd, dnsmasq and QEMU installed"))
     }
 
-    /// Ends the engine and every process in it, and removes its directories.
+    /// Ends the engine and every process in it; its directory stays, with disks and definitions.
     ///
     /// # Errors
-    /// When its files cannot be removed.
-    pub fn remove(&self) -> Result<()> {
+    /// When its sockets cannot be removed.
+    pub fn stop(&self) -> Result<()> {
         control::stop(
             &self.control_socket(),
             &self.dir.join(supervisor::ALIVE),
             &self.lab.to_string(),
         );
-        for path in [&self.run, &self.dir] {
+        self.clear(&[&self.run])
+    }
+
+    /// Ends the engine and every process in it, and removes its directories.
+    ///
+    /// # Errors
+    /// When its files cannot be removed.
+    pub fn remove(&self) -> Result<()> {
+        self.stop()?;
+        self.clear(&[&self.dir])
+    }
+
+    fn clear(&self, paths: &[&PathBuf]) -> Result<()> {
+        for path in paths {
             match std::fs::remove_dir_all(path) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                     let doing = format!("remove {}", path.display());

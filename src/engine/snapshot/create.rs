@@ -1,0 +1,244 @@
+//! `lab snapshot create`: all guests stand still, all are saved side by side, all go on. All or
+//! nothing.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use sha2::{Digest, Sha256};
+use time::OffsetDateTime;
+
+use super::parts::{self, Piece};
+use crate::drivers::hypervisor::Hypervisor;
+use crate::drivers::snapshots::Shelf;
+use crate::drivers::{host, hypervisor::HypervisorError};
+use crate::engine::error::EngineError;
+use crate::engine::event::Events;
+use crate::engine::observe;
+use crate::engine::provision::call;
+use crate::engine::session::Session;
+use crate::engine::up::{Drivers, Stop};
+use crate::model::inventory::{FoundDomain, Inventory};
+use crate::model::snapshot::{self, AllDocuments, Intent, Kind, Manifest, Part, SCHEMA_VERSION};
+use crate::model::{Lab, name};
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub struct Wish {
+    /// Snapshot name.
+    pub name: String,
+    /// Memory, too, or disks alone.
+    pub kind: Kind,
+}
+
+/// Makes a snapshot of the whole lab; `None` when it was stopped as asked, and nothing is left.
+///
+/// # Errors
+/// When the lab is not as a snapshot needs it, or the hypervisor refuses; nothing is left then.
+pub async fn create(
+    session: &Session,
+    drivers: &Drivers,
+    wish: &Wish,
+    stop: &Stop,
+    events: &Events,
+) -> Result<Option<Manifest>, EngineError> {
+    snapshot::check_name(&wish.name).map_err(|(what, help)| {
+        EngineError::new(format!("name the snapshot: {what}")).hint(help).preflight()
+    })?;
+    let hypervisor = &drivers.hypervisor;
+    let shelf = Shelf::new(&session.store);
+    // Cut between the manifest and the end: there was nothing left to do.
+    let cut = shelf.intent(&wish.name)? == Some(Intent::Create);
+    super::settle(session, hypervisor, events).await?;
+    if let Some(manifest) = shelf.manifest(&wish.name)?.filter(|_| cut) {
+        return Ok(Some(manifest));
+    }
+    if shelf.manifest(&wish.name)?.is_some() {
+        return Err(EngineError::new(format!(
+            "make the snapshot '{}': there is one of that name",
+            wish.name
+        ))
+        .hint(format!("`lab snapshot delete {}` first, or choose another name", wish.name))
+        .preflight());
+    }
+    let before = session.before()?;
+    let lab = before.as_ref().unwrap_or(&session.lab);
+    let inventory = call(hypervisor, |h| h.inventory()).await?;
+    let running = ready(lab, &inventory, wish)?;
+    let stages = reached(session, lab, &inventory, drivers, running).await;
+    if running && wish.kind == Kind::Disk {
+        flush(lab, drivers).await;
+    }
+    if stop.requested() {
+        return Ok(None);
+    }
+    let work = Work { session, lab, hypervisor, wish, running };
+    shelf.begin(&wish.name, &Intent::Create)?;
+    let made = events.timed(None, "snapshot", work.all(stages, stop)).await;
+    match made {
+        Ok(Some(manifest)) => Ok(Some(manifest)),
+        other => {
+            // What matters is the first error; what cannot be taken back now is taken back next time.
+            let undone = parts::take_back(session, hypervisor, &wish.name).await;
+            other.and_then(|none| undone.map(|()| none))
+        }
+    }
+}
+
+/// Checks that all nodes are in one state; true when they run.
+fn ready(lab: &Lab, inventory: &Inventory, wish: &Wish) -> Result<bool, EngineError> {
+    let doing = |why: String| EngineError::new(format!("save the lab: {why}")).preflight();
+    let of = |uuid| inventory.domains.iter().find(move |domain| domain.uuid == uuid);
+    let names = |wanted: &dyn Fn(Option<&FoundDomain>) -> bool| {
+        let nodes = lab.nodes.iter().filter(|node| wanted(of(node.uuid)));
+        nodes.map(|node| node.name.as_str()).collect::<Vec<_>>()
+    };
+    let absent = names(&|found| found.is_none());
+    if !absent.is_empty() {
+        return Err(doing(format!("{} not there", are(&absent))).hint("`lab up` first"));
+    }
+    let stopped = names(&|found| found.is_some_and(|domain| !domain.active));
+    let still = names(&|found| found.is_some_and(|domain| domain.paused));
+    if !still.is_empty() {
+        return Err(doing(format!("{} standing still", are(&still)))
+            .hint("`lab up` lets guests that stand still go on"));
+    }
+    match (stopped.len(), wish.kind) {
+        (0, _) => Ok(true),
+        (all, Kind::Disk) if all == lab.nodes.len() => Ok(false),
+        (all, Kind::Memory) if all == lab.nodes.len() => Err(doing("no guest runs".into())
+            .hint("`--disk-only` saves the disks of a stopped lab; `lab up` starts it")),
+        _ => Err(doing(format!("{} stopped while others run", are(&stopped)))
+            .hint("`lab up` starts them")),
+    }
+}
+
+fn are(names: &[&str]) -> String {
+    format!("{} {}", names.join(", "), if names.len() == 1 { "is" } else { "are" })
+}
+
+/// Stages that all their nodes have gone through, read from running guests.
+async fn reached(
+    session: &Session,
+    lab: &Lab,
+    inventory: &Inventory,
+    drivers: &Drivers,
+    running: bool,
+) -> Vec<String> {
+    if !running {
+        return Vec::new();
+    }
+    let markers = observe::markers(session, inventory, &drivers.reach).await;
+    observe::reached(lab, &markers)
+}
+
+/// Has the guests write what they hold back. A guest that does not is as after a loss of power.
+async fn flush(lab: &Lab, drivers: &Drivers) {
+    let mut asked = tokio::task::JoinSet::new();
+    for node in &lab.nodes {
+        let guest = (drivers.reach)(node);
+        asked.spawn(async move {
+            let patience = std::time::Duration::from_secs(15);
+            let _ = tokio::time::timeout(patience, guest.run("sync")).await;
+        });
+    }
+    while asked.join_next().await.is_some() {}
+}
+
+struct Work<'s> {
+    session: &'s Session,
+    lab: &'s Lab,
+    hypervisor: &'s Arc<dyn Hypervisor>,
+    wish: &'s Wish,
+    running: bool,
+}
+
+impl Work<'_> {
+    /// Everything from the first effect to the last; `None` when it was stopped on the way.
+    async fn all(&self, stages: Vec<String>, stop: &Stop) -> Result<Option<Manifest>, EngineError> {
+        let (name, shelf) = (&self.wish.name, Shelf::new(&self.session.store));
+        shelf.keep_files(name)?;
+        let pieces = parts::pieces(self.session, self.lab, name, self.wish.kind)?;
+        let sizes = self.sizes(&pieces).await?;
+        let start = Instant::now();
+        if self.running {
+            let still = |h: &dyn Hypervisor, _: &str, spec: &crate::render::SnapshotSpec| {
+                h.suspend_domain(spec.domain)
+            };
+            parts::for_all(self.hypervisor, &pieces, still).await?;
+        }
+        if stop.requested() {
+            return Ok(None);
+        }
+        let save =
+            |h: &dyn Hypervisor, _: &str, spec: &crate::render::SnapshotSpec| h.save_domain(spec);
+        let saved = parts::for_all(self.hypervisor, &pieces, save).await?;
+        if self.running {
+            let go_on = |h: &dyn Hypervisor, _: &str, spec: &crate::render::SnapshotSpec| {
+                h.start_domain(spec.domain)
+            };
+            parts::for_all(self.hypervisor, &pieces, go_on).await?;
+        }
+        let pause = if self.running { start.elapsed().as_secs_f64() } else { 0.0 };
+        let saved: AllDocuments = saved.into_iter().collect();
+        for (node, documents) in &saved {
+            shelf.save_documents(name, node, documents)?;
+        }
+        let after = self.sizes(&pieces).await?;
+        let grown: Vec<u64> =
+            sizes.iter().zip(&after).map(|(old, new)| new.saturating_sub(*old)).collect();
+        let manifest = self.manifest(stages, pause, &grown).await?;
+        shelf.save_manifest(&manifest)?;
+        shelf.finish(name)?;
+        Ok(Some(manifest))
+    }
+
+    /// Bytes that the nodes' disks take.
+    async fn sizes(&self, pieces: &[Piece]) -> Result<Vec<u64>, EngineError> {
+        let pool = self.lab.pool();
+        let measure = move |h: &dyn Hypervisor, _: &str, spec: &crate::render::SnapshotSpec| {
+            h.volume_bytes(&pool, &spec.disk)
+        };
+        let all = parts::for_all(self.hypervisor, pieces, measure).await?;
+        Ok(all.into_iter().map(|(_, bytes)| bytes).collect())
+    }
+
+    async fn manifest(
+        &self,
+        stages: Vec<String>,
+        pause_seconds: f64,
+        grown: &[u64],
+    ) -> Result<Manifest, EngineError> {
+        let bundle = self.session.store.bundle()?;
+        let first = bundle.entries.iter().min_by_key(|(_, entry)| entry.made.not_after);
+        let text = self.session.store.read("topology.yaml")?;
+        let text = text.as_ref().unwrap_or(&self.session.source);
+        let disks = parts::disks(self.session, self.hypervisor, self.lab).await?;
+        let part = |(node, bytes): (&crate::model::Node, &u64)| Part {
+            node: node.name.clone(),
+            domain: node.uuid,
+            disk: disks.get(&node.name).cloned().unwrap_or_default(),
+            bytes: *bytes,
+        };
+        let version: Result<String, HypervisorError> = {
+            let hypervisor = Arc::clone(self.hypervisor);
+            let asked = tokio::task::spawn_blocking(move || hypervisor.version()).await;
+            asked.map_err(|error| EngineError::new(error.to_string()))?
+        };
+        Ok(Manifest {
+            schema_version: SCHEMA_VERSION,
+            name: self.wish.name.clone(),
+            lab: self.lab.id,
+            created: host::timestamp(),
+            created_unix: OffsetDateTime::now_utc().unix_timestamp(),
+            kind: self.wish.kind,
+            topology: name::hex(&Sha256::digest(text.as_bytes())),
+            kubernetes: self.session.preview()?.platform.version.to_string(),
+            made_by: env!("CARGO_PKG_VERSION").into(),
+            hypervisor: version?,
+            first_certificate: first.map(|(name, entry)| (name.clone(), entry.made.not_after)),
+            pause_seconds,
+            stages,
+            nodes: self.lab.nodes.iter().zip(grown).map(part).collect(),
+        })
+    }
+}

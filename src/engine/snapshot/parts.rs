@@ -1,0 +1,139 @@
+//! The nodes' parts of a snapshot: one call for each, all side by side.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::drivers::hypervisor::{Hypervisor, HypervisorError};
+use crate::drivers::snapshots::Shelf;
+use crate::engine::error::EngineError;
+use crate::engine::provision::call;
+use crate::engine::session::Session;
+use crate::model::Lab;
+use crate::model::snapshot::Kind;
+use crate::render::{self, SnapshotSpec};
+
+/// A node's part: its name and what libvirt is told of it.
+pub(super) type Piece = (String, SnapshotSpec);
+
+/// The parts of all nodes of `lab`.
+///
+/// # Errors
+/// When a template cannot be rendered.
+pub(super) fn pieces(
+    session: &Session,
+    lab: &Lab,
+    name: &str,
+    kind: Kind,
+) -> Result<Vec<Piece>, EngineError> {
+    let created = time::OffsetDateTime::now_utc().unix_timestamp();
+    let piece = |node| {
+        let spec = render::snapshot(&session.templates, lab, node, name, kind, created);
+        spec.map(|spec| (node.name.clone(), spec)).map_err(EngineError::from)
+    };
+    lab.nodes.iter().map(piece).collect()
+}
+
+/// Makes one call for each part, all at once, and waits for all of them. What was returned, in
+/// order, or the first error once all have ended.
+pub(super) async fn for_all<T, F>(
+    hypervisor: &Arc<dyn Hypervisor>,
+    pieces: &[Piece],
+    work: F,
+) -> Result<Vec<(String, T)>, EngineError>
+where
+    T: Send + 'static,
+    F: Fn(&dyn Hypervisor, &str, &SnapshotSpec) -> Result<T, HypervisorError>
+        + Clone
+        + Send
+        + 'static,
+{
+    let mut calls = tokio::task::JoinSet::new();
+    for (at, (node, spec)) in pieces.iter().cloned().enumerate() {
+        let (hypervisor, work) = (Arc::clone(hypervisor), work.clone());
+        calls.spawn(async move {
+            let name = node.clone();
+            (at, name, call(&hypervisor, move |h| work(h, &node, &spec)).await)
+        });
+    }
+    let mut done = Vec::new();
+    let mut first: Option<EngineError> = None;
+    while let Some(ended) = calls.join_next().await {
+        match ended.map_err(|error| EngineError::new(error.to_string()))? {
+            (at, node, Ok(value)) => done.push((at, node, value)),
+            (_, _, Err(error)) => first = first.or(Some(error)),
+        }
+    }
+    match first {
+        Some(error) => Err(error),
+        None => {
+            done.sort_by_key(|(at, ..)| *at);
+            Ok(done.into_iter().map(|(_, node, value)| (node, value)).collect())
+        }
+    }
+}
+
+/// Removes whatever there is of a snapshot, lets guests that stand still go on, and forgets it.
+///
+/// # Errors
+/// When the hypervisor refuses; what was begun then stays written down.
+pub(super) async fn take_back(
+    session: &Session,
+    hypervisor: &Arc<dyn Hypervisor>,
+    name: &str,
+) -> Result<(), EngineError> {
+    let shelf = Shelf::new(&session.store);
+    let lab = session.before()?;
+    let lab = lab.as_ref().unwrap_or(&session.lab);
+    let kept = shelf.manifest(name)?;
+    let kind = kept.as_ref().map_or(Kind::Disk, |manifest| manifest.kind);
+    remove(session, hypervisor, lab, name, kind).await?;
+    let inventory = call(hypervisor, |h| h.inventory()).await?;
+    for domain in inventory.domains.iter().filter(|domain| domain.paused) {
+        if domain.node_of(lab.id).is_some() {
+            let uuid = domain.uuid;
+            call(hypervisor, move |h| h.start_domain(uuid)).await?;
+        }
+    }
+    Ok(shelf.remove(name)?)
+}
+
+/// Deletes the parts of the nodes whose disks are still those that were saved.
+pub(super) async fn remove(
+    session: &Session,
+    hypervisor: &Arc<dyn Hypervisor>,
+    lab: &Lab,
+    name: &str,
+    kind: Kind,
+) -> Result<(), EngineError> {
+    let shelf = Shelf::new(&session.store);
+    let there = disks(session, hypervisor, lab).await?;
+    let kept = shelf.manifest(name)?.map(|manifest| manifest.nodes).unwrap_or_default();
+    let anew = |node: &str| {
+        let part = kept.iter().find(|part| part.node == node);
+        part.is_some_and(|part| there.get(node) != Some(&part.disk))
+    };
+    let mut pieces = pieces(session, lab, name, kind)?;
+    pieces.retain(|(node, _)| there.contains_key(node) && !anew(node));
+    let nodes: Vec<String> = pieces.iter().map(|(node, _)| node.clone()).collect();
+    let documents = Arc::new(shelf.documents(name, &nodes)?);
+    for_all(hypervisor, &pieces, move |h, node, spec| {
+        h.forget_domain(spec, &documents.get(node).cloned().unwrap_or_default())
+    })
+    .await
+    .map(drop)
+}
+
+/// What tells the nodes' disks from others, by node; nodes without a disk are left out.
+pub(super) async fn disks(
+    session: &Session,
+    hypervisor: &Arc<dyn Hypervisor>,
+    lab: &Lab,
+) -> Result<BTreeMap<String, String>, EngineError> {
+    let pool = lab.pool();
+    let all = pieces(session, lab, "any", Kind::Disk)?;
+    let look = move |h: &dyn Hypervisor, _: &str, spec: &SnapshotSpec| {
+        h.volume_identity(&pool, &spec.disk)
+    };
+    let found = for_all(hypervisor, &all, look).await?;
+    Ok(found.into_iter().filter_map(|(node, disk)| Some((node, disk?))).collect())
+}

@@ -1,0 +1,294 @@
+//! `lab snapshot restore`: all guests back to one moment, side by side; then their clocks, then the
+//! proof that they found together again.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use time::OffsetDateTime;
+
+use super::parts::{self, Piece};
+use super::{clock, manifest};
+use crate::drivers::hypervisor::Hypervisor;
+use crate::drivers::snapshots::Shelf;
+use crate::engine::error::EngineError;
+use crate::engine::event::Events;
+use crate::engine::provision::call;
+use crate::engine::session::{Reach, Session};
+use crate::engine::up::{Drivers, Stop};
+use crate::engine::{health, observe};
+use crate::model::inventory::Inventory;
+use crate::model::name::assign_router_ids;
+use crate::model::snapshot::{Intent, Kind, Manifest};
+use crate::model::{Lab, Role, resolve};
+use crate::render::{self, SnapshotSpec};
+use crate::stages::recovery;
+
+/// How `restore` behaves.
+#[derive(Clone, Debug, Default)]
+pub struct RestoreOptions {
+    /// Nodes that came after the snapshot may be removed, and expired certificates brought back.
+    pub yes: bool,
+    /// Only this node.
+    pub node: Option<String>,
+}
+
+/// What came of it.
+#[derive(Clone, Debug)]
+pub struct Restored {
+    /// The snapshot.
+    pub manifest: Manifest,
+    /// Seconds by which the slowest clock was behind.
+    pub behind: f64,
+    /// Seconds until all guests ran again.
+    pub running: f64,
+    /// Seconds until the lab was whole.
+    pub whole: f64,
+}
+
+/// Patience until a restored lab is whole again.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// Brings the lab back to a snapshot; `None` when it was stopped as asked before anything changed.
+///
+/// # Errors
+/// When it cannot be restored, which is found out before anything is touched; or when the lab does
+/// not become whole. A restore that was cut half way is ended by the next.
+pub async fn restore(
+    mut session: Session,
+    drivers: &Drivers,
+    name: &str,
+    options: &RestoreOptions,
+    stop: &Stop,
+    events: &Events,
+) -> Result<Option<Restored>, EngineError> {
+    let start = Instant::now();
+    let manifest = manifest(&session, name)?;
+    take_on(&mut session, name)?;
+    let inventory = call(&drivers.hypervisor, |h| h.inventory()).await?;
+    let disks = parts::disks(&session, &drivers.hypervisor, &session.lab).await?;
+    if let Some(lost) = manifest.lost(&disks) {
+        return Err(EngineError::new(format!("restore '{name}': {lost}"))
+            .hint("`lab snapshot list` shows which can be restored")
+            .preflight());
+    }
+    refuse(&session, &manifest, &inventory, options, events)?;
+    if stop.requested() {
+        return Ok(None);
+    }
+    let work = Work { session: &session, drivers, manifest: &manifest, options, events };
+    let shelf = Shelf::new(&session.store);
+    let nodes = options.node.iter().cloned().collect();
+    let older = super::cut_restore(&session)?.filter(|older| older != name);
+    shelf.begin(name, &Intent::Restore { nodes })?;
+    if let Some(older) = older {
+        shelf.finish(&older)?;
+    }
+    events.timed(None, &format!("restore {name}"), work.guests(&inventory)).await?;
+    let running = start.elapsed().as_secs_f64();
+    let behind = work.together_again().await?;
+    shelf.finish(name)?;
+    let whole = start.elapsed().as_secs_f64();
+    Ok(Some(Restored { manifest, behind, running, whole }))
+}
+
+/// From here on the lab is what it was when the snapshot was made.
+fn take_on(session: &mut Session, name: &str) -> Result<(), EngineError> {
+    let shelf = Shelf::new(&session.store);
+    let Some(text) = shelf.file(name, "topology.yaml")? else { return Ok(()) };
+    let loaded = resolve::load(&text, &session.owner);
+    let Ok(mut loaded) = loaded else {
+        return Err(EngineError::new(format!("read the topology in snapshot '{name}'")).preflight());
+    };
+    let record = shelf.file(name, "lab.json")?.unwrap_or_default();
+    let ids: BTreeMap<String, u8> = serde_json::from_str::<serde_json::Value>(&record)
+        .ok()
+        .and_then(|record| serde_json::from_value(record["router_ids"].clone()).ok())
+        .unwrap_or_default();
+    assign_router_ids(loaded.lab.id, &mut loaded.lab.vips, &ids, &Default::default());
+    session.lab = loaded.lab;
+    session.source = text;
+    Ok(())
+}
+
+/// Everything that is refused before anything is touched.
+fn refuse(
+    session: &Session,
+    manifest: &Manifest,
+    inventory: &Inventory,
+    options: &RestoreOptions,
+    events: &Events,
+) -> Result<(), EngineError> {
+    let name = &manifest.name;
+    let cannot = |why: String| EngineError::new(format!("restore '{name}': {why}")).preflight();
+    if let Some(node) = &options.node {
+        refuse_alone(&session.lab, node).map_err(|error| EngineError {
+            message: format!("restore '{name}': {}", error.message),
+            ..error
+        })?;
+    }
+    let now = OffsetDateTime::now_utc().unix_timestamp();
+    if let Some(remark) = super::list::certificates(manifest, now) {
+        let ended = manifest.first_certificate.as_ref().is_some_and(|(_, end)| *end < now);
+        if ended && !options.yes {
+            return Err(cannot(format!("{remark}, so its cluster will not find together"))
+                .hint("`--yes` restores it all the same; then `lab up` renews what ended")
+                .asks());
+        }
+        events.warn(remark);
+    }
+    let strangers = manifest.strangers(inventory);
+    if !strangers.is_empty() && !options.yes && options.node.is_none() {
+        let names: Vec<&str> = strangers.iter().map(|(node, _)| *node).collect();
+        return Err(cannot(format!(
+            "{} came after it and would be removed with {}",
+            names.join(", "),
+            if names.len() == 1 { "its disk" } else { "their disks" }
+        ))
+        .hint("`--yes` agrees to that")
+        .asks());
+    }
+    Ok(())
+}
+
+/// One node alone may go back in time when nobody counts on what it knew.
+fn refuse_alone(lab: &Lab, name: &str) -> Result<(), EngineError> {
+    let Some(node) = lab.node(name) else {
+        return Err(EngineError::new(format!("it has no node {name}")).preflight());
+    };
+    if !node.is(Role::Etcd) || lab.nodes.len() == 1 {
+        return Ok(());
+    }
+    Err(EngineError::new(format!(
+        "{name} is a member of etcd: alone in the past, it would have forgotten what it acknowledged, \
+         and the others would lose it without a word"
+    ))
+    .hint("restore the whole lab: leave --node away")
+    .preflight())
+}
+
+struct Work<'s> {
+    session: &'s Session,
+    drivers: &'s Drivers,
+    manifest: &'s Manifest,
+    options: &'s RestoreOptions,
+    events: &'s Events,
+}
+
+impl Work<'_> {
+    /// All guests run again, at the moment of the snapshot.
+    async fn guests(&self, inventory: &Inventory) -> Result<(), EngineError> {
+        let (session, hypervisor) = (self.session, &self.drivers.hypervisor);
+        let shelf = Shelf::new(&session.store);
+        if self.options.node.is_none() {
+            shelf.put_files_back(&self.manifest.name)?;
+            self.surroundings(inventory).await?;
+        }
+        let mut pieces =
+            parts::pieces(session, &session.lab, &self.manifest.name, self.manifest.kind)?;
+        if let Some(only) = &self.options.node {
+            pieces.retain(|(node, _)| node == only);
+        }
+        let nodes: Vec<String> = pieces.iter().map(|(node, _)| node.clone()).collect();
+        let documents = Arc::new(shelf.documents(&self.manifest.name, &nodes)?);
+        let revert = move |h: &dyn Hypervisor, node: &str, spec: &SnapshotSpec| {
+            h.revert_domain(spec, &documents.get(node).cloned().unwrap_or_default())
+        };
+        if let Err(error) = parts::for_all(hypervisor, &pieces, revert).await {
+            // Nodes at different moments must not meet.
+            self.stop(&pieces).await;
+            return Err(error);
+        }
+        let go_on = |h: &dyn Hypervisor, _: &str, spec: &SnapshotSpec| h.start_domain(spec.domain);
+        parts::for_all(hypervisor, &pieces, go_on).await.map(drop)
+    }
+
+    async fn stop(&self, pieces: &[Piece]) {
+        let stop = |h: &dyn Hypervisor, _: &str, spec: &SnapshotSpec| h.stop_domain(spec.domain);
+        // The error that matters is the one that brought us here.
+        let _ = parts::for_all(&self.drivers.hypervisor, pieces, stop).await;
+    }
+
+    /// Pool, network and routes are there; nodes that came later are not.
+    async fn surroundings(&self, inventory: &Inventory) -> Result<(), EngineError> {
+        let (session, hypervisor) = (self.session, &self.drivers.hypervisor);
+        let lab = &session.lab;
+        for (node, uuid) in self.manifest.strangers(inventory) {
+            let (pool, node) = (lab.pool(), node.to_owned());
+            call(hypervisor, move |h| {
+                h.remove_domain(uuid)?;
+                h.remove_volume(&pool, &format!("{node}.qcow2"))?;
+                h.remove_volume(&pool, &format!("{node}-seed.img"))
+            })
+            .await?;
+        }
+        let path = session.place.layout().pool(&lab.pool());
+        let pool = render::pool(&session.templates, &lab.pool(), lab.pool_id(), &path)?;
+        let network = render::network(&session.templates, lab)?;
+        let there = |all: &Inventory| {
+            all.networks.iter().any(|found| {
+                found.uuid == network.uuid
+                    && found.active
+                    && found.mark.as_ref().is_some_and(|mark| mark.hash == network.hash)
+            }) && all.pools.iter().any(|found| found.uuid == pool.uuid && found.active)
+        };
+        if !there(inventory) {
+            call(hypervisor, move |h| {
+                h.ensure_pool(&pool)?;
+                h.ensure_network(&network)
+            })
+            .await?;
+        }
+        if !hypervisor.uri().starts_with("memory:") {
+            session.place.routes(lab, Some(&lab.host_routes()))?;
+        }
+        Ok(())
+    }
+
+    /// Clocks first, then everything that trusts them. Seconds that the slowest clock was behind.
+    async fn together_again(&self) -> Result<f64, EngineError> {
+        let lab = &self.session.lab;
+        // Files may have come back: the keys that the nodes know now.
+        let reach = match self.manifest.kind {
+            _ if self.drivers.hypervisor.uri().starts_with("memory:") => self.drivers.reach.clone(),
+            _ => super::way(self.session)?,
+        };
+        let nodes: Vec<_> = match &self.options.node {
+            Some(only) => lab.nodes.iter().filter(|node| node.name == *only).collect(),
+            None => lab.nodes.iter().collect(),
+        };
+        let since = OffsetDateTime::now_utc().unix_timestamp();
+        let clocks = clock::set(&nodes, &reach, self.manifest.kind == Kind::Memory);
+        let behind = self.events.timed(None, "clocks", clocks).await?;
+        self.announce(&reach).await;
+        let stages = self.reached(&reach).await?;
+        let checks = recovery::checks(lab, &|stage| stages.iter().any(|reached| reached == stage));
+        let whole = health::wait(lab, &reach, checks, Some(since), PATIENCE);
+        self.events.timed(None, "whole again", whole).await?;
+        Ok(behind)
+    }
+
+    /// Holders of floating addresses make themselves known. What it misses keepalived repeats.
+    async fn announce(&self, reach: &Reach) {
+        let lab = &self.session.lab;
+        let mut asked = tokio::task::JoinSet::new();
+        for node in &lab.nodes {
+            if let Some(script) = recovery::announce(lab, node) {
+                let guest = reach(node);
+                asked.spawn(async move { guest.run(&script).await.is_ok() });
+            }
+        }
+        while asked.join_next().await.is_some() {}
+    }
+
+    /// Stages that were gone through everywhere when the snapshot was made.
+    async fn reached(&self, reach: &Reach) -> Result<Vec<String>, EngineError> {
+        if !self.manifest.stages.is_empty() {
+            return Ok(self.manifest.stages.clone());
+        }
+        // Made of a stopped lab: now its nodes can be asked.
+        let inventory = call(&self.drivers.hypervisor, |h| h.inventory()).await?;
+        let markers = observe::markers(self.session, &inventory, reach).await;
+        Ok(observe::reached(&self.session.lab, &markers))
+    }
+}

@@ -1,0 +1,64 @@
+//! Libvirt snapshot XML: the node's own disk, inside its qcow2 file. The seed and the artifact disk
+//! are read-only, which libvirt leaves out by itself.
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::templates::{RenderError, Templates};
+use crate::model::snapshot::{Kind, Manifest};
+use crate::model::{Lab, Node};
+
+/// A domain's part of a snapshot as it should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SnapshotSpec {
+    /// Domain.
+    pub domain: Uuid,
+    /// Name inside libvirt and inside the disk.
+    pub name: String,
+    /// What is in it.
+    pub kind: Kind,
+    /// File name of the disk.
+    pub disk: String,
+    /// Document to create it from.
+    pub xml: String,
+    /// Document that tells libvirt of one that exists, for disks of running guests: libvirt itself
+    /// cannot make those.
+    pub redefine: String,
+}
+
+#[derive(Serialize)]
+struct Data<'a> {
+    lab: &'a Lab,
+    name: &'a str,
+    memory: bool,
+    redefine: bool,
+    created: i64,
+}
+
+/// Renders a node's part of the snapshot `name`. `created` is in seconds since 1970.
+///
+/// # Errors
+/// When the template cannot be rendered.
+pub fn snapshot(
+    templates: &Templates,
+    lab: &Lab,
+    node: &Node,
+    name: &str,
+    kind: Kind,
+    created: i64,
+) -> Result<SnapshotSpec, RenderError> {
+    let name = Manifest::inner(name);
+    let memory = kind == Kind::Memory;
+    let render = |redefine| {
+        let data = Data { lab, name: &name, memory, redefine, created };
+        templates.render("xml-templates/snapshot.xml.j2", &data)
+    };
+    Ok(SnapshotSpec {
+        domain: node.uuid,
+        kind,
+        disk: super::volume::overlay_name(node),
+        xml: render(false)?,
+        redefine: render(true)?,
+        name: name.clone(),
+    })
+}
