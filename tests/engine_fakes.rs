@@ -2,145 +2,16 @@
 //! and going on after them, foreign objects, interruption.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
+#[path = "rig/fakes.rs"]
+mod fakes;
 mod rig;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use lab::drivers::guest::Guest;
-use lab::drivers::memory::{MemoryGuest, MemoryHypervisor};
-use lab::engine::{Drivers, Event, Events, Outcome, Reach, Session, Stop, UpOptions, up_with};
-use lab::model::Node;
+use fakes::Rig;
+use lab::engine::{Event, Outcome, Stop};
 use lab::model::inventory::{FoundDomain, FoundNetwork};
 use lab::stages::{STAGES, marker};
-
-struct Rig {
-    home: tempfile::TempDir,
-    text: String,
-    hypervisor: Arc<MemoryHypervisor>,
-    guests: BTreeMap<String, Arc<MemoryGuest>>,
-    /// No image of cluster DNS can be had.
-    no_dns: bool,
-}
-
-impl Rig {
-    fn new(topology: &str) -> Self {
-        let home = tempfile::tempdir().unwrap();
-        let text = rig::shipped(topology);
-        let session = rig::session(&text, home.path());
-        let guests = session.lab.nodes.iter().map(|n| (n.name.clone(), Arc::default())).collect();
-        Self { home, text, hypervisor: Arc::default(), guests, no_dns: false }
-    }
-
-    fn session(&self) -> Session {
-        rig::session(&self.text, self.home.path())
-    }
-
-    fn reach(&self) -> Reach {
-        let guests = self.guests.clone();
-        Arc::new(move |node: &Node| guests[&node.name].clone() as Arc<dyn Guest>)
-    }
-
-    fn calls(&self) -> usize {
-        self.hypervisor.calls().len() + self.guests.values().map(|g| g.calls().len()).sum::<usize>()
-    }
-
-    fn clear(&self) {
-        self.hypervisor.clear_calls();
-        self.guests.values().for_each(|guest| guest.clear_calls());
-    }
-
-    /// Keys stay the same from run to run, as they do on disk.
-    fn up(
-        &self,
-        keep: &lab::pki::Bundle,
-        keys: &lab::pki::SshKeys,
-    ) -> (Result<Outcome, String>, Vec<Event>) {
-        self.up_stopping(keep, keys, Stop::default())
-    }
-
-    /// `up --yes`.
-    fn up_agreed(
-        &self,
-        keep: &lab::pki::Bundle,
-        keys: &lab::pki::SshKeys,
-    ) -> (Result<Outcome, String>, Vec<Event>) {
-        self.run(keep, keys, Stop::default(), true)
-    }
-
-    fn up_stopping(
-        &self,
-        keep: &lab::pki::Bundle,
-        keys: &lab::pki::SshKeys,
-        stop: Stop,
-    ) -> (Result<Outcome, String>, Vec<Event>) {
-        self.run(keep, keys, stop, false)
-    }
-
-    fn calls_of(&self, node: &str) -> Vec<String> {
-        self.guests[node].calls()
-    }
-
-    fn run(
-        &self,
-        keep: &lab::pki::Bundle,
-        keys: &lab::pki::SshKeys,
-        stop: Stop,
-        yes: bool,
-    ) -> (Result<Outcome, String>, Vec<Event>) {
-        let session = Arc::new(self.session());
-        session.store.create().unwrap();
-        let all: Vec<String> = keep.entries.keys().cloned().collect();
-        session.store.save_bundle(keep, &all).unwrap();
-        session.store.save_ssh_keys(keys, "").unwrap();
-        let mut prepared = rig::prepared_for_real(&session);
-        if let Some(record) = session.store.record().unwrap() {
-            prepared.etcd_founders = record.etcd;
-        }
-        if self.no_dns {
-            prepared.platform.dns_image = None;
-        }
-        prepared.bundle = keep.clone();
-        prepared.keys = keys.clone();
-        let drivers = Drivers { hypervisor: self.hypervisor.clone(), reach: self.reach() };
-        let options = UpOptions { yes, concurrency: 2, ..UpOptions::default() };
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let (events, mut receiver) = Events::channel();
-            let outcome = up_with(session, prepared, drivers, options, stop, events).await;
-            let mut seen = Vec::new();
-            while let Some(event) = receiver.recv().await {
-                seen.push(event);
-            }
-            (outcome.map_err(|error| error.to_string()), seen)
-        })
-    }
-
-    fn secrets(&self) -> (lab::pki::Bundle, lab::pki::SshKeys) {
-        let prepared = rig::prepared_for_real(&self.session());
-        (prepared.bundle, prepared.keys)
-    }
-
-    /// Everything there is, as comparable text: objects, and files of all guests.
-    fn state(&self) -> String {
-        let mut inventory =
-            lab::drivers::hypervisor::Hypervisor::inventory(&*self.hypervisor).unwrap();
-        inventory.domains.sort_by(|a, b| a.name.cmp(&b.name));
-        for pool in &mut inventory.pools {
-            pool.volumes.sort();
-        }
-        let mut text = format!("{inventory:#?}");
-        for (name, guest) in &self.guests {
-            for (path, content) in guest.files() {
-                // A credential of one run, gone at its end on a real node.
-                if !path.starts_with("/run/") {
-                    text.push_str(&format!("\n{name}:{path}\n{content}"));
-                }
-            }
-        }
-        text
-    }
-}
 
 #[test]
 fn first_run_builds_everything_and_the_second_changes_nothing() {
@@ -262,6 +133,8 @@ fn objects_of_others_are_refused_before_anything_is_touched() {
             uuid: uuid::Uuid::from_u128(7),
             mark: None,
             active: true,
+            paused: false,
+            snapshots: Vec::new(),
             macs: vec![lab.nodes[1].mac.clone()],
         });
         all.networks.push(FoundNetwork {
@@ -408,9 +281,8 @@ fn resized(rig: &mut Rig, etcd: usize, controllers: usize, workers: usize) {
         "{}count: {etcd}{}count: {controllers}{}count: {workers}{}",
         parts[0], parts[1], parts[2], parts[3]
     );
-    for node in rig.session().lab.nodes {
-        rig.guests.entry(node.name).or_default();
-    }
+    let lab = rig.session().lab;
+    rig.add_guests(&lab);
 }
 
 fn secrets_for(
@@ -536,9 +408,8 @@ fn a_node_that_loses_a_role_is_cleared_of_it() {
         "nodes:\n",
         "nodes:\n  second:\n    roles: [etcd, control-plane, worker]\n    first_address: 10.240.0.20\n",
     );
-    for node in rig.session().lab.nodes {
-        rig.guests.entry(node.name).or_default();
-    }
+    let lab = rig.session().lab;
+    rig.add_guests(&lab);
     let (bundle, keys) = rig.secrets();
     rig.up(&bundle, &keys).0.unwrap();
     rig.text = rig.text.replace(

@@ -28,6 +28,12 @@ pub fn shipped(name: &str) -> String {
     file.contents_utf8().unwrap().to_owned()
 }
 
+/// A directory that goes with its owner; in memory where that can be had, since everything is synced
+/// to disk a thousand times over.
+pub fn home() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+}
+
 /// A lab from topology text, with all its directories below `home`.
 pub fn session(text: &str, home: &Path) -> Session {
     let loaded = resolve::load(text, &owner()).unwrap();
@@ -43,6 +49,7 @@ pub fn session(text: &str, home: &Path) -> Session {
         lab: loaded.lab,
         source: text.into(),
         base: home.to_owned(),
+        owner: owner(),
         store,
         place,
         templates: Templates::new(&BTreeMap::new()).unwrap(),
