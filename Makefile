@@ -1,6 +1,6 @@
 # Two commands matter: `make demo` and `make test`. Both do all their own set-up.
 
-.PHONY: demo test test-full unit lint fmt golden clean
+.PHONY: demo test test-full fuzz unit lint fmt golden clean
 
 demo: ## from nothing to a Ready node and a running pod
 	scripts/demo.sh
@@ -20,6 +20,9 @@ lint:
 
 fmt:
 	cargo fmt
+
+fuzz: ## look for inputs that break the readers of files and answers
+	scripts/fuzz.sh
 
 golden: ## write the golden files anew; read the difference before committing it
 	LAB_UPDATE_GOLDEN=1 cargo test --locked --test topology_errors --test golden --test docs

@@ -7,6 +7,8 @@
 
 #[path = "rig/dns_image.rs"]
 mod dns_image;
+#[path = "rig/frozen.rs"]
+mod frozen;
 #[path = "rig/guests.rs"]
 mod guests;
 
@@ -79,6 +81,7 @@ fn three_from_nothing_to_nothing() {
 
     // Killed twice without warning: while the guests boot, and in the middle of a stage.
     rig.up_killed_at(|event| is_started(event, "boot"));
+    rig.up_interrupted_at(|event| is_started(event, "etcd"));
     rig.up_killed_at(|event| is_started(event, "control-plane"));
     rig.ok(&["up"]);
 
@@ -88,12 +91,15 @@ fn three_from_nothing_to_nothing() {
     a_lost_marker_reruns_one_stage(&rig);
     generated_files_pass_their_checkers(&rig);
     secrets_stay_secret(&rig);
+    frozen::the_whole_lab(&rig);
     a_worker_comes_and_goes(&mut rig);
     nodes_survive_a_power_loss(&rig);
 
     let listed = rig.ok(&["down", "--dry-run"]);
     assert!(listed.contains("private libvirt"), "{listed}");
-    rig.ok(&["down"]);
+    let proof = rig.lab(&["down", "--prove"]);
+    let (out, said) = (text(&proof.stdout), text(&proof.stderr));
+    assert!(proof.status.success() && said.contains("no difference"), "{out}\n{said}");
     let again = rig.lab(&["down"]);
     assert!(again.status.success() && text(&again.stderr).contains("nothing to do"));
     let left: Vec<_> = ["state", "run"]
@@ -606,7 +612,12 @@ fn a_lab_on_the_systems_libvirt_among_decoys() {
     let (code, _, said) = lab(&["up", "-f", "clash.yaml", "--until", "ssh"]);
     assert!(code == 2 && said.contains("overlaps the libvirt network 'decoy'"), "{code} {said}");
 
+    // Whatever tells of the lab on this computer is lost; libvirt still knows what is whose.
+    fs::remove_dir_all(rig.home.path().join("state/lab/sys")).unwrap();
+    let listed = ok(&["down", "--dry-run"]);
+    assert!(listed.contains("sys-alpha") && !listed.contains("decoy"), "{listed}");
     ok(&["down"]);
+    assert_eq!(routes(), "");
     assert_eq!(libvirt.everything(), before, "decoys changed or something stayed");
     assert!(ok(&["down"]).is_empty());
 }

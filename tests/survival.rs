@@ -4,6 +4,8 @@
 
 #[path = "rig/fakes.rs"]
 mod fakes;
+#[path = "rig/gated.rs"]
+mod gated;
 mod rig;
 
 use std::collections::BTreeMap;
@@ -40,6 +42,14 @@ impl World {
     fn new(topology: &str, secrets: &(Bundle, SshKeys)) -> Self {
         let (bundle, keys) = secrets.clone();
         Self { rig: Rig::new(topology), bundle, keys }
+    }
+
+    /// The same on libvirt's own test driver.
+    fn on_test_driver(topology: &str, secrets: &(Bundle, SshKeys)) -> Self {
+        let mut world = Self::new(topology, secrets);
+        let driver = gated::TestDriver::new(world.rig.home.path(), world.rig.gate.clone());
+        world.rig.other = Some(driver);
+        world
     }
 
     /// Carries a step out; the error when it was refused or cut.
@@ -110,7 +120,8 @@ fn tree(dir: &Path) -> BTreeMap<String, String> {
             false => fs::read_to_string(&path).unwrap(),
         };
         let timeless = |line: &&str| {
-            !["\"created", "\"pause_seconds"].iter().any(|key| line.trim().starts_with(key))
+            let of_time = ["\"created", "\"pause_seconds", "<creationTime>"];
+            !of_time.iter().any(|key| line.trim().starts_with(key))
         };
         // The home is another in every run.
         let path = path.display().to_string();
@@ -128,15 +139,24 @@ fn dir_of_home(dir: &Path) -> String {
 
 /// Cuts `last`, after `first`, at every change it makes. How many there were.
 fn cut_everywhere(topology: &str, first: &[Step], last: Step) -> usize {
+    cut_everywhere_in(World::new, topology, first, last)
+}
+
+fn cut_everywhere_in(
+    make: impl Fn(&str, &(Bundle, SshKeys)) -> World,
+    topology: &str,
+    first: &[Step],
+    last: Step,
+) -> usize {
     let secrets = Rig::new(topology).secrets();
-    let clean = World::new(topology, &secrets);
+    let clean = make(topology, &secrets);
     first.iter().for_each(|step| clean.run(*step).unwrap());
     clean.rig.gate.shut_at(None);
     clean.run(last).unwrap();
     let (points, wanted) = (clean.rig.gate.passed(), clean.state());
     let wanted = wanted.replace(&clean.rig.home.path().display().to_string(), "HOME");
     for at in 1..=points.len() {
-        let world = World::new(topology, &secrets);
+        let world = make(topology, &secrets);
         first.iter().for_each(|step| world.run(*step).unwrap());
         world.rig.gate.shut_at(Some(at));
         let place = &points[at - 1];
@@ -188,6 +208,21 @@ fn deletions_and_down_are_cut_everywhere() {
     points += cut_everywhere("three", &saved, Step::PutAway);
     points += delete_everywhere();
     assert!(points > 100, "{points}");
+}
+
+/// The same calls on libvirt itself, whose ids, documents and refusals are not ours.
+#[test]
+fn everything_is_cut_on_libvirts_test_driver() {
+    let on = World::on_test_driver;
+    let mut points = cut_everywhere_in(on, "single", &[], Step::Up);
+    points += cut_everywhere_in(on, "three", &[Step::Up], Step::Save("one"));
+    let saved = [Step::Up, Step::Save("one")];
+    points += cut_everywhere_in(on, "three", &saved, Step::Restore("one"));
+    points += cut_everywhere_in(on, "three", &saved, Step::Down);
+    let away = [Step::Up, Step::Save("one"), Step::PutAway];
+    points += cut_everywhere_in(on, "single", &saved, Step::PutAway);
+    points += cut_everywhere_in(on, "single", &away, Step::Restore("one"));
+    assert!(points > 200, "{points}");
 }
 
 /// A deletion that was cut is finished by whatever comes next; deleting again finds nothing.

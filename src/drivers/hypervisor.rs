@@ -60,6 +60,11 @@ pub trait Hypervisor: Send + Sync {
     /// The address it was reached at.
     fn uri(&self) -> String;
 
+    /// False for those in memory: no computer with routes and keys of its own is around them.
+    fn has_surroundings(&self) -> bool {
+        true
+    }
+
     /// Reads everything there is. Changes nothing.
     ///
     /// # Errors
@@ -145,6 +150,12 @@ pub trait Hypervisor: Send + Sync {
     /// # Errors
     /// When the hypervisor does not answer.
     fn volume_identity(&self, pool: &str, volume: &str) -> Result<Option<String>>;
+
+    /// True when a volume that nothing may write to was written to since it was completed.
+    ///
+    /// # Errors
+    /// When the hypervisor does not answer.
+    fn volume_changed(&self, pool: &str, volume: &str) -> Result<bool>;
 
     /// What runs guests, with versions, in words.
     ///

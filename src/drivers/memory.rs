@@ -28,6 +28,8 @@ struct State {
     made: BTreeMap<String, usize>,
     /// Definitions of domains.
     documents: BTreeMap<Uuid, String>,
+    /// Volumes that somebody wrote to.
+    spoiled: Vec<String>,
 }
 
 /// A hypervisor that remembers what it was told.
@@ -89,6 +91,11 @@ impl MemoryHypervisor {
         self.state().gate = gate;
     }
 
+    /// Has somebody write to a volume.
+    pub fn spoil(&self, volume: &str) {
+        self.state().spoiled.push(volume.into());
+    }
+
     /// Says whose files are on a disk, so that snapshots hold them and a new disk is empty.
     pub fn insert_disk(&self, volume: &str, guest: Arc<MemoryGuest>) {
         self.state().disks.insert(volume.into(), guest);
@@ -111,6 +118,10 @@ impl MemoryHypervisor {
 impl Hypervisor for MemoryHypervisor {
     fn uri(&self) -> String {
         "memory:".into()
+    }
+
+    fn has_surroundings(&self) -> bool {
+        false
     }
 
     fn inventory(&self) -> Result<Inventory> {
@@ -252,6 +263,10 @@ impl Hypervisor for MemoryHypervisor {
         Ok(there.then(|| state.made.get(volume).copied().unwrap_or_default().to_string()))
     }
 
+    fn volume_changed(&self, _pool: &str, volume: &str) -> Result<bool> {
+        Ok(self.state().spoiled.iter().any(|spoiled| spoiled == volume))
+    }
+
     fn version(&self) -> Result<String> {
         Ok("memory".into())
     }
@@ -295,7 +310,8 @@ pub struct MemoryGuest(Mutex<GuestState>);
 struct GuestState {
     files: BTreeMap<String, String>,
     calls: Vec<String>,
-    fail_at: Option<usize>,
+    /// Number of the call, and whether it may be made again.
+    fail_at: Option<(usize, bool)>,
     gate: Gate,
 }
 
@@ -333,7 +349,14 @@ impl MemoryGuest {
     pub fn fail_at(&self, call: usize) {
         let mut state = self.state();
         state.calls.clear();
-        state.fail_at = Some(call);
+        state.fail_at = Some((call, false));
+    }
+
+    /// Has the n-th changing call from now lose the node, once.
+    pub fn lose_at(&self, call: usize) {
+        let mut state = self.state();
+        state.calls.clear();
+        state.fail_at = Some((call, true));
     }
 
     fn call(&self, name: String) -> std::result::Result<(), GuestError> {
@@ -344,9 +367,8 @@ impl MemoryGuest {
         };
         state.gate.pass(&name).map_err(out)?;
         let number = state.calls.len() + 1;
-        if state.fail_at == Some(number) {
-            state.fail_at = None;
-            return Err(GuestError { retry: false, ..GuestError::new("planted failure") });
+        if let Some((_, retry)) = state.fail_at.take_if(|(at, _)| *at == number) {
+            return Err(GuestError { retry, ..GuestError::new("planted failure") });
         }
         state.calls.push(name);
         Ok(())

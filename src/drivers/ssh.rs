@@ -314,7 +314,8 @@ impl Guest for Ssh {
             if output.status == 0 {
                 return Ok(());
             }
-            Err(self.fail(format!("files could not be written: {}", output.text().trim())))
+            let why = format!("files could not be written: {}", output.text().trim());
+            Err(GuestError { retry: false, ..self.fail(why) })
         })
     }
 }

@@ -74,6 +74,9 @@ pub struct Failure {
     pub tail: Option<String>,
     /// What to do next.
     pub hint: Option<String>,
+    /// True when the node was lost on the way, as by a restart of the guest: the stage may be tried again.
+    #[serde(skip)]
+    pub lost: bool,
 }
 
 /// Where events go. Clones share one reader.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::error::EngineError;
 use crate::drivers::host::Dirs;
 use crate::drivers::hypervisor::Hypervisor;
-use crate::drivers::libvirt::Libvirt;
+use crate::drivers::libvirt::{Libvirt, Reconnecting};
 use crate::drivers::private::{self, PrivateEngine};
 use crate::drivers::routes::{self, Routes};
 use crate::drivers::ssh::Route;
@@ -137,6 +137,6 @@ impl Place {
     /// # Errors
     /// When it does not answer.
     pub fn connect(&self) -> Result<Arc<dyn Hypervisor>, EngineError> {
-        Ok(Arc::new(Libvirt::open(&self.uri())?))
+        Ok(Arc::new(Reconnecting::open(&self.uri())?))
     }
 }

@@ -1,11 +1,15 @@
 //! What is refused before anything is touched, and what is recorded before it exists.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use super::error::EngineError;
 use super::place::Place;
 use super::prepared::Prepared;
 use super::provision;
 use super::session::Session;
 use crate::drivers::host;
+use crate::drivers::hypervisor::Hypervisor;
 use crate::drivers::picture::Picture;
 use crate::drivers::store::Record;
 use crate::model::inventory::Inventory;
@@ -27,6 +31,43 @@ pub(super) fn refuse_conflicts(
     Err(EngineError::new(format!("make room for the lab: {}", text.join("; ")))
         .hint(first.help.clone())
         .preflight())
+}
+
+/// What overlays stand on must be as it was: another byte below them is damage that nobody reports.
+pub(super) async fn refuse_changed_bases(
+    desired: &Desired,
+    inventory: &Inventory,
+    hypervisor: &Arc<dyn Hypervisor>,
+) -> Result<(), EngineError> {
+    let pool = desired.pool.name.clone();
+    let there = inventory.pools.iter().filter(|found| found.uuid == desired.pool.uuid);
+    let volumes: Vec<String> = there.flat_map(|found| found.volumes.clone()).collect();
+    let shared = desired.volumes.iter().filter(|(node, _)| node.is_none()).map(|(_, name)| name);
+    let shared: Vec<String> = shared.filter(|name| volumes.contains(name)).cloned().collect();
+    let changed = provision::call(hypervisor, move |h| {
+        let mut changed = Vec::new();
+        for name in shared {
+            if h.volume_changed(&pool, &name)? {
+                changed.push(name);
+            }
+        }
+        Ok(changed)
+    })
+    .await?;
+    if changed.is_empty() {
+        return Ok(());
+    }
+    let nodes =
+        desired.volumes.iter().filter(|(node, name)| node.is_some() && volumes.contains(name));
+    let nodes: BTreeSet<&str> = nodes.filter_map(|(node, _)| node.as_deref()).collect();
+    let nodes: Vec<&str> = nodes.into_iter().collect();
+    Err(EngineError::new(format!(
+        "start guests on {}: it was written to since lab made it, and the disks of {} stand on it",
+        changed.join(", "),
+        nodes.join(", ")
+    ))
+    .hint("what the guests read may be damaged: `lab down`, then `lab up` makes everything anew")
+    .preflight())
 }
 
 pub(super) fn refuse_loss(changes: &[Change], yes: bool) -> Result<(), EngineError> {

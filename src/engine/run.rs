@@ -162,6 +162,7 @@ impl Run {
                 message: error.message.clone(),
                 tail: self.console(node).filter(|_| task == "boot"),
                 hint: error.hint.clone().or_else(|| Some(self.advice(node))),
+                lost: false,
             };
             self.events.send(Event::Failed(failure.clone()));
             return vec![failure];

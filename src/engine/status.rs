@@ -10,8 +10,8 @@ use super::provision::call;
 use super::session::{Reach, Session};
 use crate::model::inventory::Inventory;
 use crate::model::{Node, Role};
-use crate::stages::STAGES;
 use crate::stages::vitals::{self, Vitals};
+use crate::stages::{KUBECTL, STAGES};
 
 /// Patience with nodes that say how they are: emulated ones take their time.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(20);
@@ -194,9 +194,10 @@ fn first_to_end(session: &Session) -> Result<Option<CertificateStatus>, EngineEr
 
 /// Readiness by node name, as the API server tells it.
 async fn readiness(guest: &dyn crate::drivers::guest::Guest) -> BTreeMap<String, bool> {
-    let script = "kubectl --kubeconfig=/etc/kubernetes/admin.conf --request-timeout=10s get nodes \
-                  -o 'jsonpath={range .items[*]}{.metadata.name} {.status.conditions[?(@.type==\"Ready\")].status}{\"\\n\"}{end}' 2>/dev/null";
-    let Ok(output) = guest.run(script).await else { return BTreeMap::new() };
+    let columns = r#"{range .items[*]}{.metadata.name} {.status.conditions[?(@.type=="Ready")].status}{"\n"}{end}"#;
+    let script =
+        format!("{KUBECTL} --request-timeout=10s get nodes -o 'jsonpath={columns}' 2>/dev/null");
+    let Ok(output) = guest.run(&script).await else { return BTreeMap::new() };
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     text.lines()
         .filter_map(|line| line.split_once(' '))

@@ -49,11 +49,28 @@ fn batches(steps: &[Step]) -> Vec<Batch<'_>> {
     all
 }
 
-/// Runs all steps and leaves the marker.
+/// How often a stage is begun again after its node was lost on the way.
+const AGAIN: u32 = 2;
+
+/// Runs all steps and leaves the marker. When the node is lost on the way, as by a restart of the
+/// guest, the stage begins again once it is back: what a restart takes away a single step may miss.
 ///
 /// # Errors
 /// The first step that fails, with what explains it.
 pub(super) async fn run(place: &Place<'_>, steps: &[Step]) -> Result<(), Box<Failure>> {
+    for _ in 0..AGAIN {
+        match once(place, steps).await {
+            Err(failure) if failure.lost && !(place.stopped)() => {
+                let (node, stage, why) = (place.node, place.stage, &failure.message);
+                place.events.warn(format!("{node}: {why}; {stage} begins again"));
+            }
+            ended => return ended,
+        }
+    }
+    once(place, steps).await
+}
+
+async fn once(place: &Place<'_>, steps: &[Step]) -> Result<(), Box<Failure>> {
     for batch in batches(steps) {
         if (place.stopped)() {
             return Err(place.failure("stop", "the run was stopped before this step", None));
@@ -305,6 +322,7 @@ impl Place<'_> {
             message: error.message.clone(),
             tail: None,
             hint: error.hint.clone(),
+            lost: error.retry,
         })
     }
 
@@ -316,6 +334,7 @@ impl Place<'_> {
             message: message.into(),
             tail: tail.filter(|tail| !tail.trim().is_empty()),
             hint: Some(format!("lab stage show {} {}", self.node, self.stage)),
+            lost: false,
         })
     }
 }

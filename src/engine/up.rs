@@ -112,9 +112,9 @@ pub async fn plan(
 
 /// The computer's routes to the lab's pods. The hypervisor in memory has no computer around it.
 fn routes(session: &Session, hypervisor: &Arc<dyn Hypervisor>) -> Result<Routes, EngineError> {
-    match hypervisor.uri().starts_with("memory:") {
-        true => Ok(Routes::new()),
-        false => session.place.routes(&session.lab, None),
+    match hypervisor.has_surroundings() {
+        true => session.place.routes(&session.lab, None),
+        false => Ok(Routes::new()),
     }
 }
 
@@ -208,6 +208,7 @@ pub async fn up_with(
     observed.inventory = provision::call(&hypervisor, |h| h.inventory()).await?;
     observed.routes = routes(&session, &hypervisor)?;
     preflight::refuse_conflicts(&session, &desired, &observed.inventory)?;
+    preflight::refuse_changed_bases(&desired, &observed.inventory, &hypervisor).await?;
     observed.markers = observe::markers(&session, &observed.inventory, &reach).await;
     let markers = observed.markers.clone();
     if let Some(from) = options.from {

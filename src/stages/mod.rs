@@ -1,6 +1,12 @@
 //! Stages: pure functions from the model to steps. `STAGES` is the table of contents of a
 //! bootstrap; a new stage is one folder and one line. No IO, no async.
 
+macro_rules! kubectl {
+    () => {
+        "kubectl --kubeconfig=/etc/kubernetes/admin.conf"
+    };
+}
+
 mod addons;
 pub mod checks;
 mod control_plane;
@@ -19,6 +25,9 @@ mod worker;
 use crate::model::{Lab, Node, Platform, Role};
 use crate::pki::{Bundle, PkiError};
 use crate::render::{RenderError, Templates};
+
+/// kubectl on a controller, as its administrator.
+pub const KUBECTL: &str = kubectl!();
 
 pub use step::{File, Step, fingerprint};
 
@@ -178,10 +187,7 @@ pub fn settled(node: &Node) -> String {
         ));
     }
     if node.is(Role::ControlPlane) {
-        probes.push(
-            "kubectl --kubeconfig=/etc/kubernetes/admin.conf get --raw=/readyz >/dev/null 2>&1"
-                .into(),
-        );
+        probes.push(format!("{KUBECTL} get --raw=/readyz >/dev/null 2>&1"));
     }
     if node.is(Role::LoadBalancer) {
         probes.push("curl -fs -o /dev/null --max-time 5 --unix-socket /run/haproxy/health.sock http://haproxy/api".into());

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use lab::drivers::gate::Gate;
 use lab::drivers::guest::Guest;
+use lab::drivers::hypervisor::Hypervisor;
 use lab::drivers::memory::{MemoryGuest, MemoryHypervisor};
 use lab::engine::{Drivers, Event, Events, Outcome, Reach, Session, Stop, UpOptions, up_with};
 use lab::model::{Lab, Node};
@@ -21,6 +22,8 @@ pub struct Rig {
     pub no_dns: bool,
     /// What every change passes: of the hypervisor, of guests, of the lab's directory.
     pub gate: Gate,
+    /// A hypervisor to use in place of the one in memory.
+    pub other: Option<Arc<dyn Hypervisor>>,
 }
 
 impl Rig {
@@ -35,6 +38,7 @@ impl Rig {
             guests: BTreeMap::new(),
             no_dns: false,
             gate: Gate::counting(),
+            other: None,
         };
         rig.hypervisor.stand_behind(rig.gate.clone());
         rig.add_guests(&session.lab);
@@ -57,7 +61,8 @@ impl Rig {
     }
 
     pub fn drivers(&self) -> Drivers {
-        Drivers { hypervisor: self.hypervisor.clone(), reach: self.reach() }
+        let hypervisor = self.other.clone().unwrap_or_else(|| self.hypervisor.clone());
+        Drivers { hypervisor, reach: self.reach() }
     }
 
     pub fn reach(&self) -> Reach {
@@ -153,8 +158,7 @@ impl Rig {
 
     /// Everything there is, as comparable text: objects, and files of all guests.
     pub fn state(&self) -> String {
-        let mut inventory =
-            lab::drivers::hypervisor::Hypervisor::inventory(&*self.hypervisor).unwrap();
+        let mut inventory = self.drivers().hypervisor.inventory().unwrap();
         inventory.domains.sort_by(|a, b| a.name.cmp(&b.name));
         for pool in &mut inventory.pools {
             pool.volumes.sort();

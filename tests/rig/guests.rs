@@ -2,9 +2,9 @@
 #![allow(dead_code, clippy::unwrap_used, clippy::panic, clippy::print_stderr)]
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Lines, Read};
 use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::time::Instant;
 
 /// The binary under test.
@@ -121,17 +121,45 @@ impl Rig {
 
     /// Starts `up` and ends it without warning once an event fits.
     pub fn up_killed_at(&self, wanted: impl Fn(&serde_json::Value) -> bool) {
-        let mut child = self.command(&["up", "-o", "json"]).stdout(Stdio::piped()).spawn().unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        for line in lines {
+        let (mut child, _) = self.up_until(wanted);
+        self.say("killing lab");
+        kill(&mut child);
+    }
+
+    /// Starts `up` and interrupts it once an event fits, as Ctrl-C does: it stops soon, and says how
+    /// to go on.
+    pub fn up_interrupted_at(&self, wanted: impl Fn(&serde_json::Value) -> bool) {
+        let (mut child, lines) = self.up_until(wanted);
+        let start = Instant::now();
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();
+        // Whoever writes must be read.
+        let rest: Vec<_> = lines.map_while(Result::ok).collect();
+        let mut said = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        let code = child.wait().unwrap().code();
+        self.say(&format!("interrupted: ended after {:.1} s", start.elapsed().as_secs_f64()));
+        assert_eq!(code, Some(130), "{said}\n{rest:?}");
+        assert!(said.contains("stopping after the current steps"), "{said}");
+        assert!(said.contains("lab up"), "{said}");
+    }
+
+    /// Starts `up` and reads its events until one fits.
+    fn up_until(
+        &self,
+        wanted: impl Fn(&serde_json::Value) -> bool,
+    ) -> (Child, Lines<BufReader<ChildStdout>>) {
+        let mut command = self.command(&["up", "-o", "json"]);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        for line in lines.by_ref() {
             let event = serde_json::from_str(&line.unwrap()).unwrap_or_default();
             if wanted(&event) {
-                self.say(&format!("killing lab at {event}"));
-                kill(&mut child);
-                return;
+                self.say(&format!("`lab up` is at {event}"));
+                return (child, lines);
             }
         }
-        panic!("`lab up` ended before it could be killed: {:?}", child.wait());
+        panic!("`lab up` ended before: {:?}", child.wait_with_output());
     }
 }
 

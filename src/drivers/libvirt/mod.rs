@@ -1,6 +1,7 @@
 //! The hypervisor seam over libvirt: system, remote, private and libvirt's own test driver.
 
 mod observe;
+mod reconnect;
 mod snapshot;
 mod storage;
 mod update;
@@ -14,6 +15,7 @@ use virt::domain::Domain;
 use virt::network::Network;
 
 pub use observe::parse as parse_document;
+pub use reconnect::Reconnecting;
 
 use super::hypervisor::{Content, Hypervisor, HypervisorError, Result};
 use crate::model::inventory::Inventory;
@@ -66,6 +68,11 @@ impl Libvirt {
     /// When libvirt refuses.
     pub fn remove_volume_mark(&self, pool: &str, volume: &str) -> Result<()> {
         storage::remove_mark(self, pool, volume)
+    }
+
+    /// False once the connection was lost.
+    fn is_alive(&self) -> bool {
+        self.connect.is_alive().unwrap_or(false)
     }
 
     fn is_test(&self) -> bool {
@@ -212,6 +219,10 @@ impl Hypervisor for Libvirt {
 
     fn volume_identity(&self, pool: &str, volume: &str) -> Result<Option<String>> {
         storage::identity(self, pool, volume)
+    }
+
+    fn volume_changed(&self, pool: &str, volume: &str) -> Result<bool> {
+        storage::changed(self, pool, volume)
     }
 
     fn version(&self) -> Result<String> {

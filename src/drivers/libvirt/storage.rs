@@ -116,16 +116,32 @@ fn upload(
     stream.finish().map_err(failed(doing()))
 }
 
+/// When a volume was last written to, as libvirt writes it: seconds and a fraction. Empty on libvirt's
+/// test driver, which tells no times; `None` when there is no such volume.
+fn written(libvirt: &Libvirt, pool: &str, name: &str) -> Result<Option<String>> {
+    let Ok(volume) = volume(libvirt, pool, name) else { return Ok(None) };
+    let xml = volume.xml_desc(0).map_err(failed(format!("look at volume {name}")))?;
+    let time = xml.split_once("<mtime>").and_then(|(_, rest)| rest.split_once("</mtime>"));
+    Ok(Some(time.map(|(time, _)| time.to_owned()).unwrap_or_default()))
+}
+
 /// When a volume was completed: its mark is never written again.
 pub(super) fn identity(libvirt: &Libvirt, pool: &str, name: &str) -> Result<Option<String>> {
-    let Ok(mark) = volume(libvirt, pool, &format!("{name}{DONE}")) else { return Ok(None) };
-    let xml = mark.xml_desc(0).map_err(failed(format!("look at volume {name}")))?;
-    let text = |from: &str, to: &str| {
-        let (_, rest) = xml.split_once(from)?;
-        rest.split_once(to).map(|(text, _)| text.to_owned())
+    written(libvirt, pool, &format!("{name}{DONE}"))
+}
+
+/// True when a volume was written to after it was completed.
+pub(super) fn changed(libvirt: &Libvirt, pool: &str, name: &str) -> Result<bool> {
+    let times = (written(libvirt, pool, name)?, identity(libvirt, pool, name)?);
+    let (Some(last), Some(completed)) = times else { return Ok(false) };
+    // Both parts as numbers: a fraction is written without its last zeros.
+    let moment = |text: &str| {
+        let (seconds, fraction) = text.split_once('.').unwrap_or((text, ""));
+        let nanoseconds = format!("{fraction:0<9}").parse().unwrap_or(0);
+        (seconds.parse().unwrap_or(0), nanoseconds)
     };
-    // libvirt's test driver tells no times.
-    Ok(Some(text("<mtime>", "</mtime>").unwrap_or_default()))
+    let (last, completed): ((u64, u64), (u64, u64)) = (moment(&last), moment(&completed));
+    Ok(last > completed)
 }
 
 /// Deletes a volume, its mark first, so that what remains after a crash counts as none.

@@ -239,7 +239,7 @@ impl Work<'_> {
             })
             .await?;
         }
-        if !hypervisor.uri().starts_with("memory:") {
+        if hypervisor.has_surroundings() {
             session.place.routes(lab, Some(&lab.host_routes()))?;
         }
         Ok(())
@@ -249,9 +249,9 @@ impl Work<'_> {
     async fn together_again(&self) -> Result<f64, EngineError> {
         let lab = &self.session.lab;
         // Files may have come back: the keys that the nodes know now.
-        let reach = match self.manifest.kind {
-            _ if self.drivers.hypervisor.uri().starts_with("memory:") => self.drivers.reach.clone(),
-            _ => super::way(self.session)?,
+        let reach = match self.drivers.hypervisor.has_surroundings() {
+            true => super::way(self.session)?,
+            false => self.drivers.reach.clone(),
         };
         let nodes: Vec<_> = match &self.options.node {
             Some(only) => lab.nodes.iter().filter(|node| node.name == *only).collect(),

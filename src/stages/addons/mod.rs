@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::{After, Context, Stage, StageError, Step};
+use super::{After, Context, KUBECTL, Stage, StageError, Step};
 use crate::model::{Lab, Node, Role};
 
 pub(super) const STAGE: Stage = Stage {
@@ -18,20 +18,18 @@ pub(super) const STAGE: Stage = Stage {
     retire: super::Retire::NOTHING,
 };
 
-const KUBECTL: &str = "kubectl --kubeconfig=/etc/kubernetes/admin.conf";
-
 /// Every add-on: its name, and the manifest when it can be had.
 const ADDONS: &[Addon] = &[Addon { name: "coredns", manifest: coredns, ready: COREDNS_READY }];
 
 struct Addon {
     name: &'static str,
     manifest: fn(&Context<'_>) -> Result<Option<String>, StageError>,
-    /// Shell command that succeeds once it works.
+    /// What kubectl is asked for; it works once the answer is at least 1.
     ready: &'static str,
 }
 
-const COREDNS_READY: &str = "test \"$(kubectl --kubeconfig=/etc/kubernetes/admin.conf -n kube-system \
-get deployment coredns -o 'jsonpath={.status.availableReplicas}' 2>/dev/null)\" -ge 1";
+const COREDNS_READY: &str =
+    "-n kube-system get deployment coredns -o 'jsonpath={.status.availableReplicas}'";
 
 #[derive(Serialize)]
 struct CoreDns<'a> {
@@ -81,7 +79,7 @@ fn steps(context: &Context<'_>, _node: &Node) -> Result<Vec<Step>, StageError> {
             Step::run(format!("install {name}"), format!("{KUBECTL} apply -f {path} >/dev/null\n")),
             Step::Wait {
                 title: format!("{name} is available"),
-                probe: addon.ready.into(),
+                probe: format!("test \"$({KUBECTL} {} 2>/dev/null)\" -ge 1", addon.ready),
                 timeout: 240,
                 hint: format!("{KUBECTL} -n kube-system get pods -o wide; {KUBECTL} -n kube-system get events | tail -n 10"),
                 optional: true,

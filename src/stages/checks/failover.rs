@@ -4,6 +4,7 @@
 use std::net::Ipv4Addr;
 
 use crate::model::{Lab, Node, Role};
+use crate::stages::KUBECTL;
 use crate::stages::runtime::TEST_IMAGE;
 
 /// What is tried while `stopped` is down.
@@ -33,7 +34,7 @@ pub fn trial(lab: &Lab, stopped: &Node) -> Option<Trial> {
 
 fn kubectl(trial: &Trial, run: &str) -> String {
     format!(
-        "kubectl --kubeconfig=/etc/kubernetes/admin.conf -s https://{}:6443 --request-timeout=15s -n lab-failover-{run}",
+        "{KUBECTL} -s https://{}:6443 --request-timeout=15s -n lab-failover-{run}",
         trial.endpoint
     )
 }
@@ -102,7 +103,7 @@ rm -f /run/lab/failover-stopped
 /// Succeeds when the API answers at the endpoint.
 pub fn ask_api(trial: &Trial) -> String {
     format!(
-        "kubectl --kubeconfig=/etc/kubernetes/admin.conf -s https://{}:6443 --request-timeout=5s get --raw=/readyz >/dev/null 2>&1\n",
+        "{KUBECTL} -s https://{}:6443 --request-timeout=5s get --raw=/readyz >/dev/null 2>&1\n",
         trial.endpoint
     )
 }

@@ -54,7 +54,7 @@ pub struct Plan {
     pub afterwards: Option<(String, String)>,
 }
 
-const KUBECTL: &str = "kubectl --kubeconfig=/etc/kubernetes/admin.conf --request-timeout=30s";
+const KUBECTL: &str = concat!(kubectl!(), " --request-timeout=30s");
 
 /// Every check of a lab, in the order they are made and shown.
 pub fn checks(lab: &Lab) -> Plan {

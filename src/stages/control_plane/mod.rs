@@ -4,7 +4,7 @@ mod config;
 
 use serde::Serialize;
 
-use super::{After, Context, Stage, StageError, Step};
+use super::{After, Context, KUBECTL, Stage, StageError, Step};
 use crate::model::platform::Acceleration;
 use crate::model::version::Capabilities;
 use crate::model::{Lab, Node, Role};
@@ -104,7 +104,7 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
             transient: false,
             title: "bind the lab's groups to their roles".into(),
             unless: Some(format!(
-                "kubectl --kubeconfig=/etc/kubernetes/admin.conf diff -f {BINDINGS} >/dev/null 2>&1"
+                "{KUBECTL} diff -f {BINDINGS} >/dev/null 2>&1"
             )),
             script: format!(
                 "kubectl --kubeconfig={SUPER_ADMIN} apply -f {BINDINGS} >/dev/null\n"
@@ -119,9 +119,9 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
         Step::Wait {
             optional: false,
             title: "the API server is ready for the administrator".into(),
-            probe: "kubectl --kubeconfig=/etc/kubernetes/admin.conf get --raw=/readyz >/dev/null 2>&1".into(),
+            probe: format!("{KUBECTL} get --raw=/readyz >/dev/null 2>&1"),
             timeout: 300,
-            hint: "kubectl --kubeconfig=/etc/kubernetes/admin.conf get --raw='/readyz?verbose' 2>&1 | tail -n 30".into(),
+            hint: format!("{KUBECTL} get --raw='/readyz?verbose' 2>&1 | tail -n 30"),
         },
     ]);
     Ok(steps)

@@ -24,9 +24,18 @@ TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,\
 TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,\
 TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256";
 
-/// Options of etcdctl on a member, towards that member, as a health client.
-pub const CLIENT: &str = "--endpoints=https://127.0.0.1:2379 --cacert=/etc/etcd/pki/ca.crt --cert=/etc/etcd/pki/healthcheck-client.crt \
---key=/etc/etcd/pki/healthcheck-client.key";
+macro_rules! tls {
+    () => {
+        "--cacert /etc/etcd/pki/ca.crt --cert /etc/etcd/pki/healthcheck-client.crt \
+         --key /etc/etcd/pki/healthcheck-client.key"
+    };
+}
+
+/// Who etcdctl and curl are on a member: a health client.
+pub const TLS: &str = tls!();
+
+/// Options of etcdctl on a member, towards that member.
+pub const CLIENT: &str = concat!("--endpoints=https://127.0.0.1:2379 ", tls!());
 
 #[derive(Serialize)]
 struct Data<'a> {
@@ -42,6 +51,7 @@ struct Data<'a> {
     ciphers: &'a str,
     heartbeat_ms: u32,
     election_ms: u32,
+    tls: &'a str,
 }
 
 /// A member as etcd's list of founders has it.
@@ -72,6 +82,7 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
         ciphers: CIPHERS,
         heartbeat_ms,
         election_ms,
+        tls: TLS,
     };
     let unit = context.templates.render("stages/etcd/etcd.service.j2", &data)?;
     let mut steps = Vec::new();

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{After, Context, Stage, StageError, Step};
+use super::{After, Context, KUBECTL, Stage, StageError, Step};
 use crate::model::lab::Vip;
 use crate::model::{Node, Role};
 
@@ -23,7 +23,6 @@ pub(super) const STAGE: Stage = Stage {
     retire: super::Retire::NOTHING,
 };
 
-const KUBECTL: &str = "kubectl --kubeconfig=/etc/kubernetes/admin.conf";
 const PODS: &str = "/etc/kubernetes/lab/verify-pods.yaml";
 
 #[derive(Serialize)]

@@ -1,0 +1,75 @@
+//! Everything that is read from files of a person's, from libvirt, from guests and from the lab's own
+//! directory, with what must hold for any bytes. Shared by the fuzz targets and the test that runs
+//! their corpus.
+#![allow(dead_code, missing_docs)]
+
+use lab::drivers::fetch;
+use lab::drivers::libvirt::parse_document;
+use lab::drivers::picture::Picture;
+use lab::drivers::store::Record;
+use lab::model::snapshot::{Intent, Manifest, check_name};
+use lab::model::{Owner, resolve};
+use lab::stages::{marker, vitals};
+
+/// A topology is refused with a reason, or it is a lab whose names are safe everywhere they go.
+pub fn topology(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let owner = Owner { machine: "fuzz".into(), uid: 0 };
+    match resolve::load(&text, &owner) {
+        Ok(loaded) => {
+            for node in &loaded.lab.nodes {
+                assert!(safe(&node.name) && safe(&node.domain), "{:?}", node.name);
+                assert!(loaded.lab.network.cidr.contains(&node.address), "{}", node.address);
+            }
+            assert!(safe(&loaded.lab.network.bridge));
+        }
+        Err(problems) => {
+            assert!(!problems.is_empty(), "refused without a reason");
+            for problem in problems {
+                assert!(!problem.message.is_empty());
+                let places = problem.related.iter().map(|(span, _)| span);
+                for span in problem.span.iter().chain(places) {
+                    assert!(span.start <= span.end && span.end <= text.len(), "{span:?}");
+                }
+            }
+        }
+    }
+}
+
+fn safe(name: &str) -> bool {
+    !name.is_empty()
+        && !name.starts_with('-')
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '.')
+}
+
+/// A document of libvirt's, ours or anybody's.
+pub fn libvirt(bytes: &[u8]) {
+    let _ = parse_document(&String::from_utf8_lossy(bytes));
+}
+
+/// What guests say of themselves.
+pub fn guest(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    for stage in marker::parse(&text).keys() {
+        assert!(text.contains("stage"), "{stage}");
+    }
+    let _ = vitals::parse(&text);
+}
+
+/// What stands in the lab's directory, and lists of checksums.
+pub fn state(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    if let Ok(manifest) = serde_json::from_str::<Manifest>(&text) {
+        let _ = (manifest.bytes(), manifest.lost(&Default::default()));
+        let _ = manifest.strangers(&Default::default());
+    }
+    let _ = serde_json::from_str::<Intent>(&text);
+    let _ = serde_json::from_str::<Record>(&text);
+    let _ = serde_json::from_str::<Picture>(&text).map(|picture| picture.since(&picture));
+    if check_name(&text).is_ok() {
+        assert!(safe(&text), "{text:?}");
+    }
+    for algorithm in ["sha256", "sha512"] {
+        let _ = fetch::find_checksum(&text, "image.qcow2", algorithm);
+    }
+}
