@@ -1,6 +1,6 @@
 # Two commands matter: `make demo` and `make test`. Both do all their own set-up.
 
-.PHONY: demo test test-full fuzz unit lint fmt golden clean
+.PHONY: bench demo test test-full fuzz unit lint fmt golden clean
 
 demo: ## from nothing to a Ready node and a running pod
 	scripts/demo.sh
@@ -20,6 +20,9 @@ lint:
 
 fmt:
 	cargo fmt
+
+bench: ## measure on real guests; writes docs/benchmarks.md
+	scripts/bench.sh
 
 fuzz: ## look for inputs that break the readers of files and answers
 	scripts/fuzz.sh

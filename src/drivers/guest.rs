@@ -54,6 +54,9 @@ impl std::error::Error for GuestError {}
 /// A future that a trait object can return.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, GuestError>> + Send + 'a>>;
 
+/// What is said to a script's line, at the moment it arrives.
+pub type Reply<'a> = dyn Fn(&str) -> String + Send + Sync + 'a;
+
 /// Something to put on a node.
 #[derive(Clone, Debug)]
 pub enum Put {
@@ -68,6 +71,10 @@ pub trait Guest: Send + Sync {
     /// Runs a POSIX shell script with `set -eu`. The script travels on standard input, never in
     /// an argument list.
     fn run<'a>(&'a self, script: &'a str) -> Answer<'a, Output>;
+
+    /// Runs a script of ours that asks: each line that it prints is handed to `reply`, whose line it
+    /// then reads. Nothing of a topology's may be in it, for it travels as an argument.
+    fn talk<'a>(&'a self, script: &'a str, reply: &'a Reply<'a>) -> Answer<'a, Output>;
 
     /// Puts files and directories, each file complete or not at all.
     fn put<'a>(&'a self, items: &'a [Put]) -> Answer<'a, ()>;

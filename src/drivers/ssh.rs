@@ -12,7 +12,7 @@ use russh::{Channel, ChannelMsg};
 use tokio::net::TcpStream;
 use tokio::sync::Mutex;
 
-use super::guest::{Answer, Guest, GuestError, Output, Put};
+use super::guest::{Answer, Guest, GuestError, Output, Put, Reply};
 use super::private;
 
 /// How the node's network is reached.
@@ -303,6 +303,36 @@ impl Guest for Ssh {
             let path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
             let text = format!("set -eu\nexport PATH={path}\n{script}\n");
             self.exec("sudo -n /bin/sh -s", text.as_bytes()).await
+        })
+    }
+
+    fn talk<'a>(&'a self, script: &'a str, reply: &'a Reply<'a>) -> Answer<'a, Output> {
+        Box::pin(async move {
+            let channel = self.channel().await?;
+            let command = format!("sudo -n /bin/sh -euc {}", quote(script));
+            channel.exec(true, command).await.map_err(|error| self.fail(error))?;
+            let (mut reader, writer) = channel.split();
+            let (mut output, mut heard, mut status) = (Output::default(), 0, None);
+            while let Some(message) = reader.wait().await {
+                match message {
+                    ChannelMsg::Data { data } => output.stdout.extend_from_slice(&data),
+                    ChannelMsg::ExtendedData { data, .. } => output.stderr.extend_from_slice(&data),
+                    ChannelMsg::ExitStatus { exit_status } => status = Some(exit_status),
+                    ChannelMsg::ExitSignal { .. } => status = Some(255),
+                    _ => {}
+                }
+                while let Some(end) = output.stdout[heard..].iter().position(|byte| *byte == b'\n')
+                {
+                    let line = String::from_utf8_lossy(&output.stdout[heard..heard + end]);
+                    let said = format!("{}\n", reply(&line));
+                    heard += end + 1;
+                    // A script that ended does not listen; its status counts.
+                    let _ = writer.data(said.as_bytes()).await;
+                }
+            }
+            let cut = || self.fail("the connection was cut before the command ended");
+            output.status = status.ok_or_else(cut)?;
+            Ok(output)
         })
     }
 

@@ -14,7 +14,7 @@ use super::observe::GLANCE;
 use super::place::Place;
 use super::prepared::Prepared;
 use crate::drivers::artifacts::{self, Found};
-use crate::drivers::guest::{Answer, Guest, GuestError, Output, Put};
+use crate::drivers::guest::{Answer, Guest, GuestError, Output, Put, Reply};
 use crate::drivers::host::{self, Dirs};
 use crate::drivers::images::Images;
 use crate::drivers::libvirt::Libvirt;
@@ -377,6 +377,10 @@ impl Nobody {
 
 impl Guest for Nobody {
     fn run<'a>(&'a self, _script: &'a str) -> Answer<'a, Output> {
+        self.fail()
+    }
+
+    fn talk<'a>(&'a self, _script: &'a str, _reply: &'a Reply<'a>) -> Answer<'a, Output> {
         self.fail()
     }
 

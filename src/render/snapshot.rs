@@ -17,6 +17,8 @@ pub struct SnapshotSpec {
     pub name: String,
     /// What is in it.
     pub kind: Kind,
+    /// Pool of the disk.
+    pub pool: String,
     /// File name of the disk.
     pub disk: String,
     /// Document to create it from.
@@ -56,6 +58,7 @@ pub fn snapshot(
     Ok(SnapshotSpec {
         domain: node.uuid,
         kind,
+        pool: lab.pool(),
         disk: super::volume::overlay_name(node),
         xml: render(false)?,
         redefine: render(true)?,

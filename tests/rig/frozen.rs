@@ -185,6 +185,7 @@ fn disks_alone(rig: &Rig) {
     rig.ok(&["snapshot", "delete", "live"]);
     // Memory takes space, and gives it back.
     rig.ok(&["snapshot", "create", "heavy"]);
+    restored(rig, "heavy");
     let heavy = bytes(rig);
     rig.ok(&["snapshot", "delete", "heavy"]);
     let after = bytes(rig);

@@ -73,7 +73,7 @@ impl Hypervisor for Reconnecting {
     }
 
     fn inventory(&self) -> Result<Inventory> {
-        self.with(|libvirt| libvirt.inventory())
+        self.with(Hypervisor::inventory)
     }
 
     fn ensure_pool(&self, pool: &PoolSpec) -> Result<()> {

@@ -9,7 +9,7 @@ use virt::enumutil::Enum;
 use virt::sys;
 
 use super::{Libvirt, failed};
-use crate::drivers::hypervisor::{HypervisorError, Result};
+use crate::drivers::hypervisor::{Hypervisor, HypervisorError, Result};
 use crate::model::snapshot::{Documents, Kind};
 use crate::render::SnapshotSpec;
 
@@ -137,6 +137,24 @@ pub(super) fn revert(libvirt: &Libvirt, spec: &SnapshotSpec, documents: &Documen
     snapshot.revert(flags).map_err(failed(doing))
 }
 
+/// Bytes that a memory takes at the very least.
+const LITTLE: u64 = 64 << 20;
+
+/// A disk that was brought back to a snapshot keeps a reference of its own to the memory in it, until
+/// memory is saved there again. So it is, for nothing.
+fn drop_memory(domain: &Domain, spec: &SnapshotSpec, doing: &str) -> Result<()> {
+    const NAME: &str = "lab.nothing";
+    if let Some(left) = part(domain, NAME) {
+        left.delete(0).map_err(failed(doing))?;
+    }
+    if !domain.is_active().unwrap_or(false) {
+        return Ok(());
+    }
+    let xml = spec.xml.replace(&spec.name, NAME);
+    let made = domain.create_snapshot_xml(&xml, 0).map_err(failed(doing))?;
+    made.delete(0).map_err(failed(doing))
+}
+
 pub(super) fn forget(libvirt: &Libvirt, spec: &SnapshotSpec, documents: &Documents) -> Result<()> {
     let doing = format!("delete snapshot '{}' in {}", spec.name, spec.disk);
     let there = libvirt.domain(spec.domain);
@@ -152,7 +170,12 @@ pub(super) fn forget(libvirt: &Libvirt, spec: &SnapshotSpec, documents: &Documen
         return Ok(());
     }
     let (domain, snapshot) = known(libvirt, spec, documents, &doing)?;
+    let measure = || libvirt.volume_bytes(&spec.pool, &spec.disk).unwrap_or_default();
+    let before = measure();
     let deleted = snapshot.delete(0);
+    if spec.kind == Kind::Memory && deleted.is_ok() && before.saturating_sub(measure()) < LITTLE {
+        drop_memory(&domain, spec, &doing)?;
+    }
     if there.is_none() {
         let flags = sys::VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA;
         domain.undefine_flags(flags).map_err(failed(doing.clone()))?;

@@ -1,6 +1,7 @@
 //! The guests' clocks, set to that of this computer: a guest that stood still believes that no time
 //! went by.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use time::OffsetDateTime;
@@ -9,10 +10,7 @@ use crate::drivers::guest::Guest;
 use crate::engine::error::EngineError;
 use crate::engine::session::Reach;
 use crate::model::Node;
-use crate::stages::recovery::{CLOCK_TOLERANCE, READ_CLOCK, move_clock};
-
-/// How often a clock is set before it is given up.
-const TRIES: u32 = 4;
+use crate::stages::recovery::{CLOCK_IS_RIGHT, CLOCK_TOLERANCE, SET_CLOCK};
 
 /// Sets the clocks of `nodes`, side by side. The largest number of seconds that one was behind.
 /// Guests that booted read the time themselves; theirs may be off a little more before it is set.
@@ -38,33 +36,44 @@ pub(super) async fn set(
 }
 
 async fn one(guest: &dyn Guest, name: &str) -> Result<f64, EngineError> {
-    let mut first = None;
-    for _ in 0..TRIES {
-        let Some((behind, sure)) = look(guest).await? else { return Ok(0.0) };
-        let first = *first.get_or_insert(behind);
-        // Being off by less than the way to the node takes cannot be told from being right.
-        if behind.abs() <= CLOCK_TOLERANCE.max(sure) {
-            return Ok(first);
-        }
-        let output = guest.run(&move_clock(behind)).await?;
-        if output.status != 0 {
-            let said = output.text();
-            return Err(EngineError::new(format!("set the clock of {name}: {}", said.trim())));
-        }
+    let first = OnceLock::new();
+    let output = guest.talk(SET_CLOCK, &|theirs| reply(theirs, &first)).await?;
+    if output.status != 0 {
+        let why = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        return Err(EngineError::new(format!("set the clock of {name}: {why}")));
     }
-    Err(EngineError::new(format!("set the clock of {name}: it does not keep what it is set to")))
+    Ok(first.get().copied().unwrap_or_default())
 }
 
-/// Seconds that the guest's clock is behind, and how sure that is; `None` when it shows no time.
-async fn look(guest: &dyn Guest) -> Result<Option<(f64, f64)>, EngineError> {
-    let before = OffsetDateTime::now_utc();
-    let output = guest.run(READ_CLOCK).await?;
-    let took = OffsetDateTime::now_utc() - before;
-    let middle = before + took / 2;
-    let seconds = |at: OffsetDateTime| {
-        Duration::from_nanos(u64::try_from(at.unix_timestamp_nanos()).unwrap_or(0)).as_secs_f64()
+/// What to tell a guest that shows its time; keeps by how many seconds it was behind at first. Words
+/// that are no time end in the script's own failure.
+fn reply(theirs: &str, first: &OnceLock<f64>) -> String {
+    let now = OffsetDateTime::now_utc().unix_timestamp_nanos();
+    let now = Duration::from_nanos(u64::try_from(now).unwrap_or(0)).as_secs_f64();
+    let Some(theirs) = theirs.trim().parse().ok().filter(|time: &f64| time.is_finite()) else {
+        return "nothing".into();
     };
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let theirs: Option<f64> = text.trim().parse().ok().filter(|time: &f64| time.is_finite());
-    Ok(theirs.map(|theirs| (seconds(middle) - theirs, took.as_seconds_f64() / 2.0)))
+    let behind = now - theirs;
+    first.get_or_init(|| behind);
+    match behind.abs() <= CLOCK_TOLERANCE {
+        true => CLOCK_IS_RIGHT.into(),
+        false => format!("{behind:.6}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_guest_is_told_how_far_it_is_behind_until_it_is_right() {
+        let first = OnceLock::new();
+        let now = OffsetDateTime::now_utc().unix_timestamp() as f64;
+        let told: f64 = reply(&format!("{:.6}", now - 86_400.0), &first).parse().unwrap_or(0.0);
+        assert!((86_400.0..86_402.0).contains(&told), "{told}");
+        assert_eq!(reply("no time", &first), "nothing");
+        let now = OffsetDateTime::now_utc().unix_timestamp_nanos() as f64 / 1e9;
+        assert_eq!(reply(&format!("{now:.6}"), &first), CLOCK_IS_RIGHT);
+        assert!(first.get().is_some_and(|first| (first - told).abs() < 0.001));
+    }
 }

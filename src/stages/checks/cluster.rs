@@ -91,10 +91,14 @@ pub fn all_ready(lab: &Lab) -> Option<Check> {
     let controller = lab.with_role(Role::ControlPlane).next()?;
     let count = lab.with_role(Role::Worker).count();
     // Raw answers: for anything else kubectl first asks for all that the API can do.
+    let leases = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases";
     let script = format!(
         "since=$(date -u -d @$LAB_SINCE +%Y-%m-%dT%H:%M:%S)\n\
+         leases=$(mktemp /run/lab-leases.XXXXXX)\ntrap 'rm -f $leases' EXIT\n\
+         {KUBECTL} get --raw={leases} > $leases & asked=$!\n\
          ready=$({KUBECTL} get --raw=/api/v1/nodes | grep -o '\"type\":\"Ready\",\"status\":\"True\"' | wc -l)\n\
-         fresh=$({KUBECTL} get --raw=/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases | grep -o '\"renewTime\":\"[^\"]*' | cut -d'\"' -f4 | awk -v since=$since '$1 >= since' | wc -l)\n\
+         wait $asked\n\
+         fresh=$(grep -o '\"renewTime\":\"[^\"]*' $leases | cut -d'\"' -f4 | awk -v since=$since '$1 >= since' | wc -l)\n\
          echo \"of {count} nodes $ready are Ready, and $fresh were heard of since\"\n\
          test $ready -ge {count} && test $fresh -ge {count}\n"
     );

@@ -1,0 +1,160 @@
+//! `make bench`: how long a lab takes to come, to be saved and to come back, on real guests. Medians of
+//! several runs and ratios of runs of one session go to docs/benchmarks.md with the machine they are of.
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::print_stderr)]
+
+#[path = "../tests/rig/guests.rs"]
+mod guests;
+
+use std::fs;
+use std::time::Instant;
+
+use guests::{Rig, text, tool};
+use serde_json::Value;
+
+/// Guests with nothing on them.
+fn plain(count: u32) -> String {
+    format!(
+        "name: plain\nnetwork: {{cidr: 10.230.0.0/24}}\nnodes:\n  node:\n    roles: [worker]\n    count: {count}\n    first_address: 10.230.0.11\n    memory: 1GiB\n    disk: 5GiB\n"
+    )
+}
+
+fn median(mut all: Vec<f64>) -> f64 {
+    all.sort_by(f64::total_cmp);
+    let middle = all.len() / 2;
+    if all.len() % 2 == 1 { all[middle] } else { (all[middle - 1] + all[middle]) / 2.0 }
+}
+
+/// Rows of the table: what, one column per run, median.
+#[derive(Default)]
+struct Table(Vec<(String, Vec<f64>, &'static str)>);
+
+impl Table {
+    fn add(&mut self, what: &str, unit: &'static str, value: f64) {
+        eprintln!("{what}: {value:.2} {unit}");
+        match self.0.iter_mut().find(|(name, ..)| name == what) {
+            Some((_, values, _)) => values.push(value),
+            None => self.0.push((what.into(), vec![value], unit)),
+        }
+    }
+
+    fn median(&self, what: &str) -> f64 {
+        median(self.0.iter().find(|(name, ..)| name == what).unwrap().1.clone())
+    }
+
+    fn text(&self) -> String {
+        let mut text = String::from("| what | runs | median |\n| --- | --- | --- |\n");
+        for (what, values, unit) in &self.0 {
+            let runs: Vec<String> = values.iter().map(|value| format!("{value:.1}")).collect();
+            let middle = median(values.clone());
+            text.push_str(&format!("| {what} | {} | {middle:.1} {unit} |\n", runs.join(", ")));
+        }
+        text
+    }
+}
+
+fn timed(rig: &Rig, arguments: &[&str]) -> f64 {
+    let start = Instant::now();
+    rig.ok(arguments);
+    start.elapsed().as_secs_f64()
+}
+
+fn number(value: &Value, key: &str) -> f64 {
+    value[key].as_f64().unwrap_or_else(|| panic!("no {key} in {value}"))
+}
+
+/// Guests without a cluster: what saving and restoring themselves cost.
+fn plain_guests(table: &mut Table, rounds: usize, count: u32) {
+    let mut rig = Rig::new("plain");
+    rig.edit(&plain(count));
+    let name = |what: &str| format!("{what}, {count} plain guests");
+    for round in 0..rounds {
+        rig.ok(&["down"]);
+        table.add(&name("`up --until ssh`"), "s", timed(&rig, &["up", "--until", "ssh"]));
+        let made = rig.json(&["snapshot", "create", "all", "-o", "json"]);
+        table.add(&name("pause, memory and disks"), "s", number(&made, "pause_seconds"));
+        for _ in 0..2 {
+            let back = rig.json(&["snapshot", "restore", "all", "-o", "json"]);
+            table.add(&name("restore, guests run"), "s", number(&back, "running_seconds"));
+            table.add(&name("restore, clocks right"), "s", number(&back, "whole_seconds"));
+        }
+        let disks = rig.json(&["snapshot", "create", "disks", "--disk-only", "-o", "json"]);
+        table.add(&name("pause, disks alone"), "s", number(&disks, "pause_seconds"));
+        eprintln!("round {} of {rounds} with {count} guests", round + 1);
+    }
+    rig.ok(&["down"]);
+}
+
+/// A cluster: from nothing to Ready, and from a snapshot to Ready.
+fn cluster(table: &mut Table, rounds: usize) {
+    let rig = Rig::new("three");
+    let name = |what: &str| format!("{what}, cluster `three`");
+    table.add(&name("`up` from nothing to Ready"), "s", timed(&rig, &["up"]));
+    table.add(&name("`up` with nothing to do"), "s", timed(&rig, &["up"]));
+    let made = rig.json(&["snapshot", "create", "ready", "-o", "json"]);
+    table.add(&name("pause, memory and disks"), "s", number(&made, "pause_seconds"));
+    for _ in 0..rounds {
+        let back = rig.json(&["snapshot", "restore", "ready", "-o", "json"]);
+        table.add(&name("restore, guests run"), "s", number(&back, "running_seconds"));
+        table.add(&name("restore to Ready"), "s", number(&back, "whole_seconds"));
+        let nodes = rig.ok(&["kubectl", "get", "nodes"]);
+        assert!(nodes.contains(" Ready "), "{nodes}");
+    }
+    let live = rig.json(&["snapshot", "create", "disks", "--disk-only", "-o", "json"]);
+    table.add(&name("pause, disks alone"), "s", number(&live, "pause_seconds"));
+    rig.ok(&["down"]);
+}
+
+fn machine() -> String {
+    let field = |file: &str, key: &str| {
+        let all = fs::read_to_string(file).unwrap_or_default();
+        let line = all.lines().find(|line| line.starts_with(key)).unwrap_or_default().to_owned();
+        line.split_once(':').map(|(_, value)| value.trim().to_owned()).unwrap_or_default()
+    };
+    let memory: u64 = field("/proc/meminfo", "MemTotal").replace(" kB", "").parse().unwrap_or(0);
+    let version =
+        |program: &str| tool(program, &["--version"]).lines().next().unwrap_or("").to_owned();
+    format!(
+        "{} processors, {} GiB of memory, guests emulated or not as `lab up` says; {}; {}; {}",
+        std::thread::available_parallelism().map_or(0, usize::from),
+        memory >> 20,
+        version("libvirtd"),
+        version("qemu-system-x86_64"),
+        text(LAB_VERSION.as_bytes()),
+    )
+}
+
+const LAB_VERSION: &str = concat!("lab ", env!("CARGO_PKG_VERSION"));
+
+fn main() {
+    let rounds = std::env::var("LAB_BENCH_ROUNDS").ok().and_then(|r| r.parse().ok()).unwrap_or(3);
+    let mut table = Table::default();
+    plain_guests(&mut table, rounds, 1);
+    plain_guests(&mut table, rounds, 3);
+    cluster(&mut table, rounds);
+    let ratio = |above: &str, below: &str| table.median(above) / table.median(below);
+    let ready = "restore to Ready, cluster `three`";
+    let ratios = [
+        (
+            "`up` against restore to Ready, cluster `three`",
+            ratio("`up` from nothing to Ready, cluster `three`", ready),
+        ),
+        (
+            "`up --until ssh` against restore, 3 plain guests",
+            ratio("`up --until ssh`, 3 plain guests", "restore, clocks right, 3 plain guests"),
+        ),
+        (
+            "restore of 3 guests against restore of 1",
+            ratio("restore, guests run, 3 plain guests", "restore, guests run, 1 plain guests"),
+        ),
+    ];
+    let mut text = format!(
+        "# Benchmarks\n\nWritten by `make bench`: every run, medians, and ratios of medians of one session.\n\nMachine: {}.\n\n{}\n| ratio | |\n| --- | --- |\n",
+        machine(),
+        table.text()
+    );
+    for (what, value) in ratios {
+        text.push_str(&format!("| {what} | {value:.2} |\n"));
+    }
+    eprintln!("{text}");
+    fs::write("docs/benchmarks.md", text).unwrap();
+}

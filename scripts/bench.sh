@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Benchmarks on real guests: `make bench`. Takes half an hour without KVM; LAB_BENCH_ROUNDS says how
+# often each thing is measured.
+set -euo pipefail
+if [[ $(id -u) -ne 0 ]]; then
+    exec sudo --preserve-env=HOME,PATH,CARGO_HOME,RUSTUP_HOME,LAB_ARTIFACTS,LAB_BENCH_ROUNDS -- "$0" "$@"
+fi
+set --
+"$(dirname -- "${BASH_SOURCE[0]}")/install-packages.sh" tests
+. "$(dirname -- "${BASH_SOURCE[0]}")/prepare.sh"
+cd "$root"
+cargo bench --locked --bench guests
