@@ -200,6 +200,52 @@ fn a_second_run_is_refused_at_once_and_names_the_first() {
 }
 
 #[test]
+fn snapshots_of_a_lab_that_never_was_are_told_so_and_make_nothing() {
+    let home = Home::new();
+    let lab = |arguments: &[&str]| {
+        let mut all = arguments.to_vec();
+        all.extend(["-f", "three", "--engine", "private"]);
+        let output = home.lab(&all);
+        (output.status.code().unwrap(), err(&output))
+    };
+    let (code, said) = lab(&["snapshot", "list"]);
+    assert!(code == 0 && said.contains("there are no snapshots"), "{code} {said}");
+    for command in [
+        &["snapshot"][..],
+        &["snapshot", "save", "one"],
+        &["snapshot", "revert", "one"],
+        &["snapshot", "rm", "one"],
+    ] {
+        let (code, said) = lab(command);
+        assert!(
+            code == 2 && said.contains("the lab 'three' was never up"),
+            "{command:?} {code} {said}"
+        );
+    }
+    let (code, said) = lab(&["down", "--keep-snapshots"]);
+    assert!(code == 2 && said.contains("has no snapshots to keep"), "{code} {said}");
+    let (code, said) = lab(&["up", "--from", "nothing"]);
+    assert!(code == 2 && said.contains("nothing"), "{code} {said}");
+    assert!(!home.path().join(".local/state/lab/three").exists());
+}
+
+#[test]
+fn state_of_a_newer_lab_is_left_alone() {
+    let home = Home::new();
+    let dir = home.path().join(".local/state/lab/three");
+    fs::create_dir_all(&dir).unwrap();
+    let text = fs::read_to_string("fuzz/corpus/state/record.json").unwrap();
+    let text = text.replace("\"schema_version\": 1", "\"schema_version\": 99");
+    fs::write(dir.join("lab.json"), &text).unwrap();
+    for command in ["up", "status", "down", "plan"] {
+        let output = home.lab(&[command, "-f", "three"]);
+        assert_eq!(output.status.code(), Some(2), "{command}: {}", err(&output));
+        assert!(err(&output).contains("newer"), "{command}: {}", err(&output));
+    }
+    assert_eq!(fs::read_to_string(dir.join("lab.json")).unwrap(), text);
+}
+
+#[test]
 fn artifacts_that_do_not_fit_are_refused_before_anything_is_made() {
     let home = Home::new();
     let bin = home.path().join("bin");
@@ -244,6 +290,7 @@ fn help_shows_examples_and_exit_codes() {
         "stage",
         "kubeconfig",
         "images",
+        "snapshot",
         "down",
     ] {
         let output = home.lab(&[command, "--help"]);

@@ -9,6 +9,7 @@ use std::process::Command;
 use lab::drivers::hypervisor::{Content, Hypervisor};
 use lab::drivers::libvirt::Libvirt;
 use lab::model::platform::Acceleration;
+use lab::model::snapshot::Kind;
 use lab::plan::Desired;
 use lab::stages::STAGES;
 
@@ -154,6 +155,11 @@ fn documents_are_valid_by_libvirts_schema() {
             ("storagepool", desired.pool.xml.clone()),
             ("storagevol", overlay.unwrap().xml),
         ];
+        for kind in [Kind::Memory, Kind::Disk] {
+            let lab = &session.lab;
+            let part = lab::render::snapshot(&session.templates, lab, node, "a.b-1", kind, 1);
+            documents.push(("domainsnapshot", part.unwrap().xml));
+        }
         documents.extend(desired.domains.iter().map(|domain| ("domain", domain.xml.clone())));
         for (schema, xml) in documents {
             let file = home.path().join("document.xml");

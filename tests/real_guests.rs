@@ -79,10 +79,14 @@ fn three_from_nothing_to_nothing() {
     let mut rig = Rig::new("three");
     dns_image::write(&rig.images());
 
-    // Killed twice without warning: while the guests boot, and in the middle of a stage.
+    // Interrupted twice, killed without warning while the guests boot, interrupted and killed in the
+    // middle of stages.
+    rig.up_left_at(|event| is_started(event, "boot"));
     rig.up_killed_at(|event| is_started(event, "boot"));
     rig.up_interrupted_at(|event| is_started(event, "etcd"));
+    rig.ok(&["up", "--until", "etcd", "--checkpoint"]);
     rig.up_killed_at(|event| is_started(event, "control-plane"));
+    frozen::back_to_a_chapter(&rig);
     rig.ok(&["up"]);
 
     cluster_is_ready(&rig);
@@ -445,6 +449,23 @@ impl SystemLibvirt {
         Self { dir, supervisor }
     }
 
+    /// Kills libvirtd, which is then started again. How many there were.
+    fn kill_libvirtd(&self) -> usize {
+        let init = fs::read_to_string(self.dir.join("alive")).unwrap();
+        let parent = format!("PPid:\t{}\n", init.trim());
+        let mut killed = 0;
+        for entry in fs::read_dir("/proc").unwrap().flatten() {
+            let status = fs::read_to_string(entry.path().join("status")).unwrap_or_default();
+            if status.starts_with("Name:\tlibvirtd\n") && status.contains(&parent) {
+                let pid = entry.file_name().to_string_lossy().parse().unwrap();
+                let pid = nix::unistd::Pid::from_raw(pid);
+                nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).unwrap();
+                killed += 1;
+            }
+        }
+        killed
+    }
+
     fn uri(&self) -> String {
         format!(
             "qemu+unix:///system?socket={}",
@@ -529,7 +550,7 @@ fn a_lab_on_the_systems_libvirt_among_decoys() {
         "--net=/proc/{}/ns/net",
         fs::read_to_string(libvirt.dir.join("alive")).unwrap().trim()
     );
-    let lab = |arguments: &[&str]| {
+    let command = |arguments: &[&str]| {
         rig.say(&format!("system: lab {}", arguments.join(" ")));
         let plain = rig.command(&[]);
         let mut command = Command::new("nsenter");
@@ -546,7 +567,10 @@ fn a_lab_on_the_systems_libvirt_among_decoys() {
             .env("LAB_ENGINE", "system")
             .env("LAB_FILE", "sys.yaml")
             .env("LIBVIRT_DEFAULT_URI", libvirt.uri());
-        let output = command.output().unwrap();
+        command
+    };
+    let lab = |arguments: &[&str]| {
+        let output = command(arguments).output().unwrap();
         (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
     };
     let ok = |arguments: &[&str]| {
@@ -574,8 +598,19 @@ fn a_lab_on_the_systems_libvirt_among_decoys() {
         "{plan}"
     );
     assert!(!plan.contains("sys-alpha"), "{plan}");
-    // Members of etcd may not change once it runs; here it never did.
-    ok(&["up", "--until", "ssh"]);
+    // Members of etcd may not change once it runs; here it never did. libvirtd is killed on the way.
+    let mut up = command(&["up", "--until", "ssh", "-o", "json"]);
+    let mut up = up.stdout(Stdio::piped()).spawn().unwrap();
+    let mut killed = 0;
+    for line in BufReader::new(up.stdout.take().unwrap()).lines() {
+        let event: serde_json::Value = serde_json::from_str(&line.unwrap()).unwrap_or_default();
+        if event["event"] == "started"
+            && ["network sys", "domain"].iter().any(|t| event["task"] == *t)
+        {
+            killed += libvirt.kill_libvirtd();
+        }
+    }
+    assert!(up.wait().unwrap().success() && killed >= 1, "libvirtd was killed {killed} times");
     assert_eq!(
         ok(&["ssh", "alpha", "--", "dig +short @10.250.0.1 beta.sys.lab"]).trim(),
         "10.250.0.12"

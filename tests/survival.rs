@@ -7,6 +7,8 @@ mod fakes;
 #[path = "rig/gated.rs"]
 mod gated;
 mod rig;
+#[path = "rig/served.rs"]
+mod served;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -34,6 +36,7 @@ enum Step {
 
 struct World {
     rig: Rig,
+    _servers: Option<served::Served>,
     bundle: Bundle,
     keys: SshKeys,
 }
@@ -41,7 +44,7 @@ struct World {
 impl World {
     fn new(topology: &str, secrets: &(Bundle, SshKeys)) -> Self {
         let (bundle, keys) = secrets.clone();
-        Self { rig: Rig::new(topology), bundle, keys }
+        Self { rig: Rig::new(topology), _servers: None, bundle, keys }
     }
 
     /// The same on libvirt's own test driver.
@@ -50,6 +53,14 @@ impl World {
         let driver = gated::TestDriver::new(world.rig.home.path(), world.rig.gate.clone());
         world.rig.other = Some(driver);
         world
+    }
+
+    /// The same with real SSH between the engine and the guests.
+    fn over_ssh(topology: &str, secrets: &(Bundle, SshKeys)) -> Self {
+        let mut world = Self::new(topology, secrets);
+        let servers = served::Served::start(&world.rig.guests, &world.keys);
+        world.rig.way = Some(servers.reach());
+        Self { _servers: Some(servers), ..world }
     }
 
     /// Carries a step out; the error when it was refused or cut.
@@ -208,6 +219,13 @@ fn deletions_and_down_are_cut_everywhere() {
     points += cut_everywhere("three", &saved, Step::PutAway);
     points += delete_everywhere();
     assert!(points > 100, "{points}");
+}
+
+/// The same steps over real connections, which end in the middle of them.
+#[test]
+fn everything_is_cut_over_ssh() {
+    let points = cut_everywhere_in(World::over_ssh, "single", &[], Step::Up);
+    assert!(points > 60, "{points}");
 }
 
 /// The same calls on libvirt itself, whose ids, documents and refusals are not ours.

@@ -30,9 +30,11 @@ fn conduct<T>(
     command: &str,
     work: impl AsyncFnOnce(Stop, Events) -> Result<T, EngineError>,
 ) -> Result<Result<T, EngineError>, Failure> {
+    // Standard output is for the result alone.
+    let beside = Global { output: Format::Table, ..global.clone() };
     Ok(super::runtime()?.block_on(async {
         let (events, receiver) = Events::channel();
-        let reader = tokio::spawn(Progress::new(global, log).read(receiver));
+        let reader = tokio::spawn(Progress::new(&beside, log).read(receiver));
         let (stop, command) = (Stop::default(), command.to_owned());
         let asked = stop.clone();
         let signals = tokio::spawn(async move { signals::listen(asked, &command).await });

@@ -19,6 +19,23 @@ pub fn the_whole_lab(rig: &Rig) {
     ten_kills(rig);
 }
 
+/// Back to the end of stage etcd: what its nodes went through they remember, what came later they do not.
+pub fn back_to_a_chapter(rig: &Rig) {
+    let listed = rig.json(&["snapshot", "list", "-o", "json"]);
+    let last = listed.as_array().unwrap().last().unwrap().clone();
+    assert!(last["name"] == "after-etcd" && last["stage"] == "etcd", "{listed}");
+    let later = "sudo test -e /etc/kubernetes/pki/apiserver.crt";
+    rig.ok(&["snapshot", "restore", "after-etcd"]);
+    assert!(!rig.lab(&["ssh", "controller1", "--", later]).status.success(), "it is still there");
+    let output = rig.lab(&["up", "--until", "etcd"]);
+    assert!(text(&output.stderr).contains("nothing to do"), "{}", text(&output.stderr));
+    let plan = rig.ok(&["plan"]);
+    assert!(plan.contains("stage control-plane") && !plan.contains("stage etcd"), "{plan}");
+    for one in listed.as_array().unwrap() {
+        rig.ok(&["snapshot", "rm", one["name"].as_str().unwrap()]);
+    }
+}
+
 /// Writes numbers to etcd as fast as each is acknowledged. The numbers are handed in one by one, so
 /// that a guest which is taken back in time does not go on writing by itself.
 struct Writer {

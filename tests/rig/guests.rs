@@ -144,6 +144,24 @@ impl Rig {
         assert!(said.contains("lab up"), "{said}");
     }
 
+    /// Starts `up` and interrupts it twice once an event fits: it leaves at once.
+    pub fn up_left_at(&self, wanted: impl Fn(&serde_json::Value) -> bool) {
+        let (mut child, lines) = self.up_until(wanted);
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
+        let interrupt = || nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();
+        interrupt();
+        let mut said = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+        let heard = said.by_ref().any(|line| line.contains("once more to leave at once"));
+        let start = Instant::now();
+        interrupt();
+        let rest: Vec<String> = said.collect();
+        let code = child.wait().unwrap().code();
+        drop(lines);
+        assert!(heard && code == Some(130), "{code:?} {rest:?}");
+        assert!(rest.iter().any(|line| line.contains("leaving at once")), "{rest:?}");
+        assert!(start.elapsed().as_secs() < 3, "left after {:?}", start.elapsed());
+    }
+
     /// Starts `up` and reads its events until one fits.
     fn up_until(
         &self,
