@@ -9,9 +9,13 @@ mod gated;
 mod rig;
 
 use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
 
 use fakes::Rig;
+use lab::drivers::guest::{Answer, Guest, Output, Put, Reply};
 use lab::drivers::hypervisor::Hypervisor;
+use lab::drivers::memory::{MemoryGuest, MemoryHypervisor};
 use lab::drivers::store::Store;
 use lab::engine::{Event, Outcome};
 
@@ -40,6 +44,56 @@ fn a_node_lost_at_any_step_goes_on_in_the_same_run() {
         assert_eq!(rig.state(), wanted, "lost at {call}");
     }
     assert!(begun_again > 15, "only {begun_again} times");
+}
+
+/// A guest that answers once its domain was started twice: emulators do crash.
+struct Crashes {
+    hypervisor: Arc<MemoryHypervisor>,
+    guest: Arc<MemoryGuest>,
+}
+
+impl Crashes {
+    async fn boot(&self) {
+        loop {
+            let calls = self.hypervisor.calls();
+            match calls.iter().filter(|call| call.starts_with("start ")).count() {
+                0 => {}
+                1 => self.hypervisor.plant(|all| all.domains[0].active = false),
+                _ => return,
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+}
+
+impl Guest for Crashes {
+    fn run<'a>(&'a self, script: &'a str) -> Answer<'a, Output> {
+        Box::pin(async move {
+            self.boot().await;
+            self.guest.run(script).await
+        })
+    }
+
+    fn talk<'a>(&'a self, script: &'a str, _reply: &'a Reply<'a>) -> Answer<'a, Output> {
+        self.run(script)
+    }
+
+    fn put<'a>(&'a self, items: &'a [Put]) -> Answer<'a, ()> {
+        self.guest.put(items)
+    }
+}
+
+#[test]
+fn a_guest_that_stops_while_it_boots_is_started_again() {
+    let mut rig = Rig::new("single");
+    let (bundle, keys) = rig.secrets();
+    let guest = Arc::clone(rig.guests.values().next().unwrap());
+    let crashes = Arc::new(Crashes { hypervisor: Arc::clone(&rig.hypervisor), guest });
+    rig.way = Some(Arc::new(move |_| crashes.clone() as Arc<dyn Guest>));
+    let (outcome, events) = rig.up(&bundle, &keys);
+    assert!(matches!(outcome, Ok(Outcome::Done(_))), "{outcome:?}");
+    let told = |event: &Event| matches!(event, Event::Warning { text } if text.contains("starting it again"));
+    assert!(events.iter().any(told), "{events:?}");
 }
 
 /// Half-made labs of every kind: each combination of parts that may be missing is completed.

@@ -23,7 +23,8 @@ use lab::engine::{Drivers, Event, Events, Outcome, Reach, Session, Stop, UpOptio
 use lab::model::platform::Acceleration;
 use lab::model::{Node, Version};
 use lab::pki::{Bundle, Identity, Issuer, SshKeys};
-use lab::stages::stage;
+use lab::stages::checks::Check;
+use lab::stages::{recovery, stage};
 use namespaces::Namespaces;
 
 const TOPOLOGY: &str = "name: ha
@@ -274,11 +275,43 @@ fn the_api_survives_whatever_happens_to_a_node() {
         rig.only_holder(address, 15);
         rig.seconds_to_answer(address, 15.0);
     }
+    what_a_restore_asks_is_answered(&rig);
     the_dns_add_on_is_taken_by_the_api(&rig);
     a_hanging_api_server_is_left_out(&rig);
     it_grows_and_shrinks(&mut rig);
     etcd_loses_nothing(&rig);
     floating_addresses_move(&rig);
+}
+
+/// The questions that end a restore, put to several members, controllers and load balancers; and a
+/// member that does not answer is noticed.
+fn what_a_restore_asks_is_answered(rig: &Rig) {
+    let session = rig.session();
+    let checks = recovery::checks(&session.lab, &|stage| stage != "worker");
+    let names: std::collections::BTreeSet<&str> = checks.iter().map(|check| check.name).collect();
+    let wanted = ["api-at-vip", "api-ready", "balancer-health", "etcd-hashes", "vip-holder"];
+    assert!(names.iter().copied().eq(wanted), "{names:?}");
+    let ask = |check: &Check, node: &str| {
+        let script = format!("set -eu\nLAB_NOW=0\nLAB_SINCE=0\nLAB_RUN=0\n{}", check.script);
+        let answer = rig.spaces.get(node).shell(&script);
+        (answer.status.success(), text(&answer.stdout) + &text(&answer.stderr))
+    };
+    for check in &checks {
+        let answers: Vec<_> = check.nodes.iter().map(|node| ask(check, node)).collect();
+        let good = answers.iter().filter(|(good, _)| *good).count();
+        assert_eq!(good, 1, "{}: {answers:?}", check.name);
+    }
+    let hashes = checks.iter().find(|check| check.name == "etcd-hashes").unwrap();
+    let (_, said) = ask(hashes, &hashes.nodes[0]);
+    assert!(said.contains("equal at revision"), "{said}");
+    let last = session.lab.with_role(lab::model::Role::Etcd).last().unwrap();
+    rig.spaces.get(&last.name).signal("STOP", "etcd");
+    // As asked, but with less patience.
+    let script = hashes.script.replace("--max-time 20", "--max-time 2").replace("1 2 3 4 5", "1");
+    let (good, said) = ask(&Check { script, ..hashes.clone() }, &hashes.nodes[0]);
+    rig.spaces.get(&last.name).signal("CONT", "etcd");
+    assert!(!good, "{} did not answer: {said}", last.name);
+    rig.say("what a restore asks is answered");
 }
 
 /// No kubelet is here to run it: what is proven is that every document of the manifest is valid.

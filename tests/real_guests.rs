@@ -79,10 +79,10 @@ fn three_from_nothing_to_nothing() {
     let mut rig = Rig::new("three");
     dns_image::write(&rig.images());
 
-    // Interrupted twice, killed without warning while the guests boot, interrupted and killed in the
-    // middle of stages.
-    rig.up_left_at(|event| is_started(event, "boot"));
+    // Killed without warning while the guests boot; left at once, interrupted, and killed in the middle
+    // of stages.
     rig.up_killed_at(|event| is_started(event, "boot"));
+    rig.up_left_at(|event| is_started(event, "os"));
     rig.up_interrupted_at(|event| is_started(event, "etcd"));
     rig.ok(&["up", "--until", "etcd", "--checkpoint"]);
     rig.up_killed_at(|event| is_started(event, "control-plane"));
