@@ -49,15 +49,11 @@ pub(super) fn lock(
 pub(super) fn run(global: &Global, up: &Up) -> Result<ExitCode, Failure> {
     let session = Arc::new(load::session(global)?);
     let stages = stages(up.until.as_deref())?;
+    let from = up.from.as_deref().map(known).transpose()?;
     let _lock = lock(&session, "up")?;
     let (path, log) = session.store.run_log("up")?;
-    let options = UpOptions {
-        stages,
-        yes: up.yes,
-        concurrency: up.concurrency,
-        force: up.force,
-        from: up.from.as_deref().map(known).transpose()?,
-    };
+    let options =
+        UpOptions { stages, yes: up.yes, concurrency: up.concurrency, force: up.force, from };
     let runtime = super::runtime()?;
     let attempt = |options: UpOptions, log| {
         runtime.block_on(async {
