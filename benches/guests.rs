@@ -11,11 +11,19 @@ use std::time::Instant;
 use guests::{Rig, text, tool};
 use serde_json::Value;
 
-/// Guests with nothing on them.
+/// Guests with nothing on them yet, all of one size.
 fn plain(count: u32) -> String {
-    format!(
-        "name: plain\nnetwork: {{cidr: 10.230.0.0/24}}\nnodes:\n  node:\n    roles: [worker]\n    count: {count}\n    first_address: 10.230.0.11\n    memory: 1GiB\n    disk: 5GiB\n"
-    )
+    let size = "memory: 1GiB, disk: 5GiB";
+    let mut text = format!(
+        "name: plain\nnetwork: {{cidr: 10.230.0.0/24}}\nnodes:\n  first: {{roles: [etcd, control-plane, worker], count: 1, first_address: 10.230.0.11, {size}}}\n"
+    );
+    if count > 1 {
+        let others = count - 1;
+        text.push_str(&format!(
+            "  other: {{roles: [worker], count: {others}, first_address: 10.230.0.21, {size}}}\n"
+        ));
+    }
+    text
 }
 
 fn median(mut all: Vec<f64>) -> f64 {
@@ -70,10 +78,10 @@ fn plain_guests(table: &mut Table, rounds: usize, count: u32) {
     for round in 0..rounds {
         rig.ok(&["down"]);
         table.add(&name("`up --until ssh`"), "s", timed(&rig, &["up", "--until", "ssh"]));
-        let made = rig.json(&["snapshot", "create", "all", "-o", "json"]);
+        let made = rig.json(&["snapshot", "create", "saved", "-o", "json"]);
         table.add(&name("pause, memory and disks"), "s", number(&made, "pause_seconds"));
         for _ in 0..2 {
-            let back = rig.json(&["snapshot", "restore", "all", "-o", "json"]);
+            let back = rig.json(&["snapshot", "restore", "saved", "-o", "json"]);
             table.add(&name("restore, guests run"), "s", number(&back, "running_seconds"));
             table.add(&name("restore, clocks right"), "s", number(&back, "whole_seconds"));
         }
