@@ -4,8 +4,12 @@
 
 #[path = "rig/fuzzed.rs"]
 mod fuzzed;
+#[path = "rig/random.rs"]
+mod random;
 
 use std::fs;
+
+use random::Random;
 
 /// Changes tried of each input.
 const CHANGES: u32 = 200;
@@ -16,13 +20,8 @@ fn run(name: &str, target: fn(&[u8])) {
     inputs.sort();
     assert!(inputs.len() >= 5, "the corpus of {name} is gone");
     let all: Vec<Vec<u8>> = inputs.iter().map(|path| fs::read(path).unwrap()).collect();
-    let mut random = 0x9e37_79b9_7f4a_7c15_u64;
-    let mut next = move |below: usize| {
-        random ^= random << 13;
-        random ^= random >> 7;
-        random ^= random << 17;
-        usize::try_from(random % below.max(1) as u64).unwrap()
-    };
+    let mut random = Random::new(0x9e37_79b9_7f4a_7c15);
+    let mut next = move |limit: usize| random.below(limit);
     for (path, input) in inputs.iter().zip(&all) {
         target(input);
         for _ in 0..CHANGES {

@@ -11,6 +11,8 @@ mod dns_image;
 mod frozen;
 #[path = "rig/guests.rs"]
 mod guests;
+#[path = "rig/random.rs"]
+mod random;
 
 use std::collections::BTreeSet;
 use std::fs;

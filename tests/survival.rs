@@ -6,6 +6,8 @@
 mod fakes;
 #[path = "rig/gated.rs"]
 mod gated;
+#[path = "rig/random.rs"]
+mod random;
 mod rig;
 #[path = "rig/served.rs"]
 mod served;
@@ -21,6 +23,7 @@ use lab::engine::{Events, Keep, Outcome, Stop, down_with};
 use lab::model::inventory::{FoundDomain, FoundNetwork, FoundPool, Inventory, Mark};
 use lab::model::snapshot::Kind;
 use lab::pki::{Bundle, SshKeys};
+use random::Random;
 
 /// One command of a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -336,14 +339,8 @@ fn a_thousand_random_commands_and_cuts_leave_what_others_have() {
     ];
     let secrets = Rig::new("single").secrets();
     let seed: u64 = std::env::var("LAB_TEST_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or(1);
-    let mut random = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let mut next = move |below: usize| {
-        // xorshift: the same sequence everywhere, which a failure can be repeated by.
-        random ^= random << 13;
-        random ^= random >> 7;
-        random ^= random << 17;
-        usize::try_from(random % below as u64).unwrap()
-    };
+    let mut random = Random::new(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    let mut next = move |limit: usize| random.below(limit);
     let mut done: BTreeMap<String, usize> = BTreeMap::new();
     for sequence in 0..1000 {
         let world = World::new("single", &secrets);

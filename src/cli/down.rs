@@ -7,12 +7,13 @@ use super::failure::{FAILED, Failure};
 use super::output::{complain, print, print_json};
 use super::progress::Progress;
 use super::{load, up};
+use crate::drivers::snapshots::Shelf;
 use crate::engine::{self, Events, Keep, Session};
 
 pub(super) fn run(global: &Global, down: &Down) -> Result<ExitCode, Failure> {
     let session = load::session(global)?;
     let keep = if down.keep_snapshots { Keep::Snapshots } else { Keep::Nothing };
-    if down.keep_snapshots && session.store.names("snapshots")?.is_empty() {
+    if down.keep_snapshots && Shelf::new(&session.store).names()?.is_empty() {
         return Err(Failure::usage(format!(
             "the lab '{}' has no snapshots to keep",
             session.lab.name

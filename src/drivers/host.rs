@@ -12,7 +12,7 @@ use crate::model::Owner;
 use crate::model::platform::Acceleration;
 use crate::plan::HostNetwork;
 
-/// Directories that `lab` uses on this computer.
+/// Directories that `lab` uses on this computer, and folders that a person named.
 #[derive(Clone, Debug)]
 pub struct Dirs {
     /// Labs' directories.
@@ -23,10 +23,14 @@ pub struct Dirs {
     pub config: PathBuf,
     /// Sockets; short, because a socket's path may have 107 characters.
     pub runtime: PathBuf,
+    /// The folder of binaries that `LAB_ARTIFACTS` names.
+    pub artifacts: Option<PathBuf>,
+    /// The folder of image archives that `LAB_IMAGES` names.
+    pub archives: Option<PathBuf>,
 }
 
 impl Dirs {
-    /// By the XDG rules.
+    /// By the XDG rules, and `lab`'s own variables.
     pub fn from_environment() -> Self {
         let variable =
             |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|p| p.is_absolute());
@@ -44,8 +48,16 @@ impl Dirs {
             cache: dir("XDG_CACHE_HOME", ".cache"),
             config: dir("XDG_CONFIG_HOME", ".config"),
             runtime,
+            artifacts: folder_of("LAB_ARTIFACTS"),
+            archives: folder_of("LAB_IMAGES"),
         }
     }
+}
+
+/// The folder that a variable names, as an absolute path: it is remembered.
+fn folder_of(variable: &str) -> Option<PathBuf> {
+    let path = std::env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from)?;
+    Some(std::path::absolute(&path).unwrap_or(path))
 }
 
 /// Who runs `lab`, for the ids derived from it.

@@ -225,24 +225,41 @@ impl Ssh {
             writer.data(input).await?;
             writer.eof().await
         };
-        let mut output = Output::default();
-        let mut status = None;
+        let mut heard = Heard::default();
         let receive = async {
             while let Some(message) = reader.wait().await {
-                match message {
-                    ChannelMsg::Data { data } => output.stdout.extend_from_slice(&data),
-                    ChannelMsg::ExtendedData { data, .. } => output.stderr.extend_from_slice(&data),
-                    ChannelMsg::ExitStatus { exit_status } => status = Some(exit_status),
-                    ChannelMsg::ExitSignal { .. } => status = Some(255),
-                    _ => {}
-                }
+                heard.take(message);
             }
         };
         // A command that ends without reading its input closes the way there; its status counts.
         let (_, ()) = tokio::join!(send, receive);
-        output.status =
-            status.ok_or_else(|| self.fail("the connection was cut before the command ended"))?;
-        Ok(output)
+        self.ended(heard)
+    }
+
+    /// What a command left behind once its channel is closed.
+    fn ended(&self, heard: Heard) -> Result<Output, GuestError> {
+        let cut = || self.fail("the connection was cut before the command ended");
+        let status = heard.status.ok_or_else(cut)?;
+        Ok(Output { status, ..heard.output })
+    }
+}
+
+/// What a command has said so far, and how it ended.
+#[derive(Default)]
+struct Heard {
+    output: Output,
+    status: Option<u32>,
+}
+
+impl Heard {
+    fn take(&mut self, message: ChannelMsg) {
+        match message {
+            ChannelMsg::Data { data } => self.output.stdout.extend_from_slice(&data),
+            ChannelMsg::ExtendedData { data, .. } => self.output.stderr.extend_from_slice(&data),
+            ChannelMsg::ExitStatus { exit_status } => self.status = Some(exit_status),
+            ChannelMsg::ExitSignal { .. } => self.status = Some(255),
+            _ => {}
+        }
     }
 }
 
@@ -312,27 +329,19 @@ impl Guest for Ssh {
             let command = format!("sudo -n /bin/sh -euc {}", quote(script));
             channel.exec(true, command).await.map_err(|error| self.fail(error))?;
             let (mut reader, writer) = channel.split();
-            let (mut output, mut heard, mut status) = (Output::default(), 0, None);
+            let (mut heard, mut answered) = (Heard::default(), 0);
             while let Some(message) = reader.wait().await {
-                match message {
-                    ChannelMsg::Data { data } => output.stdout.extend_from_slice(&data),
-                    ChannelMsg::ExtendedData { data, .. } => output.stderr.extend_from_slice(&data),
-                    ChannelMsg::ExitStatus { exit_status } => status = Some(exit_status),
-                    ChannelMsg::ExitSignal { .. } => status = Some(255),
-                    _ => {}
-                }
-                while let Some(end) = output.stdout[heard..].iter().position(|byte| *byte == b'\n')
-                {
-                    let line = String::from_utf8_lossy(&output.stdout[heard..heard + end]);
-                    let said = format!("{}\n", reply(&line));
-                    heard += end + 1;
+                heard.take(message);
+                let said = &heard.output.stdout;
+                while let Some(end) = said[answered..].iter().position(|byte| *byte == b'\n') {
+                    let line = String::from_utf8_lossy(&said[answered..answered + end]);
+                    let answer = format!("{}\n", reply(&line));
+                    answered += end + 1;
                     // A script that ended does not listen; its status counts.
-                    let _ = writer.data(said.as_bytes()).await;
+                    let _ = writer.data(answer.as_bytes()).await;
                 }
             }
-            let cut = || self.fail("the connection was cut before the command ended");
-            output.status = status.ok_or_else(cut)?;
-            Ok(output)
+            self.ended(heard)
         })
     }
 

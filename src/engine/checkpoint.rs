@@ -8,6 +8,7 @@ use super::event::Events;
 use super::session::Session;
 use super::snapshot::{self, Wish};
 use super::up::{Outcome, Stop, UpOptions, up};
+use crate::drivers::snapshots::Shelf;
 use crate::model::snapshot::Kind;
 use crate::stages::STAGES;
 
@@ -60,8 +61,7 @@ async fn save(
     events: &Events,
 ) -> Result<Option<()>, EngineError> {
     let drivers = snapshot::drivers(session)?;
-    let older = snapshot::list(session).await?;
-    if older.iter().any(|one| one.name == wish.name) {
+    if Shelf::new(&session.store).manifest(&wish.name)?.is_some() {
         snapshot::delete(session, &drivers, &wish.name, events).await?;
     }
     Ok(snapshot::create(session, &drivers, wish, stop, events).await?.map(drop))

@@ -118,7 +118,8 @@ async fn remove_node(
     remove(session, hypervisor, &node, uuid).await
 }
 
-async fn remove(
+/// Domain and disks of a node; fine when they are gone.
+pub(super) async fn remove(
     session: &Session,
     hypervisor: &Arc<dyn Hypervisor>,
     node: &str,

@@ -56,14 +56,14 @@ impl Session {
     /// The artifacts folder the person chose, if any: by variable, by topology, or when the lab was
     /// made.
     pub(super) fn chosen_artifacts(&self) -> Option<PathBuf> {
-        folder_of("LAB_ARTIFACTS")
+        (self.dirs.artifacts.clone())
             .or_else(|| self.lab.kubernetes.artifacts.as_ref().map(|path| self.base.join(path)))
             .or_else(|| self.store.record().ok().flatten()?.artifacts)
     }
 
     /// The folder of image archives the person chose, if any: by variable, or when the lab was made.
     pub(super) fn chosen_archives(&self) -> Option<PathBuf> {
-        folder_of("LAB_IMAGES").or_else(|| self.store.record().ok().flatten()?.archives)
+        self.dirs.archives.clone().or_else(|| self.store.record().ok().flatten()?.archives)
     }
 
     fn scan_artifacts(&self, dir: &Path) -> Result<Found, EngineError> {
@@ -357,12 +357,6 @@ impl Session {
             nodes.get(&node.name).cloned().unwrap_or_else(|| Arc::new(Nobody(node.name.clone())))
         }))
     }
-}
-
-/// The folder that a variable names, as an absolute path: it is remembered.
-fn folder_of(variable: &str) -> Option<PathBuf> {
-    let path = std::env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from)?;
-    Some(std::path::absolute(&path).unwrap_or(path))
 }
 
 /// Stands for a node that the session was not opened with.

@@ -10,6 +10,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::guests::{Rig, kill, text, tool};
+use super::random::Random;
 
 pub fn the_whole_lab(rig: &Rig) {
     a_moment_under_a_writer(rig);
@@ -231,13 +232,7 @@ fn put_away_and_back(rig: &Rig) {
 fn ten_kills(rig: &Rig) {
     let seed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_nanos();
     rig.say(&format!("ten kills at random moments, seed {seed}"));
-    let mut random = u64::from(seed) | 1;
-    let mut next = move |below: u64| {
-        random ^= random << 13;
-        random ^= random >> 7;
-        random ^= random << 17;
-        random % below
-    };
+    let mut random = Random::new(u64::from(seed) | 1);
     let commands: [&[&str]; 5] = [
         &["snapshot", "create", "again"],
         &["snapshot", "restore", "moment"],
@@ -248,10 +243,10 @@ fn ten_kills(rig: &Rig) {
     for round in 0..10 {
         let arguments = commands[round % commands.len()];
         if arguments == ["up"] {
-            let marker = ["os", "etcd", "runtime", "pod-network"][next(4) as usize];
+            let marker = ["os", "etcd", "runtime", "pod-network"][random.below(4)];
             rig.ok(&["exec", "--", &format!("sudo rm -f /var/lib/lab/stages/{marker}")]);
         }
-        let patience = Duration::from_millis(100 + next(6000));
+        let patience = Duration::from_millis(100 + random.below(6000) as u64);
         let died = killed_after(rig, arguments, patience);
         let again = rig.lab(arguments);
         let said = text(&again.stderr);

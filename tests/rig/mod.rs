@@ -42,6 +42,8 @@ pub fn session(text: &str, home: &Path) -> Session {
         cache: home.join("cache"),
         config: home.join("config"),
         runtime: home.join("run"),
+        artifacts: None,
+        archives: None,
     };
     let store = Store::new(&dirs.state, &loaded.lab.name);
     let place = Place::Private(PrivateEngine::new(store.root(), &dirs.runtime, loaded.lab.id));

@@ -194,9 +194,8 @@ impl Work<'_> {
 
     /// Bytes that the nodes' disks take.
     async fn sizes(&self, pieces: &[Piece]) -> Result<Vec<u64>, EngineError> {
-        let pool = self.lab.pool();
-        let measure = move |h: &dyn Hypervisor, _: &str, spec: &crate::render::SnapshotSpec| {
-            h.volume_bytes(&pool, &spec.disk)
+        let measure = |h: &dyn Hypervisor, _: &str, spec: &crate::render::SnapshotSpec| {
+            h.volume_bytes(&spec.pool, &spec.disk)
         };
         let all = parts::for_all(self.hypervisor, pieces, measure).await?;
         Ok(all.into_iter().map(|(_, bytes)| bytes).collect())

@@ -129,10 +129,9 @@ pub(super) async fn disks(
     hypervisor: &Arc<dyn Hypervisor>,
     lab: &Lab,
 ) -> Result<BTreeMap<String, String>, EngineError> {
-    let pool = lab.pool();
     let all = pieces(session, lab, "any", Kind::Disk)?;
-    let look = move |h: &dyn Hypervisor, _: &str, spec: &SnapshotSpec| {
-        h.volume_identity(&pool, &spec.disk)
+    let look = |h: &dyn Hypervisor, _: &str, spec: &SnapshotSpec| {
+        h.volume_identity(&spec.pool, &spec.disk)
     };
     let found = for_all(hypervisor, &all, look).await?;
     Ok(found.into_iter().filter_map(|(node, disk)| Some((node, disk?))).collect())

@@ -13,14 +13,14 @@ use crate::drivers::hypervisor::Hypervisor;
 use crate::drivers::snapshots::Shelf;
 use crate::engine::error::EngineError;
 use crate::engine::event::Events;
-use crate::engine::provision::call;
+use crate::engine::provision::{self, call};
 use crate::engine::session::{Reach, Session};
 use crate::engine::up::{Drivers, Stop};
 use crate::engine::{health, observe};
 use crate::model::inventory::Inventory;
 use crate::model::name::assign_router_ids;
 use crate::model::snapshot::{Intent, Kind, Manifest};
-use crate::model::{Lab, Role, resolve};
+use crate::model::{Lab, Role};
 use crate::render::{self, SnapshotSpec};
 use crate::stages::recovery;
 
@@ -96,17 +96,14 @@ pub async fn restore(
 fn take_on(session: &mut Session, name: &str) -> Result<(), EngineError> {
     let shelf = Shelf::new(&session.store);
     let Some(text) = shelf.file(name, "topology.yaml")? else { return Ok(()) };
-    let loaded = resolve::load(&text, &session.owner);
-    let Ok(mut loaded) = loaded else {
-        return Err(EngineError::new(format!("read the topology in snapshot '{name}'")).preflight());
-    };
+    let mut lab = super::list::lab_of(session, name).map_err(EngineError::preflight)?;
     let record = shelf.file(name, "lab.json")?.unwrap_or_default();
     let ids: BTreeMap<String, u8> = serde_json::from_str::<serde_json::Value>(&record)
         .ok()
         .and_then(|record| serde_json::from_value(record["router_ids"].clone()).ok())
         .unwrap_or_default();
-    assign_router_ids(loaded.lab.id, &mut loaded.lab.vips, &ids, &Default::default());
-    session.lab = loaded.lab;
+    assign_router_ids(lab.id, &mut lab.vips, &ids, &Default::default());
+    session.lab = lab;
     session.source = text;
     Ok(())
 }
@@ -214,13 +211,7 @@ impl Work<'_> {
         let (session, hypervisor) = (self.session, &self.drivers.hypervisor);
         let lab = &session.lab;
         for (node, uuid) in self.manifest.strangers(inventory) {
-            let (pool, node) = (lab.pool(), node.to_owned());
-            call(hypervisor, move |h| {
-                h.remove_domain(uuid)?;
-                h.remove_volume(&pool, &format!("{node}.qcow2"))?;
-                h.remove_volume(&pool, &format!("{node}-seed.img"))
-            })
-            .await?;
+            provision::remove(session, hypervisor, node, uuid).await?;
         }
         let path = session.place.layout().pool(&lab.pool());
         let pool = render::pool(&session.templates, &lab.pool(), lab.pool_id(), &path)?;
