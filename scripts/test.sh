@@ -12,10 +12,18 @@ set --
 . "$(dirname -- "${BASH_SOURCE[0]}")/prepare.sh"
 cd "$root"
 
-cargo fmt --check
-cargo clippy --locked --all-targets -- -D warnings
+# Says what begins and when, so that a run that takes long tells where.
+phase() {
+    printf '\n[%5d s] %s\n' "$SECONDS" "$*"
+    "$@"
+}
+
+phase cargo fmt --check
+phase cargo clippy --locked --all-targets -- -D warnings
 # First everything quick, then the tests that boot guests, one after the other.
-cargo test --locked
-cargo test --locked --test high_availability -- --ignored --nocapture
-cargo test --locked --test real_guests -- --ignored --test-threads=1 --nocapture
-[[ $full != full ]] || cargo test --locked --test whole_clusters -- --ignored --test-threads=1 --nocapture
+phase cargo test --locked
+guests=(--ignored --test-threads=1 --nocapture)
+phase cargo test --locked --test high_availability -- "${guests[@]}"
+phase cargo test --locked --test real_guests -- "${guests[@]}"
+[[ $full != full ]] || phase cargo test --locked --test whole_clusters -- "${guests[@]}"
+phase true
