@@ -291,6 +291,18 @@ fn help_shows_examples_and_exit_codes() {
         "kubeconfig",
         "images",
         "snapshot",
+        "list",
+        "logs",
+        "console",
+        "start",
+        "stop",
+        "restart",
+        "ssh-config",
+        "inventory",
+        "hosts",
+        "runs",
+        "completion",
+        "man",
         "down",
     ] {
         let output = home.lab(&[command, "--help"]);
@@ -322,4 +334,184 @@ fn a_plan_tells_how_many_pods_fit() {
             "{said}"
         );
     }
+}
+
+/// A lab that was up, as far as its directory tells: keys, topology, record.
+fn once_up(home: &Home) {
+    let dir = home.path().join(".local/state/lab/three");
+    fs::create_dir_all(dir.join("runs")).unwrap();
+    let topology = out(&home.lab(&["init", "--from", "three"]));
+    fs::write(dir.join("topology.yaml"), &topology).unwrap();
+    let text = fs::read_to_string("fuzz/corpus/state/record.json").unwrap();
+    let mut record: serde_json::Value = serde_json::from_str(&text).unwrap();
+    (record["name"], record["engine"]) = ("three".into(), "private".into());
+    record["run"] = home.path().join("run/lab/engine").to_str().into();
+    fs::write(dir.join("lab.json"), record.to_string()).unwrap();
+}
+
+#[test]
+fn labs_are_listed_wherever_one_is() {
+    let home = Home::new();
+    let output = home.lab(&["list"]);
+    assert!(output.status.success() && err(&output).contains("there are no labs"));
+    once_up(&home);
+    let json: serde_json::Value =
+        serde_json::from_slice(&home.lab(&["list", "-o", "json"]).stdout).unwrap();
+    let lab = &json["labs"][0];
+    assert_eq!((&lab["name"], &lab["state"]), (&"three".into(), &"away".into()), "{json}");
+    assert_eq!((&lab["nodes"], &lab["running"]), (&3.into(), &0.into()), "{json}");
+    assert!(lab["bytes"].as_u64().unwrap() > 0);
+    // One that cannot be read hides none of the others.
+    let broken = home.path().join(".local/state/lab/broken");
+    fs::create_dir_all(&broken).unwrap();
+    fs::write(broken.join("lab.json"), "{").unwrap();
+    let output = home.lab(&["ls"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        out(&output).contains("three") && err(&output).contains("'broken'"),
+        "{}",
+        err(&output)
+    );
+}
+
+#[test]
+fn runs_are_told_from_their_logs() {
+    let home = Home::new();
+    once_up(&home);
+    let runs = home.path().join(".local/state/lab/three/runs");
+    let done = "     0.1 {\"event\":\"planned\",\"changes\":[{},{}]}\n     9.5 {\"event\":\"finished\",\"node\":\"etcd1\",\"task\":\"boot\",\"seconds\":9}\n    10.0 {\"event\":\"ended\",\"outcome\":\"done\"}\n";
+    fs::write(runs.join("20260101T000000Z-up.log"), done).unwrap();
+    fs::write(runs.join("20260102T000000Z-up.log"), &done[..done.len() - 60]).unwrap();
+    let list = out(&home.lab(&["runs", "list", "--lab", "three"]));
+    let line = |name: &str| list.lines().find(|line| line.starts_with(name)).unwrap().to_owned();
+    let words: Vec<String> =
+        line("20260101T000000Z-up").split_whitespace().map(str::to_owned).collect();
+    assert_eq!(words[1..], ["up", "2", "10.0", "done"], "{list}");
+    assert!(line("20260102T000000Z-up").ends_with("cut"), "{list}");
+    let shown = out(&home.lab(&["runs", "show", "20260101T000000Z-up", "--lab", "three"]));
+    assert!(shown.contains("planned: 2 changes") && shown.contains("ended: done"), "{shown}");
+    let output = home.lab(&["runs", "show", "--lab", "three", "-o", "json"]);
+    let last: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(last["run"]["name"], "20260102T000000Z-up");
+    let output = home.lab(&["runs", "show", "never", "--lab", "three"]);
+    assert_eq!(output.status.code(), Some(2));
+    // A run that is refused tells so in its log.
+    let output = home.lab(&["up", "--lab", "three"]);
+    assert!(!output.status.success());
+    let list = out(&home.lab(&["runs", "list", "--lab", "three"]));
+    assert!(list.lines().last().unwrap().ends_with("refused"), "{list} {}", err(&output));
+}
+
+#[test]
+fn hosts_and_ssh_files_follow_from_the_topology() {
+    let home = Home::new();
+    let text = out(&home.lab(&["hosts", "-f", "three"]));
+    assert!(text.contains("10.240.0.31 worker1.three.lab worker1\n"), "{text}");
+    let output = home.lab(&["ssh-config", "-f", "three", "--engine", "private"]);
+    assert_eq!(output.status.code(), Some(2), "there is nobody to log in to");
+
+    once_up(&home);
+    let ssh = home.path().join(".local/state/lab/three/ssh");
+    fs::create_dir_all(&ssh).unwrap();
+    fs::write(ssh.join("known_hosts"), "").unwrap();
+    let config = home.path().join("config");
+    fs::write(&config, home.lab(&["ssh-config", "--lab", "three"]).stdout).unwrap();
+    let read = |host: &str| {
+        let output = Command::new("ssh").arg("-G").arg("-F").arg(&config).arg(host).output();
+        out(&output.expect("ssh is one of the packages that tests need"))
+    };
+    for host in ["worker1", "worker1.three.lab", "10.240.0.31"] {
+        let text = read(host);
+        assert!(text.contains("hostname 10.240.0.31\n") && text.contains("user lab\n"), "{text}");
+        assert!(text.contains("stricthostkeychecking true\n"), "{text}");
+        let key = format!("identityfile {}\n", ssh.join("id_ed25519").display());
+        assert!(text.contains(&key), "{text}");
+        assert!(text.contains("control.sock' %h %p\n"), "{text}");
+    }
+    assert!(!read("elsewhere").contains("three"));
+
+    let inventory = out(&home.lab(&["inventory", "--lab", "three"]));
+    assert!(inventory.contains("[control_plane]\ncontroller1\n"), "{inventory}");
+    assert!(inventory.contains("worker1 ansible_host=10.240.0.31\n"), "{inventory}");
+    let written = fs::read(ssh.join("config")).unwrap();
+    assert_eq!(written, fs::read(&config).unwrap());
+    let json = home.lab(&["inventory", "--lab", "three", "-o", "json"]).stdout;
+    let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
+    assert_eq!(json["etcd"]["hosts"], serde_json::json!(["etcd1"]));
+    assert_eq!(json["_meta"]["hostvars"]["etcd1"]["ansible_host"], "10.240.0.11");
+}
+
+#[test]
+fn completion_knows_nodes_stages_and_labs() {
+    let home = Home::new();
+    for shell in ["bash", "zsh", "fish"] {
+        let script = out(&home.lab(&["completion", shell]));
+        assert!(script.contains("LAB_COMPLETE") && script.contains("lab"), "{shell}: {script}");
+    }
+    once_up(&home);
+    let complete = |words: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_lab"))
+            .arg("--")
+            .args(words)
+            .current_dir(home.path())
+            .env("HOME", home.path())
+            .env_remove("XDG_STATE_HOME")
+            .env("LAB_COMPLETE", "bash")
+            .env("_CLAP_COMPLETE_INDEX", (words.len() - 1).to_string())
+            .env("_CLAP_IFS", "\n")
+            .output()
+            .unwrap();
+        out(&output).lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(complete(&["lab", "ssh", "wo"]), ["worker1"]);
+    assert_eq!(complete(&["lab", "ssh", "-f", "book", "lb"]), ["lb1", "lb2"]);
+    assert_eq!(complete(&["lab", "--lab", "t"]), ["three"]);
+    assert!(complete(&["lab", "up", "--until", ""]).contains(&"control-plane".to_owned()));
+    assert!(complete(&["lab", "logs", "kube"]).contains(&"kubelet".to_owned()));
+    assert!(complete(&["lab", "in"]).contains(&"inventory".to_owned()));
+}
+
+#[test]
+fn manual_pages_are_written() {
+    let home = Home::new();
+    let output = home.lab(&["man", "pages"]);
+    assert!(output.status.success(), "{}", err(&output));
+    let page = fs::read_to_string(home.path().join("pages/lab-up.1")).unwrap();
+    assert!(page.contains(".TH") && page.contains("checkpoint"), "{page}");
+    assert!(!home.path().join("pages/lab-connect.1").exists(), "hidden commands have no page");
+}
+
+#[test]
+fn logs_follow_with_f_and_still_take_a_topology() {
+    let home = Home::new();
+    let text = out(&home.lab(&["init", "--from", "three", "--name", "mine"]));
+    fs::write(home.path().join("my.yaml"), text).unwrap();
+    for arguments in [
+        &["-f", "my.yaml", "--engine", "private", "logs", "-f", "worker1"][..],
+        &["logs", "--file", "my.yaml", "--engine", "private", "-f", "worker1"],
+        &["logs", "-f", "worker1", "--engine", "private", "--file", "my.yaml"],
+    ] {
+        let output = home.lab(arguments);
+        assert!(err(&output).contains("node worker1: it has no host key"), "{}", err(&output));
+    }
+}
+
+#[test]
+fn units_and_nodes_that_cannot_be_are_refused() {
+    let home = Home::new();
+    once_up(&home);
+    for (arguments, wanted) in [
+        (&["logs", "kubelet; reboot"][..], "neither a node nor a unit"),
+        (&["stop", "worker9"], "did you mean `worker1`?"),
+        (&["console", "worker9"], "did you mean `worker1`?"),
+        (&["console", "worker1"], "does not run"),
+        (&["stop", "worker1"], "it does not run"),
+    ] {
+        let mut all = arguments.to_vec();
+        all.extend(["--lab", "three"]);
+        let output = home.lab(&all);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?} {}", err(&output));
+        assert!(err(&output).contains(wanted), "{arguments:?}: {}", err(&output));
+    }
+    assert_eq!(home.lab(&["stop"]).status.code(), Some(2), "no node was named");
 }

@@ -13,10 +13,12 @@ mod frozen;
 mod guests;
 #[path = "rig/random.rs"]
 mod random;
+#[path = "rig/tools.rs"]
+mod tools;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -93,6 +95,8 @@ fn three_from_nothing_to_nothing() {
 
     cluster_is_ready(&rig);
     names_resolve(&rig);
+    tools::reach_the_nodes(&rig);
+    tools::show_what_nodes_say(&rig);
     rerun_changes_nothing(&rig);
     a_lost_marker_reruns_one_stage(&rig);
     generated_files_pass_their_checkers(&rig);
@@ -515,6 +519,26 @@ impl Drop for SystemLibvirt {
     }
 }
 
+/// What a console says until it says `end`; there is none before its guest runs.
+fn until_it_opens(command: impl Fn() -> Command, end: &str) -> String {
+    let deadline = Instant::now() + Duration::from_secs(120);
+    let mut said = String::new();
+    while !said.contains(end) {
+        assert!(Instant::now() < deadline, "the console never said '{end}': {said}");
+        let mut child = command().stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut out = child.stdout.take().unwrap();
+        let mut bytes = [0; 4096];
+        while let Ok(count @ 1..) = out.read(&mut bytes) {
+            said.push_str(&String::from_utf8_lossy(&bytes[..count]));
+            if said.contains(end) {
+                break;
+            }
+        }
+        guests::kill(&mut child);
+    }
+    said
+}
+
 const SYSTEM: &str = "name: sys
 domain: sys.lab
 network:
@@ -631,6 +655,25 @@ fn a_lab_on_the_systems_libvirt_among_decoys() {
         ok(&["ssh", node, "--", "cat /etc/machine-id; sudo cat /etc/ssh/ssh_host_ed25519_key.pub"])
     });
     assert_ne!(random[0], random[1], "the nodes share an identity");
+
+    // Off and on again by hand, with the console read along; what others may read is not asked for.
+    ok(&["stop", "alpha"]);
+    let listed: serde_json::Value = serde_json::from_str(&ok(&["list", "-o", "json"])).unwrap();
+    let lab_listed = &listed["labs"][0];
+    assert_eq!((&lab_listed["state"], &lab_listed["running"]), (&"partly".into(), &1.into()));
+    let (code, _, said) = lab(&["console", "alpha"]);
+    assert!(code == 1 && said.contains("open the console of alpha"), "{code} {said}");
+    let start = command(&["start", "alpha"]).spawn().unwrap();
+    let console = until_it_opens(|| command(&["console", "alpha"]), "login:");
+    assert!(console.contains("alpha login:"), "{console}");
+    let started = start.wait_with_output().unwrap();
+    assert!(started.status.success(), "{}", text(&started.stderr));
+    let now = ok(&["ssh", "alpha", "--", "cat /proc/sys/kernel/random/boot_id"]);
+    assert_ne!(now, boot, "alpha was not restarted");
+    let config = rig.home.path().join("ssh-config");
+    fs::write(&config, ok(&["ssh-config"])).unwrap();
+    let config = config.to_str().unwrap();
+    assert_eq!(tool("nsenter", &[&inside, "ssh", "-F", config, "beta", "hostname"]), "beta\n");
 
     // And a node less: only with consent.
     fs::write(&file, SYSTEM).unwrap();

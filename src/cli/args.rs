@@ -3,6 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use clap_complete::env::Shells;
+
+use super::complete::{labs, logged, nodes, shipped, snapshots, stages, until};
 
 /// Kubernetes labs on libvirt/KVM, the hard way, from one topology file.
 #[derive(Debug, Parser)]
@@ -29,7 +32,7 @@ pub(super) struct Global {
     #[arg(short, long, global = true, env = "LAB_FILE", value_name = "FILE")]
     pub file: Option<PathBuf>,
     /// A lab that exists, by its name; its topology is the one it was made from
-    #[arg(short, long, global = true, env = "LAB_NAME", value_name = "NAME")]
+    #[arg(short, long, global = true, env = "LAB_NAME", value_name = "NAME", add = labs())]
     pub lab: Option<String>,
     /// Where guests run
     #[arg(long, global = true, env = "LAB_ENGINE", value_enum, default_value_t = Engine::Auto)]
@@ -79,10 +82,23 @@ pub(super) enum Command {
     Status(Status),
     /// Prove that the lab works
     Verify(Verify),
+    /// List your labs: where each runs, how far it is up, what it takes
+    #[command(visible_alias = "ls")]
+    List,
     /// Log in to a node, or run a command on it
     Ssh(Ssh),
     /// Run a command on many nodes at once
     Exec(Exec),
+    /// Show what nodes, or units on them, wrote to their journals
+    Logs(Logs),
+    /// Watch a node's serial console, from its first line on; type to it on a terminal
+    Console(Console),
+    /// Shut nodes down
+    Stop(Power),
+    /// Start nodes that were stopped, and wait until they answer
+    Start(Power),
+    /// Shut nodes down, start them again, and wait until they answer
+    Restart(Power),
     /// Freeze the whole lab, and bring it back to that moment
     #[command(visible_alias = "snapshots")]
     Snapshot(Snapshot),
@@ -90,19 +106,53 @@ pub(super) enum Command {
     Stage(Stage),
     /// Print the administrator's kubeconfig
     Kubeconfig,
+    /// Print an OpenSSH configuration for the nodes, host keys pinned
+    SshConfig,
+    /// Print an Ansible inventory: roles are groups
+    Inventory,
+    /// Print the nodes' names for /etc/hosts, or keep them there
+    Hosts(Hosts),
     /// Run kubectl against the lab; no kubectl is needed here
     Kubectl(Kubectl),
     /// Manage the guests' base images
     Images(Images),
+    /// Look at what earlier runs did
+    Runs(Runs),
     /// Remove everything the lab made, and nothing else
     Down(Down),
+    /// Print a completion script for a shell: commands, nodes, stages, snapshots
+    Completion {
+        /// Shell
+        #[arg(value_parser = shells())]
+        shell: String,
+    },
+    /// Write manual pages
+    Man {
+        /// Folder to write them to
+        #[arg(value_name = "DIR")]
+        dir: PathBuf,
+    },
+    /// Connect standard input and output with a port of a private lab: ssh's ProxyCommand
+    #[command(hide = true)]
+    Connect {
+        /// Socket of the private engine
+        socket: PathBuf,
+        /// Address of a node
+        host: std::net::Ipv4Addr,
+        /// Port
+        port: u16,
+    },
+}
+
+fn shells() -> clap::builder::PossibleValuesParser {
+    Shells::builtins().names().collect::<Vec<_>>().into()
 }
 
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "Example:\n  lab init --from single --name demo > lab.yaml")]
 pub(super) struct Init {
     /// Shipped topology to start from
-    #[arg(long, default_value = "three")]
+    #[arg(long, default_value = "three", add = shipped())]
     pub from: String,
     /// Name of the new lab [default: that of the shipped topology]
     #[arg(long)]
@@ -124,7 +174,7 @@ pub(super) struct Plan {
     #[arg(long)]
     pub detailed_exitcode: bool,
     /// Only up to this stage and what it needs
-    #[arg(long, value_name = "STAGE")]
+    #[arg(long, value_name = "STAGE", add = until())]
     pub until: Option<String>,
 }
 
@@ -134,10 +184,10 @@ pub(super) struct Plan {
 )]
 pub(super) struct Up {
     /// Only up to this stage and what it needs; `ssh` stops when nodes answer
-    #[arg(long, value_name = "STAGE")]
+    #[arg(long, value_name = "STAGE", add = until())]
     pub until: Option<String>,
     /// Run this stage and all after it again, whether or not they were done
-    #[arg(long, value_name = "STAGE")]
+    #[arg(long, value_name = "STAGE", add = stages())]
     pub from: Option<String>,
     /// Make a snapshot after each stage: after-os, after-etcd, ...
     #[arg(long)]
@@ -178,6 +228,7 @@ pub(super) struct Verify {
 #[command(after_help = "Examples:\n  lab ssh worker1\n  lab ssh worker1 -- journalctl -u kubelet")]
 pub(super) struct Ssh {
     /// Node
+    #[arg(add = nodes())]
     pub node: String,
     /// Command; without one, a shell
     #[arg(last = true)]
@@ -193,11 +244,89 @@ pub(super) struct Exec {
     #[arg(long)]
     pub role: Option<String>,
     /// Only this node; may be given several times
-    #[arg(long)]
+    #[arg(long, add = nodes())]
     pub node: Vec<String>,
     /// Command
     #[arg(last = true, required = true)]
     pub command: Vec<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Examples:\n  lab logs worker1\n  lab logs kubelet            on every node that has it\n  lab logs -f controller1 kube-apiserver"
+)]
+pub(super) struct Logs {
+    /// Nodes and units; a unit alone means every node that has it
+    #[arg(value_name = "NODE|UNIT", add = logged())]
+    pub what: Vec<String>,
+    /// Go on showing what is written
+    #[arg(short, long)]
+    pub follow: bool,
+    /// Topology, as `lab --file` has it; `-f` follows here, as in other tools
+    #[arg(id = "file", long = "file", env = "LAB_FILE", value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// Lines from each node at first
+    #[arg(short = 'n', long, default_value_t = 50, value_name = "N")]
+    pub lines: u32,
+    /// Only since then, as journalctl understands it: `10 min ago`
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Examples:\n  lab console worker1\n  lab console worker1 --log | less -R")]
+pub(super) struct Console {
+    /// Node
+    #[arg(add = nodes())]
+    pub node: String,
+    /// Print what it said since the node was made, and end
+    #[arg(long)]
+    pub log: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Examples:\n  lab stop worker1\n  lab start worker1\n  lab stop --all && lab up"
+)]
+pub(super) struct Power {
+    /// Nodes
+    #[arg(required_unless_present = "all", add = nodes())]
+    pub nodes: Vec<String>,
+    /// All nodes of the lab
+    #[arg(long, conflicts_with = "nodes")]
+    pub all: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Examples:\n  lab hosts\n  sudo lab hosts --install\n  sudo lab hosts --remove"
+)]
+pub(super) struct Hosts {
+    /// Write them to a block of their own in the file; the rest of it stays as it is
+    #[arg(long, conflicts_with = "remove")]
+    pub install: bool,
+    /// Remove the block
+    #[arg(long)]
+    pub remove: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(super) struct Runs {
+    #[command(subcommand)]
+    pub command: RunsCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum RunsCommand {
+    /// List the runs: when, what, how it ended, how long it took
+    #[command(visible_alias = "ls")]
+    List,
+    /// Show what a run did
+    Show {
+        /// Run, by its name in the list, or `last`
+        #[arg(default_value = "last")]
+        run: String,
+    },
 }
 
 #[derive(Debug, ClapArgs)]
@@ -227,7 +356,7 @@ pub(super) enum SnapshotCommand {
     #[command(visible_alias = "rm")]
     Delete {
         /// Snapshots
-        #[arg(required = true)]
+        #[arg(required = true, add = snapshots())]
         names: Vec<String>,
     },
 }
@@ -244,9 +373,10 @@ pub(super) struct SnapshotCreate {
 #[derive(Debug, ClapArgs)]
 pub(super) struct SnapshotRestore {
     /// Snapshot
+    #[arg(add = snapshots())]
     pub name: String,
     /// Only this node; refused for members of etcd
-    #[arg(long)]
+    #[arg(long, add = nodes())]
     pub node: Option<String>,
     /// Agree to the removal of nodes that came later, and to certificates that ended
     #[arg(short, long, env = "LAB_YES")]
@@ -266,8 +396,10 @@ pub(super) enum StageCommand {
     /// Show what a stage does on a node: every file and command
     Show {
         /// Node
+        #[arg(add = nodes())]
         node: String,
         /// Stage
+        #[arg(add = stages())]
         stage: String,
     },
 }

@@ -73,6 +73,11 @@ impl Failure {
     }
 }
 
+/// How a run ended, for its log.
+pub(super) fn outcome(error: &EngineError) -> &'static str {
+    if error.preflight || error.asks { "refused" } else { "failed" }
+}
+
 impl From<EngineError> for Failure {
     fn from(error: EngineError) -> Self {
         let code = if error.preflight { USAGE } else { FAILED };

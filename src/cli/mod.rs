@@ -1,18 +1,29 @@
 //! Mouth: the command line. One file per command, each a leaf; the only room that prints.
 
 mod args;
+mod complete;
+mod connect;
+mod console;
 mod diagnostic;
 mod down;
 mod exec;
 mod failure;
+mod follow;
+mod hosts;
 mod images;
 mod init;
+mod inventory;
 mod kubeconfig;
 mod kubectl;
+mod list;
 mod load;
+mod logs;
+mod man;
 mod output;
 mod plan;
+mod power;
 mod progress;
+mod runs;
 mod schema;
 mod signals;
 mod snapshot;
@@ -27,11 +38,13 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+use crate::engine::Change;
 use args::{Args, Command};
 use failure::Failure;
 
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
+    complete::answer();
     let args = Args::parse();
     match dispatch(&args) {
         Ok(code) => code,
@@ -56,7 +69,20 @@ fn dispatch(args: &Args) -> Result<ExitCode, Failure> {
         Command::Kubeconfig => kubeconfig::run(global),
         Command::Kubectl(command) => kubectl::run(global, command),
         Command::Images(command) => images::run(global, command),
+        Command::List => list::run(global),
+        Command::Logs(command) => logs::run(global, command),
+        Command::Console(command) => console::run(global, command),
+        Command::Stop(command) => power::run(global, command, Change::Stop),
+        Command::Start(command) => power::run(global, command, Change::Start),
+        Command::Restart(command) => power::run(global, command, Change::Restart),
+        Command::SshConfig => inventory::ssh_config(global),
+        Command::Inventory => inventory::run(global),
+        Command::Hosts(command) => hosts::run(global, command),
+        Command::Runs(command) => runs::run(global, command),
         Command::Down(command) => down::run(global, command),
+        Command::Completion { shell } => complete::run(shell),
+        Command::Man { dir } => man::run(dir),
+        Command::Connect { socket, host, port } => connect::run(socket, *host, *port),
     }
 }
 

@@ -102,6 +102,15 @@ impl Progress {
         }
     }
 
+    /// Writes the end of the run to its log: one without it was cut.
+    pub fn ended(&mut self, outcome: &str) {
+        if let Some(log) = &mut self.log {
+            let seconds = self.start.elapsed().as_secs_f64();
+            let event = serde_json::json!({"event": "ended", "outcome": outcome});
+            let _ = writeln!(log, "{seconds:8.1} {event}");
+        }
+    }
+
     /// Seconds by task, as a table, and the whole run.
     pub fn timings(&self) -> String {
         let mut rows = vec![["phase", "nodes", "longest", "sum"].map(String::from).to_vec()];

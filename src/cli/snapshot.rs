@@ -4,7 +4,7 @@ use std::fs::File;
 use std::process::ExitCode;
 
 use super::args::{Format, Global, Snapshot, SnapshotCommand, SnapshotCreate, SnapshotRestore};
-use super::failure::{Failure, INTERRUPTED};
+use super::failure::{self, Failure, INTERRUPTED};
 use super::output::{agrees, complain, print, print_json, table};
 use super::progress::Progress;
 use super::{load, signals, up};
@@ -28,8 +28,8 @@ fn conduct<T>(
     global: &Global,
     log: Option<File>,
     command: &str,
-    work: impl AsyncFnOnce(Stop, Events) -> Result<T, EngineError>,
-) -> Result<Result<T, EngineError>, Failure> {
+    work: impl AsyncFnOnce(Stop, Events) -> Result<Option<T>, EngineError>,
+) -> Result<Result<Option<T>, EngineError>, Failure> {
     // Standard output is for the result alone.
     let beside = Global { output: Format::Table, ..global.clone() };
     Ok(super::runtime()?.block_on(async {
@@ -40,7 +40,13 @@ fn conduct<T>(
         let signals = tokio::spawn(async move { signals::listen(asked, &command).await });
         let done = work(stop, events).await;
         signals.abort();
-        let _ = reader.await;
+        if let Ok(mut progress) = reader.await {
+            progress.ended(match &done {
+                Ok(Some(_)) => "done",
+                Ok(None) => "stopped",
+                Err(error) => failure::outcome(error),
+            });
+        }
         done
     }))
 }
@@ -135,8 +141,9 @@ fn delete(global: &Global, names: &[String]) -> Result<ExitCode, Failure> {
         let command = format!("lab snapshot delete {name}");
         let freed = conduct(global, None, &command, async |_, events| {
             let drivers = snapshot::drivers(&session)?;
-            snapshot::delete(&session, &drivers, name, &events).await
-        })??;
+            snapshot::delete(&session, &drivers, name, &events).await.map(Some)
+        })??
+        .unwrap_or_default();
         if !global.quiet {
             complain(&format!("deleted '{name}': {} are free again", size::human(freed)));
         }

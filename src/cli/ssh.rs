@@ -49,10 +49,10 @@ pub(super) fn command_line(words: &[String]) -> String {
 }
 
 /// A terminal in raw mode, put back when dropped.
-struct Raw(Termios);
+pub(super) struct Raw(Termios);
 
 impl Raw {
-    fn enter() -> Option<Self> {
+    pub fn enter() -> Option<Self> {
         let old = tcgetattr(std::io::stdin()).ok()?;
         let mut raw = old.clone();
         raw.make_raw();

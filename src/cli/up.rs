@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use super::args::{Global, Up};
-use super::failure::{FAILED, Failure, INTERRUPTED};
+use super::failure::{self, FAILED, Failure, INTERRUPTED};
 use super::output::{agrees, complain};
 use super::progress::Progress;
 use super::{load, signals};
@@ -67,7 +67,17 @@ pub(super) fn run(global: &Global, up: &Up) -> Result<ExitCode, Failure> {
                 false => engine::up(session, options, stop, events).await,
             };
             signals.abort();
-            (outcome, reader.await)
+            let mut progress = reader.await.ok();
+            if let Some(progress) = &mut progress {
+                progress.ended(match &outcome {
+                    Ok(Outcome::Unchanged) => "unchanged",
+                    Ok(Outcome::Done(_)) => "done",
+                    Ok(Outcome::Stopped) => "stopped",
+                    Ok(Outcome::Failed(_)) => "failed",
+                    Err(error) => failure::outcome(error),
+                });
+            }
+            (outcome, progress)
         })
     };
     let again = log.try_clone();
@@ -95,7 +105,7 @@ pub(super) fn run(global: &Global, up: &Up) -> Result<ExitCode, Failure> {
             Ok(ExitCode::SUCCESS)
         }
         Outcome::Done(changes) => {
-            if let Ok(progress) = progress {
+            if let Some(progress) = progress {
                 say(&format!("\n{}", progress.timings()));
             }
             say(&format!("the lab '{}' is up: {} changes made", lab.name, changes.len()));

@@ -6,6 +6,7 @@ pub mod fetch;
 pub mod gate;
 pub mod guest;
 pub mod host;
+pub mod hosts_file;
 pub mod hypervisor;
 pub mod images;
 pub mod libvirt;

@@ -1,12 +1,14 @@
 //! `down`: everything the lab made goes, and nothing else. Works from what libvirt's metadata says
 //! and from stable ids, so it also finds what no record knows.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use super::error::EngineError;
 use super::event::Events;
 use super::place::Place;
 use super::provision::call;
+use crate::drivers::hosts_file;
 use crate::drivers::hypervisor::Hypervisor;
 use crate::drivers::store::Store;
 use crate::model::Lab;
@@ -35,6 +37,8 @@ pub enum Removal {
     Engine,
     /// The private engine's processes; disks and definitions stay.
     Processes,
+    /// The lab's block in this computer's hosts file.
+    HostsBlock(String),
     /// The lab's directory: keys, certificates, logs.
     Files(String),
 }
@@ -47,6 +51,7 @@ impl std::fmt::Display for Removal {
             Removal::Pool(name, _) => write!(f, "- pool {name} and its volumes"),
             Removal::Engine => write!(f, "- the private libvirt"),
             Removal::Processes => write!(f, "- the private libvirt's processes"),
+            Removal::HostsBlock(_) => write!(f, "- its names in {}", hosts_file::PATH),
             Removal::Files(path) => write!(f, "- {path}"),
         }
     }
@@ -104,7 +109,13 @@ pub async fn removals(
     if keep == Keep::Snapshots {
         let stays = |removal: &Removal| matches!(removal, Removal::Pool(..));
         all.retain(|removal| !stays(removal));
-    } else if store.root().exists() {
+        return Ok(all);
+    }
+    let label = hosts_file::label(lab);
+    if hosts_file::has_block(Path::new(hosts_file::PATH), &label) {
+        all.push(Removal::HostsBlock(label));
+    }
+    if store.root().exists() {
         all.push(Removal::Files(store.root().display().to_string()));
     }
     Ok(all)
@@ -198,7 +209,16 @@ async fn remove(
             let stopped = tokio::task::spawn_blocking(move || engine.stop()).await;
             stopped.map_err(|error| EngineError::new(error.to_string()))?.map_err(EngineError::from)
         }
+        (Removal::HostsBlock(label), _, _) => forget_names(label),
         (Removal::Files(_), _, _) => Ok(store.remove()?),
         _ => Ok(()),
     }
+}
+
+fn forget_names(label: &str) -> Result<(), EngineError> {
+    let path = Path::new(hosts_file::PATH);
+    hosts_file::set_block(path, label, None).map(drop).map_err(|error| {
+        EngineError::new(format!("take the lab's names out of {}: {error}", path.display()))
+            .hint("`sudo lab hosts --remove`, then `lab down` again")
+    })
 }

@@ -104,7 +104,7 @@ pub(super) fn artifact_disk(
 }
 
 /// How long a guest may take to shut down before its power is cut.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A node that left the topology: domain and disks.
 async fn remove_node(

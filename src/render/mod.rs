@@ -2,6 +2,7 @@
 //! stages' own templates. Values are escaped by the kind of file they go into; an undefined name
 //! is an error. No IO.
 
+pub mod access;
 mod domain;
 mod network;
 mod seed;

@@ -29,6 +29,7 @@ use crate::render::{RenderError, Templates};
 /// kubectl on a controller, as its administrator.
 pub const KUBECTL: &str = kubectl!();
 
+pub use os::hosts;
 pub use step::{File, Step, fingerprint};
 
 /// Everything a stage may look at.

@@ -1,5 +1,6 @@
 //! The hypervisor seam over libvirt: system, remote, private and libvirt's own test driver.
 
+mod console;
 mod observe;
 mod reconnect;
 mod snapshot;

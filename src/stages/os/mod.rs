@@ -79,7 +79,7 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
 }
 
 /// Lines for /etc/hosts: every node and floating address, full name first.
-pub(super) fn hosts(lab: &Lab) -> String {
+pub fn hosts(lab: &Lab) -> String {
     let mut text = String::new();
     for node in &lab.nodes {
         text.push_str(&format!("{} {} {}\n", node.address, node.fqdn, node.name));

@@ -1,0 +1,117 @@
+//! Completion: the shell asks this program, which knows the lab that is meant, and so its nodes,
+//! stages and snapshots.
+
+use std::ffi::OsStr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::CommandFactory;
+use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
+use clap_complete::env::{CompleteEnv, Shells};
+
+use super::args::{Args, Engine, Format, Global};
+use super::failure::Failure;
+use super::load;
+use super::output::print;
+use crate::drivers::host::{self, Dirs};
+use crate::drivers::snapshots::Shelf;
+use crate::drivers::store::{self, Store};
+use crate::model::{Lab, resolve};
+use crate::stages::STAGES;
+
+/// The variable by which a shell asks.
+const VARIABLE: &str = "LAB_COMPLETE";
+
+/// Answers a shell that asks for completions, and ends the program then.
+pub(super) fn answer() {
+    CompleteEnv::with_factory(Args::command).var(VARIABLE).complete();
+}
+
+pub(super) fn run(shell: &str) -> Result<ExitCode, Failure> {
+    let mut script = Vec::new();
+    let shells = Shells::builtins();
+    // The argument's parser knows the same list.
+    if let Some(completer) = shells.completer(shell) {
+        completer
+            .write_registration(VARIABLE, "lab", "lab", "lab", &mut script)
+            .map_err(|error| Failure::failed(format!("write a script for {shell}: {error}")))?;
+    }
+    print(&String::from_utf8_lossy(&script));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn candidates(names: impl Fn() -> Vec<String> + Send + Sync + 'static) -> ArgValueCandidates {
+    ArgValueCandidates::new(move || names().into_iter().map(CompletionCandidate::new).collect())
+}
+
+/// Labs that exist.
+pub(super) fn labs() -> ArgValueCandidates {
+    candidates(|| store::labs(&Dirs::from_environment().state))
+}
+
+/// Shipped topologies.
+pub(super) fn shipped() -> ArgValueCandidates {
+    candidates(load::shipped)
+}
+
+/// Nodes of the lab that is meant.
+pub(super) fn nodes() -> ArgValueCandidates {
+    candidates(node_names)
+}
+
+/// Stages.
+pub(super) fn stages() -> ArgValueCandidates {
+    candidates(|| STAGES.iter().map(|stage| stage.name.to_owned()).collect())
+}
+
+/// What `--until` understands.
+pub(super) fn until() -> ArgValueCandidates {
+    candidates(|| {
+        let stages = STAGES.iter().map(|stage| stage.name);
+        std::iter::once("ssh").chain(stages).map(str::to_owned).collect()
+    })
+}
+
+/// Nodes, and units that the stages make.
+pub(super) fn logged() -> ArgValueCandidates {
+    candidates(|| {
+        let units = STAGES.iter().flat_map(|stage| stage.retire.units);
+        let units = units.map(|unit| unit.trim_end_matches(".service").to_owned());
+        node_names().into_iter().chain(units).collect()
+    })
+}
+
+/// Snapshots of the lab that is meant.
+pub(super) fn snapshots() -> ArgValueCandidates {
+    candidates(|| {
+        let Some(lab) = meant() else { return Vec::new() };
+        let store = Store::new(&Dirs::from_environment().state, &lab.name);
+        Shelf::new(&store).names().unwrap_or_default()
+    })
+}
+
+fn node_names() -> Vec<String> {
+    meant().map(|lab| lab.nodes.into_iter().map(|node| node.name).collect()).unwrap_or_default()
+}
+
+/// The lab that the words typed so far mean. Standard input is the shell's, and never read.
+fn meant() -> Option<Lab> {
+    let words: Vec<_> = std::env::args_os().collect();
+    let named = |short: &str, long: &str| {
+        let at = words.iter().position(|word| word == short || word == long)?;
+        words.get(at + 1).cloned()
+    };
+    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    let file = named("-f", "--file").or_else(|| variable("LAB_FILE")).map(PathBuf::from);
+    let lab = named("-l", "--lab").or_else(|| variable("LAB_NAME"));
+    let global = Global {
+        file: file.filter(|file| file.as_os_str() != OsStr::new("-")),
+        lab: lab.and_then(|name| name.into_string().ok()),
+        engine: Engine::Auto,
+        output: Format::Table,
+        verbose: false,
+        quiet: true,
+    };
+    let source = load::source(&global, &Dirs::from_environment()).ok()?;
+    resolve::load(&source.text, &host::owner()).ok().map(|loaded| loaded.lab)
+}

@@ -1,0 +1,71 @@
+//! `lab logs`: the journals of nodes and of units on them.
+
+use std::process::ExitCode;
+
+use super::args::{Global, Logs};
+use super::failure::{FAILED, Failure};
+use super::{follow, load};
+use crate::drivers::ssh::quote;
+use crate::model::{Lab, Node};
+use crate::stages::STAGES;
+
+pub(super) fn run(global: &Global, arguments: &Logs) -> Result<ExitCode, Failure> {
+    let file = arguments.file.clone().or_else(|| global.file.clone());
+    let session = load::session(&Global { file, ..global.clone() })?;
+    let (nodes, units) = meant(&session.lab, &arguments.what)?;
+    let command = journalctl(arguments, &units);
+    let asked: Vec<(&Node, String)> =
+        nodes.into_iter().map(|node| (node, command.clone())).collect();
+    let runtime = super::runtime()?;
+    match runtime.block_on(follow::follow(&session, &asked))? {
+        true => Ok(ExitCode::SUCCESS),
+        false => Err(Failure::silent(FAILED)),
+    }
+}
+
+/// Which words are nodes and which are units; of units alone, the nodes that have one of them.
+fn meant<'l>(lab: &'l Lab, words: &'l [String]) -> Result<(Vec<&'l Node>, Vec<&'l str>), Failure> {
+    let (names, units): (Vec<&String>, Vec<&String>) =
+        words.iter().partition(|word| lab.node(word).is_some());
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.@:".contains(c);
+    if let Some(bad) = units.iter().find(|unit| unit.starts_with('-') || !unit.chars().all(plain)) {
+        return Err(Failure::usage(format!("'{bad}' is neither a node nor a unit")));
+    }
+    let units: Vec<&str> = units.into_iter().map(String::as_str).collect();
+    let nodes: Vec<&Node> = match names.is_empty() {
+        false => names.iter().filter_map(|name| lab.node(name)).collect(),
+        true => having(lab, &units),
+    };
+    Ok((nodes, units))
+}
+
+fn having<'l>(lab: &'l Lab, units: &[&str]) -> Vec<&'l Node> {
+    let made = |unit: &str| {
+        STAGES.iter().find(|stage| {
+            stage.retire.units.iter().any(|own| own.trim_end_matches(".service") == unit)
+        })
+    };
+    let stages: Option<Vec<_>> =
+        units.iter().map(|unit| made(unit.trim_end_matches(".service"))).collect();
+    match stages {
+        Some(stages) if !stages.is_empty() => {
+            let has = |node: &&Node| {
+                stages.iter().any(|stage| (stage.nodes)(lab).iter().any(|n| n.name == node.name))
+            };
+            lab.nodes.iter().filter(has).collect()
+        }
+        // Of a unit that no stage makes nobody knows where it is.
+        _ => lab.nodes.iter().collect(),
+    }
+}
+
+fn journalctl(arguments: &Logs, units: &[&str]) -> String {
+    let mut words = vec!["sudo journalctl --no-pager --quiet --output=short-iso".to_owned()];
+    words.push(format!("--lines={}", arguments.lines));
+    words.extend(units.iter().map(|unit| format!("--unit={}", quote(unit))));
+    words.extend(arguments.since.iter().map(|since| format!("--since={}", quote(since))));
+    if arguments.follow {
+        words.push("--follow".into());
+    }
+    words.join(" ")
+}

@@ -1,0 +1,43 @@
+//! `lab stop`, `lab start` and `lab restart`.
+
+use std::process::ExitCode;
+
+use super::args::{Global, Power};
+use super::failure::Failure;
+use super::output::complain;
+use super::progress::Progress;
+use super::stage::known_node;
+use super::{load, up};
+use crate::engine::{self, Change, Events};
+use crate::model::{Node, Role};
+
+pub(super) fn run(global: &Global, power: &Power, change: Change) -> Result<ExitCode, Failure> {
+    let session = load::session(global)?;
+    let lab = &session.lab;
+    let nodes: Vec<&Node> = match power.all {
+        true => lab.nodes.iter().collect(),
+        false => power.nodes.iter().map(|name| known_node(lab, name)).collect::<Result<_, _>>()?,
+    };
+    if session.store.record()?.is_none() {
+        return Err(
+            Failure::usage(format!("the lab '{}' was never up", lab.name)).hint("`lab up` first")
+        );
+    }
+    let _lock = up::lock(&session, "stop, start or restart")?;
+    super::runtime()?.block_on(async {
+        let (events, receiver) = Events::channel();
+        let reader = tokio::spawn(Progress::new(global, None).read(receiver));
+        let done = engine::power(&session, &nodes, change, &events).await;
+        drop(events);
+        let _ = reader.await;
+        done
+    })?;
+    let members = lab.with_role(Role::Etcd).count();
+    let stopped = nodes.iter().filter(|node| node.is(Role::Etcd)).count();
+    if change == Change::Stop && stopped * 2 >= members && stopped > 0 && !global.quiet {
+        complain(
+            "note: etcd has no quorum now; the cluster stands still until its members are back",
+        );
+    }
+    Ok(ExitCode::SUCCESS)
+}

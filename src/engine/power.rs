@@ -1,0 +1,89 @@
+//! Nodes of a lab that is up, stopped and started by hand.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::error::EngineError;
+use super::event::Events;
+use super::provision::{PATIENCE, call};
+use super::session::Session;
+use crate::drivers::hypervisor::Hypervisor;
+use crate::model::Node;
+
+/// What to do with a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Shut it down.
+    Stop,
+    /// Start it, and wait until it answers.
+    Start,
+    /// One after the other.
+    Restart,
+}
+
+/// Stops or starts nodes, side by side.
+///
+/// # Errors
+/// The first node that does not stop, start or answer; the others are waited for.
+pub async fn power(
+    session: &Session,
+    nodes: &[&Node],
+    change: Change,
+    events: &Events,
+) -> Result<(), EngineError> {
+    if !session.place.is_running() {
+        return Err(EngineError::new("reach the lab's private libvirt: it does not run")
+            .hint("`lab up` starts it, and all nodes")
+            .preflight());
+    }
+    let hypervisor = session.place.connect()?;
+    refuse_missing(session, &hypervisor, nodes).await?;
+    let keys = session.load_keys()?;
+    let patience = Duration::from_secs(session.lab.options.boot_timeout);
+    let reach = session.reach(&keys, patience)?;
+    let mut running = tokio::task::JoinSet::new();
+    for node in nodes {
+        let (hypervisor, guest, events) = (Arc::clone(&hypervisor), reach(node), events.clone());
+        let (name, uuid) = (node.name.clone(), node.uuid);
+        running.spawn(async move {
+            if change != Change::Start {
+                let stop = call(&hypervisor, move |h| h.shut_down_domain(uuid, PATIENCE));
+                events.timed(Some(&name), "stop", stop).await?;
+            }
+            if change != Change::Stop {
+                let start = async {
+                    call(&hypervisor, move |h| h.start_domain(uuid)).await?;
+                    guest.run("true").await.map(drop).map_err(EngineError::from)
+                };
+                events.timed(Some(&name), "boot", start).await?;
+            }
+            Ok::<_, EngineError>(())
+        });
+    }
+    let mut first = Ok(());
+    while let Some(done) = running.join_next().await {
+        let done = done.unwrap_or_else(|error| Err(EngineError::new(error.to_string())));
+        first = first.and(done);
+    }
+    first
+}
+
+async fn refuse_missing(
+    session: &Session,
+    hypervisor: &Arc<dyn Hypervisor>,
+    nodes: &[&Node],
+) -> Result<(), EngineError> {
+    let inventory = call(hypervisor, |h| h.inventory()).await?;
+    let own = |node: &&&Node| {
+        inventory
+            .domains
+            .iter()
+            .any(|domain| domain.uuid == node.uuid && domain.node_of(session.lab.id).is_some())
+    };
+    match nodes.iter().find(|node| !own(node)) {
+        None => Ok(()),
+        Some(node) => Err(EngineError::new(format!("find node {}: it is not there", node.name))
+            .hint("`lab up` makes it")
+            .preflight()),
+    }
+}

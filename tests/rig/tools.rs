@@ -1,0 +1,72 @@
+//! The programs that people have beside `lab`, on real guests, with nothing but the files that it
+//! writes: ssh, Ansible; and what `lab` shows of guests without logging in.
+#![allow(dead_code, clippy::unwrap_used, clippy::panic)]
+
+use std::fs;
+use std::process::Command;
+
+use super::guests::{Rig, text, tool};
+
+pub fn reach_the_nodes(rig: &Rig) {
+    let home = rig.home.path();
+    let config = home.join("ssh-config");
+    fs::write(&config, rig.ok(&["ssh-config"])).unwrap();
+    let ssh = |host: &str, command: &str| {
+        let output = Command::new("ssh").arg("-F").arg(&config).args([host, command]).output();
+        let output = output.unwrap();
+        (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
+    };
+    for (host, name) in
+        [("worker1", "worker1"), ("etcd1.three.lab", "etcd1"), ("10.240.0.21", "controller1")]
+    {
+        let (code, out, err) = ssh(host, "hostname; exit 7");
+        assert_eq!((code, out.trim()), (7, name), "{err}");
+    }
+    // Bytes pass as they are.
+    let (code, out, err) = ssh(
+        "worker1",
+        "head -c 1000000 /dev/urandom | tee /tmp/bytes | md5sum; md5sum < /tmp/bytes",
+    );
+    let sums: Vec<&str> = out.lines().collect();
+    assert!(code == 0 && sums.len() == 2 && sums[0] == sums[1], "{out} {err}");
+    assert!(!home.join(".ssh").exists());
+
+    let inventory = home.join("inventory");
+    fs::write(&inventory, rig.ok(&["inventory"])).unwrap();
+    let output = Command::new("ansible")
+        .args(["-i", inventory.to_str().unwrap(), "all", "-m", "ping", "-o"])
+        .env("HOME", home)
+        .env("ANSIBLE_HOST_KEY_CHECKING", "True")
+        .output()
+        .unwrap();
+    let out = text(&output.stdout);
+    assert_eq!(out.matches("SUCCESS").count(), 3, "{out} {}", text(&output.stderr));
+    let hosts =
+        tool("ansible", &["-i", inventory.to_str().unwrap(), "control_plane", "--list-hosts"]);
+    assert!(hosts.contains("controller1") && !hosts.contains("worker1"), "{hosts}");
+}
+
+pub fn show_what_nodes_say(rig: &Rig) {
+    let logs = rig.ok(&["logs", "kubelet", "-n", "3"]);
+    assert!(logs.contains("kubelet[") && !logs.contains("etcd1 "), "{logs}");
+    let logs = rig.ok(&["logs", "kube-apiserver", "etcd", "-n", "3"]);
+    for node in ["etcd1", "controller1"] {
+        assert!(logs.lines().any(|line| line.starts_with(node)), "{logs}");
+    }
+    assert!(!logs.lines().any(|line| line.starts_with("worker1")), "{logs}");
+    let console = rig.ok(&["console", "worker1", "--log"]);
+    assert!(console.contains("Linux version") && console.contains("worker1 login:"), "{console}");
+    let labs = rig.json(&["list", "-o", "json"]);
+    assert_eq!(labs["labs"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        (&labs["labs"][0]["state"], &labs["labs"][0]["running"]),
+        (&"running".into(), &3.into())
+    );
+    let runs = rig.json(&["runs", "list", "-o", "json"]);
+    let outcomes: Vec<&str> =
+        runs.as_array().unwrap().iter().map(|run| run["outcome"].as_str().unwrap()).collect();
+    // Killed twice or more, interrupted once, and then it came up.
+    for outcome in ["cut", "stopped", "done"] {
+        assert!(outcomes.contains(&outcome), "{outcomes:?}");
+    }
+}
