@@ -539,6 +539,34 @@ fn until_it_opens(command: impl Fn() -> Command, end: &str) -> String {
     said
 }
 
+/// `doctor` tells when a firewall drops packets, and when libvirt's rules were flushed, and that all
+/// is well once libvirt has written them anew.
+fn firewall_is_watched(
+    libvirt: &SystemLibvirt,
+    inside: &str,
+    grade: impl Fn(&str) -> serde_json::Value,
+) {
+    let iptables = |arguments: &[&str]| {
+        let mut all = vec![inside, "iptables"];
+        all.extend(arguments);
+        tool("nsenter", &all)
+    };
+    assert_eq!((grade("network"), grade("forwarding")), ("good".into(), "good".into()));
+    iptables(&["-P", "FORWARD", "DROP"]);
+    assert_eq!(grade("forwarding"), "warning");
+    iptables(&["-P", "FORWARD", "ACCEPT"]);
+    for table in ["filter", "nat", "mangle"] {
+        iptables(&["-t", table, "-F"]);
+    }
+    assert_eq!(grade("network"), "bad");
+    assert_eq!(libvirt.kill_libvirtd(), 1);
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while grade("network") != "good" {
+        assert!(Instant::now() < deadline, "{}", tool("nsenter", &[inside, "iptables-save"]));
+        std::thread::sleep(Duration::from_millis(300));
+    }
+}
+
 const SYSTEM: &str = "name: sys
 domain: sys.lab
 network:
@@ -615,6 +643,13 @@ fn a_lab_on_the_systems_libvirt_among_decoys() {
         "it's {{ mine }} $(id)"
     );
     let boot = ok(&["ssh", "alpha", "--", "cat /proc/sys/kernel/random/boot_id"]);
+
+    firewall_is_watched(&libvirt, &inside, |name| {
+        let (_, out, _) = lab(&["doctor", "-o", "json"]);
+        let found: serde_json::Value = serde_json::from_str(&out).unwrap();
+        let all = found["findings"].as_array().unwrap();
+        all.iter().find(|finding| finding["name"] == name).unwrap()["grade"].clone()
+    });
 
     // A node more: its records come by live update, nothing that runs is restarted.
     fs::write(&file, SYSTEM.replace("[alpha]", "[alpha, beta]")).unwrap();

@@ -118,6 +118,8 @@ pub(super) enum Command {
     Images(Images),
     /// Look at what earlier runs did
     Runs(Runs),
+    /// Look for what keeps labs from running on this computer, and say what mends it
+    Doctor(Doctor),
     /// Remove everything the lab made, and nothing else
     Down(Down),
     /// Print a completion script for a shell: commands, nodes, stages, snapshots
@@ -308,6 +310,19 @@ pub(super) struct Hosts {
     /// Remove the block
     #[arg(long)]
     pub remove: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Examples:\n  lab doctor\n  lab doctor -f book --engine system\n  lab doctor --fix"
+)]
+pub(super) struct Doctor {
+    /// Run the cures that harm nothing, after asking
+    #[arg(long)]
+    pub fix: bool,
+    /// Agree to them
+    #[arg(short, long, env = "LAB_YES")]
+    pub yes: bool,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -5,6 +5,7 @@ mod complete;
 mod connect;
 mod console;
 mod diagnostic;
+mod doctor;
 mod down;
 mod exec;
 mod failure;
@@ -78,6 +79,7 @@ fn dispatch(args: &Args) -> Result<ExitCode, Failure> {
         Command::SshConfig => inventory::ssh_config(global),
         Command::Inventory => inventory::run(global),
         Command::Hosts(command) => hosts::run(global, command),
+        Command::Doctor(command) => doctor::run(global, command),
         Command::Runs(command) => runs::run(global, command),
         Command::Down(command) => down::run(global, command),
         Command::Completion { shell } => complete::run(shell),

@@ -81,13 +81,17 @@ pub fn compact_timestamp() -> String {
     timestamp().replace([':', '-'], "")
 }
 
+/// What the processor offers for virtualisation: `vmx`, `svm`, or nothing.
+pub fn virtualisation() -> Option<&'static str> {
+    let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let flags = text.lines().filter(|line| line.starts_with("flags"));
+    let words: Vec<&str> = flags.flat_map(str::split_ascii_whitespace).collect();
+    ["vmx", "svm"].into_iter().find(|word| words.contains(word))
+}
+
 /// True when the processor offers hardware virtualisation.
 pub fn has_virtualisation() -> bool {
-    let flags = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    flags
-        .lines()
-        .filter(|line| line.starts_with("flags"))
-        .any(|line| line.split_ascii_whitespace().any(|flag| flag == "vmx" || flag == "svm"))
+    virtualisation().is_some()
 }
 
 /// Decides between KVM and emulation. `/dev/kvm` alone proves nothing: nested setups may have the

@@ -3,6 +3,7 @@
 
 mod checkpoint;
 mod depart;
+pub mod doctor;
 mod down;
 mod error;
 mod event;

@@ -1,0 +1,67 @@
+//! Facts about a computer, as far as labs depend on them.
+
+use std::collections::BTreeSet;
+
+/// A device file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Device {
+    /// There is none.
+    Absent,
+    /// It is there, but not for this person.
+    Denied,
+    /// It can be opened.
+    Opens,
+}
+
+/// Everything that is looked at.
+#[derive(Clone, Debug)]
+pub struct Computer {
+    /// `vmx`, `svm`, or nothing: what the processor offers for virtualisation.
+    pub virtualisation: Option<&'static str>,
+    /// `/dev/kvm`.
+    pub kvm: Device,
+    /// Who asks.
+    pub user: String,
+    /// True for root.
+    pub root: bool,
+    /// Programs that labs need and that are not installed.
+    pub missing: BTreeSet<&'static str>,
+    /// Version of the computer's libvirt, or why it does not answer.
+    pub libvirt: Result<String, String>,
+    /// Names of networks of this computer's libvirt that are defined and do not run.
+    pub inactive_networks: BTreeSet<String>,
+    /// Network links.
+    pub links: BTreeSet<String>,
+    /// Firewall rules in force; `None` when they cannot be read.
+    pub firewall: Option<String>,
+    /// True when firewalld runs.
+    pub firewalld: bool,
+    /// True when SELinux refuses, rather than only tells.
+    pub selinux: bool,
+    /// True when AppArmor is in force.
+    pub apparmor: bool,
+    /// Memory that could be had now, MiB.
+    pub memory_mib: u64,
+    /// Processors.
+    pub processors: usize,
+    /// Free space where guests' disks would be, MiB, and where that is.
+    pub disk: (u64, String),
+}
+
+/// What labs are wanted here.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    /// True when guests are to run on the computer's libvirt, false on a private one; `None` when
+    /// either will do.
+    pub system: Option<bool>,
+    /// Name and bridge of the lab's network.
+    pub network: Option<(String, String)>,
+    /// Memory of the lab's nodes that do not run yet, MiB.
+    pub memory_mib: u64,
+    /// Nodes that do not run yet.
+    pub nodes: usize,
+    /// Virtual processors of the largest node.
+    pub processors: usize,
+    /// What stands in the way of the lab's names and addresses, and what to do about it.
+    pub conflict: Option<(String, String)>,
+}

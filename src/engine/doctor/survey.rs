@@ -1,0 +1,122 @@
+//! Reading the facts. Nothing is changed, and nothing that cannot be read is an error.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use super::{Computer, Device, Wanted};
+use crate::drivers::host::{self, find_program, run_tool};
+use crate::drivers::hypervisor::Hypervisor;
+use crate::drivers::libvirt::Libvirt;
+use crate::engine::preflight::early_conflicts;
+use crate::engine::provision::call;
+use crate::engine::{Place, Session};
+use crate::model::inventory::Inventory;
+
+/// Programs that labs need.
+const PROGRAMS: &[&str] = &[
+    "dnsmasq",
+    "ip",
+    "libvirtd",
+    "mkfs.ext4",
+    "mmdebstrap",
+    "qemu-img",
+    "qemu-system-x86_64",
+    "virtlogd",
+];
+
+/// Looks at this computer. `place` is where its disks would be.
+pub fn survey(uri: &str, place: &Path) -> Computer {
+    let libvirt = Libvirt::open(uri);
+    let inventory = libvirt.as_ref().ok().and_then(|libvirt| libvirt.inventory().ok());
+    let networks = inventory.unwrap_or_default().networks;
+    Computer {
+        virtualisation: host::virtualisation(),
+        kvm: device("/dev/kvm"),
+        user: user(),
+        root: nix::unistd::geteuid().is_root(),
+        missing: PROGRAMS.iter().copied().filter(|name| find_program(name).is_none()).collect(),
+        libvirt: libvirt.and_then(|libvirt| libvirt.version()).map_err(|error| error.reason),
+        inactive_networks: networks.into_iter().filter(|n| !n.active).map(|n| n.name).collect(),
+        links: links(),
+        firewall: firewall(),
+        firewalld: Path::new("/run/firewalld").exists(),
+        selinux: read("/sys/fs/selinux/enforce").trim() == "1",
+        apparmor: read("/sys/module/apparmor/parameters/enabled").trim() == "Y",
+        memory_mib: memory_mib(),
+        processors: std::thread::available_parallelism().map_or(1, usize::from),
+        disk: free_mib(place),
+    }
+}
+
+/// What `session`'s lab wants of this computer.
+pub async fn wanted(session: &Session) -> Wanted {
+    let lab = &session.lab;
+    let inventory = match session.place.is_running().then(|| session.place.connect()) {
+        Some(Ok(hypervisor)) => call(&hypervisor, |h| h.inventory()).await.unwrap_or_default(),
+        _ => Inventory::default(),
+    };
+    let runs = |uuid| inventory.domains.iter().any(|domain| domain.uuid == uuid && domain.active);
+    let still: Vec<_> = lab.nodes.iter().filter(|node| !runs(node.uuid)).collect();
+    let conflict = early_conflicts(session).await.err();
+    Wanted {
+        system: Some(matches!(session.place, Place::System { .. })),
+        network: Some((lab.network.name.clone(), lab.network.bridge.clone())),
+        memory_mib: still.iter().map(|node| node.memory_mib).sum(),
+        nodes: still.len(),
+        processors: lab.nodes.iter().map(|node| node.cpus as usize).max().unwrap_or_default(),
+        conflict: conflict
+            .filter(|error| error.preflight)
+            .map(|error| (error.to_string(), error.hint.unwrap_or_default())),
+    }
+}
+
+fn device(path: &str) -> Device {
+    match fs::OpenOptions::new().read(true).write(true).open(path) {
+        Ok(_) => Device::Opens,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Device::Absent,
+        Err(_) => Device::Denied,
+    }
+}
+
+fn user() -> String {
+    let id = nix::unistd::geteuid();
+    let entry = nix::unistd::User::from_uid(id).ok().flatten();
+    entry.map_or_else(|| id.to_string(), |entry| entry.name)
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(path).unwrap_or_default()
+}
+
+fn links() -> BTreeSet<String> {
+    let found = nix::net::if_::if_nameindex().ok();
+    let names = found.iter().flat_map(|all| all.iter());
+    names.map(|link| link.name().to_string_lossy().into_owned()).collect()
+}
+
+/// Rules of both kinds of tables; the old kind tells its policies only in its own words.
+fn firewall() -> Option<String> {
+    let new = run_tool("nft", &["list", "ruleset"]);
+    let old = run_tool("iptables-save", &[] as &[&str])
+        .map(|rules| rules.replace(":FORWARD DROP", "-P FORWARD DROP"));
+    match (new, old) {
+        (Err(_), Err(_)) => None,
+        (new, old) => Some(format!("{}\n{}", new.unwrap_or_default(), old.unwrap_or_default())),
+    }
+}
+
+fn memory_mib() -> u64 {
+    let text = read("/proc/meminfo");
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
+    let kib = line.and_then(|line| line.split_ascii_whitespace().next()?.parse::<u64>().ok());
+    kib.unwrap_or_default() / 1024
+}
+
+/// Free space at the nearest directory that is there.
+fn free_mib(place: &Path) -> (u64, String) {
+    let there = place.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
+    let free = nix::sys::statvfs::statvfs(there)
+        .map_or(0, |stat| stat.blocks_available() * stat.fragment_size() / (1 << 20));
+    (free, there.display().to_string())
+}
