@@ -118,6 +118,60 @@ fn the_list_of_codes_follows_the_messages() {
     same_or_write("docs/errors.md", &text);
 }
 
+/// What `--help` says of each command, so that a page has it and a change of it is seen.
+#[test]
+fn the_list_of_commands_follows_the_command_line() {
+    let help = |arguments: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_lab"));
+        let output = command.arg("help").args(arguments).env_clear().output().unwrap();
+        assert!(output.status.success(), "{arguments:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let names = |text: &str| -> Vec<String> {
+        let listed = text.lines().skip_while(|line| *line != "Commands:").skip(1);
+        let listed = listed.take_while(|line| !line.is_empty());
+        let first = |line: &str| line.split_whitespace().next().unwrap().to_owned();
+        let own = listed.filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+        own.map(first).filter(|name| name != "help").collect()
+    };
+    let top = help(&[]);
+    let mut text = format!(
+        "# Commands\n\nMade from the command line itself by `make golden`. The options of the first page go with every command.\n\n```text\n{top}```\n",
+    );
+    // Every command understands these; said once.
+    let options = top.split("\nOptions:\n").nth(1).unwrap();
+    for name in names(&top) {
+        let page = help(&[&name]);
+        text.push_str(&format!("\n## {name}\n\n```text\n{}```\n", own(&page, options)));
+        for inner in names(&page) {
+            let page = help(&[&name, &inner]);
+            text.push_str(&format!(
+                "\n### {name} {inner}\n\n```text\n{}```\n",
+                own(&page, options)
+            ));
+        }
+    }
+    same_or_write("docs/commands.md", &text);
+}
+
+/// A page without the options that all commands have.
+fn own(page: &str, common: &str) -> String {
+    let starts = |line: &str| line.trim_start().starts_with('-') && line.starts_with("  ");
+    let shared = |line: &str| common.lines().any(|other| starts(other) && other == line);
+    let (mut text, mut dropping) = (String::new(), false);
+    for line in page.lines() {
+        if starts(line) || !(line.starts_with(' ') || line.is_empty()) {
+            dropping = starts(line) && shared(line);
+        }
+        if !dropping {
+            text.push_str(&format!("{}\n", line.trim_end()));
+        }
+    }
+    let text = text.replace("\n\n\n", "\n\n");
+    let nothing = text.trim_end().strip_suffix("Options:");
+    nothing.map_or(text.clone(), |text| format!("{}\n", text.trim_end()))
+}
+
 #[test]
 fn worked_topologies_are_valid() {
     let mut seen = 0;

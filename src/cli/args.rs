@@ -20,14 +20,14 @@ Exit codes: 0 ok, 1 failed, 2 usage or invalid topology or failed preflight,
 3 changes pending (plan --detailed-exitcode), 75 another run holds the lab, 130 interrupted.")]
 pub(super) struct Args {
     #[command(flatten)]
-    pub global: Global,
+    pub options: Options,
     #[command(subcommand)]
     pub command: Command,
 }
 
-/// Options that every command understands.
+/// Options that every command understands, as typed.
 #[derive(Clone, Debug, ClapArgs)]
-pub(super) struct Global {
+pub(super) struct Options {
     /// Topology: a file, `-` for standard input, or the name of a shipped one [default: lab.yaml]
     #[arg(short, long, global = true, env = "LAB_FILE", value_name = "FILE")]
     pub file: Option<PathBuf>,
@@ -38,14 +38,62 @@ pub(super) struct Global {
     #[arg(long, global = true, env = "LAB_ENGINE", value_enum, default_value_t = Engine::Auto)]
     pub engine: Engine,
     /// Form of the data on standard output
-    #[arg(short, long, global = true, env = "LAB_OUTPUT", value_enum, default_value_t = Format::Table)]
-    pub output: Format,
+    #[arg(short, long, global = true, env = "LAB_OUTPUT", value_enum, default_value_t = Form::Table)]
+    pub output: Form,
     /// Say each step
     #[arg(short, long, global = true, conflicts_with = "quiet")]
     pub verbose: bool,
     /// Say only what went wrong
     #[arg(short, long, global = true)]
     pub quiet: bool,
+}
+
+impl Options {
+    /// What commands look at. Forms that only pictures have are for people where there is no picture.
+    pub fn global(&self) -> Global {
+        Global {
+            file: self.file.clone(),
+            lab: self.lab.clone(),
+            engine: self.engine,
+            output: if self.output == Form::Json { Format::Json } else { Format::Table },
+            verbose: self.verbose,
+            quiet: self.quiet,
+        }
+    }
+}
+
+/// Options that every command understands.
+#[derive(Clone, Debug)]
+pub(super) struct Global {
+    /// Topology.
+    pub file: Option<PathBuf>,
+    /// A lab that exists.
+    pub lab: Option<String>,
+    /// Where guests run.
+    pub engine: Engine,
+    /// Form of the data on standard output.
+    pub output: Format,
+    /// Say each step.
+    pub verbose: bool,
+    /// Say only what went wrong.
+    pub quiet: bool,
+}
+
+/// What `-o` understands.
+#[derive(Clone, Copy, Debug, ValueEnum, PartialEq, Eq)]
+pub(super) enum Form {
+    /// For people
+    Table,
+    /// For programs
+    Json,
+    /// `lab graph`: a flow chart for Markdown pages
+    Mermaid,
+    /// `lab graph`: for Graphviz
+    Dot,
+    /// `lab graph`: an image
+    Svg,
+    /// `lab graph`: a page that needs nothing but itself
+    Html,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum, PartialEq, Eq)]
@@ -58,11 +106,12 @@ pub(super) enum Engine {
     Private,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum, PartialEq, Eq)]
+/// Form of data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Format {
-    /// For people
+    /// For people.
     Table,
-    /// For programs
+    /// For programs.
     Json,
 }
 
@@ -116,6 +165,15 @@ pub(super) enum Command {
     Kubectl(Kubectl),
     /// Manage the guests' base images
     Images(Images),
+    /// Draw the lab: networks, nodes by role, addresses, ways of traffic
+    #[command(
+        after_help = "Examples:\n  lab graph                      a flow chart in Mermaid's words\n  lab graph -o svg > lab.svg\n  lab graph -o html --status > lab.html"
+    )]
+    Graph {
+        /// Ask the nodes, and show how each is and who has the floating addresses
+        #[arg(long)]
+        status: bool,
+    },
     /// Look at what earlier runs did
     Runs(Runs),
     /// Look for what keeps labs from running on this computer, and say what mends it

@@ -10,6 +10,7 @@ mod down;
 mod exec;
 mod failure;
 mod follow;
+mod graph;
 mod hosts;
 mod images;
 mod init;
@@ -40,7 +41,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::engine::Change;
-use args::{Args, Command};
+use args::{Args, Command, Form};
 use failure::Failure;
 
 /// Runs the command line of this process.
@@ -54,7 +55,12 @@ pub fn run() -> ExitCode {
 }
 
 fn dispatch(args: &Args) -> Result<ExitCode, Failure> {
-    let global = &args.global;
+    let form = args.options.output;
+    let picture = !matches!(form, Form::Table | Form::Json);
+    if picture && !matches!(args.command, Command::Graph { .. }) {
+        return Err(Failure::usage("only `lab graph` draws pictures").hint("-o table or -o json"));
+    }
+    let global = &args.options.global();
     match &args.command {
         Command::Init(command) => init::run(command),
         Command::Validate => validate::run(global),
@@ -79,6 +85,7 @@ fn dispatch(args: &Args) -> Result<ExitCode, Failure> {
         Command::SshConfig => inventory::ssh_config(global),
         Command::Inventory => inventory::run(global),
         Command::Hosts(command) => hosts::run(global, command),
+        Command::Graph { status } => graph::run(global, form, *status),
         Command::Doctor(command) => doctor::run(global, command),
         Command::Runs(command) => runs::run(global, command),
         Command::Down(command) => down::run(global, command),

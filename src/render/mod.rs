@@ -4,6 +4,7 @@
 
 pub mod access;
 mod domain;
+pub mod graph;
 mod network;
 mod seed;
 mod snapshot;
