@@ -442,6 +442,35 @@ fn hosts_and_ssh_files_follow_from_the_topology() {
 }
 
 #[test]
+fn certificates_are_listed_by_their_end() {
+    let home = Home::new();
+    once_up(&home);
+    let output = home.lab(&["certs", "list", "--lab", "three"]);
+    assert!(output.status.code() == Some(2) && err(&output).contains("no certificates yet"));
+    let state = home.path().join(".local/state/lab");
+    let store = lab::drivers::store::Store::new(&state, "three");
+    let owner = lab::drivers::host::owner();
+    let text = out(&home.lab(&["init", "--from", "three"]));
+    let three = lab::model::resolve::load(&text, &owner).unwrap().lab;
+    let mut bundle = lab::pki::Bundle::default();
+    let made = bundle.ensure(&three, time::OffsetDateTime::now_utc()).unwrap();
+    store.save_bundle(&bundle, &made).unwrap();
+    let list = out(&home.lab(&["certs", "list", "--lab", "three"]));
+    assert!(list.contains("apiserver-controller1") && !list.contains("PRIVATE"), "{list}");
+    let json = home.lab(&["certs", "ls", "--lab", "three", "-o", "json"]).stdout;
+    let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
+    let days: Vec<i64> = json["certificates"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|c| c["days"].as_i64().unwrap())
+        .collect();
+    assert!(days.is_sorted() && days[0] > 300 && *days.last().unwrap() > 3000, "{days:?}");
+    let output = home.lab(&["certs", "renew", "ca", "--lab", "three"]);
+    assert!(output.status.code() == Some(2) && err(&output).contains("no such certificate"));
+}
+
+#[test]
 fn completion_knows_nodes_stages_and_labs() {
     let home = Home::new();
     for shell in ["bash", "zsh", "fish"] {

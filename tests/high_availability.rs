@@ -279,8 +279,30 @@ fn the_api_survives_whatever_happens_to_a_node() {
     the_dns_add_on_is_taken_by_the_api(&rig);
     a_hanging_api_server_is_left_out(&rig);
     it_grows_and_shrinks(&mut rig);
+    certificates_are_renewed(&mut rig);
     etcd_loses_nothing(&rig);
     floating_addresses_move(&rig);
+}
+
+/// All leaves are made anew, under a writer who does not notice.
+fn certificates_are_renewed(rig: &mut Rig) {
+    let served = |rig: &Rig| {
+        let ask = format!(
+            "openssl s_client -connect {FRONT}:6443 </dev/null 2>/dev/null | openssl x509 -noout -serial"
+        );
+        text(&rig.spaces.client(&ask).stdout)
+    };
+    let (before, writer) = (served(rig), rig.writer());
+    let lab = rig.session().lab;
+    let marked = rig.bundle.renew(&lab, &[]).unwrap().len();
+    let done = rig.up();
+    let (written, pause) = rig.nothing_lost(writer);
+    let after = served(rig);
+    assert!(before.starts_with("serial=") && after.starts_with("serial=") && before != after);
+    rig.say(&format!(
+        "{marked} certificates renewed, {written} writes meanwhile, longest pause {pause} s: {done:?}"
+    ));
+    assert!(pause < 5.0, "the API was away for {pause} s");
 }
 
 /// The questions that end a restore, put to several members, controllers and load balancers; and a

@@ -125,3 +125,24 @@ fn what_fits_is_kept_and_what_does_not_is_made_again() {
     assert!(renewed.contains(&"admin".to_owned()), "30 days before the end: {renewed:?}");
     assert!(!renewed.contains(&"ca".to_owned()), "authorities live ten years");
 }
+
+#[test]
+fn renewed_leaves_are_new_and_all_else_stays() {
+    let (lab, mut bundle) = bundle("three");
+    let now = OffsetDateTime::now_utc();
+    let before = bundle.clone();
+    let one = vec!["apiserver-controller1".to_owned()];
+    assert_eq!(bundle.renew(&lab, &one).unwrap(), one);
+    assert_eq!(bundle.ensure(&lab, now).unwrap(), one);
+    let all = bundle.renew(&lab, &[]).unwrap();
+    let made = bundle.ensure(&lab, now).unwrap();
+    assert_eq!(made.len(), all.len());
+    for (name, entry) in &bundle.entries {
+        let same = entry.pair.certificate == before.entries[name].pair.certificate;
+        assert_eq!(same, !all.contains(name), "{name}");
+    }
+    assert_eq!(bundle.encryption_key.0, before.encryption_key.0);
+    for wrong in ["ca", "service-account", "nobody"] {
+        assert!(bundle.renew(&lab, &[wrong.to_owned()]).is_err(), "{wrong}");
+    }
+}

@@ -17,6 +17,7 @@ use crate::drivers::host::{self, Dirs};
 use crate::drivers::snapshots::Shelf;
 use crate::drivers::store::{self, Store};
 use crate::model::{Lab, resolve};
+use crate::pki::leaf_specs;
 use crate::stages::STAGES;
 
 /// The variable by which a shell asks.
@@ -87,6 +88,14 @@ pub(super) fn snapshots() -> ArgValueCandidates {
         let Some(lab) = meant() else { return Vec::new() };
         let store = Store::new(&Dirs::from_environment().state, &lab.name);
         Shelf::new(&store).names().unwrap_or_default()
+    })
+}
+
+/// Certificates of the lab that is meant.
+pub(super) fn certificates() -> ArgValueCandidates {
+    candidates(|| {
+        let specs = meant().map(|lab| leaf_specs(&lab)).unwrap_or_default();
+        specs.into_iter().map(|spec| spec.entry).collect()
     })
 }
 

@@ -1,6 +1,7 @@
 //! Mouth: the command line. One file per command, each a leaf; the only room that prints.
 
 mod args;
+mod certs;
 mod complete;
 mod connect;
 mod console;
@@ -73,6 +74,7 @@ fn dispatch(args: &Args) -> Result<ExitCode, Failure> {
         Command::Exec(command) => exec::run(global, command),
         Command::Snapshot(command) => snapshot::run(global, command),
         Command::Stage(command) => stage::run(global, command),
+        Command::Certs { command } => certs::run(global, command),
         Command::Kubeconfig => kubeconfig::run(global),
         Command::Kubectl(command) => kubectl::run(global, command),
         Command::Images(command) => images::run(global, command),

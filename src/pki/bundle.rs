@@ -94,6 +94,27 @@ impl Bundle {
         Ok(made)
     }
 
+    /// Has leaves made anew by the next [`Self::ensure`]: those named, or all. Authorities and keys
+    /// that are none of a certificate stay.
+    ///
+    /// # Errors
+    /// When one of `names` is no leaf.
+    pub fn renew(&mut self, lab: &Lab, names: &[String]) -> Result<Vec<String>, PkiError> {
+        let leaves: Vec<String> = leaf_specs(lab).into_iter().map(|spec| spec.entry).collect();
+        if let Some(name) = names.iter().find(|name| !leaves.contains(name)) {
+            return Err(PkiError(format!("renew '{name}': the lab has no such certificate")));
+        }
+        let meant = |name: &&String| names.is_empty() || names.contains(name);
+        let meant: Vec<String> = leaves.iter().filter(meant).cloned().collect();
+        for name in &meant {
+            if let Some(entry) = self.entries.get_mut(name) {
+                // Fits nothing, so it does not fit.
+                entry.made.spec = "to be renewed".into();
+            }
+        }
+        Ok(meant)
+    }
+
     /// Takes out the leaves that `lab` no longer has; their names.
     pub fn prune(&mut self, lab: &Lab) -> Vec<String> {
         let wanted: Vec<String> = leaf_specs(lab).into_iter().map(|spec| spec.entry).collect();

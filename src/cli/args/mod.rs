@@ -1,0 +1,219 @@
+//! What can be typed.
+
+mod own;
+
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use clap_complete::env::Shells;
+
+use super::complete::labs;
+
+pub(super) use own::*;
+
+/// Kubernetes labs on libvirt/KVM, the hard way, from one topology file.
+#[derive(Debug, Parser)]
+#[command(name = "lab", version, propagate_version = true, max_term_width = 100)]
+#[command(after_help = "Examples:
+  lab init --from three > lab.yaml   write a topology to start from
+  lab up                             build it, to Ready nodes
+  lab kubectl get nodes              use it
+  lab down                           leave nothing behind
+
+Exit codes: 0 ok, 1 failed, 2 usage or invalid topology or failed preflight,
+3 changes pending (plan --detailed-exitcode), 75 another run holds the lab, 130 interrupted.")]
+pub(super) struct Args {
+    #[command(flatten)]
+    pub options: Options,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options that every command understands, as typed.
+#[derive(Clone, Debug, ClapArgs)]
+pub(super) struct Options {
+    /// Topology: a file, `-` for standard input, or the name of a shipped one [default: lab.yaml]
+    #[arg(short, long, global = true, env = "LAB_FILE", value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// A lab that exists, by its name; its topology is the one it was made from
+    #[arg(short, long, global = true, env = "LAB_NAME", value_name = "NAME", add = labs())]
+    pub lab: Option<String>,
+    /// Where guests run
+    #[arg(long, global = true, env = "LAB_ENGINE", value_enum, default_value_t = Engine::Auto)]
+    pub engine: Engine,
+    /// Form of the data on standard output
+    #[arg(short, long, global = true, env = "LAB_OUTPUT", value_enum, default_value_t = Form::Table)]
+    pub output: Form,
+    /// Say each step
+    #[arg(short, long, global = true, conflicts_with = "quiet")]
+    pub verbose: bool,
+    /// Say only what went wrong
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+}
+
+impl Options {
+    /// What commands look at. Forms that only pictures have are for people where there is no picture.
+    pub fn global(&self) -> Global {
+        Global {
+            file: self.file.clone(),
+            lab: self.lab.clone(),
+            engine: self.engine,
+            output: if self.output == Form::Json { Format::Json } else { Format::Table },
+            verbose: self.verbose,
+            quiet: self.quiet,
+        }
+    }
+}
+
+/// Options that every command understands.
+#[derive(Clone, Debug)]
+pub(super) struct Global {
+    /// Topology.
+    pub file: Option<PathBuf>,
+    /// A lab that exists.
+    pub lab: Option<String>,
+    /// Where guests run.
+    pub engine: Engine,
+    /// Form of the data on standard output.
+    pub output: Format,
+    /// Say each step.
+    pub verbose: bool,
+    /// Say only what went wrong.
+    pub quiet: bool,
+}
+
+/// What `-o` understands.
+#[derive(Clone, Copy, Debug, ValueEnum, PartialEq, Eq)]
+pub(super) enum Form {
+    /// For people
+    Table,
+    /// For programs
+    Json,
+    /// `lab graph`: a flow chart for Markdown pages
+    Mermaid,
+    /// `lab graph`: for Graphviz
+    Dot,
+    /// `lab graph`: an image
+    Svg,
+    /// `lab graph`: a page that needs nothing but itself
+    Html,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum, PartialEq, Eq)]
+pub(super) enum Engine {
+    /// The computer's libvirt when it answers, else a private one
+    Auto,
+    /// The computer's libvirt: LIBVIRT_DEFAULT_URI, or qemu:///system
+    System,
+    /// A libvirt of the lab's own, in namespaces of its own
+    Private,
+}
+
+/// Form of data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Format {
+    /// For people.
+    Table,
+    /// For programs.
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Write a topology to start from
+    Init(Init),
+    /// Check the topology, offline
+    Validate,
+    /// Print the JSON Schema of topology files, for editors
+    Schema,
+    /// Show what `up` would do
+    Plan(Plan),
+    /// Make the lab what its topology says
+    Up(Up),
+    /// Show nodes, what they use, and stages
+    Status(Status),
+    /// Prove that the lab works
+    Verify(Verify),
+    /// List your labs: where each runs, how far it is up, what it takes
+    #[command(visible_alias = "ls")]
+    List,
+    /// Log in to a node, or run a command on it
+    Ssh(Ssh),
+    /// Run a command on many nodes at once
+    Exec(Exec),
+    /// Show what nodes, or units on them, wrote to their journals
+    Logs(Logs),
+    /// Watch a node's serial console, from its first line on; type to it on a terminal
+    Console(Console),
+    /// Shut nodes down
+    Stop(Power),
+    /// Start nodes that were stopped, and wait until they answer
+    Start(Power),
+    /// Shut nodes down, start them again, and wait until they answer
+    Restart(Power),
+    /// Freeze the whole lab, and bring it back to that moment
+    #[command(visible_alias = "snapshots")]
+    Snapshot(Snapshot),
+    /// Look at the stages of the bootstrap
+    Stage(Stage),
+    /// Look at the certificates, and renew them
+    Certs {
+        /// What to do
+        #[command(subcommand)]
+        command: CertsCommand,
+    },
+    /// Print the administrator's kubeconfig
+    Kubeconfig,
+    /// Print an OpenSSH configuration for the nodes, host keys pinned
+    SshConfig,
+    /// Print an Ansible inventory: roles are groups
+    Inventory,
+    /// Print the nodes' names for /etc/hosts, or keep them there
+    Hosts(Hosts),
+    /// Run kubectl against the lab; no kubectl is needed here
+    Kubectl(Kubectl),
+    /// Manage the guests' base images
+    Images(Images),
+    /// Draw the lab: networks, nodes by role, addresses, ways of traffic
+    #[command(
+        after_help = "Examples:\n  lab graph                      a flow chart in Mermaid's words\n  lab graph -o svg > lab.svg\n  lab graph -o html --status > lab.html"
+    )]
+    Graph {
+        /// Ask the nodes, and show how each is and who has the floating addresses
+        #[arg(long)]
+        status: bool,
+    },
+    /// Look at what earlier runs did
+    Runs(Runs),
+    /// Look for what keeps labs from running on this computer, and say what mends it
+    Doctor(Doctor),
+    /// Remove everything the lab made, and nothing else
+    Down(Down),
+    /// Print a completion script for a shell: commands, nodes, stages, snapshots
+    Completion {
+        /// Shell
+        #[arg(value_parser = shells())]
+        shell: String,
+    },
+    /// Write manual pages
+    Man {
+        /// Folder to write them to
+        #[arg(value_name = "DIR")]
+        dir: PathBuf,
+    },
+    /// Connect standard input and output with a port of a private lab: ssh's ProxyCommand
+    #[command(hide = true)]
+    Connect {
+        /// Socket of the private engine
+        socket: PathBuf,
+        /// Address of a node
+        host: std::net::Ipv4Addr,
+        /// Port
+        port: u16,
+    },
+}
+
+fn shells() -> clap::builder::PossibleValuesParser {
+    Shells::builtins().names().collect::<Vec<_>>().into()
+}
