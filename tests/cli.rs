@@ -531,6 +531,9 @@ fn units_and_nodes_that_cannot_be_are_refused() {
     once_up(&home);
     for (arguments, wanted) in [
         (&["logs", "kubelet; reboot"][..], "neither a node nor a unit"),
+        (&["verify", "etc"], "did you mean `etcd`?"),
+        (&["stage", "run", "worker9", "etcd"], "did you mean `worker1`?"),
+        (&["stage", "run", "worker1", "etcd"], "it runs on: etcd1"),
         (&["stop", "worker9"], "did you mean `worker1`?"),
         (&["console", "worker9"], "did you mean `worker1`?"),
         (&["console", "worker1"], "does not run"),

@@ -99,6 +99,7 @@ fn three_from_nothing_to_nothing() {
     tools::show_what_nodes_say(&rig);
     rerun_changes_nothing(&rig);
     a_lost_marker_reruns_one_stage(&rig);
+    one_stage_by_hand(&rig);
     generated_files_pass_their_checkers(&rig);
     secrets_stay_secret(&rig);
     frozen::the_whole_lab(&rig);
@@ -266,6 +267,27 @@ fn a_lost_marker_reruns_one_stage(rig: &Rig) {
     rig.ok(&["up"]);
     let output = rig.lab(&["up"]);
     assert!(text(&output.stderr).contains("nothing to do"));
+}
+
+/// What a learner does: breaks something, has one stage judged, runs that stage on that node.
+fn one_stage_by_hand(rig: &Rig) {
+    rig.ok(&["ssh", "worker1", "--", "sudo systemctl stop kube-proxy"]);
+    let judged = rig.lab(&["verify", "worker", "-o", "json"]);
+    assert_eq!(judged.status.code(), Some(1));
+    let result: serde_json::Value = serde_json::from_slice(&judged.stdout).unwrap();
+    let bad: Vec<&str> = result["checks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|check| check["verdict"] != "passed")
+        .map(|check| check["proves"].as_str().unwrap())
+        .collect();
+    assert_eq!(bad, ["kube-proxy runs"]);
+    rig.ok(&["verify", "etcd"]);
+    rig.ok(&["stage", "run", "worker1", "worker"]);
+    rig.ok(&["verify", "worker"]);
+    let output = rig.lab(&["up"]);
+    assert!(text(&output.stderr).contains("nothing to do"), "{}", text(&output.stderr));
 }
 
 fn generated_files_pass_their_checkers(rig: &Rig) {

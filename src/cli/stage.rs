@@ -1,22 +1,73 @@
-//! `lab stage list` and `lab stage show`.
+//! `lab stage list`, `lab stage show` and `lab stage run`.
 
 use std::process::ExitCode;
 
 use serde_json::json;
 
 use super::args::{Format, Global, Stage as StageArgs, StageCommand};
-use super::failure::Failure;
-use super::load;
+use super::failure::{self, FAILED, Failure};
 use super::output::{print, print_json};
-use crate::model::Lab;
-use crate::stages::{After, STAGES, Step};
+use super::progress::Progress;
+use super::{load, signals, up};
+use crate::engine::{self, Events, Session, Stop};
+use crate::model::{Lab, Node};
+use crate::stages::{After, STAGES, Stage, Step};
 
 pub(super) fn run(global: &Global, stage: &StageArgs) -> Result<ExitCode, Failure> {
     match &stage.command {
         StageCommand::List => list(global),
         StageCommand::Show { node, stage } => show(global, node, stage),
+        StageCommand::Run { node, stage } => carry_out(global, node, stage),
     }
     .map(|()| ExitCode::SUCCESS)
+}
+
+/// Node and stage of those names; the stage must have something to do there.
+fn meant<'s>(
+    session: &'s Session,
+    node: &str,
+    name: &str,
+) -> Result<(&'s Node, &'static Stage), Failure> {
+    let stage = up::known(name)?;
+    let node = known_node(&session.lab, node)?;
+    if (stage.nodes)(&session.lab).iter().any(|other| other.name == node.name) {
+        return Ok((node, stage));
+    }
+    let names: Vec<&str> = (stage.nodes)(&session.lab).iter().map(|n| n.name.as_str()).collect();
+    Err(Failure::usage(format!("the stage '{name}' does nothing on {}", node.name))
+        .hint(format!("it runs on: {}", names.join(", "))))
+}
+
+fn carry_out(global: &Global, node: &str, name: &str) -> Result<(), Failure> {
+    let session = load::session(global)?;
+    let (node, stage) = meant(&session, node, name)?;
+    if session.store.record()?.is_none() {
+        return Err(Failure::usage(format!("the lab '{}' was never up", session.lab.name))
+            .hint("`lab up --until ssh` makes its nodes"));
+    }
+    let _lock = up::lock(&session, "stage run")?;
+    let (_, log) = session.store.run_log("stage")?;
+    let done = super::runtime()?.block_on(async {
+        let (events, receiver) = Events::channel();
+        let reader = tokio::spawn(Progress::new(global, Some(log)).read(receiver));
+        let stop = Stop::default();
+        let signals = tokio::spawn(signals::listen(stop.clone(), "lab stage run"));
+        let done = engine::run_stage(&session, node, stage, &stop, &events).await;
+        signals.abort();
+        drop(events);
+        if let Ok(mut progress) = reader.await {
+            progress.ended(match &done {
+                Ok(true) => "done",
+                Ok(false) => "failed",
+                Err(error) => failure::outcome(error),
+            });
+        }
+        done
+    })?;
+    match done {
+        true => Ok(()),
+        false => Err(Failure::silent(FAILED)),
+    }
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "both subcommands have one shape")]
@@ -47,7 +98,7 @@ fn list(global: &Global) -> Result<(), Failure> {
 }
 
 /// The node of that name, or what there is instead.
-pub(super) fn known_node<'l>(lab: &'l Lab, name: &str) -> Result<&'l crate::model::Node, Failure> {
+pub(super) fn known_node<'l>(lab: &'l Lab, name: &str) -> Result<&'l Node, Failure> {
     lab.node(name).ok_or_else(|| {
         let names = || lab.nodes.iter().map(|node| node.name.as_str());
         let failure = Failure::usage(format!("the lab '{}' has no node '{name}'", lab.name));
@@ -59,18 +110,8 @@ pub(super) fn known_node<'l>(lab: &'l Lab, name: &str) -> Result<&'l crate::mode
 }
 
 fn show(global: &Global, node: &str, name: &str) -> Result<(), Failure> {
-    let stage = super::up::stages(Some(name))?;
-    let Some(stage) = stage.into_iter().find(|stage| stage.name == name) else {
-        return Err(Failure::usage("`ssh` is no stage: it has no steps"));
-    };
     let session = load::session(global)?;
-    let node = known_node(&session.lab, node)?;
-    if !(stage.nodes)(&session.lab).iter().any(|other| other.name == node.name) {
-        let names: Vec<&str> =
-            (stage.nodes)(&session.lab).iter().map(|n| n.name.as_str()).collect();
-        return Err(Failure::usage(format!("the stage '{name}' does nothing on {}", node.name))
-            .hint(format!("it runs on: {}", names.join(", "))));
-    }
+    let (node, stage) = meant(&session, node, name)?;
     let prepared = session.preview()?;
     let mut steps = prepared.steps(&session, stage, node)?;
     for step in &mut steps {

@@ -23,7 +23,7 @@ pub(super) fn stages(until: Option<&str>) -> Result<Vec<&'static Stage>, Failure
 }
 
 /// The stage of that name.
-fn known(name: &str) -> Result<&'static Stage, Failure> {
+pub(super) fn known(name: &str) -> Result<&'static Stage, Failure> {
     stage(name).ok_or_else(|| {
         let names = || STAGES.iter().map(|stage| stage.name);
         let failure = Failure::usage(format!("there is no stage '{name}'"));

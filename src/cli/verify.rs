@@ -11,6 +11,7 @@ use super::output::{complain, print, print_json};
 use crate::engine::{self, CheckResult, Verdict};
 
 pub(super) fn run(global: &Global, verify: &Verify) -> Result<ExitCode, Failure> {
+    let stage = verify.stage.as_deref().map(super::up::known).transpose()?;
     let session = load::session(global)?;
     let table = global.output == Format::Table;
     let say = |result: &CheckResult| {
@@ -27,12 +28,16 @@ pub(super) fn run(global: &Global, verify: &Verify) -> Result<ExitCode, Failure>
         false => None,
     };
     let runtime = super::runtime()?;
-    let mut results = runtime.block_on(engine::verify(&session, &say))?;
+    let mut results =
+        runtime.block_on(engine::verify(&session, stage.map(|stage| stage.name), &say))?;
     let broken = results.iter().any(|result| result.verdict == Verdict::Failed);
     if verify.failover && broken {
         complain("not stopping nodes of a lab that does not work as it is");
     } else if verify.failover {
         results.extend(runtime.block_on(engine::failover(&session, &say))?);
+    }
+    if results.is_empty() {
+        return Err(Failure::usage("there is nothing to check: no node has this stage"));
     }
     let count = |verdict| results.iter().filter(|result| result.verdict == verdict).count();
     let (failed, missing) = (count(Verdict::Failed), count(Verdict::Missing));

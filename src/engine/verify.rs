@@ -12,17 +12,26 @@ use crate::stages::checks::{Plan, checks};
 /// Says each result as it comes.
 pub type Say<'s> = &'s (dyn Fn(&CheckResult) + Sync);
 
-/// Makes every check.
+/// Makes every check, or those that judge the work of one stage.
 ///
 /// # Errors
 /// When the lab has no keys here, so that no node can be asked.
-pub async fn verify(session: &Session, say: Say<'_>) -> Result<Vec<CheckResult>, EngineError> {
+pub async fn verify(
+    session: &Session,
+    stage: Option<&str>,
+    say: Say<'_>,
+) -> Result<Vec<CheckResult>, EngineError> {
     let keys = session.load_keys()?;
     let reach = session.reach(&keys, Duration::from_secs(15))?;
-    verify_with(session, &reach, say).await
+    let plan = checks(&session.lab);
+    let plan = match stage {
+        Some(stage) => plan.of_stage(stage),
+        None => plan,
+    };
+    make(session, &reach, plan, say).await
 }
 
-/// `verify` by a given way to the nodes.
+/// Every check, by a given way to the nodes.
 ///
 /// # Errors
 /// When a task of ours dies.
@@ -31,7 +40,16 @@ pub async fn verify_with(
     reach: &Reach,
     say: Say<'_>,
 ) -> Result<Vec<CheckResult>, EngineError> {
-    let Plan { nodes, cluster, afterwards } = checks(&session.lab);
+    make(session, reach, checks(&session.lab), say).await
+}
+
+async fn make(
+    session: &Session,
+    reach: &Reach,
+    plan: Plan,
+    say: Say<'_>,
+) -> Result<Vec<CheckResult>, EngineError> {
+    let Plan { nodes, cluster, afterwards } = plan;
     let told = Told::new(None);
     let question = |check| Question::new(&session.lab, reach, check);
     let mut lanes: BTreeMap<String, Vec<Question>> = BTreeMap::new();

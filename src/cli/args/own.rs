@@ -91,11 +91,14 @@ pub(in crate::cli) struct Status {
 
 #[derive(Debug, ClapArgs)]
 #[command(
-    after_help = "Examples:\n  lab verify\n  lab verify -o json | jq '.checks[] | select(.verdict != \"passed\")'\n  lab verify --failover"
+    after_help = "Examples:\n  lab verify\n  lab verify etcd\n  lab verify -o json | jq '.checks[] | select(.verdict != \"passed\")'\n  lab verify --failover"
 )]
 pub(in crate::cli) struct Verify {
+    /// Only what judges the work of this stage
+    #[arg(add = stages())]
+    pub stage: Option<String>,
     /// Then stop every node in turn, and show that the API and a service come back
-    #[arg(long)]
+    #[arg(long, conflicts_with = "stage")]
     pub failover: bool,
 }
 
@@ -281,6 +284,15 @@ pub(in crate::cli) struct Stage {
 pub(in crate::cli) enum StageCommand {
     /// List the stages: what each does, why, and after what
     List,
+    /// Run one stage on one node, whether or not it was done
+    Run {
+        /// Node
+        #[arg(add = nodes())]
+        node: String,
+        /// Stage
+        #[arg(add = stages())]
+        stage: String,
+    },
     /// Show what a stage does on a node: every file and command
     Show {
         /// Node

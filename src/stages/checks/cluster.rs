@@ -12,6 +12,7 @@ pub(super) fn add(lab: &Lab, plan: &mut Plan) {
         let holders = lab.with_role(vip.role).map(|node| node.name.clone()).collect();
         plan.cluster.push(Check {
             name: "vip-holder",
+            stage: super::stage_of("vip-holder"),
             nodes: holders,
             proves: format!("exactly one node holds {} ({})", vip.address, vip.name),
             script: format!("ip -o -4 address show to {}/32 | grep -q .", vip.address),

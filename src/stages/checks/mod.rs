@@ -30,6 +30,8 @@ pub const MISSING: u32 = 69;
 pub struct Check {
     /// Stable name.
     pub name: &'static str,
+    /// The stage whose work it judges; `verify` for what all of them make together.
+    pub stage: &'static str,
     /// Nodes it is made on.
     pub nodes: Vec<String>,
     /// What it proves.
@@ -70,10 +72,37 @@ pub fn checks(lab: &Lab) -> Plan {
     plan
 }
 
+impl Plan {
+    /// The checks that judge one stage's work.
+    pub fn of_stage(mut self, stage: &str) -> Self {
+        self.nodes.retain(|check| check.stage == stage);
+        self.cluster.retain(|check| check.stage == stage);
+        // What is cleared away is what the checks of the whole made.
+        self.afterwards = self.afterwards.filter(|_| stage == "verify" || stage == "addons");
+        self
+    }
+}
+
+/// The stage that a check judges, by the check's name; units have their own.
+fn stage_of(name: &str) -> &'static str {
+    match name {
+        "ssh" | "names" | "dns" | "clock" => "os",
+        "etcd-health" | "etcd-members" | "etcd-hashes" => "etcd",
+        "api-ready" | "no-open-ports" | "anonymous-refused" | "secrets-encrypted" => {
+            "control-plane"
+        }
+        "api-at-vip" | "vip-holder" | "balancer-health" => "load-balancer",
+        "pod-routes" => "pod-network",
+        "api-endpoint" | "node-ready" => "worker",
+        _ => "verify",
+    }
+}
+
 /// A check on one node.
 fn one(name: &'static str, node: &Node, proves: &str, script: &str, hint: &str) -> Check {
     Check {
         name,
+        stage: stage_of(name),
         nodes: vec![node.name.clone()],
         proves: proves.into(),
         script: script.into(),

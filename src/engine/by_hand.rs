@@ -1,0 +1,53 @@
+//! One stage on one node, because a person says so: for those who go through a bootstrap step by step,
+//! and do some of it with their own hands.
+
+use std::time::{Duration, Instant};
+
+use super::error::EngineError;
+use super::event::{Event, Events};
+use super::session::Session;
+use super::steps;
+use super::up::Stop;
+use crate::model::Node;
+use crate::stages::Stage;
+
+/// Patience until the node lets us in.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Carries a stage out on a node, whether or not it was done. False when it failed, which was said
+/// as an event.
+///
+/// # Errors
+/// When its steps cannot be made, or the lab has no key for the node.
+pub async fn run_stage(
+    session: &Session,
+    node: &Node,
+    stage: &'static Stage,
+    stop: &Stop,
+    events: &Events,
+) -> Result<bool, EngineError> {
+    let prepared = session.prepare(events)?;
+    let steps = prepared.steps(session, stage, node)?;
+    let guest = session.ssh(node, &prepared.keys, PATIENCE)?;
+    let place = steps::Place {
+        node: &node.name,
+        stage: stage.name,
+        guest: &guest,
+        events,
+        stopped: &|| stop.requested(),
+    };
+    let (name, task) = (Some(node.name.clone()), stage.name.to_owned());
+    events.send(Event::Started { node: name.clone(), task: task.clone() });
+    let start = Instant::now();
+    match steps::run(&place, &steps).await {
+        Ok(()) => {
+            let seconds = start.elapsed().as_secs_f64();
+            events.send(Event::Finished { node: name, task, seconds });
+            Ok(true)
+        }
+        Err(failure) => {
+            events.send(Event::Failed(*failure));
+            Ok(false)
+        }
+    }
+}
