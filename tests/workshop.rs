@@ -86,7 +86,7 @@ fn pages(dir: &Path, found: &mut Vec<PathBuf>) {
         match path.is_dir() {
             true => pages(&path, found),
             false if path.extension().is_some_and(|extension| extension == "md") => {
-                found.push(path)
+                found.push(path);
             }
             false => {}
         }
