@@ -10,6 +10,9 @@ fn computer() -> Computer {
     Computer {
         virtualisation: Some("vmx"),
         kvm: Device::Opens,
+        tun: Device::Opens,
+        namespaces_forbidden: None,
+        no_ids: None,
         user: "anna".into(),
         root: true,
         missing: [].into(),
@@ -78,8 +81,20 @@ fn every_cause_is_found_and_its_cure_is_exact() {
             (c.libvirt, w.system) = (Err("No such file".into()), None);
             c.missing = ["libvirtd"].into();
         }),
-        ("private-engine", Bad, "sudo lab", |c, w| (c.root, w.system) = (false, Some(false))),
-        ("private-engine", Warning, "sudo lab", |c, _| c.root = false),
+        ("namespaces", Bad, "sysctl -w kernel.unprivileged_userns_clone=1", |c, w| {
+            (c.root, w.system) = (false, Some(false));
+            c.namespaces_forbidden = Some(("kernel.unprivileged_userns_clone".into(), "1".into()));
+        }),
+        ("id-ranges", Bad, "usermod --add-subuids 100000-165535", |c, w| {
+            (c.root, w.system) = (false, Some(false));
+            c.no_ids = Some("/etc/subuid gives anna no range of ids: sudo".into());
+        }),
+        ("id-ranges", Warning, "--add-subgids 100000-165535 anna", |c, _| {
+            (c.root, c.no_ids) = (false, Some("none".into()));
+        }),
+        ("programs", Bad, "apt install uidmap", |c, _| c.missing = ["newuidmap"].into()),
+        ("tun", Bad, "modprobe tun", |c, w| (c.tun, w.system) = (Device::Absent, Some(false))),
+        ("tun", Warning, "chmod 666 /dev/net/tun", |c, _| c.tun = Device::Denied),
         ("memory", Bad, "fewer nodes", |_, w| w.memory_mib = 16_001),
         ("memory", Warning, "fewer nodes", |_, w| w.memory_mib = 15_000),
         ("memory", Warning, "fewer `cpus`", |_, w| w.processors = 9),
@@ -141,9 +156,19 @@ fn this_computer_is_looked_at() {
         .collect();
     assert_eq!(
         names,
-        ["processor", "kvm", "programs", "libvirt", "private-engine", "memory", "disk"]
+        [
+            "processor",
+            "kvm",
+            "programs",
+            "libvirt",
+            "namespaces",
+            "id-ranges",
+            "tun",
+            "memory",
+            "disk"
+        ]
     );
     assert_eq!(output.status.success(), found["good"].as_bool().unwrap(), "{found}");
-    assert!(found["findings"][5]["found"].as_str().unwrap().contains("3 nodes"), "{found}");
+    assert!(found["findings"][7]["found"].as_str().unwrap().contains("3 nodes"), "{found}");
     assert!(!home.path().join("state").exists(), "looking made something");
 }

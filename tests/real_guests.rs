@@ -15,8 +15,9 @@ mod guests;
 mod random;
 #[path = "rig/tools.rs"]
 mod tools;
+#[path = "rig/traces.rs"]
+mod traces;
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -24,48 +25,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use guests::{LAB, Rig, text, tool};
-
-/// What the computer looks like from outside: everything that a lab could leave behind.
-fn traces() -> Vec<(&'static str, BTreeSet<String>)> {
-    let lines = |text: String| text.lines().map(str::to_owned).collect::<BTreeSet<_>>();
-    let mut processes = BTreeSet::new();
-    for entry in fs::read_dir("/proc").unwrap().flatten() {
-        let name = fs::read_to_string(entry.path().join("comm")).unwrap_or_default();
-        let name = name.trim().to_owned();
-        if ["lab", "libvirtd", "virtlogd", "dnsmasq"].contains(&name.as_str())
-            || name.starts_with("qemu-system")
-        {
-            processes.insert(format!("{name} {}", entry.file_name().display()));
-        }
-    }
-    let listing = |dir: &str| {
-        let entries = fs::read_dir(dir).into_iter().flatten().flatten();
-        entries.map(|entry| entry.path().display().to_string()).collect::<BTreeSet<_>>()
-    };
-    vec![
-        ("links", lines(tool("ip", &["-o", "link", "show"]).replace(" state UP ", " "))),
-        ("addresses", lines(tool("ip", &["-o", "-4", "address", "show"]))),
-        ("routes", lines(tool("ip", &["route", "show", "table", "all"]))),
-        ("firewall", lines(tool("nft", &["list", "ruleset"]))),
-        ("mounts", lines(fs::read_to_string("/proc/mounts").unwrap())),
-        ("namespaces", lines(tool("ip", &["netns", "list"]))),
-        ("hosts", lines(fs::read_to_string("/etc/hosts").unwrap())),
-        ("run", listing("/run")),
-        ("libvirt", listing("/var/lib/libvirt")),
-        ("etc-libvirt", listing("/etc/libvirt")),
-        ("processes", processes),
-    ]
-}
-
-/// What is more or less than before.
-fn differences(before: &[(&'static str, BTreeSet<String>)]) -> Vec<String> {
-    let mut found = Vec::new();
-    for ((name, before), (_, after)) in before.iter().zip(traces()) {
-        found.extend(after.difference(before).map(|line| format!("{name}: more {line}")));
-        found.extend(before.difference(&after).map(|line| format!("{name}: less {line}")));
-    }
-    found
-}
+use traces::{differences_that_stay, traces};
 
 fn is_started(event: &serde_json::Value, task: &str) -> bool {
     event["event"] == "started" && event["task"] == task
@@ -118,13 +78,7 @@ fn three_from_nothing_to_nothing() {
         .filter(|dir| rig.home.path().join(dir).join("lab").exists())
         .collect();
     assert!(left.is_empty(), "{left:?} stayed");
-    // The supervisor's entry lives until the first process of the system has collected it.
-    let deadline = Instant::now() + Duration::from_secs(10);
-    let mut found = differences(&before);
-    while !found.is_empty() && Instant::now() < deadline {
-        std::thread::sleep(Duration::from_millis(200));
-        found = differences(&before);
-    }
+    let found = differences_that_stay(&before);
     assert!(found.is_empty(), "{found:#?}");
     rig.say("the computer is as it was");
 }

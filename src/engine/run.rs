@@ -337,10 +337,12 @@ const STARTS: u32 = 2;
 /// Between two looks at whether a guest that boots still runs.
 const GLIMPSE: Duration = Duration::from_secs(5);
 
-/// Packages and commands of a person's own user-data come after sshd: stages wait for them.
+/// Packages and commands of a person's own user-data come after sshd: stages wait for them. What the
+/// first boot wrote, host keys among it, must outlive a loss of power a moment later.
 const WAIT_CLOUD_INIT: &str = "command -v cloud-init >/dev/null || { date +clock=%s; exit 0; }
 status=$(cloud-init status --wait 2>/dev/null | tr -d '.\\n')
 case $status in *error*) cloud-init status --long; exit 1;; esac
+sync
 date +clock=%s";
 
 /// Seconds between the guest's clock and ours, from the line `clock=SECONDS`.

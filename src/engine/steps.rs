@@ -82,6 +82,9 @@ async fn once(place: &Place<'_>, steps: &[Step]) -> Result<(), Box<Failure>> {
             Batch::One(step) => one(place, step).await?,
         }
     }
+    // A marker must not outlive, in a loss of power, what it vouches for.
+    let flushed = place.guest.run("sync").await;
+    flushed.map_err(|error| place.unreachable("flush what was written", &error))?;
     match Marker::step(place.stage, &fingerprint(steps)) {
         Step::File(file) => put(place, &[Put::File(file)]).await,
         _ => Ok(()),

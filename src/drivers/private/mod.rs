@@ -2,11 +2,12 @@
 //! that belong to this lab alone. Nothing outside the lab's directories changes.
 //!
 //! `lab` starts a supervisor, and reaches what is inside by two sockets: libvirt's own, and the
-//! supervisor's, which opens TCP connections inside the namespace and hands them out. So the same
-//! code serves root and, once user namespaces are added to [`namespace`], an ordinary user.
+//! supervisor's, which opens TCP connections inside the namespace and hands them out. An ordinary
+//! user first becomes root of a user namespace ([`owner`]); everything after is the same.
 
 mod control;
 mod namespace;
+mod owner;
 mod supervisor;
 
 use std::io::{BufRead, BufReader};
@@ -21,7 +22,8 @@ use super::store;
 use crate::model::platform::Layout;
 
 pub use control::{dial, ping, routes};
-pub use supervisor::{run_init, run_supervisor};
+pub use owner::{Range, range, ranges};
+pub use supervisor::{run_init, run_mapper, run_removal, run_supervisor};
 
 /// Where one private engine lives.
 #[derive(Clone, Debug)]
@@ -131,7 +133,7 @@ impl PrivateEngine {
             .filter(|text| !text.is_empty())
             .collect();
         Err(HypervisorError::new(doing, tails.join("\n"))
-            .hint("it needs root, libvirtd, virtlogd, dnsmasq and QEMU installed"))
+            .hint("`lab doctor` says what is missing on this computer"))
     }
 
     /// Ends the engine and every process in it; its directory stays, with disks and definitions.
@@ -159,6 +161,9 @@ impl PrivateEngine {
     fn clear(&self, paths: &[&PathBuf]) -> Result<()> {
         for path in paths {
             match std::fs::remove_dir_all(path) {
+                Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+                    remove_inside(path)?;
+                }
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                     let doing = format!("remove {}", path.display());
                     return Err(HypervisorError::new(doing, error.to_string()));
@@ -170,4 +175,17 @@ impl PrivateEngine {
         let _ = self.run.parent().map(std::fs::remove_dir);
         Ok(())
     }
+}
+
+/// Removes what an ordinary user's engine left under ids of that user's range.
+fn remove_inside(path: &Path) -> Result<()> {
+    let doing = format!("remove {}", path.display());
+    let io = |error: std::io::Error| HypervisorError::new(&*doing, error.to_string());
+    let mut command = Command::new(std::env::current_exe().map_err(io)?);
+    let output = command.arg("engine-remove").arg(path).output().map_err(io)?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    Err(HypervisorError::new(doing, said))
 }

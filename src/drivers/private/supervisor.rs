@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use nix::fcntl::{Flock, FlockArg};
 use nix::sys::wait::{WaitStatus, waitpid};
 
-use super::{control, namespace};
+use super::{control, namespace, owner};
 
 const QEMU_CONF: &str = "user = \"root\"\ngroup = \"root\"\ndynamic_ownership = 0\n\
 remember_owner = 0\nsecurity_driver = \"none\"\nsecurity_default_confined = 0\nnamespaces = [ ]\n\
@@ -39,6 +39,16 @@ pub fn run_init(arguments: &[String]) -> ExitCode {
     report(init(arguments))
 }
 
+/// Entry of `lab engine-mapper`.
+pub fn run_mapper(arguments: &[String]) -> ExitCode {
+    report(owner::map(arguments))
+}
+
+/// Entry of `lab engine-remove`.
+pub fn run_removal(arguments: &[String]) -> ExitCode {
+    report(owner::remove(arguments))
+}
+
 #[expect(clippy::print_stderr, reason = "standard error is the engine's log file")]
 fn report(result: io::Result<()>) -> ExitCode {
     match result {
@@ -50,7 +60,7 @@ fn report(result: io::Result<()>) -> ExitCode {
     }
 }
 
-fn argument(arguments: &[String], at: usize) -> io::Result<&str> {
+pub(super) fn argument(arguments: &[String], at: usize) -> io::Result<&str> {
     arguments.get(at).map(String::as_str).ok_or_else(|| io::Error::other("too few arguments"))
 }
 
@@ -71,6 +81,7 @@ fn supervise(arguments: &[String]) -> io::Result<()> {
     let alive = File::options().create(true).truncate(false).write(true).open(dir.join(ALIVE))?;
     let mut alive = Flock::lock(alive, FlockArg::LockExclusiveNonblock)
         .map_err(|(_, error)| io::Error::other(format!("another supervisor runs: {error}")))?;
+    owner::become_root()?;
     namespace::enter()?;
     namespace::cover(&dir, &run, hide_kvm)?;
     // The child is the first process of the new process namespace. It inherits standard output,

@@ -20,6 +20,12 @@ pub struct Computer {
     pub virtualisation: Option<&'static str>,
     /// `/dev/kvm`.
     pub kvm: Device,
+    /// `/dev/net/tun`: guests' network cards are plugged in by it.
+    pub tun: Device,
+    /// The setting that keeps people from making user namespaces, and what it should be.
+    pub namespaces_forbidden: Option<(String, String)>,
+    /// Why there are no ids for a user namespace.
+    pub no_ids: Option<String>,
     /// Who asks.
     pub user: String,
     /// True for root.

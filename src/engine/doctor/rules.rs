@@ -15,6 +15,8 @@ pub fn diagnose(computer: &Computer, wanted: &Wanted) -> Vec<Finding> {
         programs(computer),
         libvirt(computer, wanted),
         private(computer, wanted),
+        ids(computer, wanted),
+        tun(computer, wanted),
         memory(computer, wanted),
         disk(computer, wanted),
     ];
@@ -86,6 +88,7 @@ fn package(program: &str) -> &str {
         "qemu-img" => "qemu-utils",
         "mkfs.ext4" => "e2fsprogs",
         "ip" => "iproute2",
+        "newuidmap" => "uidmap",
         "qemu-system-x86_64" => "qemu-system-x86",
         other => other,
     }
@@ -118,21 +121,54 @@ fn libvirt(computer: &Computer, wanted: &Wanted) -> Finding {
     }
 }
 
-fn private(computer: &Computer, wanted: &Wanted) -> Finding {
-    let finding = |grade, found| {
-        Finding::new(
-            "private-engine",
-            "a libvirt of the lab's own, in namespaces of its own",
-            grade,
-            found,
-        )
-    };
-    if computer.root {
-        return finding(Grade::Good, "namespaces can be made");
-    }
+/// How bad it is when a private engine cannot be had: it matters to those who have no other.
+fn without_private(computer: &Computer, wanted: &Wanted) -> Grade {
     let alone = wanted.system == Some(false) || computer.libvirt.is_err();
-    finding(if alone { Grade::Bad } else { Grade::Warning }, "it needs root so far")
-        .fix("sudo lab ..., or the computer's libvirt: --engine system")
+    if alone && wanted.system != Some(true) { Grade::Bad } else { Grade::Warning }
+}
+
+const PRIVATE: &str = "a libvirt of the lab's own, in namespaces of its own, needs it";
+
+fn private(computer: &Computer, wanted: &Wanted) -> Finding {
+    let finding = |grade, found: String| Finding::new("namespaces", PRIVATE, grade, found);
+    match &computer.namespaces_forbidden {
+        _ if computer.root => finding(Grade::Good, "root may make them".into()),
+        None => finding(Grade::Good, "this user may make them".into()),
+        Some((name, value)) => {
+            finding(without_private(computer, wanted), format!("{name} forbids them to users"))
+                .command(&["sysctl", "-w", &format!("{name}={value}")])
+                .then("in /etc/sysctl.d it stays")
+        }
+    }
+}
+
+fn ids(computer: &Computer, wanted: &Wanted) -> Finding {
+    let finding = |grade, found: &str| Finding::new("id-ranges", PRIVATE, grade, found);
+    match &computer.no_ids {
+        _ if computer.root => finding(Grade::Good, "root has them all"),
+        None => finding(Grade::Good, "this user has some to give away"),
+        Some(why) => {
+            let what = why.split_once(": ").map_or(why.as_str(), |(what, _)| what);
+            let range = ["--add-subuids", "100000-165535", "--add-subgids", "100000-165535"];
+            let words: Vec<&str> =
+                ["usermod"].into_iter().chain(range).chain([computer.user.as_str()]).collect();
+            finding(without_private(computer, wanted), what)
+                .command(&words)
+                .then("a range that nobody else has: see /etc/subuid")
+        }
+    }
+}
+
+fn tun(computer: &Computer, wanted: &Wanted) -> Finding {
+    let finding = |grade, found: &str| Finding::new("tun", PRIVATE, grade, found);
+    let bad = without_private(computer, wanted);
+    match computer.tun {
+        Device::Opens => finding(Grade::Good, "/dev/net/tun can be opened"),
+        Device::Absent => finding(bad, "no /dev/net/tun").command(&["modprobe", "tun"]),
+        Device::Denied => finding(bad, "/dev/net/tun cannot be opened by this user")
+            .command(&["chmod", "666", "/dev/net/tun"])
+            .then("the kernel checks who may do what with it; most distributions ship it so"),
+    }
 }
 
 fn memory(computer: &Computer, wanted: &Wanted) -> Finding {

@@ -8,6 +8,7 @@ use super::{Computer, Device, Wanted};
 use crate::drivers::host::{self, find_program, run_tool};
 use crate::drivers::hypervisor::Hypervisor;
 use crate::drivers::libvirt::Libvirt;
+use crate::drivers::private;
 use crate::engine::preflight::early_conflicts;
 use crate::engine::provision::call;
 use crate::engine::{Place, Session};
@@ -20,6 +21,7 @@ const PROGRAMS: &[&str] = &[
     "libvirtd",
     "mkfs.ext4",
     "mmdebstrap",
+    "newuidmap",
     "qemu-img",
     "qemu-system-x86_64",
     "virtlogd",
@@ -33,9 +35,12 @@ pub fn survey(uri: &str, place: &Path) -> Computer {
     Computer {
         virtualisation: host::virtualisation(),
         kvm: device("/dev/kvm"),
+        tun: device("/dev/net/tun"),
+        namespaces_forbidden: forbidden(),
+        no_ids: private::ranges().err().map(|error| error.to_string()),
         user: user(),
         root: nix::unistd::geteuid().is_root(),
-        missing: PROGRAMS.iter().copied().filter(|name| find_program(name).is_none()).collect(),
+        missing: missing(),
         libvirt: libvirt.and_then(|libvirt| libvirt.version()).map_err(|error| error.reason),
         inactive_networks: networks.into_iter().filter(|n| !n.active).map(|n| n.name).collect(),
         links: links(),
@@ -71,12 +76,32 @@ pub async fn wanted(session: &Session) -> Wanted {
     }
 }
 
+/// Programs that are not there; root needs nobody's help to map ids.
+fn missing() -> BTreeSet<&'static str> {
+    let root = nix::unistd::geteuid().is_root();
+    let needed = PROGRAMS.iter().copied().filter(|name| !(root && *name == "newuidmap"));
+    needed.filter(|name| find_program(name).is_none()).collect()
+}
+
 fn device(path: &str) -> Device {
     match fs::OpenOptions::new().read(true).write(true).open(path) {
         Ok(_) => Device::Opens,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Device::Absent,
         Err(_) => Device::Denied,
     }
+}
+
+/// Settings by which distributions and administrators forbid user namespaces.
+fn forbidden() -> Option<(String, String)> {
+    let settings = [
+        ("kernel.unprivileged_userns_clone", "0", "1"),
+        ("user.max_user_namespaces", "0", "15000"),
+        ("kernel.apparmor_restrict_unprivileged_userns", "1", "0"),
+    ];
+    let found = settings.into_iter().find(|(name, bad, _)| {
+        read(&format!("/proc/sys/{}", name.replace('.', "/"))).trim() == *bad
+    });
+    found.map(|(name, _, good)| (name.into(), good.into()))
 }
 
 fn user() -> String {
