@@ -8,6 +8,7 @@ fn main() -> ExitCode {
     match arguments.get(1).map(String::as_str) {
         Some("engine-supervisor") => lab::drivers::private::run_supervisor(&arguments[2..]),
         Some("engine-mapper") => lab::drivers::private::run_mapper(&arguments[2..]),
+        Some("engine-inside") => lab::drivers::private::run_inside(&arguments[2..]),
         Some("engine-remove") => lab::drivers::private::run_removal(&arguments[2..]),
         Some("engine-init") => lab::drivers::private::run_init(&arguments[2..]),
         _ => lab::cli::run(),

@@ -67,6 +67,40 @@ fn init_writes_a_topology_that_validates() {
 }
 
 #[test]
+fn init_asks_on_a_terminal_until_it_can_use_the_answers() {
+    use std::io::{Read, Write};
+    let home = Home::new();
+    let pty = nix::pty::openpty(None, None).unwrap();
+    let end = || std::process::Stdio::from(pty.slave.try_clone().unwrap());
+    let mut child = Command::new(env!("CARGO_BIN_EXE_lab"))
+        .arg("init")
+        .current_dir(home.path())
+        .env("HOME", home.path())
+        .env_remove("XDG_CACHE_HOME")
+        .stdin(end())
+        .stdout(end())
+        .stderr(end())
+        .spawn()
+        .unwrap();
+    drop(pty.slave);
+    let mut terminal = fs::File::from(pty.master);
+    terminal.write_all(b"nonsense\nsingle\nNot A Name\nmine\n\n").unwrap();
+    let mut said = String::new();
+    let mut bytes = [0; 4096];
+    // A terminal whose other end is closed gives an error.
+    while let Ok(count @ 1..) = terminal.read(&mut bytes) {
+        said.push_str(&String::from_utf8_lossy(&bytes[..count]));
+    }
+    assert!(child.wait().unwrap().success(), "{said}");
+    assert!(said.contains("there is no 'nonsense'"), "{said}");
+    assert_eq!(said.matches("name of the lab [single]").count(), 2, "{said}");
+    let text = fs::read_to_string(home.path().join("lab.yaml")).unwrap();
+    let schema = text.lines().next().unwrap().split_once("$schema=").unwrap().1.to_owned();
+    assert!(fs::read_to_string(schema).unwrap().contains("additionalProperties"));
+    assert!(text.contains("name: mine") && home.lab(&["validate"]).status.success());
+}
+
+#[test]
 fn schema_is_json_and_knows_the_fields() {
     let home = Home::new();
     let json: serde_json::Value = serde_json::from_slice(&home.lab(&["schema"]).stdout).unwrap();
@@ -273,6 +307,20 @@ fn artifacts_that_do_not_fit_are_refused_before_anything_is_made() {
 }
 
 #[test]
+fn a_lab_that_does_not_fit_is_refused_before_anything_is_made() {
+    let home = Home::new();
+    let text = out(&home.lab(&["init", "--from", "single"]));
+    let huge = text.replace("memory: 3GiB", "memory: 900GiB");
+    assert_ne!(huge, text);
+    fs::write(home.path().join("lab.yaml"), huge).unwrap();
+    let output = home.lab(&["up", "--engine", "private"]);
+    assert_eq!(output.status.code(), Some(2));
+    let said = err(&output);
+    assert!(said.contains("want 921600 MiB of memory") && said.contains("--overcommit"), "{said}");
+    assert!(!home.path().join("run").exists(), "an engine was started");
+}
+
+#[test]
 fn help_shows_examples_and_exit_codes() {
     let home = Home::new();
     let text = out(&home.lab(&["--help"]));
@@ -297,6 +345,11 @@ fn help_shows_examples_and_exit_codes() {
         "start",
         "stop",
         "restart",
+        "certs",
+        "doctor",
+        "forward",
+        "graph",
+        "shell",
         "ssh-config",
         "inventory",
         "hosts",
@@ -537,6 +590,11 @@ fn units_and_nodes_that_cannot_be_are_refused() {
         (&["stop", "worker9"], "did you mean `worker1`?"),
         (&["console", "worker9"], "did you mean `worker1`?"),
         (&["console", "worker1"], "does not run"),
+        (&["shell"], "does not run"),
+        (&["forward", "6443:worker9:80"], "the lab 'three' has no 'worker9'"),
+        (&["forward", "worker1"], "is no way to a port"),
+        (&["forward", "99999:api"], "is no way to a port"),
+        (&["forward"], "does not run"),
         (&["stop", "worker1"], "it does not run"),
     ] {
         let mut all = arguments.to_vec();

@@ -6,6 +6,8 @@
 mod traces;
 
 use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::net::TcpStream;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -211,6 +213,35 @@ fn an_ordinary_user_has_labs_of_their_own() {
     ]);
     assert!(!reach.status.success(), "a guest reached something beside its lab");
 
+    // The person's own ways in: a command in the lab's network, and a port of this computer's.
+    let inside = account.ok(&["shell", "--lab", "two", "--", "ip", "-4", "-o", "address"]);
+    assert!(inside.contains("10.240.0.1/24"), "{inside}");
+    // There is no way out: no link but the lab's own, and no route beyond its network.
+    let links = account.ok(&["shell", "--lab", "two", "--", "ip", "-o", "link"]);
+    let name = |line: &str| line.split(": ").nth(1).unwrap().to_owned();
+    let foreign = |name: &String| {
+        name != "lo" && !["virbr", "vnet", "lab"].iter().any(|own| name.starts_with(own))
+    };
+    let foreign: Vec<String> = links.lines().map(name).filter(foreign).collect();
+    assert!(foreign.is_empty(), "{foreign:?}: {links}");
+    let routes = account.ok(&["shell", "--lab", "two", "--", "ip", "route"]);
+    assert!(
+        !routes.contains("default") && routes.lines().all(|r| r.starts_with("10.240.0.0/24")),
+        "{routes}"
+    );
+    let mut command = account.command(&["forward", "--lab", "two", "0:alpha:22"]);
+    let mut forward = command.stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = String::new();
+    BufReader::new(forward.stderr.take().unwrap()).read_line(&mut said).unwrap();
+    let port = said.strip_prefix("127.0.0.1:").and_then(|rest| rest.split(' ').next()).unwrap();
+    let mut greeting = [0; 8];
+    let mut stream = TcpStream::connect(format!("127.0.0.1:{port}")).unwrap();
+    stream.read_exact(&mut greeting).unwrap();
+    assert_eq!(&greeting, b"SSH-2.0-");
+    // The command is the last of a chain of programs that become each other.
+    forward.kill().unwrap();
+    forward.wait().unwrap();
+
     // This computer has the same links, addresses, routes, rules and mounts; only processes are more.
     let mut seen = differences(&before);
     seen.retain(|line| !line.starts_with("processes: more"));
@@ -231,7 +262,8 @@ fn an_ordinary_user_has_labs_of_their_own() {
     account.ok(&["ssh", "--lab", "one", "alpha", "--", "test -e /var/tmp/one"]);
 
     for lab in ["one", "two"] {
-        account.ok(&["down", "--lab", lab]);
+        // Another lab that is up meanwhile is no trace of this one.
+        account.ok(&["down", "--lab", lab, "--prove"]);
     }
     let left = differences_that_stay(&before);
     assert!(left.is_empty(), "{left:#?}");

@@ -56,6 +56,7 @@ fn three_from_nothing_to_nothing() {
     cluster_is_ready(&rig);
     names_resolve(&rig);
     tools::reach_the_nodes(&rig);
+    tools::a_kubectl_of_ones_own(&rig);
     tools::show_what_nodes_say(&rig);
     rerun_changes_nothing(&rig);
     a_lost_marker_reruns_one_stage(&rig);

@@ -1,7 +1,7 @@
 //! `lab init`.
 
-use std::io::{IsTerminal, Write};
-use std::path::Path;
+use std::io::{BufRead, IsTerminal, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::args::Init;
@@ -9,7 +9,19 @@ use super::failure::Failure;
 use super::load;
 use super::output::{complain, print};
 use crate::drivers::host::Dirs;
+use crate::drivers::store;
 use crate::model::name::check_label;
+use crate::model::schema::json_schema;
+
+/// What most begin with.
+const DEFAULT: &str = "three";
+
+/// What a person wants written.
+struct Choice {
+    from: String,
+    name: Option<String>,
+    to: Option<PathBuf>,
+}
 
 pub(super) fn run(init: &Init) -> Result<ExitCode, Failure> {
     let dirs = Dirs::from_environment();
@@ -17,30 +29,101 @@ pub(super) fn run(init: &Init) -> Result<ExitCode, Failure> {
         print(&load::shipped().join("\n"));
         return Ok(ExitCode::SUCCESS);
     }
-    let Some(text) = load::named(&init.from, &dirs) else {
-        return Err(Failure::usage(format!("there is no shipped topology '{}'", init.from))
+    let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+    let silent = init.from.is_some() || init.name.is_some() || init.to.is_some();
+    let choice = match terminal && !silent {
+        true => ask()?,
+        false => Choice {
+            from: init.from.clone().unwrap_or_else(|| DEFAULT.into()),
+            name: init.name.clone(),
+            to: init.to.clone(),
+        },
+    };
+    let Some(text) = load::named(&choice.from, &dirs) else {
+        return Err(Failure::usage(format!("there is no shipped topology '{}'", choice.from))
             .hint(format!("choose from: {}", load::shipped().join(", "))));
     };
-    let text = match &init.name {
+    let text = match &choice.name {
         Some(name) => {
             check_label("the lab's name", name, 30)
                 .map_err(|(message, help)| Failure::usage(message).hint(help))?;
-            renamed(&text, &init.from, name)
+            renamed(&text, &choice.from, name)
         }
         None => text,
     };
-    let to_file = init
-        .to
-        .as_deref()
-        .or_else(|| std::io::stdout().is_terminal().then_some(Path::new("lab.yaml")));
+    let to_file =
+        choice.to.or_else(|| std::io::stdout().is_terminal().then(|| PathBuf::from("lab.yaml")));
     match to_file {
         None => print(&text),
         Some(path) => {
-            write_new(path, &text)?;
+            write_new(&path, &(schema_line(&dirs) + &text))?;
             complain(&format!("wrote {}; look at it, then: lab up", path.display()));
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Asks until every answer can be used; an empty one takes what is in brackets.
+fn ask() -> Result<Choice, Failure> {
+    for name in load::shipped() {
+        let text = load::named(&name, &Dirs::from_environment()).unwrap_or_default();
+        let first = text.lines().next().unwrap_or_default().trim_start_matches(['#', ' ']);
+        complain(&format!("  {name:<12} {first}"));
+    }
+    let known = |answer: &str| match load::shipped().iter().any(|name| name == answer) {
+        true => Ok(()),
+        false => Err(format!("there is no '{answer}'")),
+    };
+    let from = question("topology to start from", DEFAULT, known)?;
+    let label = |answer: &str| {
+        check_label("the lab's name", answer, 30)
+            .map_err(|(message, help)| format!("{message}; {help}"))
+    };
+    let name = question("name of the lab", &from, label)?;
+    let free = |answer: &str| match Path::new(answer).exists() {
+        true => Err(format!("{answer} exists already")),
+        false => Ok(()),
+    };
+    let to = question("file to write", "lab.yaml", free)?;
+    Ok(Choice { from, name: Some(name), to: Some(to.into()) })
+}
+
+fn question(
+    what: &str,
+    default: &str,
+    good: impl Fn(&str) -> Result<(), String>,
+) -> Result<String, Failure> {
+    loop {
+        let mut out = std::io::stderr();
+        let _ = write!(out, "{what} [{default}]: ").and_then(|()| out.flush());
+        let mut line = String::new();
+        let read = std::io::stdin().lock().read_line(&mut line);
+        if !read.is_ok_and(|count| count > 0) {
+            return Err(Failure::usage("the questions were not answered")
+                .hint("--from, --name and --to answer them beforehand"));
+        }
+        let answer = match line.trim() {
+            "" => default.to_owned(),
+            answer => answer.to_owned(),
+        };
+        match good(&answer) {
+            Ok(()) => return Ok(answer),
+            Err(why) => complain(&format!("  {why}")),
+        }
+    }
+}
+
+/// A remark by which editors find the JSON Schema, which is written where it points to; none when it
+/// cannot be written.
+fn schema_line(dirs: &Dirs) -> String {
+    let path = dirs.cache.join("topology.schema.json");
+    let text = serde_json::to_string_pretty(&json_schema()).unwrap_or_default();
+    let made = store::make_dir(&dirs.cache).is_ok()
+        && store::write_atomic(&path, text.as_bytes(), 0o644).is_ok();
+    match made {
+        true => format!("# yaml-language-server: $schema={}\n", path.display()),
+        false => String::new(),
+    }
 }
 
 /// The same topology under another name; its comments stay.

@@ -11,6 +11,7 @@ mod down;
 mod exec;
 mod failure;
 mod follow;
+mod forward;
 mod graph;
 mod hosts;
 mod images;
@@ -28,6 +29,7 @@ mod power;
 mod progress;
 mod runs;
 mod schema;
+mod shell;
 mod signals;
 mod snapshot;
 mod ssh;
@@ -75,7 +77,9 @@ fn dispatch(args: &Args) -> Result<ExitCode, Failure> {
         Command::Snapshot(command) => snapshot::run(global, command),
         Command::Stage(command) => stage::run(global, command),
         Command::Certs { command } => certs::run(global, command),
-        Command::Kubeconfig => kubeconfig::run(global),
+        Command::Kubeconfig { local } => kubeconfig::run(global, *local),
+        Command::Forward(command) => forward::run(global, command),
+        Command::Shell(command) => shell::run(global, command),
         Command::Kubectl(command) => kubectl::run(global, command),
         Command::Images(command) => images::run(global, command),
         Command::List => list::run(global),

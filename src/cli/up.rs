@@ -52,8 +52,14 @@ pub(super) fn run(global: &Global, up: &Up) -> Result<ExitCode, Failure> {
     let from = up.from.as_deref().map(known).transpose()?;
     let _lock = lock(&session, "up")?;
     let (path, log) = session.store.run_log("up")?;
-    let options =
-        UpOptions { stages, yes: up.yes, concurrency: up.concurrency, force: up.force, from };
+    let options = UpOptions {
+        stages,
+        yes: up.yes,
+        concurrency: up.concurrency,
+        force: up.force,
+        from,
+        overcommit: up.overcommit,
+    };
     let runtime = super::runtime()?;
     let attempt = |options: UpOptions, log| {
         runtime.block_on(async {

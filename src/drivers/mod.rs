@@ -2,6 +2,7 @@
 //! nothing of roles or stages' order.
 
 pub mod artifacts;
+pub mod capacity;
 pub mod fetch;
 pub mod gate;
 pub mod guest;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use uuid::Uuid;
 
 use super::host::run_tool;
 use super::hypervisor::Hypervisor;
@@ -37,14 +38,15 @@ impl std::fmt::Display for Difference {
 }
 
 impl Picture {
-    /// Looks at this computer and, when given, at its libvirt.
-    pub fn take(hypervisor: Option<&dyn Hypervisor>) -> Self {
+    /// Looks at this computer and, when given, at its libvirt. Private engines of labs other than `lab`
+    /// come and go as their owners like, and are left out.
+    pub fn take(lab: Uuid, hypervisor: Option<&dyn Hypervisor>) -> Self {
         let mut picture = Self::default();
         picture.network();
         picture.firewall();
         picture
             .add("mount", mounts(&fs::read_to_string("/proc/self/mountinfo").unwrap_or_default()));
-        picture.add("namespace", namespaces(Path::new("/proc")));
+        picture.add("namespace", namespaces(Path::new("/proc"), &lab.to_string()));
         picture.add("named namespace", names(Path::new("/run/netns")));
         let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
         let files = ["/etc/hosts", "/etc/ssh/ssh_config", "/etc/resolv.conf"].map(PathBuf::from);
@@ -169,22 +171,30 @@ fn mounts(mountinfo: &str) -> Vec<String> {
     mountinfo.lines().filter_map(line).collect()
 }
 
-/// Namespaces of the processes that a lab may have started.
-fn namespaces(proc: &Path) -> Vec<String> {
-    let mut all = Vec::new();
+/// Namespaces of the processes that `lab` may have started: not those that this process is in, nor those
+/// of other labs' engines.
+fn namespaces(proc: &Path, lab: &str) -> BTreeSet<String> {
+    let (mut all, mut others) = (BTreeSet::new(), namespaces_of(&proc.join("self")));
     for process in names(proc).iter().filter(|name| name.bytes().all(|b| b.is_ascii_digit())) {
         let dir = proc.join(process);
         let program = fs::read_to_string(dir.join("comm")).unwrap_or_default();
         if !PROGRAMS.iter().any(|known| program.trim().starts_with(known)) {
             continue;
         }
-        for kind in ["net", "mnt", "pid"] {
-            if let Ok(target) = fs::read_link(dir.join("ns").join(kind)) {
-                all.push(target.display().to_string());
-            }
+        let command = fs::read_to_string(dir.join("cmdline")).unwrap_or_default();
+        match command.contains("engine-init") && !command.contains(lab) {
+            true => others.extend(namespaces_of(&dir)),
+            false => all.extend(namespaces_of(&dir)),
         }
     }
+    all.retain(|one| !others.contains(one));
     all
+}
+
+fn namespaces_of(process: &Path) -> BTreeSet<String> {
+    let link = |kind: &str| fs::read_link(process.join("ns").join(kind)).ok();
+    let found = ["net", "mnt", "pid"].into_iter().filter_map(link);
+    found.map(|target| target.display().to_string()).collect()
 }
 
 fn names(dir: &Path) -> Vec<String> {

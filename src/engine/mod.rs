@@ -1,6 +1,7 @@
 //! The conductor: finds out what is, compares it with what should be, and has the drivers change
 //! it, nodes side by side. Says what happens as events; prints nothing.
 
+mod admission;
 mod by_hand;
 mod checkpoint;
 mod depart;
@@ -27,6 +28,7 @@ mod steps;
 mod up;
 mod verify;
 
+pub use admission::{Demand, shortage};
 pub use by_hand::run_stage;
 pub use checkpoint::{name_after, up_by_checkpoints};
 pub use down::{Keep, Removal, down, down_with, removals};

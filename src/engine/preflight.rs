@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::admission;
 use super::error::EngineError;
 use super::place::Place;
 use super::prepared::Prepared;
@@ -131,15 +132,23 @@ pub(super) fn record(session: &Session, prepared: &Prepared) -> Record {
     record
 }
 
-/// What stands in the way is said before anything is downloaded or made.
-pub(super) async fn early_conflicts(session: &Session) -> Result<(), EngineError> {
+/// What stands in the way is said before anything is downloaded or made: what others have, and what
+/// this computer has not.
+pub(super) async fn early(session: &Session, overcommit: bool) -> Result<(), EngineError> {
+    let inventory = early_conflicts(session).await?;
+    admission::admit(session, &inventory, overcommit)
+}
+
+/// What others have that is in the lab's way. Gives what there is.
+pub(super) async fn early_conflicts(session: &Session) -> Result<Inventory, EngineError> {
     if !session.place.is_running() {
-        return Ok(());
+        return Ok(Inventory::default());
     }
     let desired = session.preview()?.desired(session, &[])?;
     let hypervisor = session.place.connect()?;
     let inventory = provision::call(&hypervisor, |h| h.inventory()).await?;
-    refuse_conflicts(session, &desired, &inventory)
+    refuse_conflicts(session, &desired, &inventory)?;
+    Ok(inventory)
 }
 
 /// File that holds the picture of the computer before the lab first came up.
@@ -152,7 +161,7 @@ pub fn picture(session: &Session) -> Picture {
         // What is inside a private engine goes with it.
         Place::Private(_) => None,
     };
-    Picture::take(hypervisor.as_deref())
+    Picture::take(session.lab.id, hypervisor.as_deref())
 }
 
 /// The picture taken before the lab first came up.

@@ -66,6 +66,14 @@ impl Session {
         self.dirs.archives.clone().or_else(|| self.store.record().ok().flatten()?.archives)
     }
 
+    /// The folder on this computer that has the lab's kubectl, if any.
+    pub fn kubectl_dir(&self) -> Option<PathBuf> {
+        let version = self.lab.kubernetes.version.unwrap_or(crate::model::version::DEFAULT);
+        let release = artifacts::release_dir(version, &self.dirs.cache);
+        let dir = self.chosen_artifacts().unwrap_or(release);
+        dir.join("kubectl").is_file().then_some(dir)
+    }
+
     fn scan_artifacts(&self, dir: &Path) -> Result<Found, EngineError> {
         let images = self.chosen_archives();
         let found = artifacts::scan(dir, images.as_deref(), &self.dirs.cache);

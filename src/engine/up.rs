@@ -59,6 +59,8 @@ pub struct UpOptions {
     pub force: bool,
     /// This stage, and those after it, run again where they were done.
     pub from: Option<&'static Stage>,
+    /// Nodes start though this computer has no room for them.
+    pub overcommit: bool,
 }
 
 impl Default for UpOptions {
@@ -69,6 +71,7 @@ impl Default for UpOptions {
             concurrency: 8,
             force: false,
             from: None,
+            overcommit: false,
         }
     }
 }
@@ -128,7 +131,7 @@ pub async fn up(
     stop: Stop,
     events: Events,
 ) -> Result<Outcome, EngineError> {
-    preflight::early_conflicts(&session).await?;
+    preflight::early(&session, options.overcommit).await?;
     preflight::remember_before(&session)?;
     let preparing = {
         let (session, events) = (Arc::clone(&session), events.clone());

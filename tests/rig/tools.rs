@@ -3,9 +3,11 @@
 #![allow(dead_code, clippy::unwrap_used, clippy::panic)]
 
 use std::fs;
-use std::process::Command;
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
 
-use super::guests::{Rig, text, tool};
+use super::guests::{Rig, kill, text, tool};
 
 pub fn reach_the_nodes(rig: &Rig) {
     let home = rig.home.path();
@@ -44,6 +46,36 @@ pub fn reach_the_nodes(rig: &Rig) {
     let hosts =
         tool("ansible", &["-i", inventory.to_str().unwrap(), "control_plane", "--list-hosts"]);
     assert!(hosts.contains("controller1") && !hosts.contains("worker1"), "{hosts}");
+}
+
+/// A kubectl of the person's own: inside the lab's network, and from this computer's.
+pub fn a_kubectl_of_ones_own(rig: &Rig) {
+    let nodes = rig.ok(&["shell", "--", "kubectl", "get", "nodes", "-o", "name"]);
+    assert!(nodes.contains("node/worker1"), "{nodes}");
+    let status =
+        rig.lab(&["shell", "--", "sh", "-c", "ip -4 -o address show to 10.240.0.1; exit 9"]);
+    assert_eq!(status.status.code(), Some(9), "{}", text(&status.stderr));
+    assert!(text(&status.stdout).contains("10.240.0.1/24"), "{}", text(&status.stdout));
+
+    let mut command = rig.command(&["forward", "0:api", "0:worker1:30080"]);
+    let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+    let lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let ports: Vec<String> = lines
+        .filter_map(|line| Some(line.strip_prefix("127.0.0.1:")?.split(' ').next()?.to_owned()))
+        .take(2)
+        .collect();
+    let kubeconfig = rig.home.path().join("kubeconfig");
+    fs::write(&kubeconfig, rig.ok(&["kubeconfig", "--local", &ports[0]])).unwrap();
+    let kubectl = PathBuf::from(std::env::var_os("LAB_ARTIFACTS").unwrap()).join("kubectl");
+    let nodes = tool(
+        kubectl.to_str().unwrap(),
+        &["--kubeconfig", kubeconfig.to_str().unwrap(), "get", "nodes", "-o", "name"],
+    );
+    assert!(nodes.contains("node/worker1"), "{nodes}");
+    let page =
+        tool("curl", &["-fsS", "-m", "30", &format!("http://127.0.0.1:{}/index.html", ports[1])]);
+    assert_eq!(page.trim(), "hello from web");
+    kill(&mut child);
 }
 
 pub fn show_what_nodes_say(rig: &Rig) {

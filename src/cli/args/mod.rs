@@ -164,7 +164,15 @@ pub(super) enum Command {
         command: CertsCommand,
     },
     /// Print the administrator's kubeconfig
-    Kubeconfig,
+    Kubeconfig {
+        /// For a port of this computer that `lab forward` leads to the API
+        #[arg(long, value_name = "PORT", num_args = 0..=1, default_missing_value = "6443")]
+        local: Option<u16>,
+    },
+    /// Lead ports of 127.0.0.1 to the API and to nodes, until Ctrl-C
+    Forward(Forward),
+    /// Open a shell in the lab's network with kubectl configured, or run one command there
+    Shell(Shell),
     /// Print an OpenSSH configuration for the nodes, host keys pinned
     SshConfig,
     /// Print an Ansible inventory: roles are groups

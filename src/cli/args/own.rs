@@ -12,9 +12,9 @@ const CONCURRENCY: usize = 8;
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "Example:\n  lab init --from single --name demo > lab.yaml")]
 pub(in crate::cli) struct Init {
-    /// Shipped topology to start from
-    #[arg(long, default_value = "three", add = shipped())]
-    pub from: String,
+    /// Shipped topology to start from [default: three; on a terminal you are asked]
+    #[arg(long, add = shipped())]
+    pub from: Option<String>,
     /// Name of the new lab [default: that of the shipped topology]
     #[arg(long)]
     pub name: Option<String>,
@@ -59,6 +59,9 @@ pub(in crate::cli) struct Up {
     /// Remove nodes without moving their pods away first
     #[arg(long)]
     pub force: bool,
+    /// Start nodes though this computer has no room for them
+    #[arg(long, env = "LAB_OVERCOMMIT")]
+    pub overcommit: bool,
     /// Nodes that boot at the same time
     #[arg(long, env = "LAB_CONCURRENCY", default_value_t = CONCURRENCY, value_name = "N")]
     pub concurrency: usize,
@@ -73,6 +76,7 @@ impl Up {
             checkpoint: false,
             yes: false,
             force: false,
+            overcommit: false,
             concurrency: CONCURRENCY,
         }
     }
@@ -199,6 +203,24 @@ pub(in crate::cli) struct Doctor {
     /// Agree to them
     #[arg(short, long, env = "LAB_YES")]
     pub yes: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Examples:\n  lab forward                        the API, at 127.0.0.1:6443\n  lab forward 0:api 8080:worker1:30080\n  lab kubeconfig --local > kubeconfig"
+)]
+pub(in crate::cli) struct Forward {
+    /// api, LOCAL:api, TARGET:PORT or LOCAL:TARGET:PORT; 0 takes any free local port [default: api]
+    #[arg(value_name = "WAY")]
+    pub ways: Vec<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "Examples:\n  lab shell\n  lab shell -- kubectl get nodes")]
+pub(in crate::cli) struct Shell {
+    /// Command; without one, your own shell
+    #[arg(last = true)]
+    pub command: Vec<String>,
 }
 
 #[derive(Debug, ClapArgs)]

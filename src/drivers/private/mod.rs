@@ -6,6 +6,7 @@
 //! user first becomes root of a user namespace ([`owner`]); everything after is the same.
 
 mod control;
+mod inside;
 mod namespace;
 mod owner;
 mod supervisor;
@@ -23,7 +24,7 @@ use crate::model::platform::Layout;
 
 pub use control::{dial, ping, routes};
 pub use owner::{Range, range, ranges};
-pub use supervisor::{run_init, run_mapper, run_removal, run_supervisor};
+pub use supervisor::{run_init, run_inside, run_mapper, run_removal, run_supervisor};
 
 /// Where one private engine lives.
 #[derive(Clone, Debug)]
@@ -64,6 +65,18 @@ impl PrivateEngine {
     /// True when its supervisor answers.
     pub fn is_running(&self) -> bool {
         ping(&self.control_socket()).is_some_and(|lab| lab == self.lab.to_string())
+    }
+
+    /// The first process inside, by its number outside.
+    ///
+    /// # Errors
+    /// When the engine does not run.
+    pub fn first_process(&self) -> std::result::Result<u32, String> {
+        let path = self.dir.join(supervisor::ALIVE);
+        let text =
+            std::fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
+        let pid = text.trim().parse().map_err(|_| format!("{} names nobody", path.display()))?;
+        if control::is_alive(&path) { Ok(pid) } else { Err("the engine does not run".into()) }
     }
 
     /// Starts the engine if it does not run. `hide_kvm` covers a `/dev/kvm` that does not work,

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use nix::fcntl::{Flock, FlockArg};
 use nix::sys::wait::{WaitStatus, waitpid};
 
-use super::{control, namespace, owner};
+use super::{control, inside, namespace, owner};
 
 const QEMU_CONF: &str = "user = \"root\"\ngroup = \"root\"\ndynamic_ownership = 0\n\
 remember_owner = 0\nsecurity_driver = \"none\"\nsecurity_default_confined = 0\nnamespaces = [ ]\n\
@@ -42,6 +42,11 @@ pub fn run_init(arguments: &[String]) -> ExitCode {
 /// Entry of `lab engine-mapper`.
 pub fn run_mapper(arguments: &[String]) -> ExitCode {
     report(owner::map(arguments))
+}
+
+/// Entry of `lab engine-inside`.
+pub fn run_inside(arguments: &[String]) -> ExitCode {
+    report(inside::become_program(arguments))
 }
 
 /// Entry of `lab engine-remove`.

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use super::{Computer, Device, Wanted};
+use crate::drivers::capacity;
 use crate::drivers::host::{self, find_program, run_tool};
 use crate::drivers::hypervisor::Hypervisor;
 use crate::drivers::libvirt::Libvirt;
@@ -48,9 +49,9 @@ pub fn survey(uri: &str, place: &Path) -> Computer {
         firewalld: Path::new("/run/firewalld").exists(),
         selinux: read("/sys/fs/selinux/enforce").trim() == "1",
         apparmor: read("/sys/module/apparmor/parameters/enabled").trim() == "Y",
-        memory_mib: memory_mib(),
+        memory_mib: capacity::available(),
         processors: std::thread::available_parallelism().map_or(1, usize::from),
-        disk: free_mib(place),
+        disk: capacity::free(place),
     }
 }
 
@@ -129,19 +130,4 @@ fn firewall() -> Option<String> {
         (Err(_), Err(_)) => None,
         (new, old) => Some(format!("{}\n{}", new.unwrap_or_default(), old.unwrap_or_default())),
     }
-}
-
-fn memory_mib() -> u64 {
-    let text = read("/proc/meminfo");
-    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
-    let kib = line.and_then(|line| line.split_ascii_whitespace().next()?.parse::<u64>().ok());
-    kib.unwrap_or_default() / 1024
-}
-
-/// Free space at the nearest directory that is there.
-fn free_mib(place: &Path) -> (u64, String) {
-    let there = place.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
-    let free = nix::sys::statvfs::statvfs(there)
-        .map_or(0, |stat| stat.blocks_available() * stat.fragment_size() / (1 << 20));
-    (free, there.display().to_string())
 }
