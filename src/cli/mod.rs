@@ -20,6 +20,7 @@ mod inventory;
 mod kubeconfig;
 mod kubectl;
 mod list;
+mod live;
 mod load;
 mod logs;
 mod man;

@@ -7,6 +7,7 @@ use std::io::Write;
 use std::time::Instant;
 
 use super::args::{Format, Global};
+use super::live::{BEAT, Live};
 use super::output::{complain, paint, print, table};
 use crate::engine::{Event, Failure};
 
@@ -20,6 +21,8 @@ pub(super) struct Progress {
     /// Seconds by task, over all nodes: the longest counts.
     times: BTreeMap<String, (usize, f64, f64)>,
     order: Vec<String>,
+    /// What runs now, on a terminal of a person who reads along.
+    live: Option<Live>,
 }
 
 impl Progress {
@@ -33,13 +36,27 @@ impl Progress {
             start: Instant::now(),
             times: BTreeMap::new(),
             order: Vec::new(),
+            live: if global.quiet || global.verbose { None } else { Live::new() },
         }
     }
 
     /// Reads until the engine is done.
     pub async fn read(mut self, mut events: tokio::sync::mpsc::UnboundedReceiver<Event>) -> Self {
-        while let Some(event) = events.recv().await {
-            self.one(&event);
+        let mut beat = tokio::time::interval(BEAT);
+        loop {
+            tokio::select! {
+                event = events.recv() => match event {
+                    Some(event) => self.one(&event),
+                    None => break,
+                },
+                _ = beat.tick(), if self.live.is_some() => {}
+            }
+            if let Some(live) = &mut self.live {
+                live.draw();
+            }
+        }
+        if let Some(live) = &mut self.live {
+            live.erase();
         }
         self
     }
@@ -52,9 +69,16 @@ impl Progress {
         if let Event::Finished { task, seconds, .. } = event {
             self.count(task, *seconds);
         }
+        let line = if self.json { None } else { self.line(event) };
+        if let Some(live) = &mut self.live {
+            live.hear(event);
+            if line.is_some() || self.json {
+                live.erase();
+            }
+        }
         if self.json {
             print(&json);
-        } else if let Some(line) = self.line(event) {
+        } else if let Some(line) = line {
             complain(&line);
         }
     }
