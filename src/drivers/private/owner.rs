@@ -101,7 +101,10 @@ pub(super) fn map(arguments: &[String]) -> io::Result<()> {
     let argument = |at: usize| super::supervisor::argument(arguments, at);
     let (pid, uid, gid) = (argument(0)?, argument(1)?, argument(2)?);
     let mut line = String::new();
-    BufReader::new(io::stdin()).read_line(&mut line)?;
+    if BufReader::new(io::stdin()).read_line(&mut line)? == 0 {
+        // Whoever asked has no namespace to map.
+        return Ok(());
+    }
     let mapped = (|| {
         let (users, groups) = ranges()?;
         for (tool, own, range) in [("newuidmap", uid, users), ("newgidmap", gid, groups)] {
