@@ -138,6 +138,33 @@ fn plan_of_a_new_lab_lists_everything_and_changes_nothing() {
 }
 
 #[test]
+fn saved_plans_belong_to_one_lab_and_are_private() {
+    use std::os::unix::fs::PermissionsExt;
+    let home = Home::new();
+    let lab = |arguments: &[&str]| {
+        let mut all = arguments.to_vec();
+        all.extend(["--engine", "private"]);
+        home.lab(&all)
+    };
+    let output = lab(&["plan", "-f", "three", "--until", "etcd", "--save", "plan.json"]);
+    assert!(output.status.success(), "{}", err(&output));
+    let path = home.path().join("plan.json");
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    let saved: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    assert_eq!(saved["until"], "etcd");
+    assert!(!saved["changes"].as_array().unwrap().is_empty());
+    for (arguments, wanted) in [
+        (&["up", "-f", "book", "--plan", "plan.json"][..], "not one of the lab 'book'"),
+        (&["up", "-f", "three", "--plan", "none.json"], "cannot use the plan"),
+        (&["up", "-f", "three", "--plan", "plan.json", "--until", "os"], "cannot be used with"),
+    ] {
+        let output = lab(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(err(&output).contains(wanted), "{arguments:?}: {}", err(&output));
+    }
+}
+
+#[test]
 fn status_and_down_of_a_lab_that_is_not_there() {
     let home = Home::new();
     let output = home.lab(&["status", "-f", "three", "--engine", "private", "-o", "json"]);

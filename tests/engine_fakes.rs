@@ -494,3 +494,38 @@ fn a_node_that_was_stopped_does_not_repeat_its_stages() {
         assert_eq!(puts, 0, "{name} was written to: {:?}", guest.calls());
     }
 }
+
+#[test]
+fn a_saved_plan_is_carried_out_as_it_is_or_not_at_all() {
+    let planned = |events: &[Event]| {
+        events.iter().find_map(|event| match event {
+            Event::Planned { changes } => Some(lab::engine::as_agreed(changes)),
+            _ => None,
+        })
+    };
+    let first = Rig::new("three");
+    let (bundle, keys) = first.secrets();
+    let (outcome, events) = first.run(&bundle, &keys, Stop::default(), false);
+    assert!(matches!(outcome, Ok(Outcome::Done(_))), "{outcome:?}");
+    let plan = planned(&events).unwrap();
+    assert!(plan.as_array().unwrap().len() > 10, "{plan}");
+
+    let mut other = Rig::new("three");
+    other.agreed = Some(plan);
+    // Somebody lost a change on the way.
+    let mut less = other.agreed.clone().unwrap();
+    less.as_array_mut().unwrap().pop();
+    let whole = other.agreed.replace(less);
+    let (outcome, events) = other.run(&bundle, &keys, Stop::default(), false);
+    assert!(outcome.unwrap_err().contains("no longer what it was made for"));
+    assert!(
+        planned(&events).is_none()
+            && other.hypervisor.calls().iter().all(|c| !c.contains("define"))
+    );
+    other.agreed = whole;
+    let (outcome, _) = other.run(&bundle, &keys, Stop::default(), false);
+    assert!(matches!(outcome, Ok(Outcome::Done(_))), "{outcome:?}");
+    // Done is done: what it says is no longer to be done.
+    let (outcome, _) = other.run(&bundle, &keys, Stop::default(), false);
+    assert!(outcome.unwrap_err().contains("no longer what it was made for"));
+}

@@ -29,6 +29,7 @@ mod plan;
 mod power;
 mod progress;
 mod runs;
+mod saved_plan;
 mod schema;
 mod shell;
 mod signals;

@@ -8,6 +8,7 @@ use serde_json::json;
 use super::args::{Format, Global, Plan};
 use super::failure::{CHANGES, Failure};
 use super::output::{complain, print, print_json};
+use super::saved_plan::SavedPlan;
 use super::{load, up};
 use crate::engine;
 use crate::model::{Lab, Role, size};
@@ -16,6 +17,10 @@ pub(super) fn run(global: &Global, plan: &Plan) -> Result<ExitCode, Failure> {
     let session = load::session(global)?;
     let stages = up::stages(plan.until.as_deref())?;
     let changes = super::runtime()?.block_on(engine::plan(&session, &stages))?;
+    if let Some(path) = &plan.save {
+        let agreed = engine::as_agreed(&changes);
+        SavedPlan::new(&session.lab, plan.until.as_ref(), agreed).save(path)?;
+    }
     match global.output {
         Format::Json => {
             print_json(&json!({"changes": changes, "capacity": capacity(&session.lab)}));

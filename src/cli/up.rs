@@ -7,6 +7,7 @@ use super::args::{Global, Up};
 use super::failure::{self, FAILED, Failure, INTERRUPTED};
 use super::output::{agrees, complain};
 use super::progress::Progress;
+use super::saved_plan::SavedPlan;
 use super::{load, signals};
 use crate::drivers::store::LockError;
 use crate::engine::{self, Events, Outcome, Session, Stop, UpOptions};
@@ -48,7 +49,9 @@ pub(super) fn lock(
 
 pub(super) fn run(global: &Global, up: &Up) -> Result<ExitCode, Failure> {
     let session = Arc::new(load::session(global)?);
-    let stages = stages(up.until.as_deref())?;
+    let saved = up.plan.as_deref().map(|path| SavedPlan::load(path, &session.lab)).transpose()?;
+    let until = saved.as_ref().map_or(&up.until, |plan| &plan.until);
+    let stages = stages(until.as_deref())?;
     let from = up.from.as_deref().map(known).transpose()?;
     let _lock = lock(&session, "up")?;
     let (path, log) = session.store.run_log("up")?;
@@ -59,6 +62,7 @@ pub(super) fn run(global: &Global, up: &Up) -> Result<ExitCode, Failure> {
         force: up.force,
         from,
         overcommit: up.overcommit,
+        agreed: saved.map(|plan| plan.changes),
     };
     let runtime = super::runtime()?;
     let attempt = |options: UpOptions, log| {

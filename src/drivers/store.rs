@@ -429,7 +429,8 @@ pub fn write_atomic(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
 
 fn write_through(gate: &Gate, path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     let pass = |what: &str| gate.pass(&format!("{what} {}", path.display()));
-    let dir = path.parent().unwrap_or(Path::new("."));
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let dir = parent.unwrap_or(Path::new("."));
     pass("write")?;
     let mut temp = tempfile::Builder::new()
         .prefix(".new-")

@@ -43,5 +43,5 @@ pub use prepared::Prepared;
 pub use question::{CheckResult, Verdict};
 pub use session::{Reach, Session};
 pub use status::{CertificateStatus, NodeStatus, StageStatus, Status, VipStatus, status};
-pub use up::{Drivers, Outcome, Stop, UpOptions, plan, up, up_with};
+pub use up::{Drivers, Outcome, Stop, UpOptions, as_agreed, plan, up, up_with};
 pub use verify::{Say, verify, verify_with};

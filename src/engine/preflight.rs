@@ -9,6 +9,7 @@ use super::place::Place;
 use super::prepared::Prepared;
 use super::provision;
 use super::session::Session;
+use super::up::as_agreed;
 use crate::drivers::host;
 use crate::drivers::hypervisor::Hypervisor;
 use crate::drivers::picture::Picture;
@@ -69,6 +70,21 @@ pub(super) async fn refuse_changed_bases(
     ))
     .hint("what the guests read may be damaged: `lab down`, then `lab up` makes everything anew")
     .preflight())
+}
+
+/// What was agreed to is done, or nothing.
+pub(super) fn refuse_stale(
+    changes: &[Change],
+    agreed: Option<&serde_json::Value>,
+) -> Result<(), EngineError> {
+    match agreed {
+        Some(agreed) if as_agreed(changes) != *agreed => Err(EngineError::new(
+            "carry out the saved plan: the lab, or its topology, is no longer what it was made for",
+        )
+        .hint("look at `lab plan`, and save it again")
+        .preflight()),
+        _ => Ok(()),
+    }
 }
 
 pub(super) fn refuse_loss(changes: &[Change], yes: bool) -> Result<(), EngineError> {

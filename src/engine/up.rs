@@ -61,6 +61,15 @@ pub struct UpOptions {
     pub from: Option<&'static Stage>,
     /// Nodes start though this computer has no room for them.
     pub overcommit: bool,
+    /// What a saved plan says: other changes are refused. See [`as_agreed`].
+    pub agreed: Option<serde_json::Value>,
+}
+
+/// Changes as a saved plan holds them. Whether an engine must be started first is left out: a plan may
+/// be made while it rests.
+pub fn as_agreed(changes: &[Change]) -> serde_json::Value {
+    let changes: Vec<&Change> = changes.iter().filter(|c| c.object != "engine").collect();
+    serde_json::to_value(changes).unwrap_or_default()
 }
 
 impl Default for UpOptions {
@@ -72,6 +81,7 @@ impl Default for UpOptions {
             force: false,
             from: None,
             overcommit: false,
+            agreed: None,
         }
     }
 }
@@ -218,6 +228,7 @@ pub async fn up_with(
         forget_from(from, &mut observed);
     }
     let changes = diff(&desired, &observed);
+    preflight::refuse_stale(&changes, options.agreed.as_ref())?;
     if changes.is_empty() {
         return Ok(Outcome::Unchanged);
     }

@@ -26,6 +26,8 @@ pub struct Rig {
     pub other: Option<Arc<dyn Hypervisor>>,
     /// Another way to the guests.
     pub way: Option<Reach>,
+    /// A saved plan that `up` must keep to.
+    pub agreed: Option<serde_json::Value>,
 }
 
 impl Rig {
@@ -42,6 +44,7 @@ impl Rig {
             gate: Gate::counting(),
             other: None,
             way: None,
+            agreed: None,
         };
         rig.hypervisor.stand_behind(rig.gate.clone());
         rig.add_guests(&session.lab);
@@ -135,7 +138,8 @@ impl Rig {
         prepared.bundle = keep.clone();
         prepared.keys = keys.clone();
         let drivers = self.drivers();
-        let options = UpOptions { yes, concurrency: 2, ..UpOptions::default() };
+        let agreed = self.agreed.clone();
+        let options = UpOptions { yes, concurrency: 2, agreed, ..UpOptions::default() };
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let (events, mut receiver) = Events::channel();

@@ -37,6 +37,9 @@ pub(in crate::cli) struct Plan {
     /// Only up to this stage and what it needs
     #[arg(long, value_name = "STAGE", add = until())]
     pub until: Option<String>,
+    /// Save the plan for `lab up --plan`
+    #[arg(long, value_name = "FILE")]
+    pub save: Option<PathBuf>,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -53,6 +56,9 @@ pub(in crate::cli) struct Up {
     /// Make a snapshot after each stage: after-os, after-etcd, ...
     #[arg(long)]
     pub checkpoint: bool,
+    /// Make the changes of a saved plan, or none when something else would be changed by now
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["until", "from", "checkpoint"])]
+    pub plan: Option<PathBuf>,
     /// Agree to removals
     #[arg(short, long, env = "LAB_YES")]
     pub yes: bool,
@@ -74,6 +80,7 @@ impl Up {
             until: None,
             from: None,
             checkpoint: false,
+            plan: None,
             yes: false,
             force: false,
             overcommit: false,
