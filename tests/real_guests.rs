@@ -512,6 +512,8 @@ fn until_it_opens(command: impl Fn() -> Command, end: &str) -> String {
             }
         }
         guests::kill(&mut child);
+        // Until the guest runs there is no console to wait at.
+        std::thread::sleep(Duration::from_millis(300));
     }
     said
 }

@@ -182,7 +182,12 @@ fn namespaces(proc: &Path, lab: &str) -> BTreeSet<String> {
             continue;
         }
         let command = fs::read_to_string(dir.join("cmdline")).unwrap_or_default();
-        match command.contains("engine-init") && !command.contains(lab) {
+        let engine = command.contains("engine-");
+        if program.trim() == "lab" && !engine {
+            // Somebody else's command, wherever it was typed.
+            continue;
+        }
+        match engine && !command.contains(lab) {
             true => others.extend(namespaces_of(&dir)),
             false => all.extend(namespaces_of(&dir)),
         }

@@ -57,6 +57,8 @@ pub(super) fn cover(dir: &Path, run: &Path, hide_kvm: bool) -> io::Result<()> {
         let _ = mount(None::<&str>, "/dev/kvm", None::<&str>, flags, None::<&str>);
     }
     fs::create_dir_all(run.join("libvirt/common"))?;
+    // Whoever opens a console holds a lock there.
+    fs::create_dir_all(run.join("lock"))?;
     bind(run, "/run")
 }
 
