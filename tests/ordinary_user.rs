@@ -126,6 +126,11 @@ impl Account {
     fn on_a_terminal(&self, arguments: &[&str]) -> String {
         self.say(&format!("lab {}, on a terminal", arguments.join(" ")));
         let pty = nix::pty::openpty(None, None).unwrap();
+        // Engines outlive their command, and would keep the terminal open.
+        for fd in [&pty.master, &pty.slave] {
+            nix::fcntl::fcntl(fd, nix::fcntl::FcntlArg::F_SETFD(nix::fcntl::FdFlag::FD_CLOEXEC))
+                .unwrap();
+        }
         let end = || Stdio::from(pty.slave.try_clone().unwrap());
         let mut command = self.command(arguments);
         let mut child = command.stdin(end()).stdout(end()).stderr(end()).spawn().unwrap();
