@@ -122,29 +122,6 @@ impl Account {
         self.command(arguments).output().unwrap()
     }
 
-    /// What a person at a terminal sees; the command must succeed.
-    fn on_a_terminal(&self, arguments: &[&str]) -> String {
-        self.say(&format!("lab {}, on a terminal", arguments.join(" ")));
-        let pty = nix::pty::openpty(None, None).unwrap();
-        // Engines outlive their command, and would keep the terminal open.
-        for fd in [&pty.master, &pty.slave] {
-            nix::fcntl::fcntl(fd, nix::fcntl::FcntlArg::F_SETFD(nix::fcntl::FdFlag::FD_CLOEXEC))
-                .unwrap();
-        }
-        let end = || Stdio::from(pty.slave.try_clone().unwrap());
-        let mut command = self.command(arguments);
-        let mut child = command.stdin(end()).stdout(end()).stderr(end()).spawn().unwrap();
-        // Each held an end of the terminal, which would never close.
-        drop((command, pty.slave));
-        let mut terminal = fs::File::from(pty.master);
-        let (mut seen, mut bytes) = (String::new(), [0; 4096]);
-        while let Ok(count @ 1..) = terminal.read(&mut bytes) {
-            seen.push_str(&String::from_utf8_lossy(&bytes[..count]));
-        }
-        assert!(child.wait().unwrap().success(), "{seen}");
-        seen
-    }
-
     fn ok(&self, arguments: &[&str]) -> String {
         let output = self.lab(arguments);
         let (out, err) =
@@ -281,11 +258,7 @@ fn an_ordinary_user_has_labs_of_their_own() {
         (&status["engine_running"], &status["nodes"][0]["state"]),
         (&false.into(), &"absent".into())
     );
-    let seen = account.on_a_terminal(&["up", "--lab", "one", "--until", "ssh"]);
-    // What runs stands at the foot, and is taken back when it has ended.
-    assert!(seen.contains("s  alpha          boot") && seen.contains("\x1b[1A\x1b[J"), "{seen}");
-    let end = seen.rsplit("\x1b[J").next().unwrap();
-    assert!(end.contains("the lab 'one' is up"), "{seen}");
+    account.ok(&["up", "--lab", "one", "--until", "ssh"]);
     account.ok(&["ssh", "--lab", "one", "alpha", "--", "test -e /var/tmp/one"]);
 
     for lab in ["one", "two"] {

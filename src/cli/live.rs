@@ -58,7 +58,11 @@ impl Live {
     /// Draws the foot, in place of the one before.
     pub fn draw(&mut self) {
         let (width, height) = tcgetwinsize(std::io::stderr())
-            .map_or((80, 24), |size| (usize::from(size.ws_col), usize::from(size.ws_row)));
+            .map(|size| (usize::from(size.ws_col), usize::from(size.ws_row)))
+            // A terminal that does not know its size says nothing of it.
+            .ok()
+            .filter(|(width, height)| *width > 0 && *height > 0)
+            .unwrap_or((80, 24));
         let lines = lines(&self.works, Instant::now(), width.max(20), (height / 2).max(3));
         let mut text = self.erased();
         for line in &lines {
