@@ -23,9 +23,7 @@ pub(super) fn run(global: &Global, arguments: &Console) -> Result<ExitCode, Fail
         print(&log(&session, node)?);
         return Ok(ExitCode::SUCCESS);
     }
-    if !session.place.is_running() {
-        return Err(Failure::usage("the lab's private libvirt does not run").hint("`lab up`"));
-    }
+    load::refuse_resting(&session)?;
     let failed = |error: crate::drivers::hypervisor::HypervisorError| {
         Failure::from(crate::engine::EngineError::from(error))
     };

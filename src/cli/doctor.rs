@@ -43,7 +43,7 @@ fn look(global: &Global) -> Result<Vec<Finding>, Failure> {
         Some(session) => {
             let uri = match &session.place {
                 Place::System { uri } => uri.clone(),
-                Place::Private(_) => system_uri(),
+                Place::Private(_) => Place::system_uri(),
             };
             (uri, super::runtime()?.block_on(doctor::wanted(session)))
         }
@@ -53,7 +53,7 @@ fn look(global: &Global) -> Result<Vec<Finding>, Failure> {
                 Engine::System => Some(true),
                 Engine::Private => Some(false),
             };
-            (system_uri(), Wanted { system, ..Wanted::default() })
+            (Place::system_uri(), Wanted { system, ..Wanted::default() })
         }
     };
     let place = match wanted.system {
@@ -61,11 +61,6 @@ fn look(global: &Global) -> Result<Vec<Finding>, Failure> {
         _ => dirs.state,
     };
     Ok(doctor::diagnose(&doctor::survey(&uri, &place), &wanted))
-}
-
-fn system_uri() -> String {
-    let variable = std::env::var("LIBVIRT_DEFAULT_URI").ok().filter(|uri| !uri.is_empty());
-    variable.unwrap_or_else(|| "qemu:///system".into())
 }
 
 fn tell(global: &Global, findings: &[Finding]) {

@@ -28,9 +28,7 @@ pub(super) fn run(global: &Global, arguments: &Forward) -> Result<ExitCode, Fail
     let words = if arguments.ways.is_empty() { &default[..] } else { &arguments.ways };
     let ways: Vec<Way> =
         words.iter().map(|word| parse(&session.lab, word)).collect::<Result<_, _>>()?;
-    if !session.place.is_running() {
-        return Err(Failure::usage("the lab's private libvirt does not run").hint("`lab up`"));
-    }
+    load::refuse_resting(&session)?;
     super::runtime()?.block_on(serve_all(global, &session, ways))
 }
 

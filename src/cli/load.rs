@@ -170,6 +170,23 @@ pub(super) fn session(global: &Global) -> Result<Session, Failure> {
     })
 }
 
+/// Refuses a lab whose own libvirt rests.
+pub(super) fn refuse_resting(session: &Session) -> Result<(), Failure> {
+    match session.place.is_running() {
+        true => Ok(()),
+        false => Err(Failure::usage("the lab's private libvirt does not run").hint("`lab up`")),
+    }
+}
+
+/// Refuses a lab that was never up, so that asking makes no directory for one that does not exist.
+pub(super) fn refuse_new(session: &Session) -> Result<(), Failure> {
+    match session.store.record()? {
+        Some(_) => Ok(()),
+        None => Err(Failure::usage(format!("the lab '{}' was never up", session.lab.name))
+            .hint("`lab up` first")),
+    }
+}
+
 /// A person's own templates and catalogue entries, by name.
 pub(super) fn overrides(config: &Path) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();

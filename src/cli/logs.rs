@@ -7,7 +7,7 @@ use super::failure::{FAILED, Failure};
 use super::{follow, load};
 use crate::drivers::ssh::quote;
 use crate::model::{Lab, Node};
-use crate::stages::STAGES;
+use crate::stages::stage_of_unit;
 
 pub(super) fn run(global: &Global, arguments: &Logs) -> Result<ExitCode, Failure> {
     let file = arguments.file.clone().or_else(|| global.file.clone());
@@ -40,13 +40,7 @@ fn meant<'l>(lab: &'l Lab, words: &'l [String]) -> Result<(Vec<&'l Node>, Vec<&'
 }
 
 fn having<'l>(lab: &'l Lab, units: &[&str]) -> Vec<&'l Node> {
-    let made = |unit: &str| {
-        STAGES.iter().find(|stage| {
-            stage.retire.units.iter().any(|own| own.trim_end_matches(".service") == unit)
-        })
-    };
-    let stages: Option<Vec<_>> =
-        units.iter().map(|unit| made(unit.trim_end_matches(".service"))).collect();
+    let stages: Option<Vec<_>> = units.iter().map(|unit| stage_of_unit(unit)).collect();
     match stages {
         Some(stages) if !stages.is_empty() => {
             let has = |node: &&Node| {

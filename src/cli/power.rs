@@ -18,11 +18,7 @@ pub(super) fn run(global: &Global, power: &Power, change: Change) -> Result<Exit
         true => lab.nodes.iter().collect(),
         false => power.nodes.iter().map(|name| known_node(lab, name)).collect::<Result<_, _>>()?,
     };
-    if session.store.record()?.is_none() {
-        return Err(
-            Failure::usage(format!("the lab '{}' was never up", lab.name)).hint("`lab up` first")
-        );
-    }
+    load::refuse_new(&session)?;
     let _lock = up::lock(&session, "stop, start or restart")?;
     super::runtime()?.block_on(async {
         let (events, receiver) = Events::channel();

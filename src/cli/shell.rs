@@ -10,9 +10,7 @@ use crate::engine::{Place, Session};
 
 pub(super) fn run(global: &Global, arguments: &Shell) -> Result<ExitCode, Failure> {
     let session = load::session(global)?;
-    if !session.place.is_running() {
-        return Err(Failure::usage("the lab's private libvirt does not run").hint("`lab up`"));
-    }
+    load::refuse_resting(&session)?;
     let text = kubeconfig::text(&session, None)?;
     session.store.write("kubeconfig", &text)?;
     let shell = std::env::var("SHELL").unwrap_or_else(|_| "/bin/sh".into());

@@ -51,13 +51,10 @@ fn conduct<T>(
     }))
 }
 
-/// A lab that exists, so that asking for a snapshot makes no directory for one that does not.
+/// A lab that exists.
 fn existing(global: &Global) -> Result<Session, Failure> {
     let session = load::session(global)?;
-    if session.store.record()?.is_none() {
-        return Err(Failure::usage(format!("the lab '{}' was never up", session.lab.name))
-            .hint("`lab up` first"));
-    }
+    load::refuse_new(&session)?;
     Ok(session)
 }
 

@@ -41,10 +41,8 @@ fn meant<'s>(
 fn carry_out(global: &Global, node: &str, name: &str) -> Result<(), Failure> {
     let session = load::session(global)?;
     let (node, stage) = meant(&session, node, name)?;
-    if session.store.record()?.is_none() {
-        return Err(Failure::usage(format!("the lab '{}' was never up", session.lab.name))
-            .hint("`lab up --until ssh` makes its nodes"));
-    }
+    load::refuse_new(&session)
+        .map_err(|failure| failure.hint("`lab up --until ssh` makes its nodes"))?;
     let _lock = up::lock(&session, "stage run")?;
     let (_, log) = session.store.run_log("stage")?;
     let done = super::runtime()?.block_on(async {

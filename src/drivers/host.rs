@@ -68,6 +68,13 @@ pub fn owner() -> Owner {
     Owner { machine, uid: nix::unistd::geteuid().as_raw() }
 }
 
+/// Name of whoever runs `lab`; the number where there is none.
+pub fn user() -> String {
+    let id = nix::unistd::geteuid();
+    let entry = nix::unistd::User::from_uid(id).ok().flatten();
+    entry.map_or_else(|| id.to_string(), |entry| entry.name)
+}
+
 /// Now, RFC 3339 in UTC, whole seconds.
 pub fn timestamp() -> String {
     let now = time::OffsetDateTime::now_utc();

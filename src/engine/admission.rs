@@ -6,14 +6,14 @@ use super::session::Session;
 use crate::drivers::capacity::Capacity;
 use crate::model::inventory::Inventory;
 
-/// Disk space that a node takes until Kubernetes runs on it, MiB.
-pub(super) const DISK_PER_NODE: u64 = 400;
+/// Disk space that a node takes once it has booted, MiB.
+const DISK_PER_NODE: u64 = 400;
 /// Memory that the computer needs for itself, MiB.
 const RESERVE: u64 = 256;
 
 /// What nodes that do not run yet want.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Demand {
+pub(super) struct Demand {
     /// Nodes.
     pub nodes: u64,
     /// Nodes without a disk yet.
@@ -39,7 +39,7 @@ impl Demand {
 }
 
 /// Why `demand` does not fit; `None` when it does.
-pub fn shortage(demand: Demand, capacity: Capacity) -> Option<String> {
+fn shortage(demand: Demand, capacity: Capacity) -> Option<String> {
     let had = capacity.memory.saturating_sub(capacity.promised + RESERVE);
     if demand.memory > had {
         let promised = match capacity.promised {

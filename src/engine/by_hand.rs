@@ -1,7 +1,7 @@
 //! One stage on one node, because a person says so: for those who go through a bootstrap step by step,
 //! and do some of it with their own hands.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::error::EngineError;
 use super::event::{Event, Events};
@@ -36,15 +36,8 @@ pub async fn run_stage(
         events,
         stopped: &|| stop.requested(),
     };
-    let (name, task) = (Some(node.name.clone()), stage.name.to_owned());
-    events.send(Event::Started { node: name.clone(), task: task.clone() });
-    let start = Instant::now();
-    match steps::run(&place, &steps).await {
-        Ok(()) => {
-            let seconds = start.elapsed().as_secs_f64();
-            events.send(Event::Finished { node: name, task, seconds });
-            Ok(true)
-        }
+    match events.timed(Some(&node.name), stage.name, steps::run(&place, &steps)).await {
+        Ok(()) => Ok(true),
         Err(failure) => {
             events.send(Event::Failed(*failure));
             Ok(false)

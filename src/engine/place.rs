@@ -52,10 +52,7 @@ impl Place {
             }
             Place::Private(engine)
         };
-        let uri = || {
-            let variable = std::env::var("LIBVIRT_DEFAULT_URI").ok().filter(|uri| !uri.is_empty());
-            variable.unwrap_or_else(|| "qemu:///system".into())
-        };
+        let uri = Self::system_uri;
         let recorded = record.map(|record| record.engine.as_str());
         let recorded_uri = || match record {
             Some(record) if record.engine == "system" => record.uri.clone(),
@@ -73,6 +70,12 @@ impl Place {
                 private => private,
             },
         }
+    }
+
+    /// Address of the computer's own libvirt, as the environment says.
+    pub fn system_uri() -> String {
+        let variable = std::env::var("LIBVIRT_DEFAULT_URI").ok().filter(|uri| !uri.is_empty());
+        variable.unwrap_or_else(|| "qemu:///system".into())
     }
 
     /// Its name in records and on the command line.

@@ -9,7 +9,6 @@ use super::place::Place;
 use super::prepared::Prepared;
 use super::provision;
 use super::session::Session;
-use super::up::as_agreed;
 use crate::drivers::host;
 use crate::drivers::hypervisor::Hypervisor;
 use crate::drivers::picture::Picture;
@@ -70,6 +69,13 @@ pub(super) async fn refuse_changed_bases(
     ))
     .hint("what the guests read may be damaged: `lab down`, then `lab up` makes everything anew")
     .preflight())
+}
+
+/// Changes as a saved plan holds them. Whether an engine must be started first is left out: a plan may
+/// be made while it rests.
+pub fn as_agreed(changes: &[Change]) -> serde_json::Value {
+    let changes: Vec<&Change> = changes.iter().filter(|c| c.object != "engine").collect();
+    serde_json::to_value(changes).unwrap_or_default()
 }
 
 /// What was agreed to is done, or nothing.

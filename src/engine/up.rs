@@ -61,15 +61,8 @@ pub struct UpOptions {
     pub from: Option<&'static Stage>,
     /// Nodes start though this computer has no room for them.
     pub overcommit: bool,
-    /// What a saved plan says: other changes are refused. See [`as_agreed`].
+    /// What a saved plan says: other changes are refused. See [`preflight::as_agreed`].
     pub agreed: Option<serde_json::Value>,
-}
-
-/// Changes as a saved plan holds them. Whether an engine must be started first is left out: a plan may
-/// be made while it rests.
-pub fn as_agreed(changes: &[Change]) -> serde_json::Value {
-    let changes: Vec<&Change> = changes.iter().filter(|c| c.object != "engine").collect();
-    serde_json::to_value(changes).unwrap_or_default()
 }
 
 impl Default for UpOptions {

@@ -161,6 +161,12 @@ pub fn stage(name: &str) -> Option<&'static Stage> {
     STAGES.iter().find(|stage| stage.name == name)
 }
 
+/// The stage that makes a unit, by the unit's name with or without `.service`.
+pub fn stage_of_unit(unit: &str) -> Option<&'static Stage> {
+    let bare = |unit: &str| unit.trim_end_matches(".service").to_owned();
+    STAGES.iter().find(|stage| stage.retire.units.iter().any(|own| bare(own) == bare(unit)))
+}
+
 /// `stage` and everything it needs, directly or not.
 pub fn with_needs(stage: &'static Stage) -> Vec<&'static Stage> {
     let mut wanted = vec![stage.name];

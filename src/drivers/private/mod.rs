@@ -23,7 +23,7 @@ use super::store;
 use crate::model::platform::Layout;
 
 pub use control::{dial, ping, routes};
-pub use owner::{Range, range, ranges};
+pub use owner::{Range, ranges};
 pub use supervisor::{run_init, run_inside, run_mapper, run_removal, run_supervisor};
 
 /// Where one private engine lives.

@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 use nix::sched::{CloneFlags, unshare};
 use nix::unistd::{getegid, geteuid};
 
-use crate::drivers::host::{find_program, run_tool};
+use crate::drivers::host::{self, find_program, run_tool};
 
 /// Ids that libvirt's helpers need: all that Debian gives to accounts.
 const WANTED: u32 = 65_536;
@@ -27,7 +27,7 @@ pub struct Range {
 }
 
 /// The first range of `user`, known by name or number, in a file like `/etc/subuid`.
-pub fn range(text: &str, user: &str, uid: u32) -> Option<Range> {
+fn range(text: &str, user: &str, uid: u32) -> Option<Range> {
     let uid = uid.to_string();
     text.lines().find_map(|line| {
         let mut parts = line.trim().split(':');
@@ -42,9 +42,7 @@ pub fn range(text: &str, user: &str, uid: u32) -> Option<Range> {
 /// # Errors
 /// Which file lacks a line, and how to add it.
 pub fn ranges() -> io::Result<(Range, Range)> {
-    let uid = geteuid();
-    let name = nix::unistd::User::from_uid(uid).ok().flatten().map(|user| user.name);
-    let name = name.unwrap_or_else(|| uid.to_string());
+    let (name, uid) = (host::user(), geteuid());
     let read = |path: &str| {
         let text = fs::read_to_string(path).unwrap_or_default();
         range(&text, &name, uid.as_raw()).ok_or_else(|| {

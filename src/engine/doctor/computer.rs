@@ -65,7 +65,7 @@ pub struct Wanted {
     /// Memory of the lab's nodes that do not run yet, MiB.
     pub memory_mib: u64,
     /// Nodes that do not run yet.
-    pub nodes: usize,
+    pub nodes: u64,
     /// Virtual processors of the largest node.
     pub processors: usize,
     /// What stands in the way of the lab's names and addresses, and what to do about it.

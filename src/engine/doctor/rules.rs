@@ -2,7 +2,7 @@
 
 use super::{Computer, Device, Finding, Grade, Wanted};
 
-/// Disk space that a node takes until Kubernetes runs on it, MiB.
+/// Disk space that a node takes with Kubernetes on it, MiB.
 const DISK_PER_NODE: u64 = 1200;
 /// Images, binaries and the artifact disk, MiB.
 const DISK_SHARED: u64 = 3000;
@@ -193,7 +193,7 @@ fn memory(computer: &Computer, wanted: &Wanted) -> Finding {
 
 fn disk(computer: &Computer, wanted: &Wanted) -> Finding {
     let (free, place) = &computer.disk;
-    let need = DISK_SHARED + wanted.nodes as u64 * DISK_PER_NODE;
+    let need = DISK_SHARED + wanted.nodes * DISK_PER_NODE;
     let found = format!("{free} MiB free at {place}; this needs about {need}");
     let why = "a guest whose disk cannot grow stands still";
     match *free {

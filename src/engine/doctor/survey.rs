@@ -10,6 +10,7 @@ use crate::drivers::host::{self, find_program, run_tool};
 use crate::drivers::hypervisor::Hypervisor;
 use crate::drivers::libvirt::Libvirt;
 use crate::drivers::private;
+use crate::engine::admission::Demand;
 use crate::engine::preflight::early_conflicts;
 use crate::engine::provision::call;
 use crate::engine::{Place, Session};
@@ -39,7 +40,7 @@ pub fn survey(uri: &str, place: &Path) -> Computer {
         tun: device("/dev/net/tun"),
         namespaces_forbidden: forbidden(),
         no_ids: private::ranges().err().map(|error| error.to_string()),
-        user: user(),
+        user: host::user(),
         root: nix::unistd::geteuid().is_root(),
         missing: missing(),
         libvirt: libvirt.and_then(|libvirt| libvirt.version()).map_err(|error| error.reason),
@@ -62,14 +63,13 @@ pub async fn wanted(session: &Session) -> Wanted {
         Some(Ok(hypervisor)) => call(&hypervisor, |h| h.inventory()).await.unwrap_or_default(),
         _ => Inventory::default(),
     };
-    let runs = |uuid| inventory.domains.iter().any(|domain| domain.uuid == uuid && domain.active);
-    let still: Vec<_> = lab.nodes.iter().filter(|node| !runs(node.uuid)).collect();
+    let demand = Demand::of(session, &inventory);
     let conflict = early_conflicts(session).await.err();
     Wanted {
         system: Some(matches!(session.place, Place::System { .. })),
         network: Some((lab.network.name.clone(), lab.network.bridge.clone())),
-        memory_mib: still.iter().map(|node| node.memory_mib).sum(),
-        nodes: still.len(),
+        memory_mib: demand.memory,
+        nodes: demand.nodes,
         processors: lab.nodes.iter().map(|node| node.cpus as usize).max().unwrap_or_default(),
         conflict: conflict
             .filter(|error| error.preflight)
@@ -103,12 +103,6 @@ fn forbidden() -> Option<(String, String)> {
         read(&format!("/proc/sys/{}", name.replace('.', "/"))).trim() == *bad
     });
     found.map(|(name, _, good)| (name.into(), good.into()))
-}
-
-fn user() -> String {
-    let id = nix::unistd::geteuid();
-    let entry = nix::unistd::User::from_uid(id).ok().flatten();
-    entry.map_or_else(|| id.to_string(), |entry| entry.name)
 }
 
 fn read(path: &str) -> String {

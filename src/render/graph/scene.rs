@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::model::lab::PodNetwork;
 use crate::model::{Lab, Node, Role};
 
 /// How a node is.
@@ -284,11 +283,9 @@ fn edges(lab: &Lab) -> Vec<Edge> {
         members.iter().for_each(|member| add(controller, member, Flow::Etcd));
     }
     // A chain stands for all pairs: each worker has a way to every other.
-    if matches!(lab.kubernetes.pod_network, PodNetwork::Routed | PodNetwork::Overlay) {
-        for pair in workers.windows(2) {
-            if let [one, other] = pair {
-                add(one, other, Flow::Pods);
-            }
+    for pair in workers.windows(2) {
+        if let [one, other] = pair {
+            add(one, other, Flow::Pods);
         }
     }
     all

@@ -2,7 +2,7 @@
 
 use super::{Check, KUBECTL, one};
 use crate::model::{Lab, Node, Role};
-use crate::stages::{STAGES, etcd};
+use crate::stages::{etcd, stage_of_unit};
 
 pub(super) fn add(lab: &Lab, node: &Node, all: &mut Vec<Check>) {
     all.push(one(
@@ -43,9 +43,7 @@ fn active(node: &Node, unit: &'static str) -> Check {
         &format!("systemctl is-active {unit}.service"),
         &format!("journalctl -u {unit}"),
     );
-    let service = format!("{unit}.service");
-    let owner = STAGES.iter().find(|stage| stage.retire.units.contains(&service.as_str()));
-    Check { stage: owner.map_or(check.stage, |stage| stage.name), ..check }
+    Check { stage: stage_of_unit(unit).map_or(check.stage, |stage| stage.name), ..check }
 }
 
 /// Every name of the lab with its address: nodes and floating addresses.
