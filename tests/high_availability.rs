@@ -277,6 +277,7 @@ fn the_api_survives_whatever_happens_to_a_node() {
     }
     what_a_restore_asks_is_answered(&rig);
     the_dns_add_on_is_taken_by_the_api(&rig);
+    a_controller_that_binds_second_goes_on(&rig);
     a_hanging_api_server_is_left_out(&rig);
     it_grows_and_shrinks(&mut rig);
     certificates_are_renewed(&mut rig);
@@ -363,6 +364,32 @@ fn the_dns_add_on_is_taken_by_the_api(rig: &Rig) {
         seen.starts_with("10.32.0.10 ") && seen.contains("kubernetes cluster.local in-addr.arpa"),
         "{seen}"
     );
+}
+
+/// Controllers come up together, and each binds the lab's groups: who asks whether a binding is there
+/// and finds that another has made it meanwhile must not fail. `kubectl create` of what is there
+/// fails with the very words that `kubectl apply` has for it then.
+fn a_controller_that_binds_second_goes_on(rig: &Rig) {
+    let session = rig.session();
+    let prepared = rig::prepared_for_real(&session);
+    let controller = session.lab.node("controller2").unwrap();
+    let steps = prepared.steps(&session, stage("control-plane").unwrap(), controller).unwrap();
+    let script = steps.into_iter().find_map(|step| match step {
+        lab::stages::Step::Run { script, .. } if script.contains("bindings.yaml") => Some(script),
+        _ => None,
+    });
+    // The super-admin's credential is gone by now; the administrator may do the same.
+    let script = script.unwrap().replace("/run/lab/super-admin.conf", "/etc/kubernetes/admin.conf");
+    let late = "kubectl() {
+                    if test -e /run/lab/late; then command kubectl \"$@\"; return; fi
+                    touch /run/lab/late; command kubectl \"${@/apply/create}\"
+                }";
+    let node = rig.spaces.get("controller2");
+    let answer = node.shell(&format!("set -eu\n{late}\n{script}"));
+    let said = text(&answer.stderr);
+    assert!(said.contains("already exists"), "nobody was late: {said}");
+    assert!(answer.status.success(), "{said}");
+    rig.say("a controller that binds second goes on");
 }
 
 /// A stopped process keeps its port open and answers nobody.

@@ -106,8 +106,11 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
             unless: Some(format!(
                 "{KUBECTL} diff -f {BINDINGS} >/dev/null 2>&1"
             )),
+            // Between the question whether a binding is there and its creation, another controller
+            // may have made it ("already exists"): applied again, nothing is left to do.
             script: format!(
-                "kubectl --kubeconfig={SUPER_ADMIN} apply -f {BINDINGS} >/dev/null\n"
+                "bind() {{ kubectl --kubeconfig={SUPER_ADMIN} apply -f {BINDINGS} >/dev/null; }}\n\
+                 bind || bind\n"
             ),
         },
         Step::Run {
