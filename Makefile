@@ -28,7 +28,7 @@ fuzz: ## look for inputs that break the readers of files and answers
 	scripts/fuzz.sh
 
 golden: ## write the golden files anew; read the difference before committing it
-	LAB_UPDATE_GOLDEN=1 cargo test --locked --test topology_errors --test golden --test graph --test docs --test workshop
+	LAB_UPDATE_GOLDEN=1 cargo test --locked --test topology_errors --test golden --test surface --test graph --test docs --test workshop
 
 clean:
 	cargo clean

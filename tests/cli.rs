@@ -601,7 +601,7 @@ fn logs_follow_with_f_and_still_take_a_topology() {
         &["logs", "-f", "worker1", "--engine", "private", "--file", "my.yaml"],
     ] {
         let output = home.lab(arguments);
-        assert!(err(&output).contains("node worker1: it has no host key"), "{}", err(&output));
+        assert!(err(&output).contains("the lab 'mine' was never up"), "{}", err(&output));
     }
 }
 

@@ -114,8 +114,121 @@ fn the_list_of_codes_follows_the_messages() {
         let shown: Vec<String> = examples.iter().map(|e| e.replace('|', "\\|")).collect();
         text.push_str(&format!("| {code} | {} |\n", shown.join("<br>")));
     }
-    text.push_str("\n## Exit codes\n\n| code | meaning |\n| --- | --- |\n| 0 | done, or nothing to do |\n| 1 | something was tried and failed |\n| 2 | usage, an invalid topology, or a failed preflight; nothing was changed |\n| 3 | `plan --detailed-exitcode` found changes |\n| 75 | another run holds the lab |\n| 130 | interrupted; `lab up` goes on |\n");
+    text.push_str("\nCodes from L0601 on are in [troubleshooting](troubleshooting.md).\n");
+    text.push_str("\n## Exit codes\n\n| code | meaning |\n| --- | --- |\n");
+    for (code, meaning) in lab::model::exit::ALL {
+        text.push_str(&format!("| {code} | {meaning} |\n"));
+    }
     same_or_write("docs/errors.md", &text);
+}
+
+#[test]
+fn troubleshooting_follows_the_codes() {
+    let mut text = String::from(
+        "# Troubleshooting, by code\n\nEvery message that ends a command or a task carries a code; `lab help CODE` prints its entry. Codes of\ntopologies (L01xx to L05xx) are in [errors](errors.md).\n",
+    );
+    let mut before = "";
+    for code in lab::model::code::CODES {
+        assert!(before < code.id, "{} is out of order", code.id);
+        before = code.id;
+        text.push_str(&format!("\n## {}: {}\n\n{}\n\n", code.id, code.title, code.means));
+        code.cures.iter().for_each(|cure| text.push_str(&format!("- {cure}\n")));
+    }
+    same_or_write("docs/troubleshooting.md", &text);
+}
+
+/// An entry that nothing says any more helps nobody.
+#[test]
+fn every_code_is_said_somewhere() {
+    fn sources(folder: &std::path::Path, text: &mut String) {
+        for entry in fs::read_dir(folder).unwrap().flatten() {
+            let path = entry.path();
+            match path.is_dir() {
+                true => sources(&path, text),
+                false if path.ends_with("model/code.rs") => {}
+                false => text.push_str(&String::from_utf8_lossy(&fs::read(path).unwrap())),
+            }
+        }
+    }
+    let mut text = String::new();
+    sources(std::path::Path::new("src"), &mut text);
+    let table = fs::read_to_string("src/model/code.rs").unwrap();
+    for code in lab::model::code::CODES {
+        let entry = table.lines().find(|line| line.contains(&format!("\"{}\"", code.id))).unwrap();
+        let name = entry.split_whitespace().next().unwrap();
+        let said = text.contains(&format!("code::{name}"));
+        let from = text.contains(&format!(": {name}")) || text.contains(&format!("{name}, "));
+        assert!(said || from, "{} ({name}) is never said", code.id);
+    }
+}
+
+#[test]
+fn the_list_of_events_follows_the_code() {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_lab"))
+        .args(["schema", "events"])
+        .env_clear()
+        .output()
+        .unwrap();
+    let schema: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let mut text = String::from(
+        "# Events\n\n`lab up -o json` prints one JSON object per line while it works; the run log (`lab runs show -o json`) holds\nthe same, with the seconds since the run began. `lab schema events` prints the JSON Schema. New fields and\nevents may come; what is here stays. `ended` is the last line; a stream without it was cut.\n",
+    );
+    for event in schema["oneOf"].as_array().unwrap() {
+        let name = event["properties"]["event"]["const"].as_str().unwrap();
+        text.push_str(&format!("\n## `{name}`\n\n{}\n\n", event["description"].as_str().unwrap()));
+        fields(&schema, event, &mut text);
+    }
+    for (name, part) in schema["$defs"].as_object().unwrap() {
+        text.push_str(&format!("\n## {name}\n\n{}\n\n", part["description"].as_str().unwrap()));
+        match part["oneOf"].as_array() {
+            Some(words) => words.iter().for_each(|word| {
+                let (name, what) = (&word["const"], &word["description"]);
+                let (name, what) = (name.as_str().unwrap(), what.as_str().unwrap());
+                text.push_str(&format!("- `{name}`: {what}\n"));
+            }),
+            None => fields(&schema, part, &mut text),
+        }
+    }
+    same_or_write("docs/events.md", &text);
+}
+
+/// The fields of an object as a table; those of the part that it takes over among them.
+fn fields(schema: &serde_json::Value, object: &serde_json::Value, text: &mut String) {
+    text.push_str("| field | holds | meaning |\n| --- | --- | --- |\n");
+    let taken =
+        object["$ref"].as_str().map(|path| &schema["$defs"][path.rsplit('/').next().unwrap()]);
+    for part in [Some(object), taken].into_iter().flatten() {
+        for (name, field) in part["properties"].as_object().into_iter().flatten() {
+            if name == "event" {
+                continue;
+            }
+            let meaning = field["description"].as_str().unwrap_or_default().replace('\n', " ");
+            text.push_str(&format!("| `{name}` | {} | {meaning} |\n", holds(field)));
+        }
+    }
+}
+
+fn holds(field: &serde_json::Value) -> String {
+    let named = |path: &str| {
+        let name = path.rsplit('/').next().unwrap().to_owned();
+        format!("[{name}](#{})", name.to_lowercase())
+    };
+    if let Some(path) = field["$ref"].as_str() {
+        return named(path);
+    }
+    if let Some(choices) = field["anyOf"].as_array() {
+        return choices.iter().map(holds).collect::<Vec<_>>().join(" or ");
+    }
+    match &field["type"] {
+        serde_json::Value::String(kind) if kind == "array" => {
+            format!("list of {}", holds(&field["items"]))
+        }
+        serde_json::Value::String(kind) => kind.clone(),
+        serde_json::Value::Array(kinds) => {
+            kinds.iter().filter_map(|kind| kind.as_str()).collect::<Vec<_>>().join(" or ")
+        }
+        other => panic!("a field of the type {other}"),
+    }
 }
 
 /// What `--help` says of each command, so that a page has it and a change of it is seen.

@@ -10,6 +10,7 @@ use super::failure::Failure;
 use super::output::{complain, print, print_json, table};
 use super::{load, up};
 use crate::engine::Session;
+use crate::model::code;
 use crate::pki::Bundle;
 
 pub(super) fn run(global: &Global, command: &CertsCommand) -> Result<ExitCode, Failure> {
@@ -20,6 +21,7 @@ pub(super) fn run(global: &Global, command: &CertsCommand) -> Result<ExitCode, F
             "the lab '{}' has no certificates yet",
             session.lab.name
         ))
+        .code(&code::NOT_UP)
         .hint("`lab up` makes them"));
     }
     match command {
@@ -66,9 +68,9 @@ fn renew(
     mut bundle: Bundle,
     names: &[String],
 ) -> Result<ExitCode, Failure> {
-    let marked = bundle
-        .renew(&session.lab, names)
-        .map_err(|error| Failure::usage(error.to_string()).hint("`lab certs list` names them"))?;
+    let marked = bundle.renew(&session.lab, names).map_err(|error| {
+        Failure::usage(error.to_string()).code(&code::NO_SUCH).hint("`lab certs list` names them")
+    })?;
     let lock = up::lock(session, "certs renew")?;
     session.store.save_bundle(&bundle, &[])?;
     drop(lock);

@@ -11,8 +11,8 @@ use clap_complete::env::{CompleteEnv, Shells};
 
 use super::args::{Args, Engine, Format, Global};
 use super::failure::Failure;
-use super::load;
 use super::output::print;
+use super::{help, load};
 use crate::drivers::host::{self, Dirs};
 use crate::drivers::snapshots::Shelf;
 use crate::drivers::store::{self, Store};
@@ -43,6 +43,16 @@ pub(super) fn run(shell: &str) -> Result<ExitCode, Failure> {
 
 fn candidates(names: impl Fn() -> Vec<String> + Send + Sync + 'static) -> ArgValueCandidates {
     ArgValueCandidates::new(move || names().into_iter().map(CompletionCandidate::new).collect())
+}
+
+/// Commands, topics and codes.
+pub(super) fn explained() -> ArgValueCandidates {
+    candidates(|| {
+        let command = Args::command();
+        let commands = command.get_subcommands().filter(|command| !command.is_hide_set());
+        let commands = commands.map(|command| command.get_name().to_owned());
+        commands.chain(help::words()).collect()
+    })
 }
 
 /// Labs that exist.

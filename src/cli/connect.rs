@@ -9,11 +9,13 @@ use std::process::ExitCode;
 
 use super::failure::Failure;
 use crate::drivers::private;
+use crate::model::code;
 
 pub(super) fn run(socket: &Path, host: Ipv4Addr, port: u16) -> Result<ExitCode, Failure> {
     let address = SocketAddr::from((host, port));
     let failed = |error: std::io::Error| {
         Failure::failed(format!("connect to {address} inside the private lab: {error}"))
+            .code(&code::UNREACHABLE)
             .hint("`lab status` shows whether it runs")
     };
     let stream = private::dial(socket, address).map_err(failed)?;

@@ -9,6 +9,7 @@ use super::progress::Progress;
 use super::{load, up};
 use crate::drivers::snapshots::Shelf;
 use crate::engine::{self, Events, Keep, Session};
+use crate::model::code;
 
 pub(super) fn run(global: &Global, down: &Down) -> Result<ExitCode, Failure> {
     let session = load::session(global)?;
@@ -18,6 +19,7 @@ pub(super) fn run(global: &Global, down: &Down) -> Result<ExitCode, Failure> {
             "the lab '{}' has no snapshots to keep",
             session.lab.name
         ))
+        .code(&code::SNAPSHOT)
         .hint("`lab snapshot create NAME` makes one; `lab down` removes everything"));
     }
     // Read before it is removed with the rest.
@@ -26,6 +28,7 @@ pub(super) fn run(global: &Global, down: &Down) -> Result<ExitCode, Failure> {
     match (down.prove, before) {
         (false, _) => Ok(code),
         (true, None) => Err(Failure::usage("there is no record of this computer before `up`")
+            .code(&code::NOT_UP)
             .hint("it is made when a lab first comes up")),
         (true, Some(before)) => prove(global, &session, &before),
     }

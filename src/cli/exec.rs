@@ -18,6 +18,7 @@ use crate::model::{Node, Role};
 pub(super) fn run(global: &Global, exec: &Exec) -> Result<ExitCode, Failure> {
     let session = load::session(global)?;
     let nodes = chosen(&session, exec)?;
+    load::refuse_new(&session)?;
     let command = ssh::command_line(&exec.command);
     let answers = super::runtime()?.block_on(ask(&session, &nodes, &command))?;
     let mut failed = 0;
@@ -53,7 +54,7 @@ fn chosen<'s>(session: &'s Session, exec: &Exec) -> Result<Vec<&'s Node>, Failur
         Some(name) => Some(Role::parse(name).ok_or_else(|| {
             let names =
                 crate::model::role::ROLES.iter().map(|role| role.name()).collect::<Vec<_>>();
-            Failure::usage(format!("there is no role '{name}'"))
+            Failure::unknown(format!("there is no role '{name}'"))
                 .hint(format!("choose from: {}", names.join(", ")))
         })?),
     };
@@ -66,7 +67,7 @@ fn chosen<'s>(session: &'s Session, exec: &Exec) -> Result<Vec<&'s Node>, Failur
     };
     let nodes: Vec<&Node> = session.lab.nodes.iter().filter(wanted).collect();
     if nodes.is_empty() {
-        return Err(Failure::usage("no node fits"));
+        return Err(Failure::unknown("no node fits"));
     }
     Ok(nodes)
 }

@@ -5,17 +5,8 @@ use std::process::ExitCode;
 use super::output::{complain, paint};
 use crate::drivers::store::{Holder, StoreError};
 use crate::engine::EngineError;
-
-/// Something failed.
-pub(super) const FAILED: u8 = 1;
-/// The command line, the topology or the surroundings do not allow it; nothing was changed.
-pub(super) const USAGE: u8 = 2;
-/// `plan --detailed-exitcode` found changes.
-pub(super) const CHANGES: u8 = 3;
-/// Another run holds the lab.
-pub(super) const BUSY: u8 = 75;
-/// Interrupted.
-pub(super) const INTERRUPTED: u8 = 130;
+use crate::model::code::{self, Code};
+pub(super) use crate::model::exit::{BUSY, CHANGES, FAILED, INTERRUPTED, USAGE};
 
 /// An error on its way out.
 #[derive(Debug)]
@@ -23,23 +14,30 @@ pub(super) struct Failure {
     /// What failed; empty when everything was said already.
     message: String,
     hint: Option<String>,
-    code: u8,
+    code: &'static Code,
+    exit: u8,
 }
 
 impl Failure {
     /// Something that was tried and failed; `what` fits after "failed to".
     pub fn failed(what: impl Into<String>) -> Self {
-        Self { message: format!("failed to {}", what.into()), hint: None, code: FAILED }
+        let message = format!("failed to {}", what.into());
+        Self { message, hint: None, code: &code::COMPUTER, exit: FAILED }
     }
 
     /// A mistake in what was typed.
     pub fn usage(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: None, code: USAGE }
+        Self { message: message.into(), hint: None, code: &code::USAGE, exit: USAGE }
+    }
+
+    /// Something of a name that is not there.
+    pub fn unknown(message: impl Into<String>) -> Self {
+        Self::usage(message).code(&code::NO_SUCH)
     }
 
     /// Everything was said already.
-    pub fn silent(code: u8) -> Self {
-        Self { message: String::new(), hint: None, code }
+    pub fn silent(exit: u8) -> Self {
+        Self { message: String::new(), hint: None, code: &code::INTERNAL, exit }
     }
 
     /// Another run has the lab.
@@ -51,8 +49,15 @@ impl Failure {
         Self {
             message: format!("the lab '{lab}' is busy: {who}"),
             hint: Some("wait for it to end, or end it".into()),
-            code: BUSY,
+            code: &code::BUSY,
+            exit: BUSY,
         }
+    }
+
+    /// The same failure as one of another kind.
+    pub fn code(mut self, code: &'static Code) -> Self {
+        self.code = code;
+        self
     }
 
     /// The same failure with a hint.
@@ -64,12 +69,13 @@ impl Failure {
     /// Prints itself; the exit code.
     pub fn report(&self) -> ExitCode {
         if !self.message.is_empty() {
-            complain(&format!("{}: {}", paint("1;31", "error"), self.message));
+            let error = paint("1;31", &format!("error[{}]", self.code.id));
+            complain(&format!("{error}: {}", self.message));
         }
         if let Some(hint) = &self.hint {
             complain(&format!("  {}: {hint}", paint("1;36", "help")));
         }
-        ExitCode::from(self.code)
+        ExitCode::from(self.exit)
     }
 }
 
@@ -80,13 +86,13 @@ pub(super) fn outcome(error: &EngineError) -> &'static str {
 
 impl From<EngineError> for Failure {
     fn from(error: EngineError) -> Self {
-        let code = if error.preflight { USAGE } else { FAILED };
-        Self { message: format!("failed to {error}"), hint: error.hint, code }
+        let exit = if error.preflight { USAGE } else { FAILED };
+        Self { message: format!("failed to {error}"), hint: error.hint, code: error.code, exit }
     }
 }
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
-        Self::failed(error.to_string())
+        Self::failed(error.to_string()).code(&code::FILES)
     }
 }

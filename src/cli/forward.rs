@@ -56,7 +56,7 @@ fn parse(lab: &Lab, word: &str) -> Result<Way, Failure> {
     let address = address.ok_or_else(|| {
         let nodes = lab.nodes.iter().map(|node| node.name.as_str());
         let all: Vec<&str> = nodes.chain(lab.vips.iter().map(|vip| vip.name.as_str())).collect();
-        Failure::usage(format!("the lab '{}' has no '{name}'", lab.name))
+        Failure::unknown(format!("the lab '{}' has no '{name}'", lab.name))
             .hint(format!("api, {}", all.join(", ")))
     })?;
     Ok(Way { local, target: SocketAddr::from((address, port)), shown: format!("{name}:{port}") })

@@ -12,6 +12,7 @@ use super::output::{complain, print, print_json, table};
 use crate::drivers::host::Dirs;
 use crate::drivers::images::Images;
 use crate::drivers::store::{self, Store};
+use crate::model::code;
 use crate::model::os::NAMES;
 use crate::model::size::human;
 
@@ -27,12 +28,12 @@ pub(super) fn run(global: &Global, images: &ImagesArgs) -> Result<ExitCode, Fail
         ImagesCommand::List => list(global, &all)?,
         ImagesCommand::Pull { name } => {
             refuse_in_use(name, &users(name, &dirs))?;
-            let local = all.pull(name, &progress).map_err(Failure::failed)?;
+            let local = all.pull(name, &progress).map_err(unavailable)?;
             say(&format!("image {name} is here: {}, sha256 {}", human(local.size), local.sha256));
         }
         ImagesCommand::Build { name, force } => {
             let users = users(name, &dirs);
-            if !force && all.is_built(name).map_err(Failure::failed)? {
+            if !force && all.is_built(name).map_err(unavailable)? {
                 say(&format!("image {name} is here already; --force makes it anew"));
             } else if all.image(name).is_ok() && !users.is_empty() && !force {
                 say(&format!(
@@ -41,8 +42,8 @@ pub(super) fn run(global: &Global, images: &ImagesArgs) -> Result<ExitCode, Fail
                 ));
             } else {
                 refuse_in_use(name, &users)?;
-                all.remove(name).map_err(Failure::failed)?;
-                let local = all.build(name, &say).map_err(Failure::failed)?;
+                all.remove(name).map_err(unavailable)?;
+                let local = all.build(name, &say).map_err(unavailable)?;
                 say(&format!(
                     "image {name} is built: {}, sha256 {}",
                     human(local.size),
@@ -52,7 +53,7 @@ pub(super) fn run(global: &Global, images: &ImagesArgs) -> Result<ExitCode, Fail
         }
         ImagesCommand::Rm { name } => {
             refuse_in_use(name, &users(name, &dirs))?;
-            let removed = all.remove(name).map_err(Failure::failed)?;
+            let removed = all.remove(name).map_err(unavailable)?;
             say(&format!("image {name} {}", if removed { "is removed" } else { "was not here" }));
         }
     }
@@ -83,7 +84,7 @@ fn list(global: &Global, images: &Images) -> Result<(), Failure> {
     let mut rows = vec![["IMAGE", "SYSTEM", "HERE", "SIZE", "SOURCE"].map(String::from).to_vec()];
     let mut data = Vec::new();
     for name in NAMES {
-        let os = images.os(name).map_err(Failure::failed)?;
+        let os = images.os(name).map_err(unavailable)?;
         let local = images.local(name);
         data.push(json!({"name": name, "title": os.title, "url": os.url, "local": local}));
         let (here, size, source) = match local {
@@ -109,4 +110,8 @@ fn progress(done: u64, total: Option<u64>) {
             format_args!("\r  {}{total}   ", human(done)),
         );
     }
+}
+
+fn unavailable(error: String) -> Failure {
+    Failure::failed(error).code(&code::NO_IMAGE)
 }

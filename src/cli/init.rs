@@ -10,6 +10,7 @@ use super::load;
 use super::output::{complain, print};
 use crate::drivers::host::Dirs;
 use crate::drivers::store;
+use crate::model::check::nearest;
 use crate::model::name::check_label;
 use crate::model::schema::json_schema;
 
@@ -40,8 +41,7 @@ pub(super) fn run(init: &Init) -> Result<ExitCode, Failure> {
         },
     };
     let Some(text) = load::named(&choice.from, &dirs) else {
-        return Err(Failure::usage(format!("there is no shipped topology '{}'", choice.from))
-            .hint(format!("choose from: {}", load::shipped().join(", "))));
+        return Err(no_such(&choice.from));
     };
     let text = match &choice.name {
         Some(name) => {
@@ -144,4 +144,13 @@ fn write_new(path: &Path, text: &str) -> Result<(), Failure> {
         _ => Failure::failed(format!("write {}: {error}", path.display())),
     };
     file.and_then(|mut file| file.write_all(text.as_bytes())).map_err(failed)
+}
+
+fn no_such(name: &str) -> Failure {
+    let all = load::shipped();
+    let failure = Failure::unknown(format!("there is no shipped topology '{name}'"));
+    match nearest(name, all.iter().map(String::as_str)) {
+        Some(near) => failure.hint(format!("did you mean `--from {near}`?")),
+        None => failure.hint(format!("choose from: {}", all.join(", "))),
+    }
 }

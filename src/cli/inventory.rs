@@ -8,6 +8,7 @@ use super::failure::Failure;
 use super::load;
 use super::output::{print, print_json};
 use crate::engine::{Place, Session};
+use crate::model::code;
 use crate::render::access::{self, Access};
 
 pub(super) fn ssh_config(global: &Global) -> Result<ExitCode, Failure> {
@@ -32,6 +33,7 @@ fn config(session: &Session) -> Result<String, Failure> {
         (session.store.path("ssh/id_ed25519"), session.store.path("ssh/known_hosts"));
     if !known_hosts.exists() {
         return Err(Failure::usage(format!("the lab '{}' has no nodes yet", session.lab.name))
+            .code(&code::NOT_UP)
             .hint("`lab up` makes them"));
     }
     let proxy = match &session.place {

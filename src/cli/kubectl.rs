@@ -9,13 +9,14 @@ use super::failure::Failure;
 use super::{load, ssh};
 use crate::drivers::ssh::quote;
 use crate::model::Role;
+use crate::model::code;
 
 const KUBECTL: &str = "sudo -n /usr/local/bin/kubectl --kubeconfig=/etc/kubernetes/admin.conf";
 
 pub(super) fn run(global: &Global, kubectl: &Kubectl) -> Result<ExitCode, Failure> {
-    let session = load::session(global)?;
+    let session = load::existing(global)?;
     let Some(controller) = session.lab.with_role(Role::ControlPlane).next() else {
-        return Err(Failure::failed("find a controller: the lab has none"));
+        return Err(Failure::failed("find a controller: the lab has none").code(&code::NO_SUCH));
     };
     let (arguments, files) = match takes_manifests(&kubectl.arguments) {
         true => take_files(&kubectl.arguments)?,

@@ -11,6 +11,7 @@ use crate::drivers::host::{self, Dirs};
 use crate::drivers::images::Images;
 use crate::drivers::store::{self, Store};
 use crate::engine::{EngineChoice, Place, Session};
+use crate::model::code;
 use crate::model::name::assign_router_ids;
 use crate::model::resolve::{self, Loaded};
 use crate::model::yaml::MAX_BYTES;
@@ -69,21 +70,32 @@ pub(super) fn source(global: &Global, dirs: &Dirs) -> Result<Source, Failure> {
             Some(near) => format!("did you mean `-f {near}`?"),
             None => format!("name a file, or a shipped topology: {}", names.join(", ")),
         };
-        return Err(Failure::usage(format!("there is no topology '{name}'")).hint(help));
+        return Err(Failure::usage(format!("there is no topology '{name}'"))
+            .code(&code::NO_TOPOLOGY)
+            .hint(help));
     }
     let text = store::read_topology(&file, MAX_BYTES as u64).map_err(|why| {
         Failure::usage(format!("cannot read the topology {}: {why}", file.display()))
+            .code(&code::NO_TOPOLOGY)
     })?;
     let base = file.parent().filter(|p| !p.as_os_str().is_empty()).map_or(here, Path::to_owned);
     Ok(Source { text, shown: file.display().to_string(), base })
 }
 
 fn no_topology(labs: &[String]) -> Failure {
-    let failure = Failure::usage("there is no lab.yaml here, and no lab was named");
+    let failure =
+        Failure::usage("there is no lab.yaml here, and no lab was named").code(&code::NO_TOPOLOGY);
     if labs.is_empty() {
         failure.hint("`lab init` writes one; `-f three` takes a shipped one")
     } else {
         failure.hint(format!("`--lab NAME` takes one of: {}", labs.join(", ")))
+    }
+}
+
+fn known_labs(labs: &[String]) -> String {
+    match labs {
+        [] => "there are no labs yet; `lab up` makes one".into(),
+        labs => format!("known labs: {}", labs.join(", ")),
     }
 }
 
@@ -93,7 +105,8 @@ fn of_lab(name: &str, dirs: &Dirs) -> Result<Source, Failure> {
     match store.read("topology.yaml")? {
         Some(text) => Ok(Source { text, shown: format!("{name} (as it was made)"), base }),
         None => Err(Failure::usage(format!("there is no lab '{name}'"))
-            .hint(format!("known labs: {}", store::labs(&dirs.state).join(", ")))),
+            .code(&code::NO_TOPOLOGY)
+            .hint(known_labs(&store::labs(&dirs.state)))),
     }
 }
 
@@ -155,6 +168,7 @@ pub(super) fn session(global: &Global) -> Result<Session, Failure> {
             record.engine,
             place.name()
         ))
+        .code(&code::OTHER_ENGINE)
         .hint("leave --engine away, or `lab down` first"));
     }
     Ok(Session {
@@ -170,11 +184,21 @@ pub(super) fn session(global: &Global) -> Result<Session, Failure> {
     })
 }
 
+/// Opens a lab that exists.
+pub(super) fn existing(global: &Global) -> Result<Session, Failure> {
+    let session = session(global)?;
+    refuse_new(&session)?;
+    Ok(session)
+}
+
 /// Refuses a lab whose own libvirt rests.
 pub(super) fn refuse_resting(session: &Session) -> Result<(), Failure> {
+    refuse_new(session)?;
     match session.place.is_running() {
         true => Ok(()),
-        false => Err(Failure::usage("the lab's private libvirt does not run").hint("`lab up`")),
+        false => Err(Failure::usage("the lab's private libvirt does not run")
+            .code(&code::AT_REST)
+            .hint("`lab up`")),
     }
 }
 
@@ -183,6 +207,7 @@ pub(super) fn refuse_new(session: &Session) -> Result<(), Failure> {
     match session.store.record()? {
         Some(_) => Ok(()),
         None => Err(Failure::usage(format!("the lab '{}' was never up", session.lab.name))
+            .code(&code::NOT_UP)
             .hint("`lab up` first")),
     }
 }

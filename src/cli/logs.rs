@@ -13,6 +13,7 @@ pub(super) fn run(global: &Global, arguments: &Logs) -> Result<ExitCode, Failure
     let file = arguments.file.clone().or_else(|| global.file.clone());
     let session = load::session(&Global { file, ..global.clone() })?;
     let (nodes, units) = meant(&session.lab, &arguments.what)?;
+    load::refuse_new(&session)?;
     let command = journalctl(arguments, &units);
     let asked: Vec<(&Node, String)> =
         nodes.into_iter().map(|node| (node, command.clone())).collect();
@@ -29,7 +30,7 @@ fn meant<'l>(lab: &'l Lab, words: &'l [String]) -> Result<(Vec<&'l Node>, Vec<&'
         words.iter().partition(|word| lab.node(word).is_some());
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.@:".contains(c);
     if let Some(bad) = units.iter().find(|unit| unit.starts_with('-') || !unit.chars().all(plain)) {
-        return Err(Failure::usage(format!("'{bad}' is neither a node nor a unit")));
+        return Err(Failure::unknown(format!("'{bad}' is neither a node nor a unit")));
     }
     let units: Vec<&str> = units.into_iter().map(String::as_str).collect();
     let nodes: Vec<&Node> = match names.is_empty() {

@@ -13,6 +13,7 @@ mod failure;
 mod follow;
 mod forward;
 mod graph;
+mod help;
 mod hosts;
 mod images;
 mod init;
@@ -52,6 +53,11 @@ use failure::Failure;
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
     complete::answer();
+    if std::env::args_os().len() < 2 {
+        // Variables of the environment count as arguments for clap, and would hide its own answer.
+        output::complain(&help::all());
+        return ExitCode::from(failure::USAGE);
+    }
     let args = Args::parse();
     match dispatch(&args) {
         Ok(code) => code,
@@ -69,7 +75,7 @@ fn dispatch(args: &Args) -> Result<ExitCode, Failure> {
     match &args.command {
         Command::Init(command) => init::run(command),
         Command::Validate => validate::run(global),
-        Command::Schema => schema::run(),
+        Command::Schema { of } => schema::run(*of),
         Command::Plan(command) => plan::run(global, command),
         Command::Up(command) => up::run(global, command),
         Command::Status(command) => status::run(global, command),
@@ -97,6 +103,7 @@ fn dispatch(args: &Args) -> Result<ExitCode, Failure> {
         Command::Doctor(command) => doctor::run(global, command),
         Command::Runs(command) => runs::run(global, command),
         Command::Down(command) => down::run(global, command),
+        Command::Help { words } => help::run(words),
         Command::Completion { shell } => complete::run(shell),
         Command::Man { dir } => man::run(dir),
         Command::Connect { socket, host, port } => connect::run(socket, *host, *port),

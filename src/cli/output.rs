@@ -35,6 +35,11 @@ pub(super) fn paint(style: &str, text: &str) -> String {
     if colours() { format!("\x1b[{style}m{text}\x1b[0m") } else { text.to_owned() }
 }
 
+/// `1 node`, `3 nodes`.
+pub(super) fn counted(count: usize, thing: &str) -> String {
+    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
+}
+
 /// Lays out rows in columns; the first row is the heading.
 pub(super) fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::args::{Format, Global, Plan};
 use super::failure::{CHANGES, Failure};
-use super::output::{complain, print, print_json};
+use super::output::{complain, counted, print, print_json};
 use super::saved_plan::SavedPlan;
 use super::{load, up};
 use crate::engine;
@@ -78,13 +78,13 @@ fn capacity(lab: &Lab) -> Capacity {
 
 fn describe(capacity: &Capacity) -> String {
     format!(
-        "pods: a /{} of {} for each worker: {} addresses, {} pods at most; {} workers of {} that fit\n\
+        "pods: a /{} of {} for each worker: {} addresses, {} pods at most; {} of {} that fit\n\
          guests: {} of memory, {} virtual processors",
         capacity.node_mask,
         capacity.pod_cidr,
         capacity.addresses_per_worker,
         capacity.pods_per_worker,
-        capacity.workers,
+        counted(capacity.workers, "worker"),
         capacity.workers_at_most,
         size::human(capacity.memory_mib << 20),
         capacity.cpus,

@@ -8,8 +8,8 @@ use std::time::Instant;
 
 use super::args::{Format, Global};
 use super::live::{BEAT, Live};
-use super::output::{complain, paint, print, table};
-use crate::engine::{Event, Failure};
+use super::output::{complain, counted, paint, print, table};
+use crate::engine::{EngineError, Event, Failure, Trouble};
 
 /// A reader of events.
 pub(super) struct Progress {
@@ -103,7 +103,7 @@ impl Progress {
             _ if self.quiet => None,
             Event::Note { text } => Some(format!("{clock}  {text}")),
             Event::Planned { changes } => {
-                Some(format!("{clock}  {} changes to make", changes.len()))
+                Some(format!("{clock}  {} to make", counted(changes.len(), "change")))
             }
             Event::Finished { node, task, seconds } => Some(format!(
                 "{clock}  {} {} {}",
@@ -126,13 +126,9 @@ impl Progress {
         }
     }
 
-    /// Writes the end of the run to its log: one without it was cut.
-    pub fn ended(&mut self, outcome: &str) {
-        if let Some(log) = &mut self.log {
-            let seconds = self.start.elapsed().as_secs_f64();
-            let event = serde_json::json!({"event": "ended", "outcome": outcome});
-            let _ = writeln!(log, "{seconds:8.1} {event}");
-        }
+    /// The end of the run, for its log and for programs; people are told by the command itself.
+    pub fn ended(&mut self, outcome: &'static str, error: Option<&EngineError>) {
+        self.one(&Event::Ended { outcome, error: error.map(Trouble::from) });
     }
 
     /// Seconds by task, as a table, and the whole run.
@@ -157,7 +153,8 @@ impl Progress {
 /// A failure as text: where, what, the last lines that matter, what next.
 pub(super) fn describe(failure: &Failure) -> String {
     let node = failure.node.as_deref().unwrap_or("lab");
-    let mut text = format!("{}: {node}: {}", paint("1;31", "failed"), failure.task);
+    let failed = paint("1;31", &format!("failed[{}]", failure.code));
+    let mut text = format!("{failed}: {node}: {}", failure.task);
     if let Some(step) = &failure.step {
         text.push_str(&format!(": {step}"));
     }

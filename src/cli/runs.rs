@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::args::{Format, Global, Runs, RunsCommand};
 use super::failure::Failure;
 use super::load;
-use super::output::{print, print_json, table};
+use super::output::{complain, print, print_json, table};
 use crate::engine::Session;
 
 /// A run, as its log tells it.
@@ -90,6 +90,10 @@ fn list(global: &Global, session: &Session) -> Result<(), Failure> {
         print_json(&runs.iter().map(Run::json).collect::<Vec<_>>());
         return Ok(());
     }
+    if runs.is_empty() {
+        complain("there were no runs; `lab up` is one");
+        return Ok(());
+    }
     let heading = ["RUN", "COMMAND", "CHANGES", "SECONDS", "ENDED"];
     let mut rows = vec![heading.map(String::from).to_vec()];
     for run in &runs {
@@ -113,8 +117,11 @@ fn show(global: &Global, session: &Session, name: &str) -> Result<(), Failure> {
         name => runs.iter().position(|run| run.name == name),
     };
     let Some(at) = at else {
-        return Err(Failure::usage(format!("the lab '{}' has no run '{name}'", session.lab.name))
-            .hint("`lab runs list` names them"));
+        return Err(Failure::unknown(format!(
+            "the lab '{}' has no run '{name}'",
+            session.lab.name
+        ))
+        .hint("`lab runs list` names them"));
     };
     let run = runs.swap_remove(at);
     if global.output == Format::Json {
@@ -137,8 +144,18 @@ fn line(event: &Value) -> String {
         "note" | "warning" => format!("{}: {}", text("event"), text("text")),
         "planned" => format!("planned: {} changes", changes(event)),
         "step" => format!("{node:<14} {}: {}", text("task"), text("step")),
-        "failed" => format!("{node:<14} {} FAILED: {}", text("task"), text("message")),
-        "ended" => format!("ended: {}", text("outcome")),
+        "failed" => {
+            format!("{node:<14} {} FAILED {}: {}", text("task"), text("code"), text("message"))
+        }
+        "ended" => match &event["error"] {
+            Value::Null => format!("ended: {}", text("outcome")),
+            error => format!(
+                "ended: {}: {}: {}",
+                text("outcome"),
+                error["code"].as_str().unwrap_or_default(),
+                error["message"].as_str().unwrap_or_default()
+            ),
+        },
         kind => format!("{node:<14} {} {kind}", text("task")),
     }
 }

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::failure::Failure;
 use crate::drivers::store;
 use crate::model::Lab;
+use crate::model::code;
 
 /// Format of the file; another one is refused.
 const SCHEMA_VERSION: u32 = 1;
@@ -43,6 +44,7 @@ impl SavedPlan {
     pub fn load(path: &Path, lab: &Lab) -> Result<Self, Failure> {
         let wrong = |why: String| {
             Failure::usage(format!("cannot use the plan {}: {why}", path.display()))
+                .code(&code::STALE_PLAN)
                 .hint("`lab plan --save FILE` makes one")
         };
         let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;

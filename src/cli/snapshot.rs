@@ -9,7 +9,7 @@ use super::output::{agrees, complain, print, print_json, table};
 use super::progress::Progress;
 use super::{load, signals, up};
 use crate::engine::snapshot::{self, Listed, RestoreOptions, Wish};
-use crate::engine::{EngineError, Events, Session, Stop};
+use crate::engine::{EngineError, Events, Stop};
 use crate::model::size;
 use crate::model::snapshot::Kind;
 
@@ -41,21 +41,15 @@ fn conduct<T>(
         let done = work(stop, events).await;
         signals.abort();
         if let Ok(mut progress) = reader.await {
-            progress.ended(match &done {
+            let how = match &done {
                 Ok(Some(_)) => "done",
                 Ok(None) => "stopped",
                 Err(error) => failure::outcome(error),
-            });
+            };
+            progress.ended(how, done.as_ref().err());
         }
         done
     }))
-}
-
-/// A lab that exists.
-fn existing(global: &Global) -> Result<Session, Failure> {
-    let session = load::session(global)?;
-    load::refuse_new(&session)?;
-    Ok(session)
 }
 
 fn stopped(command: &str) -> Failure {
@@ -64,7 +58,7 @@ fn stopped(command: &str) -> Failure {
 }
 
 fn create(global: &Global, arguments: &SnapshotCreate) -> Result<ExitCode, Failure> {
-    let session = existing(global)?;
+    let session = load::existing(global)?;
     let now = || crate::drivers::host::compact_timestamp().to_ascii_lowercase();
     let kind = if arguments.disk_only { Kind::Disk } else { Kind::Memory };
     let wish = Wish { name: arguments.name.clone().unwrap_or_else(now), kind };
@@ -95,7 +89,7 @@ fn restore(global: &Global, arguments: &SnapshotRestore) -> Result<ExitCode, Fai
     let name = &arguments.name;
     let command = format!("lab snapshot restore {name}");
     let attempt = |yes: bool| {
-        let session = existing(global)?;
+        let session = load::existing(global)?;
         let _lock = up::lock(&session, "snapshot restore")?;
         let (_, log) = session.store.run_log("restore")?;
         let options = RestoreOptions { yes, node: arguments.node.clone() };
@@ -132,7 +126,7 @@ fn restore(global: &Global, arguments: &SnapshotRestore) -> Result<ExitCode, Fai
 }
 
 fn delete(global: &Global, names: &[String]) -> Result<ExitCode, Failure> {
-    let session = existing(global)?;
+    let session = load::existing(global)?;
     let _lock = up::lock(&session, "snapshot delete")?;
     for name in names {
         let command = format!("lab snapshot delete {name}");

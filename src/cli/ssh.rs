@@ -15,6 +15,7 @@ use super::stage::known_node;
 use crate::drivers::guest::GuestError;
 use crate::engine::Session;
 use crate::model::Node;
+use crate::model::code;
 
 /// What a remote command reads.
 pub(super) enum Input {
@@ -29,6 +30,7 @@ pub(super) enum Input {
 pub(super) fn run(global: &Global, ssh: &Ssh) -> Result<ExitCode, Failure> {
     let session = load::session(global)?;
     let node = known_node(&session.lab, &ssh.node)?;
+    load::refuse_new(&session)?;
     let command = (!ssh.command.is_empty()).then(|| command_line(&ssh.command));
     let interactive = command.is_none() && std::io::stdin().is_terminal();
     let runtime = super::runtime()?;
@@ -77,7 +79,7 @@ fn failed(error: &dyn std::fmt::Display) -> Failure {
 }
 
 fn unreachable(error: GuestError) -> Failure {
-    let failure = Failure::failed(error.message);
+    let failure = Failure::failed(error.message).code(error.code);
     match error.hint {
         Some(hint) => failure.hint(hint),
         None => failure.hint("`lab status` shows whether the node runs"),
@@ -163,6 +165,7 @@ pub(super) async fn execute(
     match status {
         // A read of our standard input may still be under way on a thread that cannot be stopped.
         Some(status) => std::process::exit(i32::try_from(status).unwrap_or(255)),
-        None => Err(Failure::failed(format!("finish on {}: the connection was cut", node.name))),
+        None => Err(Failure::failed(format!("finish on {}: the connection was cut", node.name))
+            .code(&code::UNREACHABLE)),
     }
 }

@@ -34,7 +34,7 @@ fn meant<'s>(
         return Ok((node, stage));
     }
     let names: Vec<&str> = (stage.nodes)(&session.lab).iter().map(|n| n.name.as_str()).collect();
-    Err(Failure::usage(format!("the stage '{name}' does nothing on {}", node.name))
+    Err(Failure::unknown(format!("the stage '{name}' does nothing on {}", node.name))
         .hint(format!("it runs on: {}", names.join(", "))))
 }
 
@@ -54,11 +54,12 @@ fn carry_out(global: &Global, node: &str, name: &str) -> Result<(), Failure> {
         signals.abort();
         drop(events);
         if let Ok(mut progress) = reader.await {
-            progress.ended(match &done {
+            let how = match &done {
                 Ok(true) => "done",
                 Ok(false) => "failed",
                 Err(error) => failure::outcome(error),
-            });
+            };
+            progress.ended(how, done.as_ref().err());
         }
         done
     })?;
@@ -99,7 +100,7 @@ fn list(global: &Global) -> Result<(), Failure> {
 pub(super) fn known_node<'l>(lab: &'l Lab, name: &str) -> Result<&'l Node, Failure> {
     lab.node(name).ok_or_else(|| {
         let names = || lab.nodes.iter().map(|node| node.name.as_str());
-        let failure = Failure::usage(format!("the lab '{}' has no node '{name}'", lab.name));
+        let failure = Failure::unknown(format!("the lab '{}' has no node '{name}'", lab.name));
         match crate::model::check::nearest(name, names()) {
             Some(near) => failure.hint(format!("did you mean `{near}`?")),
             None => failure.hint(format!("its nodes: {}", names().collect::<Vec<_>>().join(", "))),

@@ -44,7 +44,9 @@ fn describe(status: &Status) -> String {
     rows.extend(status.nodes.iter().map(|node| row(node, status)));
     let mut text = format!("lab {} ({} engine{running})\n\n", status.lab, status.engine);
     text.push_str(&table(&rows));
-    text.push('\n');
+    if !status.vips.is_empty() || status.certificate.is_some() {
+        text.push('\n');
+    }
     for vip in &status.vips {
         let holders = match vip.holders.as_slice() {
             [] => "held by nobody".into(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::args::{Global, Up};
 use super::failure::{self, FAILED, Failure, INTERRUPTED};
-use super::output::{agrees, complain};
+use super::output::{agrees, complain, counted};
 use super::progress::Progress;
 use super::saved_plan::SavedPlan;
 use super::{load, signals};
@@ -27,7 +27,7 @@ pub(super) fn stages(until: Option<&str>) -> Result<Vec<&'static Stage>, Failure
 pub(super) fn known(name: &str) -> Result<&'static Stage, Failure> {
     stage(name).ok_or_else(|| {
         let names = || STAGES.iter().map(|stage| stage.name);
-        let failure = Failure::usage(format!("there is no stage '{name}'"));
+        let failure = Failure::unknown(format!("there is no stage '{name}'"));
         match nearest(name, names()) {
             Some(near) => failure.hint(format!("did you mean `{near}`?")),
             None => failure
@@ -79,13 +79,14 @@ pub(super) fn run(global: &Global, up: &Up) -> Result<ExitCode, Failure> {
             signals.abort();
             let mut progress = reader.await.ok();
             if let Some(progress) = &mut progress {
-                progress.ended(match &outcome {
+                let how = match &outcome {
                     Ok(Outcome::Unchanged) => "unchanged",
                     Ok(Outcome::Done(_)) => "done",
                     Ok(Outcome::Stopped) => "stopped",
                     Ok(Outcome::Failed(_)) => "failed",
                     Err(error) => failure::outcome(error),
-                });
+                };
+                progress.ended(how, outcome.as_ref().err());
             }
             (outcome, progress)
         })
@@ -108,9 +109,9 @@ pub(super) fn run(global: &Global, up: &Up) -> Result<ExitCode, Failure> {
     match outcome {
         Outcome::Unchanged => {
             say(&format!(
-                "nothing to do: the lab '{}' is as its topology says ({} nodes)",
+                "nothing to do: the lab '{}' is as its topology says ({})",
                 lab.name,
-                lab.nodes.len()
+                counted(lab.nodes.len(), "node")
             ));
             Ok(ExitCode::SUCCESS)
         }
@@ -118,7 +119,8 @@ pub(super) fn run(global: &Global, up: &Up) -> Result<ExitCode, Failure> {
             if let Some(progress) = progress {
                 say(&format!("\n{}", progress.timings()));
             }
-            say(&format!("the lab '{}' is up: {} changes made", lab.name, changes.len()));
+            let made = counted(changes.len(), "change");
+            say(&format!("the lab '{}' is up: {made} made", lab.name));
             say(&next_steps(global, up, &session));
             Ok(ExitCode::SUCCESS)
         }
@@ -129,11 +131,7 @@ pub(super) fn run(global: &Global, up: &Up) -> Result<ExitCode, Failure> {
         Outcome::Failed(failures) => {
             complain(&format!(
                 "\n{} failed; what was done stays, and `lab up` goes on from here\nthe whole story: {}",
-                if failures.len() == 1 {
-                    "1 task".into()
-                } else {
-                    format!("{} tasks", failures.len())
-                },
+                counted(failures.len(), "task"),
                 path.display()
             ));
             Err(Failure::silent(FAILED))

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use super::args::{Format, Global};
 use super::failure::Failure;
-use super::output::{print, print_json};
+use super::output::{counted, print, print_json};
 use super::{diagnostic, load};
 use crate::drivers::host::Dirs;
 
@@ -18,10 +18,10 @@ pub(super) fn run(global: &Global) -> Result<ExitCode, Failure> {
         Format::Table => {
             let lab = &loaded.lab;
             print(&format!(
-                "{} is valid: lab '{}', {} nodes",
+                "{} is valid: lab '{}', {}",
                 source.shown,
                 lab.name,
-                lab.nodes.len()
+                counted(lab.nodes.len(), "node")
             ));
         }
     }

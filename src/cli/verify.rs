@@ -12,7 +12,7 @@ use crate::engine::{self, CheckResult, Verdict};
 
 pub(super) fn run(global: &Global, verify: &Verify) -> Result<ExitCode, Failure> {
     let stage = verify.stage.as_deref().map(super::up::known).transpose()?;
-    let session = load::session(global)?;
+    let session = load::existing(global)?;
     let table = global.output == Format::Table;
     let say = |result: &CheckResult| {
         // A benchmark of a hundred lines is told by what is wrong; -v tells all.

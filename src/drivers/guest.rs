@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 
+use crate::model::code::{self, Code};
 use crate::stages::File;
 
 /// What a script left behind.
@@ -28,6 +29,8 @@ impl Output {
 /// A node could not be reached, or hung up.
 #[derive(Clone, Debug)]
 pub struct GuestError {
+    /// Which kind of error it is.
+    pub code: &'static Code,
     /// What went wrong, with what was being done.
     pub message: String,
     /// What to do about it.
@@ -39,7 +42,7 @@ pub struct GuestError {
 impl GuestError {
     /// An error that may pass.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: None, retry: true }
+        Self { code: &code::UNREACHABLE, message: message.into(), hint: None, retry: true }
     }
 }
 

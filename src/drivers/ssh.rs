@@ -14,6 +14,7 @@ use tokio::sync::Mutex;
 
 use super::guest::{Answer, Guest, GuestError, Output, Put, Reply};
 use super::private;
+use crate::model::code;
 
 /// How the node's network is reached.
 #[derive(Clone, Debug)]
@@ -183,6 +184,7 @@ impl Ssh {
             Ok(Ok(result)) if result.success() => Ok(handle),
             // sshd answers before cloud-init has made the user: worth another try.
             Ok(Ok(_)) => Err(GuestError {
+                code: &code::LOGIN,
                 hint: Some("the guest's cloud-init log says whether the user was made".into()),
                 ..self.fail(format!("the login of '{}' was refused", target.user))
             }),
@@ -193,6 +195,7 @@ impl Ssh {
 
     fn wrong_key(&self) -> GuestError {
         GuestError {
+            code: &code::HOST_KEY,
             hint: Some(
                 "another machine answers at this address, or the guest was rebuilt outside lab; \
                  nothing was sent to it"
@@ -354,7 +357,7 @@ impl Guest for Ssh {
                 return Ok(());
             }
             let why = format!("files could not be written: {}", output.text().trim());
-            Err(GuestError { retry: false, ..self.fail(why) })
+            Err(GuestError { code: &code::STEP, retry: false, ..self.fail(why) })
         })
     }
 }

@@ -4,6 +4,7 @@ use super::error::EngineError;
 use super::place::Place;
 use super::session::Session;
 use crate::drivers::capacity::Capacity;
+use crate::model::code;
 use crate::model::inventory::Inventory;
 
 /// Disk space that a node takes once it has booted, MiB.
@@ -78,7 +79,7 @@ pub(super) fn admit(
     let place = session.place.layout().pools;
     match shortage(demand, Capacity::read(place.as_ref())) {
         None => Ok(()),
-        Some(why) => Err(EngineError::new(format!("find room for the lab on this computer: {why}"))
+        Some(why) => Err(EngineError::of(&code::NO_ROOM, format!("find room for the lab on this computer: {why}"))
             .hint("`lab list` shows what other labs take; smaller `memory` or fewer nodes, or `--overcommit` to insist")
             .preflight()),
     }

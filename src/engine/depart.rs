@@ -4,6 +4,7 @@
 use super::error::EngineError;
 use super::event::Events;
 use super::session::{Reach, Session};
+use crate::model::code;
 use crate::model::name::check_label;
 use crate::model::{Lab, Node, Role};
 use crate::plan::{Change, ChangeKind, Observed};
@@ -78,7 +79,7 @@ fn refuse_ignorance(
                 format!("remove nodes: {name} does not answer, and nobody else can let them go");
             let hint =
                 format!("start {name} first; or `lab up --yes --force` removes them as they are");
-            return Err(EngineError::new(text).hint(hint).preflight());
+            return Err(EngineError::of(&code::UNREACHABLE, text).hint(hint).preflight());
         }
     }
     Ok(())
@@ -106,7 +107,7 @@ pub(super) async fn prepare(
     let member = witness(session, observed, &all, "etcd");
     for one in &all {
         // The name may come from a domain's metadata, which others can write.
-        check_label("node name", &one.node, 63).map_err(|(why, _)| EngineError::new(why))?;
+        check_label("node name", &one.node, 63).map_err(|(why, _)| EngineError::internal(why))?;
         if let Some(controller) = controller.filter(|_| one.pods && !force) {
             let task = format!("drain {}", one.node);
             let script = drain(&one.node);
@@ -134,11 +135,10 @@ async fn ask(
     if output.status == 0 {
         return Ok(());
     }
-    Err(EngineError::new(format!(
-        "remove {leaving}: {doing}, asked of {}: {}",
-        witness.name,
-        output.text().trim()
-    ))
+    Err(EngineError::of(
+        &code::STEP,
+        format!("remove {leaving}: {doing}, asked of {}: {}", witness.name, output.text().trim()),
+    )
     .hint("mend what is said there; or `lab up --yes --force` removes it without draining"))
 }
 

@@ -12,6 +12,7 @@ use crate::drivers::hosts_file;
 use crate::drivers::hypervisor::Hypervisor;
 use crate::drivers::store::Store;
 use crate::model::Lab;
+use crate::model::code;
 use crate::model::inventory::Inventory;
 use uuid::Uuid;
 
@@ -202,12 +203,16 @@ async fn remove(
         (Removal::Engine, _, Place::Private(engine)) => {
             let engine = engine.clone();
             let removed = tokio::task::spawn_blocking(move || engine.remove()).await;
-            removed.map_err(|error| EngineError::new(error.to_string()))?.map_err(EngineError::from)
+            removed
+                .map_err(|error| EngineError::internal(error.to_string()))?
+                .map_err(EngineError::from)
         }
         (Removal::Processes, _, Place::Private(engine)) => {
             let engine = engine.clone();
             let stopped = tokio::task::spawn_blocking(move || engine.stop()).await;
-            stopped.map_err(|error| EngineError::new(error.to_string()))?.map_err(EngineError::from)
+            stopped
+                .map_err(|error| EngineError::internal(error.to_string()))?
+                .map_err(EngineError::from)
         }
         (Removal::HostsBlock(label), _, _) => forget_names(label),
         (Removal::Files(_), _, _) => Ok(store.remove()?),
@@ -218,7 +223,10 @@ async fn remove(
 fn forget_names(label: &str) -> Result<(), EngineError> {
     let path = Path::new(hosts_file::PATH);
     hosts_file::set_block(path, label, None).map(drop).map_err(|error| {
-        EngineError::new(format!("take the lab's names out of {}: {error}", path.display()))
-            .hint("`sudo lab hosts --remove`, then `lab down` again")
+        EngineError::of(
+            &code::COMPUTER,
+            format!("take the lab's names out of {}: {error}", path.display()),
+        )
+        .hint("`sudo lab hosts --remove`, then `lab down` again")
     })
 }

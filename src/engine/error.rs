@@ -3,6 +3,7 @@
 use crate::drivers::guest::GuestError;
 use crate::drivers::hypervisor::HypervisorError;
 use crate::drivers::store::StoreError;
+use crate::model::code::{self, Code};
 use crate::pki::PkiError;
 use crate::render::RenderError;
 use crate::stages::StageError;
@@ -10,6 +11,8 @@ use crate::stages::StageError;
 /// Something the engine could not do: a fragment after "failed to …", and what to do about it.
 #[derive(Debug)]
 pub struct EngineError {
+    /// Which kind of error it is.
+    pub code: &'static Code,
     /// What failed and why.
     pub message: String,
     /// The cure, when it is known.
@@ -21,9 +24,14 @@ pub struct EngineError {
 }
 
 impl EngineError {
-    /// An error without a hint.
-    pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: None, preflight: false, asks: false }
+    /// An error of a kind, without a hint.
+    pub fn of(code: &'static Code, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), hint: None, preflight: false, asks: false }
+    }
+
+    /// What should never happen: a task of ours that died.
+    pub fn internal(message: impl Into<String>) -> Self {
+        Self::of(&code::INTERNAL, message)
     }
 
     /// The same error with a hint.
@@ -54,24 +62,24 @@ impl std::fmt::Display for EngineError {
 impl std::error::Error for EngineError {}
 
 macro_rules! from_display {
-    ($($error:ty),*) => {$(
+    ($($error:ty: $code:ident),*) => {$(
         impl From<$error> for EngineError {
             fn from(error: $error) -> Self {
-                Self::new(error.to_string())
+                Self::of(&code::$code, error.to_string())
             }
         }
     )*};
 }
-from_display!(StoreError, PkiError, RenderError, StageError);
+from_display!(StoreError: FILES, PkiError: CERTIFICATES, RenderError: TEMPLATE, StageError: TEMPLATE);
 
 impl From<HypervisorError> for EngineError {
     fn from(error: HypervisorError) -> Self {
-        Self { hint: error.hint.clone(), ..Self::new(error.to_string()) }
+        Self { hint: error.hint.clone(), ..Self::of(&code::LIBVIRT, error.to_string()) }
     }
 }
 
 impl From<GuestError> for EngineError {
     fn from(error: GuestError) -> Self {
-        Self { hint: error.hint.clone(), ..Self::new(error.to_string()) }
+        Self { hint: error.hint.clone(), ..Self::of(error.code, error.to_string()) }
     }
 }

@@ -1,21 +1,24 @@
-//! What the engine says while it works. Terminal, JSON and run log are readers of this one list.
+//! What the engine says while it works. Terminal, JSON and run log are readers of this one list;
+//! `lab schema events` and docs/events.md are made of it.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::error::EngineError;
 use crate::plan::Change;
 
 /// One thing that happened.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum Event {
     /// A remark for the person.
     Note {
-        /// Text.
+        /// In words.
         text: String,
     },
     /// Something to worry about.
     Warning {
-        /// Text.
+        /// In words.
         text: String,
     },
     /// What will be done.
@@ -25,23 +28,23 @@ pub enum Event {
     },
     /// Work on a node (or on the whole lab) began.
     Started {
-        /// Node, `None` for the whole lab.
+        /// Node; none for the whole lab.
         node: Option<String>,
         /// `boot`, a stage's name, or a piece of preparation.
         task: String,
     },
     /// A step of a stage began.
     Step {
-        /// Node.
+        /// Name of the node.
         node: String,
-        /// Stage.
+        /// Name of the stage.
         task: String,
-        /// Title.
+        /// Its title, as `lab stage show` prints it.
         step: String,
     },
     /// Work ended well.
     Finished {
-        /// Node.
+        /// Name of the node.
         node: Option<String>,
         /// As in `Started`.
         task: String,
@@ -52,17 +55,43 @@ pub enum Event {
     Failed(Failure),
     /// Work was not begun, because something it needs failed or the run was stopped.
     Skipped {
-        /// Node.
+        /// Name of the node.
         node: String,
-        /// Stage.
+        /// Name of the stage.
         task: String,
+    },
+    /// The run is over: always the last event; a log without it was cut.
+    Ended {
+        /// `done`, `unchanged`, `stopped`, `failed`, or `refused` when nothing was changed.
+        outcome: &'static str,
+        /// What ended the run as a whole; failures of nodes have events of their own.
+        error: Option<Trouble>,
     },
 }
 
+/// Why a run ended that was not to end like this.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct Trouble {
+    /// Which kind of error it is: `lab help CODE` explains it.
+    pub code: &'static str,
+    /// What could not be done and why; fits after "failed to".
+    pub message: String,
+    /// What to do next.
+    pub hint: Option<String>,
+}
+
+impl From<&EngineError> for Trouble {
+    fn from(error: &EngineError) -> Self {
+        Self { code: error.code.id, message: error.message.clone(), hint: error.hint.clone() }
+    }
+}
+
 /// A failure with everything a person needs to go on.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Failure {
-    /// Node.
+    /// Which kind of error it is: `lab help CODE` explains it.
+    pub code: &'static str,
+    /// Name of the node; none for the whole lab.
     pub node: Option<String>,
     /// Stage or task.
     pub task: String,

@@ -13,6 +13,7 @@ use super::verify::Say;
 use crate::drivers::guest::Guest;
 use crate::drivers::hypervisor::Hypervisor;
 use crate::model::Node;
+use crate::model::code;
 use crate::stages::checks::checks;
 use crate::stages::checks::failover::{self, Trial};
 
@@ -83,7 +84,7 @@ impl Test<'_> {
 
     fn guest(&self, trial: &Trial) -> Result<Arc<dyn Guest>, EngineError> {
         let node = self.session.lab.node(&trial.observer);
-        let node = node.ok_or_else(|| EngineError::new("find the node that watches"))?;
+        let node = node.ok_or_else(|| EngineError::internal("find the node that watches"))?;
         Ok((self.reach)(node))
     }
 
@@ -92,7 +93,10 @@ impl Test<'_> {
         if output.status == 0 {
             return Ok(());
         }
-        Err(EngineError::new(format!("prepare on {}: {}", trial.observer, output.text().trim())))
+        Err(EngineError::of(
+            &code::NOT_WHOLE,
+            format!("prepare on {}: {}", trial.observer, output.text().trim()),
+        ))
     }
 
     /// Seconds from `start` until the question is answered; `None` when it never is.

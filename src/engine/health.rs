@@ -7,6 +7,7 @@ use super::error::EngineError;
 use super::question::{CheckResult, Question, Told, Verdict};
 use super::session::Reach;
 use crate::model::Lab;
+use crate::model::code;
 use crate::stages::checks::Check;
 
 /// Between two times that a question is put which did not come out well.
@@ -41,7 +42,7 @@ pub(super) async fn wait(
         });
     }
     while let Some(lane) = running.join_next().await {
-        lane.map_err(|error| EngineError::new(format!("run a check: {error}")))??;
+        lane.map_err(|error| EngineError::internal(format!("run a check: {error}")))??;
     }
     Ok(())
 }
@@ -65,9 +66,9 @@ async fn until_it_holds(
 }
 
 fn failed(bad: &CheckResult) -> EngineError {
-    EngineError::new(format!(
-        "wait until the lab is whole: on {}: {}: {}",
-        bad.node, bad.proves, bad.output
-    ))
+    EngineError::of(
+        &code::NOT_WHOLE,
+        format!("wait until the lab is whole: on {}: {}: {}", bad.node, bad.proves, bad.output),
+    )
     .hint(format!("{}; `lab status`, `lab verify`", bad.hint))
 }

@@ -32,7 +32,7 @@ pub use by_hand::run_stage;
 pub use checkpoint::{name_after, up_by_checkpoints};
 pub use down::{Keep, Removal, down, down_with, removals};
 pub use error::EngineError;
-pub use event::{Event, Events, Failure};
+pub use event::{Event, Events, Failure, Trouble};
 pub use failover::failover;
 pub use labs::{LabStatus, lab_status};
 pub use place::{EngineChoice, Place};

@@ -11,6 +11,7 @@ use crate::drivers::routes::{self, Routes};
 use crate::drivers::ssh::Route;
 use crate::drivers::store::{Record, Store};
 use crate::model::Lab;
+use crate::model::code;
 use crate::model::platform::Layout;
 
 /// Which hypervisor to use.
@@ -132,7 +133,7 @@ impl Place {
                 set.and_then(|()| routes::list(bridge))
             }
         };
-        found.map_err(EngineError::new)
+        found.map_err(|error| EngineError::of(&code::COMPUTER, error))
     }
 
     /// Connects to libvirt.

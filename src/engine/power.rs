@@ -9,6 +9,7 @@ use super::provision::{PATIENCE, call};
 use super::session::Session;
 use crate::drivers::hypervisor::Hypervisor;
 use crate::model::Node;
+use crate::model::code;
 
 /// What to do with a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,9 +33,12 @@ pub async fn power(
     events: &Events,
 ) -> Result<(), EngineError> {
     if !session.place.is_running() {
-        return Err(EngineError::new("reach the lab's private libvirt: it does not run")
-            .hint("`lab up` starts it, and all nodes")
-            .preflight());
+        return Err(EngineError::of(
+            &code::AT_REST,
+            "reach the lab's private libvirt: it does not run",
+        )
+        .hint("`lab up` starts it, and all nodes")
+        .preflight());
     }
     let hypervisor = session.place.connect()?;
     refuse_missing(session, &hypervisor, nodes).await?;
@@ -62,7 +66,7 @@ pub async fn power(
     }
     let mut first = Ok(());
     while let Some(done) = running.join_next().await {
-        let done = done.unwrap_or_else(|error| Err(EngineError::new(error.to_string())));
+        let done = done.unwrap_or_else(|error| Err(EngineError::internal(error.to_string())));
         first = first.and(done);
     }
     first
@@ -82,8 +86,10 @@ async fn refuse_missing(
     };
     match nodes.iter().find(|node| !own(node)) {
         None => Ok(()),
-        Some(node) => Err(EngineError::new(format!("find node {}: it is not there", node.name))
-            .hint("`lab up` makes it")
-            .preflight()),
+        Some(node) => {
+            Err(EngineError::of(&code::NOT_UP, format!("find node {}: it is not there", node.name))
+                .hint("`lab up` makes it")
+                .preflight())
+        }
     }
 }

@@ -13,6 +13,7 @@ use crate::drivers::host;
 use crate::drivers::hypervisor::Hypervisor;
 use crate::drivers::picture::Picture;
 use crate::drivers::store::Record;
+use crate::model::code;
 use crate::model::inventory::Inventory;
 use crate::plan::{Change, ChangeKind, Desired, Observed, conflicts};
 
@@ -29,7 +30,7 @@ pub(super) fn refuse_conflicts(
     let found = conflicts(&session.lab, desired, inventory, &host);
     let Some(first) = found.first() else { return Ok(()) };
     let text: Vec<&str> = found.iter().map(|conflict| conflict.message.as_str()).collect();
-    Err(EngineError::new(format!("make room for the lab: {}", text.join("; ")))
+    Err(EngineError::of(&code::CONFLICT, format!("make room for the lab: {}", text.join("; ")))
         .hint(first.help.clone())
         .preflight())
 }
@@ -62,7 +63,7 @@ pub(super) async fn refuse_changed_bases(
         desired.volumes.iter().filter(|(node, name)| node.is_some() && volumes.contains(name));
     let nodes: BTreeSet<&str> = nodes.filter_map(|(node, _)| node.as_deref()).collect();
     let nodes: Vec<&str> = nodes.into_iter().collect();
-    Err(EngineError::new(format!(
+    Err(EngineError::of(&code::CHANGED_BASE, format!(
         "start guests on {}: it was written to since lab made it, and the disks of {} stand on it",
         changed.join(", "),
         nodes.join(", ")
@@ -84,7 +85,8 @@ pub(super) fn refuse_stale(
     agreed: Option<&serde_json::Value>,
 ) -> Result<(), EngineError> {
     match agreed {
-        Some(agreed) if as_agreed(changes) != *agreed => Err(EngineError::new(
+        Some(agreed) if as_agreed(changes) != *agreed => Err(EngineError::of(
+            &code::STALE_PLAN,
             "carry out the saved plan: the lab, or its topology, is no longer what it was made for",
         )
         .hint("look at `lab plan`, and save it again")
@@ -113,7 +115,7 @@ pub(super) fn refuse_loss(changes: &[Change], yes: bool) -> Result<(), EngineErr
     if !parts.is_empty() {
         lost.push(format!("{} would be removed with what it keeps there", parts.join(", ")));
     }
-    let error = EngineError::new(format!("change the lab: {}", lost.join("; ")));
+    let error = EngineError::of(&code::CONSENT, format!("change the lab: {}", lost.join("; ")));
     Err(error.hint("look at `lab plan`, then `lab up --yes`").preflight().asks())
 }
 
@@ -132,7 +134,7 @@ pub(super) fn refuse_lost_quorum(
     if lost == members || lost * 2 < members {
         return Ok(());
     }
-    Err(EngineError::new(format!(
+    Err(EngineError::of(&code::QUORUM, format!(
         "make {lost} of {members} etcd members anew at once: those that stay would have no majority"
     ))
     .hint("change fewer than half of the etcd nodes in one run, or `lab down` and `lab up`")

@@ -12,6 +12,7 @@ use super::session::Session;
 use crate::drivers::hypervisor::{Content, Hypervisor, HypervisorError};
 use crate::drivers::{artifacts, seed};
 use crate::model::Node;
+use crate::model::code;
 use crate::pki::SshKeys;
 use crate::plan::{Change, ChangeKind, Desired};
 use crate::render::{self, DomainSpec, VolumeSpec};
@@ -24,7 +25,7 @@ where
 {
     let hypervisor = Arc::clone(hypervisor);
     let joined = tokio::task::spawn_blocking(move || work(&*hypervisor)).await;
-    joined.map_err(|error| EngineError::new(error.to_string()))?.map_err(EngineError::from)
+    joined.map_err(|error| EngineError::internal(error.to_string()))?.map_err(EngineError::from)
 }
 
 /// Makes what the whole lab shares: pool, network, shared volumes; removes what must go.
@@ -80,13 +81,13 @@ fn shared_volume(
             }
         }
     }
-    Err(EngineError::new(format!("make volume {name}: nobody knows what is in it")))
+    Err(EngineError::internal(format!("make volume {name}: nobody knows what is in it")))
 }
 
 fn file_length(path: &std::path::Path) -> Result<u64, EngineError> {
     let meta = std::fs::metadata(path);
     meta.map(|meta| meta.len())
-        .map_err(|e| EngineError::new(format!("read {}: {e}", path.display())))
+        .map_err(|e| EngineError::of(&code::COMPUTER, format!("read {}: {e}", path.display())))
 }
 
 /// The artifact disk on this computer, made when it is not there yet.
@@ -98,9 +99,13 @@ pub(super) fn artifact_disk(
         return Ok(path.clone());
     }
     let Some(found) = &prepared.found else {
-        return Err(EngineError::new("make the artifact disk: there are no binaries"));
+        return Err(EngineError::of(
+            &code::NO_IMAGE,
+            "make the artifact disk: there are no binaries",
+        ));
     };
-    artifacts::disk(found, &session.dirs.cache).map_err(EngineError::new)
+    artifacts::disk(found, &session.dirs.cache)
+        .map_err(|error| EngineError::of(&code::COMPUTER, error))
 }
 
 /// How long a guest may take to shut down before its power is cut.
@@ -184,7 +189,10 @@ fn own_volume(
     let (templates, lab) = (&session.templates, &session.lab);
     if name == render::overlay_name(node) {
         let Some(image) = prepared.platform.images.get(&node.os) else {
-            return Err(EngineError::new(format!("find the image {} of {}", node.os, node.name)));
+            return Err(EngineError::of(
+                &code::NO_IMAGE,
+                format!("find the image {} of {}", node.os, node.name),
+            ));
         };
         let backing = prepared.backing(session, node);
         return Ok((render::overlay(templates, lab, node, image, &backing)?, Content::Nothing));
@@ -195,7 +203,7 @@ fn own_volume(
     let login = SshKeys::public(&keys.user)?;
     let rendered = render::seed(templates, lab, node, &host, &public, &login)?;
     let image = seed::image(&rendered).map_err(|error| {
-        EngineError::new(format!("make the seed of {}: {error}", node.name))
+        EngineError::of(&code::COMPUTER, format!("make the seed of {}: {error}", node.name))
             .hint("is its user_data larger than a megabyte?")
     })?;
     let volume = render::raw_volume(templates, &lab.pool(), name, image.len() as u64)?;

@@ -99,7 +99,9 @@ impl Question {
         }
         let mut seen = Vec::new();
         while let Some(answer) = asked.join_next().await {
-            seen.push(answer.map_err(|error| EngineError::new(format!("run a check: {error}")))?);
+            seen.push(
+                answer.map_err(|error| EngineError::internal(format!("run a check: {error}")))?,
+            );
         }
         seen.sort_by(|a, b| a.0.cmp(&b.0));
         let is_final = seen.iter().any(|(_, answer)| answer.as_ref().is_err_and(|e| !e.retry));

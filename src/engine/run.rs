@@ -16,6 +16,7 @@ use super::{observe, provision, steps};
 use crate::drivers::guest::{Guest, Output};
 use crate::drivers::hypervisor::Hypervisor;
 use crate::model::Node;
+use crate::model::code::{self, Code};
 use crate::model::inventory::Inventory;
 use crate::plan::{Change, ChangeKind, Desired};
 use crate::stages::{fingerprint, settled, stage};
@@ -91,7 +92,7 @@ impl Run {
         while let Some(lane) = lanes.join_next().await {
             match lane {
                 Ok(found) => failures.extend(found),
-                Err(error) => return Err(EngineError::new(format!("run a lane: {error}"))),
+                Err(error) => return Err(EngineError::internal(format!("run a lane: {error}"))),
             }
         }
         if failures.is_empty() && !self.stop.requested() {
@@ -115,12 +116,10 @@ impl Run {
             let output = self.events.timed(Some(&node.name), &task, guest.run(&script)).await?;
             if output.status != 0 {
                 let text = output.text();
-                return Err(EngineError::new(format!(
-                    "take the stage {} off {}: {}",
-                    stage.name,
-                    node.name,
-                    text.trim()
-                )));
+                return Err(EngineError::of(
+                    &code::STEP,
+                    format!("take the stage {} off {}: {}", stage.name, node.name, text.trim()),
+                ));
             }
         }
         let leaving = self.changes.iter().filter(|change| is_removal(change));
@@ -156,6 +155,7 @@ impl Run {
         if let Err(error) = ready {
             self.board.give_up(&jobs, &self.events);
             let failure = Failure {
+                code: of_boot(task, error.code).id,
                 node: Some(node.name.clone()),
                 task: task.into(),
                 step: None,
@@ -229,7 +229,10 @@ impl Run {
         let name = Some(node.name.as_str());
         if let Some(domain) = domain.filter(|_| !own.is_empty()) {
             if self.stop.requested() {
-                return Err(("domain", EngineError::new("the run was stopped before this node")));
+                return Err((
+                    "domain",
+                    EngineError::of(&code::STOPPED, "the run was stopped before this node"),
+                ));
             }
             // What serves the cluster is stopped on one node at a time.
             let stops = own
@@ -292,13 +295,14 @@ impl Run {
             tokio::select! {
                 output = guest.run(WAIT_CLOUD_INIT) => return Ok(output?),
                 () = self.stop.wait() => {
-                    return Err(EngineError::new("wait for the guest: the run was stopped"));
+                    return Err(EngineError::of(&code::STOPPED, "wait for the guest: the run was stopped"));
                 }
                 () = self.went_off(uuid) => {}
             }
             starts += 1;
             if starts > STARTS {
-                return Err(EngineError::new(
+                return Err(EngineError::of(
+                    &code::BOOT,
                     "wait for the guest: it stopped by itself again and again",
                 )
                 .hint("the last words of QEMU are in libvirt's log of the domain"));
@@ -350,4 +354,9 @@ fn clock_skew(text: &str) -> Option<u64> {
     let theirs: i64 =
         text.lines().find_map(|line| line.strip_prefix("clock="))?.trim().parse().ok()?;
     Some(time::OffsetDateTime::now_utc().unix_timestamp().abs_diff(theirs))
+}
+
+/// A guest that never answered did not come up; one that shows a wrong key did, as somebody else.
+fn of_boot(task: &str, code: &'static Code) -> &'static Code {
+    if task == "boot" && *code == code::UNREACHABLE { &code::BOOT } else { code }
 }

@@ -20,6 +20,7 @@ use crate::drivers::images::Images;
 use crate::drivers::libvirt::Libvirt;
 use crate::drivers::ssh::{Ssh, Target};
 use crate::drivers::store::Store;
+use crate::model::code;
 use crate::model::platform::{Acceleration, Artifacts, Image, Platform};
 use crate::model::{Lab, Node, Owner, Role, Version, resolve, size};
 use crate::pki::{Bundle, SshKeys, super_admin};
@@ -77,16 +78,16 @@ impl Session {
     fn scan_artifacts(&self, dir: &Path) -> Result<Found, EngineError> {
         let images = self.chosen_archives();
         let found = artifacts::scan(dir, images.as_deref(), &self.dirs.cache);
-        let found = found.map_err(|e| EngineError::new(e).preflight())?;
+        let found = found.map_err(|e| unavailable(e).preflight())?;
         match self.lab.kubernetes.version {
-            Some(wanted) if wanted != found.version => Err(EngineError::new(format!(
+            Some(wanted) if wanted != found.version => Err(unavailable(format!(
                 "use the artifacts in {}: they are Kubernetes {}, the topology asks for {wanted}",
                 dir.display(),
                 found.version
             ))
             .hint("remove `version` from the topology, or name another folder")
             .preflight()),
-            _ if !found.version.is_supported() => Err(EngineError::new(format!(
+            _ if !found.version.is_supported() => Err(unavailable(format!(
                 "use the artifacts in {}: Kubernetes {} is not supported",
                 dir.display(),
                 found.version
@@ -111,7 +112,7 @@ impl Session {
         let mut images = BTreeMap::new();
         for os in self.lab.systems() {
             let image = self.images.image(os).or_else(|_| self.images.expected(os));
-            images.insert(os.to_owned(), image.map_err(EngineError::new)?);
+            images.insert(os.to_owned(), image.map_err(unavailable)?);
         }
         let mut bundle = self.store.bundle()?;
         let mut probe = bundle.clone();
@@ -145,7 +146,7 @@ impl Session {
                 }
                 let fetched =
                     artifacts::fetch_release(version, &self.dirs.cache, &tenths(say, "binary"));
-                let dir = fetched.map_err(|error| EngineError::new(error).preflight().hint(
+                let dir = fetched.map_err(|error| unavailable(error).preflight().hint(
                     "without internet, name a folder of binaries: LAB_ARTIFACTS=DIR, or `artifacts` in the topology",
                 ))?;
                 self.scan_artifacts(&dir)?
@@ -156,14 +157,14 @@ impl Session {
             if self.images.local(os).is_none() {
                 say.note(format!("downloading the image {os}"));
                 self.images.pull(os, &tenths(say, os)).map_err(|error| {
-                    EngineError::new(error).preflight().hint(format!(
+                    unavailable(error).preflight().hint(format!(
                         "without internet: `lab images build {os}`, where it can be built"
                     ))
                 })?;
             }
-            let image = self.images.image(os).map_err(|e| EngineError::new(e).preflight())?;
+            let image = self.images.image(os).map_err(|e| unavailable(e).preflight())?;
             if matches!(self.place, Place::Private(_)) && !image.direct_boot {
-                return Err(EngineError::new(format!(
+                return Err(unavailable(format!(
                     "use the image {os} on a private engine: its packages come from the internet, and a private engine has no way there"
                 ))
                 .hint("use an image built here (`lab images build debian-12`), or `--engine system`")
@@ -312,10 +313,10 @@ impl Session {
     /// When a key is missing or unreadable.
     pub fn ssh(&self, node: &Node, keys: &SshKeys, patience: Duration) -> Result<Ssh, EngineError> {
         let Some(host_key) = keys.hosts.get(&node.name) else {
-            return Err(EngineError::new(format!(
-                "reach node {}: it has no host key here",
-                node.name
-            ))
+            return Err(EngineError::of(
+                &code::NOT_UP,
+                format!("reach node {}: it has no host key here", node.name),
+            )
             .hint("is the lab up? `lab status`"));
         };
         Ok(Ssh::new(Target {
@@ -401,4 +402,8 @@ fn tenths<'e>(say: &'e super::Events, what: &'e str) -> impl Fn(u64, Option<u64>
             say.note(format!("  {what}: {} of {}", size::human(done), size::human(total)));
         }
     }
+}
+
+fn unavailable(error: impl Into<String>) -> EngineError {
+    EngineError::of(&code::NO_IMAGE, error)
 }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::event::{Event, Events, Failure};
 use crate::drivers::guest::{Guest, GuestError, Output, Put};
+use crate::model::code::{self, Code};
 use crate::stages::{File, Step, fingerprint, marker::Marker};
 
 /// Where a stage runs, for events and failures.
@@ -73,7 +74,12 @@ pub(super) async fn run(place: &Place<'_>, steps: &[Step]) -> Result<(), Box<Fai
 async fn once(place: &Place<'_>, steps: &[Step]) -> Result<(), Box<Failure>> {
     for batch in batches(steps) {
         if (place.stopped)() {
-            return Err(place.failure("stop", "the run was stopped before this step", None));
+            return Err(place.failure(
+                &code::STOPPED,
+                "stop",
+                "the run was stopped before this step",
+                None,
+            ));
         }
         match batch {
             Batch::Puts(puts) => put(place, &puts).await?,
@@ -219,7 +225,7 @@ async fn explained(
         tail.push_str(&more.text());
     }
     let message = format!("the command ended with status {}", output.status);
-    Err(place.failure(step, &message, Some(tail)))
+    Err(place.failure(&code::STEP, step, &message, Some(tail)))
 }
 
 /// Asks until PROBE succeeds, for short spells, so that a request to stop is heard in between. Rests twice
@@ -254,12 +260,17 @@ async fn wait(
             return Ok(None);
         }
         if (place.stopped)() {
-            return Err(place.failure(step, "the run was stopped while waiting", None));
+            return Err(place.failure(
+                &code::STOPPED,
+                step,
+                "the run was stopped while waiting",
+                None,
+            ));
         }
         if start.elapsed() > Duration::from_secs(timeout) {
             let tail = place.guest.run(hint).await.map(|output| output.text()).unwrap_or_default();
             let message = format!("it did not come true within {timeout} s");
-            return Ok(Some(place.failure(step, &message, Some(tail))));
+            return Ok(Some(place.failure(&code::PATIENCE, step, &message, Some(tail))));
         }
         tokio::time::sleep(POLL).await;
     }
@@ -320,6 +331,7 @@ impl Place<'_> {
     fn unreachable(&self, step: &str, error: &GuestError) -> Box<Failure> {
         Box::new(Failure {
             node: Some(self.node.into()),
+            code: error.code.id,
             task: self.stage.into(),
             step: Some(step.into()),
             message: error.message.clone(),
@@ -329,8 +341,15 @@ impl Place<'_> {
         })
     }
 
-    fn failure(&self, step: &str, message: &str, tail: Option<String>) -> Box<Failure> {
+    fn failure(
+        &self,
+        code: &'static Code,
+        step: &str,
+        message: &str,
+        tail: Option<String>,
+    ) -> Box<Failure> {
         Box::new(Failure {
+            code: code.id,
             node: Some(self.node.into()),
             task: self.stage.into(),
             step: Some(step.into()),

@@ -140,7 +140,7 @@ pub async fn up(
         let (session, events) = (Arc::clone(&session), events.clone());
         tokio::task::spawn_blocking(move || session.prepare(&events))
     };
-    let prepared = preparing.await.map_err(|e| EngineError::new(e.to_string()))??;
+    let prepared = preparing.await.map_err(|e| EngineError::internal(e.to_string()))??;
     start_engine(&session, &prepared, &events).await?;
     let hypervisor = session.place.connect()?;
     let patience = Duration::from_secs(session.lab.options.boot_timeout);
@@ -190,7 +190,9 @@ async fn start_engine(
     events
         .timed(None, "engine", async {
             let started = tokio::task::spawn_blocking(move || engine.ensure(hide)).await;
-            started.map_err(|error| EngineError::new(error.to_string()))?.map_err(EngineError::from)
+            started
+                .map_err(|error| EngineError::internal(error.to_string()))?
+                .map_err(EngineError::from)
         })
         .await
 }

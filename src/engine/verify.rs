@@ -70,7 +70,8 @@ async fn make(
     }
     let mut results = Vec::new();
     while let Some(lane) = running.join_next().await {
-        let lane = lane.map_err(|error| EngineError::new(format!("run a check: {error}")))??;
+        let lane =
+            lane.map_err(|error| EngineError::internal(format!("run a check: {error}")))??;
         lane.iter().for_each(say);
         results.extend(lane);
     }

@@ -2,6 +2,8 @@
 
 pub mod check;
 pub mod cloud_config;
+pub mod code;
+pub mod exit;
 pub mod inventory;
 pub mod lab;
 pub mod name;
@@ -17,6 +19,7 @@ pub mod snapshot;
 pub mod version;
 pub mod yaml;
 
+pub use code::Code;
 pub use lab::{Lab, Node};
 pub use name::Owner;
 pub use platform::Platform;

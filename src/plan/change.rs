@@ -1,9 +1,10 @@
 //! One change and how it reads.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// What kind of change it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ChangeKind {
     /// Something new.
@@ -25,7 +26,7 @@ pub enum ChangeKind {
 }
 
 /// One change.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Change {
     /// Kind.
     pub kind: ChangeKind,

@@ -7,13 +7,14 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use clap_complete::env::Shells;
 
-use super::complete::labs;
+use super::complete::{explained, labs};
 
 pub(super) use own::*;
 
 /// Kubernetes labs on libvirt/KVM, the hard way, from one topology file.
 #[derive(Debug, Parser)]
 #[command(name = "lab", version, propagate_version = true, max_term_width = 100)]
+#[command(disable_help_subcommand = true)]
 #[command(after_help = "Examples:
   lab init --from three > lab.yaml   write a topology to start from
   lab up                             build it, to Ready nodes
@@ -110,6 +111,15 @@ pub(super) enum Engine {
     Private,
 }
 
+/// What `lab schema` knows.
+#[derive(Clone, Copy, Debug, ValueEnum, PartialEq, Eq)]
+pub(super) enum SchemaOf {
+    /// Topology files
+    Topology,
+    /// What `lab up -o json` prints, one event per line
+    Events,
+}
+
 /// Form of data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Format {
@@ -125,8 +135,12 @@ pub(super) enum Command {
     Init(Init),
     /// Check the topology, offline
     Validate,
-    /// Print the JSON Schema of topology files, for editors
-    Schema,
+    /// Print the JSON Schema of topology files, for editors, or of the events of `-o json`
+    Schema {
+        /// Of what
+        #[arg(value_enum, default_value_t = SchemaOf::Topology)]
+        of: SchemaOf,
+    },
     /// Show what `up` would do
     Plan(Plan),
     /// Make the lab what its topology says
@@ -198,6 +212,12 @@ pub(super) enum Command {
     Doctor(Doctor),
     /// Remove everything the lab made, and nothing else
     Down(Down),
+    /// Explain a command, a code of a message (L0801), or a topic (`lab help topics`)
+    Help {
+        /// A command's words, a code, or a topic
+        #[arg(value_name = "WORD", add = explained())]
+        words: Vec<String>,
+    },
     /// Print a completion script for a shell: commands, nodes, stages, snapshots
     Completion {
         /// Shell

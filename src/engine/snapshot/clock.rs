@@ -10,6 +10,7 @@ use crate::drivers::guest::Guest;
 use crate::engine::error::EngineError;
 use crate::engine::session::Reach;
 use crate::model::Node;
+use crate::model::code;
 use crate::stages::recovery::{CLOCK_IS_RIGHT, CLOCK_TOLERANCE, SET_CLOCK};
 
 /// Sets the clocks of `nodes`, side by side. The largest number of seconds that one was behind.
@@ -29,7 +30,7 @@ pub(super) async fn set(
     }
     let mut behind: f64 = 0.0;
     while let Some(ended) = running.join_next().await {
-        let found = ended.map_err(|error| EngineError::new(error.to_string()))??;
+        let found = ended.map_err(|error| EngineError::internal(error.to_string()))??;
         behind = behind.max(found);
     }
     Ok(if stood_still { behind } else { 0.0 })
@@ -40,7 +41,7 @@ async fn one(guest: &dyn Guest, name: &str) -> Result<f64, EngineError> {
     let output = guest.talk(SET_CLOCK, &|theirs| reply(theirs, &first)).await?;
     if output.status != 0 {
         let why = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-        return Err(EngineError::new(format!("set the clock of {name}: {why}")));
+        return Err(EngineError::of(&code::NOT_WHOLE, format!("set the clock of {name}: {why}")));
     }
     Ok(first.get().copied().unwrap_or_default())
 }

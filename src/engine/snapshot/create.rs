@@ -17,6 +17,7 @@ use crate::engine::observe;
 use crate::engine::provision::call;
 use crate::engine::session::Session;
 use crate::engine::up::{Drivers, Stop};
+use crate::model::code;
 use crate::model::inventory::{FoundDomain, Inventory};
 use crate::model::snapshot::{self, AllDocuments, Intent, Kind, Manifest, Part, SCHEMA_VERSION};
 use crate::model::{Lab, name};
@@ -42,7 +43,9 @@ pub async fn create(
     events: &Events,
 ) -> Result<Option<Manifest>, EngineError> {
     snapshot::check_name(&wish.name).map_err(|(what, help)| {
-        EngineError::new(format!("name the snapshot: {what}")).hint(help).preflight()
+        EngineError::of(&code::SNAPSHOT, format!("name the snapshot: {what}"))
+            .hint(help)
+            .preflight()
     })?;
     let hypervisor = &drivers.hypervisor;
     let shelf = Shelf::new(&session.store);
@@ -53,10 +56,10 @@ pub async fn create(
         return Ok(Some(manifest));
     }
     if shelf.manifest(&wish.name)?.is_some() {
-        return Err(EngineError::new(format!(
-            "make the snapshot '{}': there is one of that name",
-            wish.name
-        ))
+        return Err(EngineError::of(
+            &code::SNAPSHOT,
+            format!("make the snapshot '{}': there is one of that name", wish.name),
+        )
         .hint(format!("`lab snapshot delete {}` first, or choose another name", wish.name))
         .preflight());
     }
@@ -86,7 +89,8 @@ pub async fn create(
 
 /// Checks that all nodes are in one state; true when they run.
 fn ready(lab: &Lab, inventory: &Inventory, wish: &Wish) -> Result<bool, EngineError> {
-    let doing = |why: String| EngineError::new(format!("save the lab: {why}")).preflight();
+    let doing =
+        |why: String| EngineError::of(&code::SNAPSHOT, format!("save the lab: {why}")).preflight();
     let of = |uuid| inventory.domains.iter().find(move |domain| domain.uuid == uuid);
     let names = |wanted: &dyn Fn(Option<&FoundDomain>) -> bool| {
         let nodes = lab.nodes.iter().filter(|node| wanted(of(node.uuid)));
@@ -221,7 +225,7 @@ impl Work<'_> {
         let version: Result<String, HypervisorError> = {
             let hypervisor = Arc::clone(self.hypervisor);
             let asked = tokio::task::spawn_blocking(move || hypervisor.version()).await;
-            asked.map_err(|error| EngineError::new(error.to_string()))?
+            asked.map_err(|error| EngineError::internal(error.to_string()))?
         };
         Ok(Manifest {
             schema_version: SCHEMA_VERSION,

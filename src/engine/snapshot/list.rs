@@ -7,6 +7,7 @@ use crate::drivers::snapshots::Shelf;
 use crate::engine::error::EngineError;
 use crate::engine::place::Place;
 use crate::engine::session::Session;
+use crate::model::code;
 use crate::model::snapshot::{Intent, Kind, Manifest};
 use crate::model::{Lab, resolve};
 
@@ -130,6 +131,8 @@ pub(super) fn lab_of(session: &Session, name: &str) -> Result<Lab, EngineError> 
     let text = text.unwrap_or_else(|| session.source.clone());
     match resolve::load(&text, &session.owner) {
         Ok(loaded) => Ok(loaded.lab),
-        Err(_) => Err(EngineError::new(format!("read the topology in snapshot '{name}'"))),
+        Err(_) => {
+            Err(EngineError::of(&code::SNAPSHOT, format!("read the topology in snapshot '{name}'")))
+        }
     }
 }

@@ -17,6 +17,7 @@ use super::up::Drivers;
 use crate::drivers::hypervisor::Hypervisor;
 use crate::drivers::snapshots::Shelf;
 use crate::model::check::nearest;
+use crate::model::code;
 use crate::model::snapshot::{Intent, Manifest};
 
 pub use create::{Wish, create};
@@ -35,7 +36,7 @@ pub(super) async fn settle(
     events: &Events,
 ) -> Result<(), EngineError> {
     if let Some(name) = cut_restore(session)? {
-        return Err(EngineError::new(format!(
+        return Err(EngineError::of(&code::HALF_RESTORED, format!(
             "go on: restoring the snapshot '{name}' was cut, so the nodes are at different moments"
         ))
         .hint(format!("`lab snapshot restore {name}` once more, or `lab down`"))
@@ -78,7 +79,9 @@ fn manifest(session: &Session, name: &str) -> Result<Manifest, EngineError> {
         return Ok(manifest);
     }
     let names = shelf.names()?;
-    let error = EngineError::new(format!("find the snapshot '{name}': there is none")).preflight();
+    let error =
+        EngineError::of(&code::SNAPSHOT, format!("find the snapshot '{name}': there is none"))
+            .preflight();
     Err(match nearest(name, names.iter().map(String::as_str)) {
         Some(near) => error.hint(format!("did you mean `{near}`?")),
         None if names.is_empty() => error.hint("`lab snapshot create NAME` makes one"),

@@ -58,7 +58,7 @@ where
     let mut done = Vec::new();
     let mut first: Option<EngineError> = None;
     while let Some(ended) = calls.join_next().await {
-        match ended.map_err(|error| EngineError::new(error.to_string()))? {
+        match ended.map_err(|error| EngineError::internal(error.to_string()))? {
             (at, node, Ok(value)) => done.push((at, node, value)),
             (_, _, Err(error)) => first = first.or(Some(error)),
         }

@@ -17,6 +17,7 @@ use crate::engine::provision::{self, call};
 use crate::engine::session::{Reach, Session};
 use crate::engine::up::{Drivers, Stop};
 use crate::engine::{health, observe};
+use crate::model::code;
 use crate::model::inventory::Inventory;
 use crate::model::name::assign_router_ids;
 use crate::model::snapshot::{Intent, Kind, Manifest};
@@ -68,7 +69,7 @@ pub async fn restore(
     let inventory = call(&drivers.hypervisor, |h| h.inventory()).await?;
     let disks = parts::disks(&session, &drivers.hypervisor, &session.lab).await?;
     if let Some(lost) = manifest.lost(&disks) {
-        return Err(EngineError::new(format!("restore '{name}': {lost}"))
+        return Err(EngineError::of(&code::SNAPSHOT, format!("restore '{name}': {lost}"))
             .hint("`lab snapshot list` shows which can be restored")
             .preflight());
     }
@@ -117,7 +118,9 @@ fn refuse(
     events: &Events,
 ) -> Result<(), EngineError> {
     let name = &manifest.name;
-    let cannot = |why: String| EngineError::new(format!("restore '{name}': {why}")).preflight();
+    let cannot = |why: String| {
+        EngineError::of(&code::SNAPSHOT, format!("restore '{name}': {why}")).preflight()
+    };
     if let Some(node) = &options.node {
         refuse_alone(&session.lab, node).map_err(|error| EngineError {
             message: format!("restore '{name}': {}", error.message),
@@ -151,12 +154,12 @@ fn refuse(
 /// One node alone may go back in time when nobody counts on what it knew.
 fn refuse_alone(lab: &Lab, name: &str) -> Result<(), EngineError> {
     let Some(node) = lab.node(name) else {
-        return Err(EngineError::new(format!("it has no node {name}")).preflight());
+        return Err(EngineError::of(&code::NO_SUCH, format!("it has no node {name}")).preflight());
     };
     if !node.is(Role::Etcd) || lab.nodes.len() == 1 {
         return Ok(());
     }
-    Err(EngineError::new(format!(
+    Err(EngineError::of(&code::SNAPSHOT, format!(
         "{name} is a member of etcd: alone in the past, it would have forgotten what it acknowledged, \
          and the others would lose it without a word"
     ))

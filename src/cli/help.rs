@@ -1,0 +1,125 @@
+//! `lab help`: commands, codes of messages, and topics, which are the documents themselves.
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use clap::CommandFactory;
+
+use super::args::Args;
+use super::failure::Failure;
+use super::output::{print, table};
+use crate::model::check::nearest;
+use crate::model::code::{self, CODES, Code};
+
+const ERRORS: &str = include_str!("../../docs/errors.md");
+
+/// Name, what it is about, and the text.
+const TOPICS: &[(&str, &str, &str)] = &[
+    ("topology", "every field of a topology file", include_str!("../../docs/topology.md")),
+    ("codes", "codes of topologies, with examples; exit codes", ERRORS),
+    (
+        "troubleshooting",
+        "what each other code means and what to do",
+        include_str!("../../docs/troubleshooting.md"),
+    ),
+    ("events", "what `-o json` prints while it works", include_str!("../../docs/events.md")),
+    (
+        "high-availability",
+        "several controllers, etcd members, floating addresses",
+        include_str!("../../docs/high-availability.md"),
+    ),
+    ("private-engine", "labs without root", include_str!("../../docs/private-engine.md")),
+    ("snapshots", "whole labs, frozen", include_str!("../../docs/snapshots.md")),
+    ("faults", "what may break, and what is promised then", include_str!("../../docs/faults.md")),
+];
+
+/// What can be asked for besides commands.
+pub(super) fn words() -> impl Iterator<Item = String> {
+    let topics = TOPICS.iter().map(|(name, ..)| *name);
+    topics.chain(["topics"]).chain(CODES.iter().map(|code| code.id)).map(str::to_owned)
+}
+
+pub(super) fn run(words: &[String]) -> Result<ExitCode, Failure> {
+    if let Some(text) = of_command(words) {
+        print(&text);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let asked = words.join(" ");
+    let text = match words {
+        [word] if word == "topics" => Some(topics()),
+        [word] => topic(word).or_else(|| code::find(word).map(entry)).or_else(|| example(word)),
+        _ => None,
+    };
+    match text {
+        Some(text) => {
+            print(&text);
+            Ok(ExitCode::SUCCESS)
+        }
+        None => Err(unknown(&asked)),
+    }
+}
+
+fn unknown(asked: &str) -> Failure {
+    let failure = Failure::unknown(format!("there is no help on '{asked}'"));
+    let command = Args::command();
+    let names = command.get_subcommands().map(|command| command.get_name().to_owned());
+    let all: Vec<String> = names.chain(words()).collect();
+    match nearest(asked, all.iter().map(String::as_str)) {
+        Some(near) => failure.hint(format!("did you mean `lab help {near}`?")),
+        None => failure.hint("`lab help` lists commands, `lab help topics` topics"),
+    }
+}
+
+/// What can be typed, in short.
+pub(super) fn all() -> String {
+    Args::command().render_help().to_string()
+}
+
+/// What `--help` of the command says.
+fn of_command(words: &[String]) -> Option<String> {
+    let mut command = Args::command();
+    command.build();
+    let mut found = &mut command;
+    for word in words {
+        found = found.find_subcommand_mut(word)?;
+    }
+    let text = found.render_long_help();
+    Some(match std::io::stdout().is_terminal() && super::output::colours() {
+        true => text.ansi().to_string(),
+        false => text.to_string(),
+    })
+}
+
+fn topics() -> String {
+    let heading = ["topic", "about"].map(str::to_owned).to_vec();
+    let rows = TOPICS.iter().map(|(name, about, _)| vec![(*name).into(), (*about).into()]);
+    let rows: Vec<Vec<String>> = std::iter::once(heading).chain(rows).collect();
+    format!(
+        "{}\nA code of a message is a topic, too: `lab help {}`.\n",
+        table(&rows),
+        code::NO_ROOM.id
+    )
+}
+
+fn topic(word: &str) -> Option<String> {
+    TOPICS.iter().find(|(name, ..)| *name == word).map(|(.., text)| (*text).to_owned())
+}
+
+fn entry(code: &Code) -> String {
+    let cures: String = code.cures.iter().map(|cure| format!("  - {cure}\n")).collect();
+    format!("{}: {}\n\n{}\n\nWhat to do:\n{cures}", code.id, code.title, code.means)
+}
+
+/// A code of topologies, with what its messages look like.
+fn example(word: &str) -> Option<String> {
+    let begin = format!("| {} |", word.to_ascii_uppercase());
+    let row = ERRORS.lines().find_map(|line| line.strip_prefix(&begin))?;
+    let messages = row.trim().trim_end_matches('|').trim().replace("\\|", "|");
+    let messages: String =
+        messages.split("<br>").map(|message| format!("  - {message}\n")).collect();
+    Some(format!(
+        "{}: a problem of the topology. Messages of this kind:\n{messages}\n\
+         `lab validate` shows where it is and how to mend it; `lab help topology` has every field.\n",
+        word.to_ascii_uppercase()
+    ))
+}

@@ -1,0 +1,147 @@
+//! What can go wrong besides a topology: each kind of error has a stable code, what it means, where to
+//! look and what to do. Messages carry the code, `lab help CODE` prints the entry, and
+//! docs/troubleshooting.md is made of them. Codes of topologies (L01xx to L05xx) are in docs/errors.md.
+
+/// A kind of error.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Code {
+    /// Stable: what a program compares and a person searches for.
+    pub id: &'static str,
+    /// What happened, in a few words.
+    pub title: &'static str,
+    /// Why it happens, and what it leaves behind.
+    pub means: &'static str,
+    /// What to do, in the order to try it. Words in backticks are commands.
+    pub cures: &'static [&'static str],
+}
+
+macro_rules! codes {
+    ($($name:ident $id:literal $title:literal $means:literal [$($cure:literal),+ $(,)?];)+) => {
+        $(
+            #[doc = concat!($id, ": ", $title, ".")]
+            pub static $name: Code =
+                Code { id: $id, title: $title, means: $means, cures: &[$($cure),+] };
+        )+
+        /// Every code, in order.
+        pub static CODES: &[&Code] = &[$(&$name),+];
+    };
+}
+
+codes! {
+    USAGE "L0601" "what was typed does not fit"
+        "An argument is unknown, or cannot be used like this. Nothing was changed."
+        ["`lab help COMMAND` says what a command takes",
+         "`lab completion bash` writes a script that completes nodes, stages and snapshots"];
+    NO_TOPOLOGY "L0602" "there is no topology to work on"
+        "The command works on a lab, and neither a file nor a lab of that name was found. Nothing was changed."
+        ["`lab init` writes a topology into this folder",
+         "`-f FILE` names another; `-f three` takes a shipped one",
+         "`lab list` shows the labs that are known, wherever they were made"];
+    NO_SUCH "L0603" "the lab has nothing of that name"
+        "A node, stage, role, run or target was named that is not in the topology. Nothing was changed."
+        ["the line below the message names what there is, or what is spelled almost so",
+         "`lab status` lists nodes, `lab stage list` stages, `lab runs list` runs"];
+    CONSENT "L0604" "something would be lost, and nobody agreed to it"
+        "A change of the topology removes a node, a role or a disk. It is asked before that, and where nobody can be asked, refused. Nothing was changed."
+        ["`lab plan` shows what goes and why",
+         "`lab snapshot create before` keeps it all",
+         "`lab up --yes` agrees"];
+    STALE_PLAN "L0605" "the saved plan is no longer true"
+        "Since the plan was saved, the lab, its topology or its certificates changed; carrying it out would do something that nobody looked at. Nothing was changed."
+        ["`lab plan --save FILE` makes a plan of what is there now"];
+    STOPPED "L0606" "the run was stopped, as was asked"
+        "Ctrl-C or a signal asked for it: the step that ran was finished, what was done stays."
+        ["`lab up` goes on from there", "`lab down` gives all of it back"];
+    BUSY "L0701" "another run has the lab"
+        "One lab, one run: a second one would pull the ground from under the first. The lock ends with the process that holds it, however that ends. Nothing was changed."
+        ["wait for it, or end the process that the message names",
+         "`lab runs list` shows what runs and ran"];
+    NOT_UP "L0702" "the lab was never up"
+        "There are no keys, certificates or nodes yet that the command could use."
+        ["`lab up` makes them", "`lab list` shows the labs that there are"];
+    AT_REST "L0703" "the lab, or the node, does not run"
+        "The private libvirt was ended (by `down`, a reboot of the computer or a kill), or the node was stopped. Disks stay as they were."
+        ["`lab up` starts it, and all nodes in order", "`lab start NODE` starts one node"];
+    OTHER_ENGINE "L0704" "the lab runs on the other engine"
+        "A lab stays on the engine that made it, `private` or `system`: moving it would leave its guests behind. Nothing was changed."
+        ["leave `--engine` and LAB_ENGINE out: the lab remembers",
+         "`lab down`, then `lab up --engine ENGINE`, when it shall move"];
+    FILES "L0705" "the lab's own files could not be read or written"
+        "Its state directory is not writable, the disk is full, or a file was changed by hand. Files are written beside their place and renamed: what was there before is still whole."
+        ["`df` and `ls -ld` on the path that the message names",
+         "`lab down` works without the state directory: what the lab owns is marked"];
+    CERTIFICATES "L0706" "a certificate or key could not be made or used"
+        "An authority or key in the lab's state directory is missing or damaged."
+        ["`lab certs list` shows what is there", "`lab certs renew` makes the leaves anew",
+         "`lab down` and `lab up` begin from nothing"];
+    HALF_RESTORED "L0707" "restoring a snapshot was cut"
+        "Some nodes are at the snapshot's moment and some are not, so etcd must not be trusted. Nothing else is allowed until the restore is finished."
+        ["`lab snapshot restore NAME` once more: it begins anew", "`lab down`"];
+    TEMPLATE "L0708" "a document could not be made from its template"
+        "A template in your configuration directory replaces a shipped one and does not fit this version, or a value may not stand where it would. Nothing was changed."
+        ["take the override away, or begin anew from the shipped template"];
+    INTERNAL "L0709" "an error of lab itself"
+        "A task of lab's own ended where it should not. What was done stays; a rerun goes on."
+        ["run the command again", "`lab runs show` has the whole story for a report"];
+    NO_ROOM "L0801" "the computer has no room for the lab"
+        "Memory or disk that the nodes ask for is not free, counting what running guests were promised. Nothing was changed."
+        ["smaller or fewer nodes in the topology", "`lab list` shows what else runs; `lab down -f OTHER`",
+         "`lab up --overcommit` insists"];
+    CONFLICT "L0802" "something of somebody else is in the way"
+        "A network, route, domain or address that lab did not make has a name or a range that the lab needs. It is never changed. Nothing was changed."
+        ["another `cidr` or name in the topology; `lab doctor` proposes what fits",
+         "`lab up --engine private`: a private lab has its network for itself"];
+    NO_IMAGE "L0803" "an image or program could not be had"
+        "A download failed, was cut, or does not have the checksum it must have; or this computer has no way to the internet. What was downloaded before is kept, and a cut download goes on where it was."
+        ["`lab images list` shows what is here", "`lab images build NAME` makes one where that is possible",
+         "LAB_ARTIFACTS=DIR names a folder of Kubernetes binaries"];
+    COMPUTER "L0804" "a program or file of this computer failed"
+        "Something that lab runs or reads here, outside its own files, is missing, not allowed or in use."
+        ["`lab doctor` names what is missing and the command that mends it"];
+    LIBVIRT "L0901" "libvirt, or QEMU, refused or did not answer"
+        "The message says what was being done to which object, and in libvirt's words why not. Every call may be made again."
+        ["`lab doctor`", "run the command again: what is done already is not done twice",
+         "`lab logs` and the engine's own logs, which the message quotes"];
+    CHANGED_BASE "L0902" "an image below the nodes' disks was changed"
+        "Disks of nodes hold only differences to a base image. Another byte below them is damage that nobody reports, so guests are not started on it."
+        ["`lab down`, then `lab up` makes everything anew",
+         "put the image back as it was, if you know how it was changed"];
+    UNREACHABLE "L1001" "a node does not answer by SSH"
+        "Its guest is off, still boots, lost its network, or sshd is gone. The stage that was cut is tried again by the next run."
+        ["`lab status`", "`lab console NODE` shows its screen; `--log` all that it said since it started",
+         "`lab restart NODE`"];
+    HOST_KEY "L1002" "a node shows a host key that is not its own"
+        "Keys are made before the guest, so a wrong one is another machine at this address, or a guest rebuilt outside lab. Nothing was sent to it, no login was tried."
+        ["find out who has the address: `ip neigh`, `virsh list`",
+         "`lab up --force` and `--yes` where the node shall be made anew"];
+    LOGIN "L1003" "a node refused the login"
+        "The key is right, but the user is not there (yet): cloud-init failed or did not end, or the user was removed in the guest."
+        ["`lab console NODE`: cloud-init says there what it could not do",
+         "`lab plan`, then replacing the node"];
+    STEP "L1004" "a step of a stage failed"
+        "A command in the guest ended badly; its last lines are below the message. Steps are idempotent: the next run begins the stage anew."
+        ["`lab stage show NODE STAGE` prints what is done, file by file and command by command",
+         "`lab logs NODE` and `lab ssh NODE`", "`lab up` goes on from here"];
+    PATIENCE "L1005" "what was waited for did not come"
+        "A service did not become ready in its time. The journal's last lines are below the message. Guests without KVM, and more of them than processors, may simply be slow."
+        ["`lab logs NODE UNIT`", "`lab verify STAGE`", "`lab up` waits again"];
+    BOOT "L1006" "a node did not come up"
+        "Its guest was started and never answered, or stopped while it booted. The console's last lines are below the message."
+        ["`lab console NODE --log`", "`boot_timeout` under `options` where it is only slow",
+         "`lab restart NODE`"];
+    QUORUM "L1007" "etcd would lose its majority"
+        "So many members at once would go or be made anew that those that stay could not decide. Nothing was changed."
+        ["change fewer than half of the members in one run",
+         "`lab down` and `lab up`, where what etcd holds may go"];
+    NOT_WHOLE "L1008" "the lab is not whole"
+        "After a restore, a renewal or a restart, one of the questions that must be answered well was not: the message says which, and by whom."
+        ["`lab verify` asks all of them", "`lab status`", "`lab up`"];
+    SNAPSHOT "L1101" "the snapshot cannot be made, found or restored"
+        "Its name is taken or unknown, a part of it is gone, or the lab is not as a snapshot needs it. Nothing was changed."
+        ["`lab snapshot list` shows which there are, and why one cannot be restored"];
+}
+
+/// The entry of a code, in capital or small letters.
+pub fn find(id: &str) -> Option<&'static Code> {
+    CODES.iter().find(|code| code.id.eq_ignore_ascii_case(id)).copied()
+}
