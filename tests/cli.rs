@@ -506,7 +506,7 @@ fn hosts_and_ssh_files_follow_from_the_topology() {
         assert!(text.contains("stricthostkeychecking true\n"), "{text}");
         let key = format!("identityfile {}\n", ssh.join("id_ed25519").display());
         assert!(text.contains(&key), "{text}");
-        assert!(text.contains("control.sock' %h %p\n"), "{text}");
+        assert!(text.contains("control.sock %h %p\n"), "{text}");
     }
     assert!(!read("elsewhere").contains("three"));
 

@@ -136,6 +136,7 @@ fn objects_of_others_are_refused_before_anything_is_touched() {
             paused: false,
             snapshots: Vec::new(),
             macs: vec![lab.nodes[1].mac.clone()],
+            shape: None,
         });
         all.networks.push(FoundNetwork {
             name: "default".into(),
@@ -528,4 +529,31 @@ fn a_saved_plan_is_carried_out_as_it_is_or_not_at_all() {
     // Done is done: what it says is no longer to be done.
     let (outcome, _) = other.run(&bundle, &keys, Stop::default(), false);
     assert!(outcome.unwrap_err().contains("no longer what it was made for"));
+}
+
+#[test]
+fn a_domain_that_somebody_changed_is_told_and_put_right() {
+    let rig = Rig::new("three");
+    let (bundle, keys) = rig.secrets();
+    rig.up(&bundle, &keys).0.unwrap();
+    let wanted = rig.state();
+    let worker = rig.session().lab.node("worker1").unwrap().clone();
+    rig.hypervisor.plant(|all| {
+        let domain = all.domains.iter_mut().find(|domain| domain.uuid == worker.uuid).unwrap();
+        let shape = domain.shape.as_mut().unwrap();
+        shape.memory_kib = 512 << 10;
+        shape.cards.insert("52:54:00:00:00:99".into(), "default".into());
+    });
+    let (outcome, _) = rig.up(&bundle, &keys);
+    let Ok(Outcome::Done(changes)) = outcome else { panic!("{outcome:?}") };
+    let shown: Vec<String> = changes.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        shown,
+        [
+            "! redefine and restart domain three-worker1  (changed with other tools: 512 MiB of memory instead of 2048 MiB, other network cards; the disk stays)"
+        ]
+    );
+    assert_eq!(rig.state(), wanted);
+    let (outcome, _) = rig.up(&bundle, &keys);
+    assert!(matches!(outcome, Ok(Outcome::Unchanged)), "{outcome:?}");
 }

@@ -19,7 +19,9 @@ use std::time::{Duration, Instant};
 
 use lab::drivers::guest::Guest;
 use lab::drivers::memory::MemoryHypervisor;
-use lab::engine::{Drivers, Event, Events, Outcome, Reach, Session, Stop, UpOptions, up_with};
+use lab::engine::{
+    Drivers, EngineError, Event, Events, Outcome, Reach, Session, Stop, UpOptions, up_with,
+};
 use lab::model::platform::Acceleration;
 use lab::model::{Node, Version};
 use lab::pki::{Bundle, Identity, Issuer, SshKeys};
@@ -89,8 +91,14 @@ impl Rig {
         rig::session(&self.text, self.home.path())
     }
 
-    /// The real engine, on the real stages that need no kubelet.
+    /// The real engine, on the real stages that need no kubelet; what it did.
     fn up(&mut self) -> Vec<String> {
+        let (outcome, done) = self.attempt();
+        assert!(matches!(outcome, Ok(Outcome::Done(_))), "{outcome:?}\n{done:?}");
+        done
+    }
+
+    fn attempt(&mut self) -> (Result<Outcome, EngineError>, Vec<String>) {
         let session = Arc::new(self.session());
         session.store.create().unwrap();
         self.spaces.add(&session.lab);
@@ -135,8 +143,7 @@ impl Rig {
                     _ => {}
                 }
             }
-            assert!(matches!(outcome, Ok(Outcome::Done(_))), "{outcome:?}\n{done:?}");
-            done
+            (outcome, done)
         })
     }
 
@@ -275,6 +282,7 @@ fn the_api_survives_whatever_happens_to_a_node() {
         rig.only_holder(address, 15);
         rig.seconds_to_answer(address, 15.0);
     }
+    what_was_changed_by_hand_is_put_right(&mut rig);
     what_a_restore_asks_is_answered(&rig);
     the_dns_add_on_is_taken_by_the_api(&rig);
     a_controller_that_binds_second_goes_on(&rig);
@@ -283,6 +291,32 @@ fn the_api_survives_whatever_happens_to_a_node() {
     certificates_are_renewed(&mut rig);
     etcd_loses_nothing(&rig);
     floating_addresses_move(&rig);
+}
+
+/// A rerun finds everything as it was left; then somebody edits a file, opens another, stops a service.
+fn what_was_changed_by_hand_is_put_right(rig: &mut Rig) {
+    let (outcome, _) = rig.attempt();
+    assert!(matches!(outcome, Ok(Outcome::Unchanged)), "{outcome:?}");
+    for (node, deed) in [
+        ("lb1", "sed -i 's/maxconn/# maxconn/; $ a # by hand' /etc/haproxy/haproxy.cfg"),
+        ("controller2", "chmod 644 /etc/kubernetes/admin.conf"),
+        ("etcd3", "systemctl stop etcd"),
+    ] {
+        let done = rig.spaces.get(node).shell(deed);
+        assert!(done.status.success(), "{node}: {}", text(&done.stderr));
+    }
+    let (outcome, done) = rig.attempt();
+    let Ok(Outcome::Done(changes)) = outcome else { panic!("{outcome:?}") };
+    let shown: Vec<String> = changes.iter().map(ToString::to_string).collect();
+    let wanted = [
+        "> run stage etcd on etcd3  (changed by hand: etcd.service is inactive)",
+        "> run stage control-plane on controller2  (changed by hand: /etc/kubernetes/admin.conf is 644 root:root instead of 600 root:root)",
+        "> run stage load-balancer on lb1  (changed by hand: /etc/haproxy/haproxy.cfg was changed)",
+    ];
+    assert_eq!(shown, wanted);
+    let (outcome, _) = rig.attempt();
+    assert!(matches!(outcome, Ok(Outcome::Unchanged)), "{outcome:?}");
+    rig.say(&format!("what was changed by hand is put right: {done:?}"));
 }
 
 /// All leaves are made anew, under a writer who does not notice.
@@ -382,7 +416,8 @@ fn a_controller_that_binds_second_goes_on(rig: &Rig) {
     let script = script.unwrap().replace("/run/lab/super-admin.conf", "/etc/kubernetes/admin.conf");
     let late = "kubectl() {
                     if test -e /run/lab/late; then command kubectl \"$@\"; return; fi
-                    touch /run/lab/late; command kubectl \"${@/apply/create}\"
+                    touch /run/lab/late
+                    config=$1; shift 2; command kubectl \"$config\" create \"$@\"
                 }";
     let node = rig.spaces.get("controller2");
     let answer = node.shell(&format!("set -eu\n{late}\n{script}"));

@@ -239,6 +239,11 @@ fn one_stage_by_hand(rig: &Rig) {
         .collect();
     assert_eq!(bad, ["kube-proxy runs"]);
     rig.ok(&["verify", "etcd"]);
+    rig.ok(&["ssh", "worker1", "--", "echo '# mine' | sudo tee -a /var/lib/kubelet/config.yaml"]);
+    let plan = rig.json(&["plan", "-o", "json"]);
+    let told = "changed by hand: /var/lib/kubelet/config.yaml was changed, and 1 more";
+    assert_eq!(plan["changes"][0]["why"], told, "{plan}");
+    assert_eq!(plan["changes"].as_array().unwrap().len(), 1, "{plan}");
     rig.ok(&["stage", "run", "worker1", "worker"]);
     rig.ok(&["verify", "worker"]);
     let output = rig.lab(&["up"]);
@@ -364,6 +369,14 @@ fn a_worker_comes_and_goes(rig: &mut Rig) {
 fn nodes_survive_a_power_loss(rig: &Rig) {
     let socket = find_socket(rig.home.path());
     let uri = format!("qemu+unix:///system?socket={}", socket.display());
+    // A definition that somebody edits is told, and is none of our business once it is as it was.
+    for (memory, changes) in [("3G", 1), ("2G", 0)] {
+        tool("virsh", &["-c", &uri, "setmaxmem", "three-worker1", memory, "--config"]);
+        let plan = rig.json(&["plan", "-o", "json"]);
+        assert_eq!(plan["changes"].as_array().unwrap().len(), changes, "{plan}");
+        let why = plan["changes"][0]["why"].as_str().unwrap_or_default();
+        assert!(changes == 0 || why.contains("3072 MiB of memory instead of 2048 MiB"), "{plan}");
+    }
     for domain in ["three-etcd1", "three-controller1", "three-worker1"] {
         tool("virsh", &["-c", &uri, "destroy", domain]);
     }

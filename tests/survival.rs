@@ -291,6 +291,7 @@ fn decoys(lab: &lab::model::Lab) -> Inventory {
             paused: at.is_multiple_of(6),
             snapshots: vec!["lab-one".into(), "mine".into()],
             macs: vec![format!("52:54:00:ff:00:{at:02x}")],
+            shape: None,
         });
     }
     for at in 21..=35u128 {

@@ -15,6 +15,7 @@ use tokio::sync::Mutex;
 use super::guest::{Answer, Guest, GuestError, Output, Put, Reply};
 use super::private;
 use crate::model::code;
+pub use crate::render::quote;
 
 /// How the node's network is reached.
 #[derive(Clone, Debug)]
@@ -360,13 +361,4 @@ impl Guest for Ssh {
             Err(GuestError { code: &code::STEP, retry: false, ..self.fail(why) })
         })
     }
-}
-
-/// Quotes one word for a POSIX shell.
-pub fn quote(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,+".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', r"'\''"))
 }

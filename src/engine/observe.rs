@@ -8,6 +8,8 @@ use super::session::{Reach, Session};
 use crate::drivers::guest::Guest;
 use crate::model::inventory::Inventory;
 use crate::model::{Lab, Node};
+use crate::plan::{Desired, Observed};
+use crate::stages::upkeep::{Facts, Upkeep};
 use crate::stages::{STAGES, Stage, marker};
 
 /// Patience with nodes when only looking.
@@ -21,14 +23,12 @@ pub(super) async fn markers(
     reach: &Reach,
 ) -> BTreeMap<String, BTreeMap<String, String>> {
     let mut asked = tokio::task::JoinSet::new();
-    for node in &session.lab.nodes {
-        if inventory.domains.iter().any(|domain| domain.uuid == node.uuid && domain.active) {
-            let (name, guest) = (node.name.clone(), reach(node));
-            asked.spawn(async move {
-                let read = tokio::time::timeout(GLANCE, read_markers(&*guest)).await;
-                (name, read.ok().and_then(Result::ok))
-            });
-        }
+    for node in running(session, inventory) {
+        let (name, guest) = (node.name.clone(), reach(node));
+        asked.spawn(async move {
+            let read = tokio::time::timeout(GLANCE, read_markers(&*guest)).await;
+            (name, read.ok().and_then(Result::ok))
+        });
     }
     let mut found = BTreeMap::new();
     while let Some(answer) = asked.join_next().await {
@@ -37,6 +37,47 @@ pub(super) async fn markers(
         }
     }
     found
+}
+
+/// Asks all nodes that run, side by side, how far their stages got and whether what those left is still
+/// so. Nodes that do not answer within [`GLANCE`] are left out.
+pub(super) async fn look(
+    session: &Session,
+    desired: &Desired,
+    reach: &Reach,
+    observed: &mut Observed,
+) {
+    let mut asked = tokio::task::JoinSet::new();
+    for node in running(session, &observed.inventory) {
+        let goals = desired.stages.iter().filter(|goal| goal.node == node.name);
+        let script = Upkeep::all(goals.map(|goal| &goal.upkeep)).script();
+        let (name, guest) = (node.name.clone(), reach(node));
+        asked.spawn(async move {
+            let read = tokio::time::timeout(GLANCE, read_markers(&*guest)).await;
+            let markers = read.ok().and_then(Result::ok);
+            let facts = match &markers {
+                Some(markers) if !markers.is_empty() => {
+                    tokio::time::timeout(GLANCE, guest.run(&script)).await.ok()
+                }
+                _ => None,
+            };
+            (name, markers, facts.and_then(Result::ok))
+        });
+    }
+    while let Some(answer) = asked.join_next().await {
+        let Ok((name, Some(markers), output)) = answer else { continue };
+        let facts = output.and_then(|output| Facts::parse(&output.text()));
+        observed.facts.extend(facts.map(|facts| (name.clone(), facts)));
+        observed.markers.insert(name, markers);
+    }
+}
+
+fn running<'s>(
+    session: &'s Session,
+    inventory: &'s Inventory,
+) -> impl Iterator<Item = &'s Node> + 's {
+    let runs = |node: &&Node| inventory.domains.iter().any(|d| d.uuid == node.uuid && d.active);
+    session.lab.nodes.iter().filter(runs)
 }
 
 /// Reads one node's markers, however long its guest's patience is.

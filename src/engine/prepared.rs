@@ -11,6 +11,7 @@ use crate::model::{Lab, Node};
 use crate::pki::{Bundle, Pair, SshKeys};
 use crate::plan::{Desired, StageGoal};
 use crate::render::{self, Placement};
+use crate::stages::upkeep::Upkeep;
 use crate::stages::{Context, STAGES, Stage, Step, fingerprint};
 
 /// Everything that must be known before plans can be made.
@@ -127,6 +128,7 @@ impl Prepared {
                     stage: stage.name.into(),
                     node: node.name.clone(),
                     fingerprint: fingerprint(&steps),
+                    upkeep: Upkeep::of(&steps),
                 });
             }
         }

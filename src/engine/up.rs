@@ -110,7 +110,7 @@ pub async fn plan(
         observed.routes = routes(session, &hypervisor)?;
         preflight::refuse_conflicts(session, &desired, &observed.inventory)?;
         if let Some(reach) = session.glance()? {
-            observed.markers = observe::markers(session, &observed.inventory, &reach).await;
+            observe::look(session, &desired, &reach, &mut observed).await;
         }
     }
     Ok(diff(&desired, &observed))
@@ -217,7 +217,7 @@ pub async fn up_with(
     observed.routes = routes(&session, &hypervisor)?;
     preflight::refuse_conflicts(&session, &desired, &observed.inventory)?;
     preflight::refuse_changed_bases(&desired, &observed.inventory, &hypervisor).await?;
-    observed.markers = observe::markers(&session, &observed.inventory, &reach).await;
+    observe::look(&session, &desired, &reach, &mut observed).await;
     let markers = observed.markers.clone();
     if let Some(from) = options.from {
         forget_from(from, &mut observed);

@@ -1,5 +1,7 @@
 //! What a hypervisor holds, as found: ours and others'.
 
+use std::collections::BTreeMap;
+
 use uuid::Uuid;
 
 /// Who made an object, from its metadata.
@@ -13,6 +15,46 @@ pub struct Mark {
     pub hash: String,
     /// Hash of what its disk was made from, on domains.
     pub disk: String,
+}
+
+/// What makes a domain the guest it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Shape {
+    /// Memory, in KiB.
+    pub memory_kib: u64,
+    /// Virtual processors.
+    pub cpus: String,
+    /// Kernel of a direct boot.
+    pub kernel: Option<String>,
+    /// Its command line.
+    pub cmdline: Option<String>,
+    /// Files of its disks, by target.
+    pub disks: BTreeMap<String, String>,
+    /// Networks of its cards, by MAC address.
+    pub cards: BTreeMap<String, String>,
+}
+
+impl Shape {
+    /// Where `found` is something else, in words.
+    pub fn changed(&self, found: &Shape) -> Vec<String> {
+        let mut all = Vec::new();
+        if self.memory_kib != found.memory_kib {
+            let (here, there) = (found.memory_kib >> 10, self.memory_kib >> 10);
+            all.push(format!("{here} MiB of memory instead of {there} MiB"));
+        }
+        if self.cpus != found.cpus {
+            all.push(format!("{} processors instead of {}", found.cpus, self.cpus));
+        }
+        let parts = [
+            ("another kernel", self.kernel == found.kernel),
+            ("another kernel command line", self.cmdline == found.cmdline),
+            ("other disks", self.disks == found.disks),
+            ("other network cards", self.cards == found.cards),
+        ];
+        let others = parts.iter().filter(|(_, same)| !same);
+        all.extend(others.map(|(part, _)| (*part).to_owned()));
+        all
+    }
 }
 
 /// A domain as found.
@@ -32,6 +74,8 @@ pub struct FoundDomain {
     pub snapshots: Vec<String>,
     /// MAC addresses of its cards, lower case.
     pub macs: Vec<String>,
+    /// What guest it is; `None` for those of others, and where it cannot be told.
+    pub shape: Option<Shape>,
 }
 
 /// A network as found.

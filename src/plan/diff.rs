@@ -10,6 +10,7 @@ use super::change::{Change, ChangeKind};
 use crate::model::inventory::{FoundDomain, Inventory};
 use crate::render::{DomainSpec, NetworkSpec, PoolSpec};
 use crate::stages::stage;
+use crate::stages::upkeep::{Facts, Upkeep};
 
 /// A stage on a node, as it should have run.
 #[derive(Clone, Debug)]
@@ -20,6 +21,8 @@ pub struct StageGoal {
     pub node: String,
     /// Fingerprint of its steps.
     pub fingerprint: String,
+    /// What it leaves behind.
+    pub upkeep: Upkeep,
 }
 
 /// What the topology asks for.
@@ -52,6 +55,8 @@ pub struct Observed {
     pub inventory: Inventory,
     /// Fingerprints by node and stage, of the nodes that could be asked.
     pub markers: BTreeMap<String, BTreeMap<String, String>>,
+    /// What nodes that went through stages are like now, of those that could be asked.
+    pub facts: BTreeMap<String, Facts>,
     /// The computer's routes to pods, through the lab's bridge.
     pub routes: BTreeMap<Ipv4Net, Ipv4Addr>,
 }
@@ -135,6 +140,8 @@ fn network(desired: &Desired, observed: &Observed, changes: &mut Vec<Change>) {
 
 fn domain_change(domain: &DomainSpec, observed: &Observed) -> Option<Change> {
     let found = observed.inventory.domains.iter().find(|found| found.uuid == domain.uuid);
+    let change = |kind, why: &str| Change::of_node(kind, "domain", &domain.name, &domain.node, why);
+    let reshaped = found.and_then(|found| reshaped(domain, found));
     let (kind, why) = match found {
         None => (ChangeKind::Create, ""),
         Some(found) if found.mark.as_ref().is_some_and(|mark| mark.disk != domain.disk) => (
@@ -144,11 +151,21 @@ fn domain_change(domain: &DomainSpec, observed: &Observed) -> Option<Change> {
         Some(found) if found.mark.as_ref().is_none_or(|mark| mark.hash != domain.hash) => {
             (ChangeKind::Restart, "its definition changed; the disk stays")
         }
+        Some(_) if reshaped.is_some() => {
+            (ChangeKind::Restart, reshaped.as_deref().unwrap_or_default())
+        }
         Some(found) if !found.active => (ChangeKind::Start, "it is stopped"),
         Some(found) if found.paused => (ChangeKind::Start, "it stands still"),
         Some(_) => return None,
     };
-    Some(Change::of_node(kind, "domain", &domain.name, &domain.node, why))
+    Some(change(kind, why))
+}
+
+/// Where a domain is no longer what its mark says it was made as.
+fn reshaped(domain: &DomainSpec, found: &FoundDomain) -> Option<String> {
+    let changed = domain.shape.changed(found.shape.as_ref()?);
+    let changed = changed.join(", ");
+    (!changed.is_empty()).then(|| format!("changed with other tools: {changed}; the disk stays"))
 }
 
 fn stages(desired: &Desired, observed: &Observed, changes: &mut Vec<Change>) {
@@ -169,16 +186,31 @@ fn stages(desired: &Desired, observed: &Observed, changes: &mut Vec<Change>) {
         }
         let marker = observed.markers.get(&goal.node).map(|markers| markers.get(&goal.stage));
         let why = match marker {
-            Some(Some(fingerprint)) if *fingerprint == goal.fingerprint => continue,
-            Some(Some(_)) => "what it does has changed",
-            Some(None) => "",
-            None if observed.inventory.domains.iter().any(|d| is_node(d, goal)) => {
-                "the node does not answer, so nobody knows"
+            Some(Some(fingerprint)) if *fingerprint == goal.fingerprint => {
+                match drift(goal, observed) {
+                    Some(why) => why,
+                    None => continue,
+                }
             }
-            None => "",
+            Some(Some(_)) => "what it does has changed".into(),
+            Some(None) => String::new(),
+            None if observed.inventory.domains.iter().any(|d| is_node(d, goal)) => {
+                "the node does not answer, so nobody knows".into()
+            }
+            None => String::new(),
         };
-        changes.push(Change::of_node(ChangeKind::RunStage, "stage", &goal.stage, &goal.node, why));
+        changes.push(Change::of_node(ChangeKind::RunStage, "stage", &goal.stage, &goal.node, &why));
     }
+}
+
+/// What somebody changed on the node since the stage went through.
+fn drift(goal: &StageGoal, observed: &Observed) -> Option<String> {
+    let found = goal.upkeep.changed(observed.facts.get(&goal.node)?);
+    let (first, more) = found.split_first()?;
+    Some(match more.len() {
+        0 => format!("changed by hand: {first}"),
+        more => format!("changed by hand: {first}, and {more} more"),
+    })
 }
 
 fn is_node(domain: &FoundDomain, goal: &StageGoal) -> bool {

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::quote;
 use crate::model::Lab;
 use crate::model::role::ROLES;
 
@@ -34,7 +35,7 @@ pub fn ssh_config(lab: &Lab, access: &Access<'_>) -> String {
             word(&access.known_hosts.display().to_string()),
         ));
         if let Some(proxy) = &access.proxy {
-            let words: Vec<String> = proxy.iter().map(|part| percent(&shell(part))).collect();
+            let words: Vec<String> = proxy.iter().map(|part| percent(&quote(part))).collect();
             text.push_str(&format!("    ProxyCommand {} %h %p\n", words.join(" ")));
         }
     }
@@ -50,11 +51,6 @@ fn percent(value: &str) -> String {
     value.replace('%', "%%")
 }
 
-/// A word for the shell that runs a ProxyCommand.
-fn shell(word: &str) -> String {
-    format!("'{}'", word.replace('\'', r"'\''"))
-}
-
 /// An Ansible inventory: nodes by role, reached by the OpenSSH configuration at `config`.
 pub fn inventory(lab: &Lab, config: &Path) -> String {
     let mut text = String::new();
@@ -67,7 +63,7 @@ pub fn inventory(lab: &Lab, config: &Path) -> String {
             text.push_str(&format!("\n[{}]\n{}\n", group(role.name()), names.join("\n")));
         }
     }
-    let arguments = format!("-F {}", shell(&config.display().to_string()));
+    let arguments = format!("-F {}", quote(&config.display().to_string()));
     text.push_str(&format!(
         "\n[all:vars]\nansible_user={}\nansible_ssh_common_args={arguments:?}\n\
          ansible_python_interpreter=auto_silent\n",
@@ -96,7 +92,7 @@ pub fn inventory_json(lab: &Lab, config: &Path) -> serde_json::Value {
             "hosts": lab.nodes.iter().map(|node| &node.name).collect::<Vec<_>>(),
             "vars": {
                 "ansible_user": lab.ssh.user,
-                "ansible_ssh_common_args": format!("-F {}", shell(&config.display().to_string())),
+                "ansible_ssh_common_args": format!("-F {}", quote(&config.display().to_string())),
                 "ansible_python_interpreter": "auto_silent",
             }
         }),

@@ -3,7 +3,9 @@
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::shape::shape;
 use super::templates::{RenderError, Templates};
+use crate::model::inventory::Shape;
 use crate::model::{Lab, Node, Platform};
 
 /// A domain as it should be.
@@ -17,6 +19,8 @@ pub struct DomainSpec {
     pub uuid: Uuid,
     /// Document to define.
     pub xml: String,
+    /// What guest it describes.
+    pub shape: Shape,
     /// Hex sha256 of the document without the hash itself, kept in its metadata.
     pub hash: String,
     /// Hex sha256 of what the disk and its first boot are made from.
@@ -95,6 +99,7 @@ pub fn domain(
         node: node.name.clone(),
         name,
         uuid,
+        shape: shape(&xml)?,
         xml,
         hash: hash.clone(),
         disk: disk.clone(),

@@ -7,6 +7,8 @@ mod domain;
 pub mod graph;
 mod network;
 mod seed;
+mod shape;
+mod shell;
 mod snapshot;
 mod templates;
 mod volume;
@@ -14,6 +16,8 @@ mod volume;
 pub use domain::{DomainSpec, Placement, domain};
 pub use network::{NetworkSpec, network};
 pub use seed::{Seed, seed};
+pub use shape::shape;
+pub use shell::quote;
 pub use snapshot::{SnapshotSpec, snapshot};
 pub use templates::{CLOUD_INIT, RenderError, TOPOLOGIES, Templates, XML_TEMPLATES};
 pub use volume::{

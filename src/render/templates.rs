@@ -19,6 +19,13 @@ static STAGES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/src/stages");
 #[derive(Debug)]
 pub struct RenderError(String);
 
+impl RenderError {
+    /// What could not be done, and why.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self(message.into())
+    }
+}
+
 impl std::fmt::Display for RenderError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.0)

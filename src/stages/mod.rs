@@ -18,6 +18,7 @@ mod pod_network;
 pub mod recovery;
 mod runtime;
 mod step;
+pub mod upkeep;
 mod verify;
 pub mod vitals;
 mod worker;

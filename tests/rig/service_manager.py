@@ -230,7 +230,18 @@ def serve():
         threading.Thread(target=answer, args=(peer,), daemon=True).start()
 
 
+def show(names):
+    for name in names:
+        active = ask(["is-active", name]) == 0
+        print(f"Id={name}\nActiveState={'active' if active else 'inactive'}\nUnitFileState=enabled\n")
+    return 0
+
+
 def systemctl(words):
+    return show(words[3:]) if words[:2] == ["show", "-p"] else ask(words)
+
+
+def ask(words):
     peer = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     peer.connect(CONTROL)
     peer.sendall(shlex.join(words).encode())

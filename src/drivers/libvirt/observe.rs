@@ -12,6 +12,7 @@ use super::failed;
 use super::storage::DONE;
 use crate::drivers::hypervisor::{HypervisorError, Result};
 use crate::model::inventory::{FoundDomain, FoundNetwork, FoundPool, Inventory, Mark};
+use crate::render;
 
 pub(super) fn inventory(connect: &Connect) -> Result<Inventory> {
     let mut found = Inventory::default();
@@ -23,10 +24,11 @@ pub(super) fn inventory(connect: &Connect) -> Result<Inventory> {
         found.domains.push(FoundDomain {
             name: domain.name().unwrap_or_default(),
             uuid: uuid(&domain.uuid_string().unwrap_or_default()),
-            mark: parsed.mark,
             active: domain.is_active().unwrap_or(false),
             paused: super::snapshot::is_paused(&domain),
             snapshots: super::snapshot::names(&domain),
+            shape: parsed.mark.as_ref().and_then(|_| render::shape(&xml).ok()),
+            mark: parsed.mark,
             macs: parsed.macs,
         });
     }

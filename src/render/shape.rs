@@ -1,0 +1,106 @@
+//! The part of a domain's definition that makes it this guest: read alike from our document and from what
+//! libvirt holds, so that a change made with other tools is seen, and libvirt's own additions are not.
+
+use serde::Deserialize;
+
+use super::templates::RenderError;
+use crate::model::inventory::Shape;
+
+#[derive(Deserialize)]
+struct Domain {
+    memory: Amount,
+    vcpu: Text,
+    os: Os,
+    devices: Devices,
+}
+
+#[derive(Deserialize)]
+struct Amount {
+    #[serde(rename = "@unit", default)]
+    unit: String,
+    #[serde(rename = "$text")]
+    count: u64,
+}
+
+#[derive(Deserialize)]
+struct Text {
+    #[serde(rename = "$text", default)]
+    text: String,
+}
+
+#[derive(Deserialize)]
+struct Os {
+    kernel: Option<String>,
+    cmdline: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Devices {
+    #[serde(rename = "disk", default)]
+    disks: Vec<Disk>,
+    #[serde(rename = "interface", default)]
+    cards: Vec<Card>,
+}
+
+#[derive(Deserialize)]
+struct Disk {
+    target: Target,
+    source: Option<Source>,
+}
+
+#[derive(Deserialize)]
+struct Target {
+    #[serde(rename = "@dev")]
+    dev: String,
+}
+
+#[derive(Deserialize)]
+struct Source {
+    #[serde(rename = "@file")]
+    file: Option<String>,
+    #[serde(rename = "@network")]
+    network: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Card {
+    mac: Mac,
+    source: Option<Source>,
+}
+
+#[derive(Deserialize)]
+struct Mac {
+    #[serde(rename = "@address")]
+    address: String,
+}
+
+/// Reads the shape of a domain document.
+///
+/// # Errors
+/// When it is no document of a domain.
+pub fn shape(xml: &str) -> Result<Shape, RenderError> {
+    let domain: Domain = quick_xml::de::from_str(xml)
+        .map_err(|error| RenderError::new(format!("read a domain document: {error}")))?;
+    let (disks, cards) = (domain.devices.disks, domain.devices.cards);
+    let disks = disks.into_iter().map(|d| (d.target.dev, d.source.and_then(|s| s.file)));
+    let cards = cards.into_iter().map(|card| {
+        (card.mac.address.to_ascii_lowercase(), card.source.and_then(|source| source.network))
+    });
+    Ok(Shape {
+        memory_kib: kib(&domain.memory),
+        cpus: domain.vcpu.text.trim().to_owned(),
+        kernel: domain.os.kernel,
+        cmdline: domain.os.cmdline,
+        disks: disks.map(|(dev, file)| (dev, file.unwrap_or_default())).collect(),
+        cards: cards.map(|(mac, network)| (mac, network.unwrap_or_default())).collect(),
+    })
+}
+
+/// Libvirt writes KiB, whatever it was given; we write MiB.
+fn kib(memory: &Amount) -> u64 {
+    match memory.unit.as_str() {
+        "MiB" => memory.count << 10,
+        "GiB" => memory.count << 20,
+        _ => memory.count,
+    }
+}
