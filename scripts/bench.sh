@@ -10,4 +10,4 @@ set --
 . "$(dirname -- "${BASH_SOURCE[0]}")/prepare.sh"
 cd "$root"
 # What is measured is guests and libvirt: the binary that is there already serves.
-cargo bench --locked --profile dev --bench guests
+cargo bench --locked --profile dev --bench scale --bench guests

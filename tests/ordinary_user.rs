@@ -96,7 +96,7 @@ impl Account {
     fn command(&self, arguments: &[&str]) -> Command {
         let home = self.home.path();
         let script = format!(
-            "mount --make-rprivate / && mount --bind {0}/tun /dev/net/tun && exec setpriv --reuid {1} --regid {2} --clear-groups --inh-caps=-all {0}/lab \"$@\"",
+            "mount --make-rprivate / && mount --bind {0}/tun /dev/net/tun && exec 9<{0}/lab && exec setpriv --reuid {1} --regid {2} --clear-groups --inh-caps=-all {0}/lab \"$@\"",
             home.display(),
             self.uid,
             self.gid
@@ -212,6 +212,17 @@ fn an_ordinary_user_has_labs_of_their_own() {
         "timeout 5 bash -c '</dev/tcp/10.240.0.1/22'",
     ]);
     assert!(!reach.status.success(), "a guest reached something beside its lab");
+
+    // What the person's shell had open when the labs came up is not open in the engines.
+    let program = account.home.path().join("lab");
+    let holders: Vec<PathBuf> = fs::read_dir("/proc")
+        .unwrap()
+        .flatten()
+        .flat_map(|process| fs::read_dir(process.path().join("fd")).into_iter().flatten().flatten())
+        .map(|fd| fd.path())
+        .filter(|fd| fs::read_link(fd).is_ok_and(|file| file == program))
+        .collect();
+    assert!(holders.is_empty(), "{holders:?}");
 
     // The person's own ways in: a command in the lab's network, and a port of this computer's.
     let inside = account.ok(&["shell", "--lab", "two", "--", "ip", "-4", "-o", "address"]);

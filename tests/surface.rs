@@ -22,6 +22,8 @@ const SCENES: &[(&str, &[&str])] = &[
         &[
             "-f three status",
             "-f three verify",
+            "-f three inspect",
+            "-f three inspect wroker1",
             "-f three exec -- true",
             "-f three ssh worker1",
             "-f three ssh wroker1",
@@ -32,6 +34,7 @@ const SCENES: &[(&str, &[&str])] = &[
             "-f three restart worker1",
             "-f three certs list",
             "-f three kubeconfig",
+            "-f three kubeconfig --merge",
             "-f three kubectl get nodes",
             "-f three forward api",
             "-f three shell",

@@ -6,19 +6,44 @@ use super::args::Global;
 use super::failure::Failure;
 use super::load;
 use super::output::{complain, print};
-use crate::engine::{Place, Session};
+use crate::drivers::kubeconfig_file;
+use crate::engine::{self, Place, Session};
 use crate::model::code;
 use crate::pki::{Identity, Issuer, kubeconfig};
 
-pub(super) fn run(global: &Global, local: Option<u16>) -> Result<ExitCode, Failure> {
+pub(super) fn run(global: &Global, local: Option<u16>, merge: bool) -> Result<ExitCode, Failure> {
     let session = load::existing(global)?;
-    print(&text(&session, local)?);
+    let text = text(&session, local)?;
+    match merge {
+        true => merged(global, &session, &text)?,
+        false => print(&text),
+    }
     if local.is_none() && matches!(session.place, Place::Private(_)) && !global.quiet {
         complain(
             "note: a private lab's addresses are reached from inside it: `lab kubectl`, `lab shell`, or `lab forward` and `lab kubeconfig --local`",
         );
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Puts the lab into the person's own file; `down` is told where before it is there.
+fn merged(global: &Global, session: &Session, text: &str) -> Result<(), Failure> {
+    let path = kubeconfig_file::path()
+        .ok_or_else(|| Failure::usage("neither KUBECONFIG nor HOME says where yours is"))?;
+    let path = std::path::absolute(&path).unwrap_or(path);
+    engine::remember_kubeconfig(&session.store, &path)?;
+    let name = engine::context(&session.lab);
+    kubeconfig_file::merge(&path, &name, text).map_err(|error| {
+        Failure::failed(format!("merge the lab into {}: {error}", path.display()))
+            .hint("nothing was changed; `lab kubeconfig > FILE` writes one of its own")
+    })?;
+    if !global.quiet {
+        complain(&format!(
+            "the context {name} in {} is the current one; `lab down` takes it out again",
+            path.display()
+        ));
+    }
+    Ok(())
 }
 
 /// The administrator's kubeconfig: for the lab's own address of the API, or a port of this computer.

@@ -17,6 +17,7 @@ mod help;
 mod hosts;
 mod images;
 mod init;
+mod inspect;
 mod inventory;
 mod kubeconfig;
 mod kubectl;
@@ -85,11 +86,12 @@ fn dispatch(args: &Args) -> Result<ExitCode, Failure> {
         Command::Snapshot(command) => snapshot::run(global, command),
         Command::Stage(command) => stage::run(global, command),
         Command::Certs { command } => certs::run(global, command),
-        Command::Kubeconfig { local } => kubeconfig::run(global, *local),
+        Command::Kubeconfig { local, merge } => kubeconfig::run(global, *local, *merge),
         Command::Forward(command) => forward::run(global, command),
         Command::Shell(command) => shell::run(global, command),
         Command::Kubectl(command) => kubectl::run(global, command),
         Command::Images(command) => images::run(global, command),
+        Command::Inspect { nodes } => inspect::run(global, nodes),
         Command::List => list::run(global),
         Command::Logs(command) => logs::run(global, command),
         Command::Console(command) => console::run(global, command),

@@ -39,6 +39,16 @@ pub(super) fn run(global: &Global, verify: &Verify) -> Result<ExitCode, Failure>
     if results.is_empty() {
         return Err(Failure::usage("there is nothing to check: no node has this stage"));
     }
+    report(global, &results)
+}
+
+/// Says one result as it comes, for people.
+pub(super) fn told(result: &CheckResult) {
+    print(&line(result));
+}
+
+/// What came of all checks, and the exit code of it.
+pub(super) fn report(global: &Global, results: &[CheckResult]) -> Result<ExitCode, Failure> {
     let count = |verdict| results.iter().filter(|result| result.verdict == verdict).count();
     let (failed, missing) = (count(Verdict::Failed), count(Verdict::Missing));
     let passed = failed == 0 && missing == 0;

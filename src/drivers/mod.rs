@@ -10,6 +10,7 @@ pub mod host;
 pub mod hosts_file;
 pub mod hypervisor;
 pub mod images;
+pub mod kubeconfig_file;
 pub mod libvirt;
 pub mod memory;
 pub mod picture;

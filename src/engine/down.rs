@@ -1,11 +1,12 @@
 //! `down`: everything the lab made goes, and nothing else. Works from what libvirt's metadata says
 //! and from stable ids, so it also finds what no record knows.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::error::EngineError;
 use super::event::Events;
+use super::merged;
 use super::place::Place;
 use super::provision::call;
 use crate::drivers::hosts_file;
@@ -40,6 +41,8 @@ pub enum Removal {
     Processes,
     /// The lab's block in this computer's hosts file.
     HostsBlock(String),
+    /// The lab in somebody's kubeconfig: the file and the context.
+    Context(PathBuf, String),
     /// The lab's directory: keys, certificates, logs.
     Files(String),
 }
@@ -53,6 +56,7 @@ impl std::fmt::Display for Removal {
             Removal::Engine => write!(f, "- the private libvirt"),
             Removal::Processes => write!(f, "- the private libvirt's processes"),
             Removal::HostsBlock(_) => write!(f, "- its names in {}", hosts_file::PATH),
+            Removal::Context(path, name) => write!(f, "- the context {name} in {}", path.display()),
             Removal::Files(path) => write!(f, "- {path}"),
         }
     }
@@ -116,6 +120,8 @@ pub async fn removals(
     if hosts_file::has_block(Path::new(hosts_file::PATH), &label) {
         all.push(Removal::HostsBlock(label));
     }
+    let kubeconfigs = merged::still_there(lab, store)?.into_iter();
+    all.extend(kubeconfigs.map(|path| Removal::Context(path, merged::context(lab))));
     if store.root().exists() {
         all.push(Removal::Files(store.root().display().to_string()));
     }
@@ -215,6 +221,7 @@ async fn remove(
                 .map_err(EngineError::from)
         }
         (Removal::HostsBlock(label), _, _) => forget_names(label),
+        (Removal::Context(path, name), _, _) => merged::remove(path, name),
         (Removal::Files(_), _, _) => Ok(store.remove()?),
         _ => Ok(()),
     }

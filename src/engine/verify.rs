@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::error::EngineError;
 use super::question::{CheckResult, Question, Told};
 use super::session::{Reach, Session};
-use crate::stages::checks::{Plan, checks};
+use crate::stages::checks::{Plan, checks, inspection};
 
 /// Says each result as it comes.
 pub type Say<'s> = &'s (dyn Fn(&CheckResult) + Sync);
@@ -28,6 +28,22 @@ pub async fn verify(
         Some(stage) => plan.of_stage(stage),
         None => plan,
     };
+    make(session, &reach, plan, say).await
+}
+
+/// Asks whether nodes are fit for their roles: all of them, or those named.
+///
+/// # Errors
+/// When the lab has no keys here, so that no node can be asked.
+pub async fn inspect(
+    session: &Session,
+    nodes: &[String],
+    say: Say<'_>,
+) -> Result<Vec<CheckResult>, EngineError> {
+    let keys = session.load_keys()?;
+    let reach = session.reach(&keys, Duration::from_secs(15))?;
+    let mut plan = inspection(&session.lab);
+    plan.nodes.retain(|check| nodes.is_empty() || check.nodes.iter().all(|n| nodes.contains(n)));
     make(session, &reach, plan, say).await
 }
 

@@ -22,7 +22,9 @@ pub struct Lab {
     pub domain: String,
     /// The nodes' network.
     pub network: Network,
-    /// Nodes in file order.
+    /// Nodes in file order. Templates get the one they are about, or ask for all: hundreds of them in every
+    /// document would be too much.
+    #[serde(skip)]
     pub nodes: Vec<Node>,
     /// Floating addresses in file order.
     pub vips: Vec<Vip>,

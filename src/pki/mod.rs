@@ -9,6 +9,6 @@ mod ssh;
 
 pub use bundle::{Bundle, Entry, super_admin};
 pub use certificate::{Authority, LEAF_DAYS, Pair, PkiError};
-pub use kubeconfig::kubeconfig;
+pub use kubeconfig::{base64, kubeconfig};
 pub use specs::{Identity, Issuer, LeafSpec, Usage, leaf_specs, super_admin_spec};
 pub use ssh::{SshKeys, generate_ssh_key};

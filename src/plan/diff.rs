@@ -1,6 +1,6 @@
 //! diff(desired, observed).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
@@ -79,16 +79,22 @@ pub fn diff(desired: &Desired, observed: &Observed) -> Vec<Change> {
         let why = format!("{} to the workers' pods", desired.routes.len());
         changes.push(Change::shared(ChangeKind::UpdateLive, "routes", &desired.network.name, &why));
     }
-    let has = |name: &String| pool.is_some_and(|pool| pool.volumes.contains(name));
-    for (_, name) in desired.volumes.iter().filter(|(node, name)| node.is_none() && !has(name)) {
+    // Indexes: hundreds of nodes must not be looked for in lists of hundreds.
+    let there: BTreeSet<&String> = pool.iter().flat_map(|pool| &pool.volumes).collect();
+    let mut lacking: BTreeMap<Option<&str>, Vec<&String>> = BTreeMap::new();
+    for (node, name) in desired.volumes.iter().filter(|(_, name)| !there.contains(name)) {
+        lacking.entry(node.as_deref()).or_default().push(name);
+    }
+    for name in lacking.get(&None).into_iter().flatten() {
         changes.push(Change::shared(ChangeKind::Create, "volume", name, ""));
     }
+    let found: BTreeMap<Uuid, &FoundDomain> =
+        observed.inventory.domains.iter().map(|domain| (domain.uuid, domain)).collect();
     for domain in &desired.domains {
-        let own = desired.volumes.iter().filter(|(node, _)| node.as_ref() == Some(&domain.node));
-        for (_, name) in own.filter(|(_, name)| !has(name)) {
+        for name in lacking.get(&Some(domain.node.as_str())).into_iter().flatten() {
             changes.push(Change::of_node(ChangeKind::Create, "volume", name, &domain.node, ""));
         }
-        changes.extend(domain_change(domain, observed));
+        changes.extend(domain_change(domain, found.get(&domain.uuid).copied()));
     }
     stages(desired, observed, &mut changes);
     retirements(desired, observed, &mut changes);
@@ -97,10 +103,12 @@ pub fn diff(desired: &Desired, observed: &Observed) -> Vec<Change> {
 
 /// Stages that a node went through, but no longer has: it lost a role.
 fn retirements(desired: &Desired, observed: &Observed, changes: &mut Vec<Change>) {
+    let goals: BTreeSet<(&str, &str)> =
+        desired.stages.iter().map(|goal| (goal.stage.as_str(), goal.node.as_str())).collect();
     for domain in &desired.domains {
         let Some(markers) = observed.markers.get(&domain.node) else { continue };
         for name in desired.about.iter().filter(|name| markers.contains_key(**name)) {
-            let wanted = desired.stages.iter().any(|g| g.stage == *name && g.node == domain.node);
+            let wanted = goals.contains(&(*name, domain.node.as_str()));
             let leaves = stage(name).is_some_and(|stage| !stage.retire.is_nothing());
             if !wanted && leaves {
                 let why = "the node no longer has the role; what the stage keeps there goes, too";
@@ -112,9 +120,10 @@ fn retirements(desired: &Desired, observed: &Observed, changes: &mut Vec<Change>
 
 /// Domains of ours whose node the topology no longer has.
 fn removals(desired: &Desired, observed: &Observed, changes: &mut Vec<Change>) {
+    let wanted: BTreeSet<Uuid> = desired.domains.iter().map(|domain| domain.uuid).collect();
     for found in &observed.inventory.domains {
         let Some(node) = found.node_of(desired.lab) else { continue };
-        if desired.domains.iter().any(|domain| domain.uuid == found.uuid) {
+        if wanted.contains(&found.uuid) {
             continue;
         }
         let why = "the topology no longer has this node; its disk goes, too";
@@ -138,8 +147,7 @@ fn network(desired: &Desired, observed: &Observed, changes: &mut Vec<Change>) {
     }
 }
 
-fn domain_change(domain: &DomainSpec, observed: &Observed) -> Option<Change> {
-    let found = observed.inventory.domains.iter().find(|found| found.uuid == domain.uuid);
+fn domain_change(domain: &DomainSpec, found: Option<&FoundDomain>) -> Option<Change> {
     let change = |kind, why: &str| Change::of_node(kind, "domain", &domain.name, &domain.node, why);
     let reshaped = found.and_then(|found| reshaped(domain, found));
     let (kind, why) = match found {
@@ -169,11 +177,12 @@ fn reshaped(domain: &DomainSpec, found: &FoundDomain) -> Option<String> {
 }
 
 fn stages(desired: &Desired, observed: &Observed, changes: &mut Vec<Change>) {
+    let replaced = changes.iter().filter(|change| change.kind == ChangeKind::Replace);
+    let replaced: BTreeSet<String> = replaced.filter_map(|change| change.node.clone()).collect();
+    let marks = observed.inventory.domains.iter().filter_map(|domain| domain.mark.as_ref());
+    let known: BTreeSet<&String> = marks.filter_map(|mark| mark.node.as_ref()).collect();
     for goal in &desired.stages {
-        let replaced = changes.iter().any(|change| {
-            change.kind == ChangeKind::Replace && change.node.as_ref() == Some(&goal.node)
-        });
-        if replaced {
+        if replaced.contains(&goal.node) {
             let why = "the node is made anew";
             changes.push(Change::of_node(
                 ChangeKind::RunStage,
@@ -194,7 +203,7 @@ fn stages(desired: &Desired, observed: &Observed, changes: &mut Vec<Change>) {
             }
             Some(Some(_)) => "what it does has changed".into(),
             Some(None) => String::new(),
-            None if observed.inventory.domains.iter().any(|d| is_node(d, goal)) => {
+            None if known.contains(&goal.node) => {
                 "the node does not answer, so nobody knows".into()
             }
             None => String::new(),
@@ -211,8 +220,4 @@ fn drift(goal: &StageGoal, observed: &Observed) -> Option<String> {
         0 => format!("changed by hand: {first}"),
         more => format!("changed by hand: {first}, and {more} more"),
     })
-}
-
-fn is_node(domain: &FoundDomain, goal: &StageGoal) -> bool {
-    domain.mark.as_ref().is_some_and(|mark| mark.node.as_ref() == Some(&goal.node))
 }

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::templates::{RenderError, Templates};
 use super::volume::sha256;
-use crate::model::Lab;
+use crate::model::{Lab, Node};
 
 /// A network as it should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +23,7 @@ pub struct NetworkSpec {
 #[derive(Serialize)]
 struct Data<'a> {
     lab: &'a Lab,
+    nodes: &'a [Node],
     hash: &'a str,
     netmask: String,
     dhcp: Option<(String, String)>,
@@ -35,7 +36,7 @@ struct Data<'a> {
 pub fn network(templates: &Templates, lab: &Lab) -> Result<NetworkSpec, RenderError> {
     let dhcp = lab.network.dhcp.map(|(first, last)| (first.to_string(), last.to_string()));
     let netmask = lab.network.cidr.netmask().to_string();
-    let mut data = Data { lab, hash: "", netmask, dhcp };
+    let mut data = Data { lab, nodes: &lab.nodes, hash: "", netmask, dhcp };
     let template = "xml-templates/network.xml.j2";
     let hash = sha256(&templates.render(template, &data)?);
     data.hash = &hash;

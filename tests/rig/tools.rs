@@ -5,7 +5,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use super::guests::{Rig, kill, text, tool};
 
@@ -48,6 +48,25 @@ pub fn reach_the_nodes(rig: &Rig) {
     assert!(hosts.contains("controller1") && !hosts.contains("worker1"), "{hosts}");
 }
 
+/// All nodes are fit; one that somebody renamed is not, and nothing else is wrong with it.
+fn nodes_are_inspected(rig: &Rig) {
+    let bad = |output: &Output| -> Vec<String> {
+        let result: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let checks = result["checks"].as_array().unwrap();
+        assert!(checks.len() > 8, "{result}");
+        let bad = checks.iter().filter(|check| check["verdict"] != "passed");
+        bad.map(|check| format!("{} {} {}", check["node"], check["name"], check["output"]))
+            .collect()
+    };
+    let all = rig.lab(&["inspect", "-o", "json"]);
+    assert_eq!((all.status.code(), bad(&all)), (Some(0), Vec::new()));
+    rig.ok(&["ssh", "worker1", "--", "sudo hostname somebody"]);
+    let one = rig.lab(&["inspect", "worker1", "-o", "json"]);
+    rig.ok(&["ssh", "worker1", "--", "sudo hostname worker1"]);
+    assert_eq!((one.status.code(), bad(&one).len()), (Some(1), 1), "{:?}", bad(&one));
+    assert!(bad(&one)[0].contains("host-name") && bad(&one)[0].contains("somebody"));
+}
+
 /// A kubectl of the person's own: inside the lab's network, and from this computer's.
 pub fn a_kubectl_of_ones_own(rig: &Rig) {
     let nodes = rig.ok(&["shell", "--", "kubectl", "get", "nodes", "-o", "name"]);
@@ -65,11 +84,22 @@ pub fn a_kubectl_of_ones_own(rig: &Rig) {
         .take(2)
         .collect();
     let kubeconfig = rig.home.path().join("kubeconfig");
-    fs::write(&kubeconfig, rig.ok(&["kubeconfig", "--local", &ports[0]])).unwrap();
+    let mut command = rig.command(&["kubeconfig", "--merge", "--local", &ports[0]]);
+    let merged = command.env("KUBECONFIG", &kubeconfig).output().unwrap();
+    assert!(merged.status.success(), "{}", text(&merged.stderr));
     let kubectl = PathBuf::from(std::env::var_os("LAB_ARTIFACTS").unwrap()).join("kubectl");
     let nodes = tool(
         kubectl.to_str().unwrap(),
-        &["--kubeconfig", kubeconfig.to_str().unwrap(), "get", "nodes", "-o", "name"],
+        &[
+            "--kubeconfig",
+            kubeconfig.to_str().unwrap(),
+            "--context",
+            "lab-three",
+            "get",
+            "nodes",
+            "-o",
+            "name",
+        ],
     );
     assert!(nodes.contains("node/worker1"), "{nodes}");
     let page =
@@ -94,6 +124,7 @@ pub fn show_what_nodes_say(rig: &Rig) {
         (&labs["labs"][0]["state"], &labs["labs"][0]["running"]),
         (&"running".into(), &3.into())
     );
+    nodes_are_inspected(rig);
     let runs = rig.json(&["runs", "list", "-o", "json"]);
     let outcomes: Vec<&str> =
         runs.as_array().unwrap().iter().map(|run| run["outcome"].as_str().unwrap()).collect();

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use clap_complete::env::Shells;
 
-use super::complete::{explained, labs};
+use super::complete::{explained, labs, nodes};
 
 pub(super) use own::*;
 
@@ -149,6 +149,12 @@ pub(super) enum Command {
     Status(Status),
     /// Prove that the lab works
     Verify(Verify),
+    /// Ask nodes whether they are fit for their roles: system, memory, disk, ports, time, nearness
+    Inspect {
+        /// Nodes [default: all]
+        #[arg(value_name = "NODE", add = nodes())]
+        nodes: Vec<String>,
+    },
     /// List your labs: where each runs, how far it is up, what it takes
     #[command(visible_alias = "ls")]
     List,
@@ -182,6 +188,10 @@ pub(super) enum Command {
         /// For a port of this computer that `lab forward` leads to the API
         #[arg(long, value_name = "PORT", num_args = 0..=1, default_missing_value = "6443")]
         local: Option<u16>,
+        /// Put it into your own kubeconfig (KUBECONFIG, or ~/.kube/config) as the context lab-NAME, and
+        /// make that the current one; `lab down` takes it out again
+        #[arg(long)]
+        merge: bool,
     },
     /// Lead ports of 127.0.0.1 to the API and to nodes, until Ctrl-C
     Forward(Forward),

@@ -5,6 +5,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::fd::RawFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
@@ -69,7 +70,20 @@ pub(super) fn argument(arguments: &[String], at: usize) -> io::Result<&str> {
     arguments.get(at).map(String::as_str).ok_or_else(|| io::Error::other("too few arguments"))
 }
 
+/// Whoever starts a lab may have files open that programs inherit without being told: a pipe that would
+/// never end, a lock that would never go. The engine lives on, and must not hold them.
+fn let_go() -> io::Result<()> {
+    let names = fs::read_dir("/proc/self/fd")?.flatten().map(|entry| entry.file_name());
+    let open: Vec<RawFd> = names.filter_map(|name| name.to_str()?.parse().ok()).collect();
+    for fd in open.into_iter().filter(|fd| *fd > 2) {
+        // The one that the list was read from is closed already.
+        let _ = nix::unistd::close(fd);
+    }
+    Ok(())
+}
+
 fn supervise(arguments: &[String]) -> io::Result<()> {
+    let_go()?;
     let dir = PathBuf::from(argument(arguments, 0)?);
     let run = PathBuf::from(argument(arguments, 1)?);
     let lab = argument(arguments, 2)?;

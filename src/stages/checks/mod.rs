@@ -4,10 +4,12 @@
 pub mod cis;
 mod cluster;
 pub mod failover;
+mod inspect;
 mod node;
 mod workload;
 
 pub use cluster::all_ready;
+pub use inspect::inspection;
 
 use crate::model::{Lab, Node, Role};
 

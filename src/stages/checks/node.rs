@@ -68,7 +68,7 @@ fn hosts(lab: &Lab, node: &Node) -> Check {
 }
 
 /// Asks the network's own DNS, past /etc/hosts and every cache.
-fn dns(lab: &Lab, node: &Node) -> Check {
+pub(super) fn dns(lab: &Lab, node: &Node) -> Check {
     let server = lab.network.gateway;
     let mut script = format!(
         "command -v dig >/dev/null || {{ echo 'there is no dig on this node to ask with'; exit {}; }}\nbad=0\n",
@@ -90,7 +90,7 @@ fn dns(lab: &Lab, node: &Node) -> Check {
     )
 }
 
-fn clock(node: &Node) -> Check {
+pub(super) fn clock(node: &Node) -> Check {
     let script =
         "skew=$(($(date +%s) - LAB_NOW))\nskew=${skew#-}\necho \"$skew s off\"\ntest $skew -le 5\n";
     one(

@@ -76,16 +76,22 @@ fn data<'a>(lab: &'a Lab, node: &'a Node) -> Data<'a> {
 }
 
 fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
-    let data = data(context.lab, node);
-    let render =
-        |name: &str| context.templates.render(&format!("stages/pod_network/{name}.j2"), &data);
+    let mut data = data(context.lab, node);
+    // Hundreds of routes are given to the one document that has them.
+    let routes = std::mem::take(&mut data.routes);
+    let render = |name: &str, data: &Data<'_>| {
+        context.templates.render(&format!("stages/pod_network/{name}.j2"), data)
+    };
     let mut steps: Vec<Step> = super::packages(context, node, "pod-network").into_iter().collect();
     if data.subnet.is_some() {
-        steps.push(Step::file("/etc/cni/net.d/10-lab.conflist", render("10-lab.conflist")?));
-        steps.push(Step::file("/etc/cni/net.d/99-loopback.conf", render("99-loopback.conf")?));
+        steps.push(Step::file("/etc/cni/net.d/10-lab.conflist", render("10-lab.conflist", &data)?));
+        steps.push(Step::file(
+            "/etc/cni/net.d/99-loopback.conf",
+            render("99-loopback.conf", &data)?,
+        ));
     }
     steps.extend([
-        Step::file("/etc/lab/pod-network.nft", render("pod-network.nft")?),
+        Step::file("/etc/lab/pod-network.nft", render("pod-network.nft", &data)?),
         // networkd would remove routes it does not know whenever it reconfigures the link.
         Step::file(
             "/etc/systemd/networkd.conf.d/lab.conf",
@@ -93,7 +99,7 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
         ),
         Step::file(
             "/etc/systemd/system/lab-pod-network.service",
-            render("lab-pod-network.service")?,
+            render("lab-pod-network.service", &Data { routes, ..data })?,
         ),
         Step::unit("lab-pod-network.service"),
     ]);
