@@ -557,3 +557,27 @@ fn a_domain_that_somebody_changed_is_told_and_put_right() {
     let (outcome, _) = rig.up(&bundle, &keys);
     assert!(matches!(outcome, Ok(Outcome::Unchanged)), "{outcome:?}");
 }
+
+#[test]
+fn kubernetes_goes_up_one_minor_release_at_a_time_and_never_back() {
+    let mut rig = Rig::new("three");
+    let (bundle, keys) = rig.secrets();
+    rig.version = "1.34.1";
+    rig.up(&bundle, &keys).0.unwrap();
+    let state = rig.state();
+    for (version, why) in [
+        ("1.36.2", "one minor release at a time"),
+        ("1.34.0", "does not understand"),
+        ("1.33.9", "does not understand"),
+    ] {
+        rig.version = version;
+        let (outcome, _) = rig.up(&bundle, &keys);
+        assert!(outcome.as_ref().is_err_and(|error| error.contains(why)), "{version}: {outcome:?}");
+        assert_eq!(rig.state(), state, "nothing was touched");
+    }
+    for version in ["1.34.3", "1.35.0", "1.36.2"] {
+        rig.version = version;
+        let (outcome, _) = rig.up(&bundle, &keys);
+        assert!(matches!(outcome, Ok(Outcome::Done(_))), "{version}: {outcome:?}");
+    }
+}

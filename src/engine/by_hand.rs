@@ -32,6 +32,7 @@ pub async fn run_stage(
     let place = steps::Place {
         node: &node.name,
         stage: stage.name,
+        kubernetes: prepared.platform.version,
         guest: &guest,
         events,
         stopped: &|| stop.requested(),

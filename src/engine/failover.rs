@@ -20,7 +20,7 @@ use crate::stages::checks::failover::{self, Trial};
 /// Patience until the API, or the service, must be back.
 const COME_BACK: Duration = Duration::from_secs(600);
 /// Patience until a node that was started again, and its part of the cluster, work.
-const HEAL: Duration = Duration::from_secs(1200);
+const HEAL: Duration = Duration::from_secs(2400);
 
 /// Stops every node of the lab in turn.
 ///

@@ -53,19 +53,22 @@ pub(super) async fn look(
         let script = Upkeep::all(goals.map(|goal| &goal.upkeep)).script();
         let (name, guest) = (node.name.clone(), reach(node));
         asked.spawn(async move {
-            let read = tokio::time::timeout(GLANCE, read_markers(&*guest)).await;
-            let markers = read.ok().and_then(Result::ok);
+            let read = tokio::time::timeout(GLANCE, guest.run(marker::READ)).await;
+            let read = read.ok().and_then(Result::ok).map(|output| output.text());
+            let version = read.as_deref().and_then(marker::kubernetes);
+            let markers = read.as_deref().map(marker::parse);
             let facts = match &markers {
                 Some(markers) if !markers.is_empty() => {
                     tokio::time::timeout(GLANCE, guest.run(&script)).await.ok()
                 }
                 _ => None,
             };
-            (name, markers, facts.and_then(Result::ok))
+            (name, markers, version, facts.and_then(Result::ok))
         });
     }
     while let Some(answer) = asked.join_next().await {
-        let Ok((name, Some(markers), output)) = answer else { continue };
+        let Ok((name, Some(markers), version, output)) = answer else { continue };
+        observed.kubernetes = observed.kubernetes.max(version);
         let facts = output.and_then(|output| Facts::parse(&output.text()));
         observed.facts.extend(facts.map(|facts| (name.clone(), facts)));
         observed.markers.insert(name, markers);

@@ -13,6 +13,7 @@ use crate::drivers::host;
 use crate::drivers::hypervisor::Hypervisor;
 use crate::drivers::picture::Picture;
 use crate::drivers::store::Record;
+use crate::model::Version;
 use crate::model::code;
 use crate::model::inventory::Inventory;
 use crate::plan::{Change, ChangeKind, Desired, Observed, conflicts};
@@ -117,6 +118,25 @@ pub(super) fn refuse_loss(changes: &[Change], yes: bool) -> Result<(), EngineErr
     }
     let error = EngineError::of(&code::CONSENT, format!("change the lab: {}", lost.join("; ")));
     Err(error.hint("look at `lab plan`, then `lab up --yes`").preflight().asks())
+}
+
+/// API servers understand what the release before theirs wrote, and nothing newer or older.
+pub(super) fn refuse_version(wanted: Version, found: Option<Version>) -> Result<(), EngineError> {
+    let Some(found) = found else { return Ok(()) };
+    let doing = format!("change Kubernetes from {found} to {wanted}");
+    let refused = |why: &str, hint: String| {
+        let error = EngineError::of(&code::VERSION, format!("{doing}: {why}"));
+        Err(error.hint(hint).preflight())
+    };
+    if wanted < found {
+        let why = "what the newer one wrote, the older one does not understand";
+        return refused(why, "`lab snapshot restore` goes back, disks and all".into());
+    }
+    if wanted.minor > found.minor + 1 {
+        let hint = format!("first to a 1.{}, then on", found.minor + 1);
+        return refused("it goes up one minor release at a time", hint);
+    }
+    Ok(())
 }
 
 /// Refuses to make anew so many etcd members at once that the others lose their majority. All at once

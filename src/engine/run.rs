@@ -176,6 +176,7 @@ impl Run {
                 let place = steps::Place {
                     node: &job.node,
                     stage: job.stage,
+                    kubernetes: self.prepared.platform.version,
                     guest: &*guest,
                     events: &self.events,
                     stopped: &stopped,

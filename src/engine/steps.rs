@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::event::{Event, Events, Failure};
 use crate::drivers::guest::{Guest, GuestError, Output, Put};
+use crate::model::Version;
 use crate::model::code::{self, Code};
 use crate::stages::{File, Step, fingerprint, marker::Marker};
 
@@ -12,6 +13,8 @@ use crate::stages::{File, Step, fingerprint, marker::Marker};
 pub(super) struct Place<'a> {
     pub node: &'a str,
     pub stage: &'a str,
+    /// The Kubernetes of this run.
+    pub kubernetes: Version,
     pub guest: &'a dyn Guest,
     pub events: &'a Events,
     pub stopped: &'a (dyn Fn() -> bool + Sync),
@@ -91,7 +94,7 @@ async fn once(place: &Place<'_>, steps: &[Step]) -> Result<(), Box<Failure>> {
     // A marker must not outlive, in a loss of power, what it vouches for.
     let flushed = place.guest.run("sync").await;
     flushed.map_err(|error| place.unreachable("flush what was written", &error))?;
-    match Marker::step(place.stage, &fingerprint(steps)) {
+    match Marker::step(place.stage, &fingerprint(steps), place.kubernetes) {
         Step::File(file) => put(place, &[Put::File(file)]).await,
         _ => Ok(()),
     }
@@ -127,7 +130,7 @@ async fn put(place: &Place<'_>, items: &[Put]) -> Result<(), Box<Failure>> {
 async fn links(place: &Place<'_>, steps: &[&Step]) -> Result<(), Box<Failure>> {
     let mut text = String::new();
     for step in steps {
-        if let Step::Binary { name, path } = step {
+        if let Step::Binary { name, path, .. } = step {
             text.push_str(&format!(
                 "test -x /opt/lab/bin/{name}\nln -sfn /opt/lab/bin/{name} {path}\n"
             ));

@@ -111,6 +111,7 @@ pub async fn plan(
         preflight::refuse_conflicts(session, &desired, &observed.inventory)?;
         if let Some(reach) = session.glance()? {
             observe::look(session, &desired, &reach, &mut observed).await;
+            preflight::refuse_version(prepared.platform.version, observed.kubernetes)?;
         }
     }
     Ok(diff(&desired, &observed))
@@ -222,6 +223,7 @@ pub async fn up_with(
     if let Some(from) = options.from {
         forget_from(from, &mut observed);
     }
+    preflight::refuse_version(prepared.platform.version, observed.kubernetes)?;
     let changes = diff(&desired, &observed);
     preflight::refuse_stale(&changes, options.agreed.as_ref())?;
     if changes.is_empty() {

@@ -136,6 +136,11 @@ codes! {
     NOT_WHOLE "L1008" "the lab is not whole"
         "After a restore, a renewal or a restart, one of the questions that must be answered well was not: the message says which, and by whom."
         ["`lab verify` asks all of them", "`lab status`", "`lab up`"];
+    VERSION "L1009" "Kubernetes cannot go to that version from here"
+        "API servers and what they keep in etcd move up one minor release at a time, and never back. Nothing was changed."
+        ["`version` under `kubernetes`: the next minor release, then `lab up`, then the one after it",
+         "`lab snapshot restore NAME` goes back, disks and all",
+         "`lab down` and `lab up`, where the cluster may be made anew"];
     SNAPSHOT "L1101" "the snapshot cannot be made, found or restored"
         "Its name is taken or unknown, a part of it is gone, or the lab is not as a snapshot needs it. Nothing was changed."
         ["`lab snapshot list` shows which there are, and why one cannot be restored"];

@@ -7,6 +7,7 @@ use ipnet::Ipv4Net;
 use uuid::Uuid;
 
 use super::change::{Change, ChangeKind};
+use crate::model::Version;
 use crate::model::inventory::{FoundDomain, Inventory};
 use crate::render::{DomainSpec, NetworkSpec, PoolSpec};
 use crate::stages::stage;
@@ -55,6 +56,8 @@ pub struct Observed {
     pub inventory: Inventory,
     /// Fingerprints by node and stage, of the nodes that could be asked.
     pub markers: BTreeMap<String, BTreeMap<String, String>>,
+    /// The newest Kubernetes that a node has a control plane of.
+    pub kubernetes: Option<Version>,
     /// What nodes that went through stages are like now, of those that could be asked.
     pub facts: BTreeMap<String, Facts>,
     /// The computer's routes to pods, through the lab's bridge.

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::Step;
+use crate::model::Version;
 
 /// Directory of the markers on a node.
 pub const DIRECTORY: &str = "/var/lib/lab/stages/";
@@ -20,22 +21,33 @@ pub struct Marker {
     pub stage: String,
     /// Fingerprint of its steps, see [`super::fingerprint`].
     pub fingerprint: String,
+    /// The Kubernetes that it was done for.
+    #[serde(default)]
+    pub kubernetes: String,
 }
 
 impl Marker {
     /// The step that writes the marker.
-    pub fn step(stage: &str, fingerprint: &str) -> Step {
-        let marker = Marker { stage: stage.into(), fingerprint: fingerprint.into() };
+    pub fn step(stage: &str, fingerprint: &str, kubernetes: Version) -> Step {
+        let (stage, fingerprint) = (stage.to_owned(), fingerprint.to_owned());
+        let marker = Marker { stage, fingerprint, kubernetes: kubernetes.to_string() };
         let text = serde_json::to_string(&marker).unwrap_or_default();
-        Step::private(format!("{DIRECTORY}{stage}"), text + "\n")
+        Step::private(format!("{DIRECTORY}{}", marker.stage), text + "\n")
     }
+}
+
+fn read(text: &str) -> impl Iterator<Item = Marker> {
+    text.lines().filter_map(|line| serde_json::from_str::<Marker>(line).ok())
 }
 
 /// Fingerprints by stage, from what [`READ`] printed. Lines that are no markers count as nothing:
 /// their stage then runs again.
 pub fn parse(text: &str) -> BTreeMap<String, String> {
-    text.lines()
-        .filter_map(|line| serde_json::from_str::<Marker>(line).ok())
-        .map(|marker| (marker.stage, marker.fingerprint))
-        .collect()
+    read(text).map(|marker| (marker.stage, marker.fingerprint)).collect()
+}
+
+/// The newest Kubernetes whose control plane the node had, from what [`READ`] printed.
+pub fn kubernetes(text: &str) -> Option<Version> {
+    let of_control_plane = read(text).filter(|marker| marker.stage == "control-plane");
+    of_control_plane.filter_map(|marker| Version::parse(&marker.kubernetes)).max()
 }

@@ -217,7 +217,9 @@ fn packages(context: &Context<'_>, node: &Node, purpose: &str) -> Option<Step> {
 fn binary(context: &Context<'_>, name: &str) -> (String, Option<Step>) {
     if context.platform.artifacts.binaries.contains(name) {
         let path = format!("/usr/local/bin/{name}");
-        (path.clone(), Some(Step::Binary { name: name.into(), path }))
+        let version = context.platform.version.to_string();
+        let version = Some(version).filter(|_| name.starts_with("kube"));
+        (path.clone(), Some(Step::Binary { name: name.into(), path, version }))
     } else {
         (format!("/usr/bin/{name}"), None)
     }

@@ -38,6 +38,9 @@ pub enum Step {
         name: String,
         /// Absolute path of the link.
         path: String,
+        /// The Kubernetes it is of, where it is of one: another one is another step.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        version: Option<String>,
     },
     /// A systemd unit that must be enabled and run with its current files.
     Unit {
@@ -192,7 +195,11 @@ impl Step {
             Step::Directory { path, .. } => format!("make directory {path}"),
             Step::File(file) => format!("write {}", file.path),
             Step::Block { path, .. } => format!("keep a block in {path}"),
-            Step::Binary { name, path } => format!("link {path} to {name} on the artifact disk"),
+            Step::Binary { name, path, version } => {
+                let version =
+                    version.as_ref().map(|version| format!(" {version}")).unwrap_or_default();
+                format!("link {path} to {name}{version} on the artifact disk")
+            }
             Step::Unit { name, reload: false } => format!("enable and restart {name}"),
             Step::Unit { name, reload: true } => format!("enable and reload {name}"),
             Step::Run { title, .. } => title.clone(),

@@ -60,7 +60,7 @@ impl Upkeep {
                     let (mode, owner) = (format!("{mode:o}"), owner.clone());
                     kept.entries.insert(path.clone(), Entry { mode, owner, ..Entry::default() });
                 }
-                Step::Binary { name, path } => {
+                Step::Binary { name, path, .. } => {
                     let target = Some(format!("/opt/lab/bin/{name}"));
                     kept.entries.insert(path.clone(), Entry { target, ..Entry::default() });
                 }
@@ -238,7 +238,11 @@ mod tests {
             Step::private("/etc/a.yaml", "abc"),
             Step::directory("/etc/d", 0o755),
             Step::directory("/run/d", 0o755),
-            Step::Binary { name: "kubelet".into(), path: "/usr/local/bin/kubelet".into() },
+            Step::Binary {
+                name: "kubelet".into(),
+                path: "/usr/local/bin/kubelet".into(),
+                version: None,
+            },
             Step::Block { path: "/etc/hosts".into(), content: "10.0.0.1 a\n".into() },
             Step::unit("kubelet.service"),
         ])

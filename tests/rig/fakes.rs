@@ -28,6 +28,8 @@ pub struct Rig {
     pub way: Option<Reach>,
     /// A saved plan that `up` must keep to.
     pub agreed: Option<serde_json::Value>,
+    /// Kubernetes of the binaries at hand.
+    pub version: &'static str,
 }
 
 impl Rig {
@@ -45,6 +47,7 @@ impl Rig {
             other: None,
             way: None,
             agreed: None,
+            version: "1.36.2",
         };
         rig.hypervisor.stand_behind(rig.gate.clone());
         rig.add_guests(&session.lab);
@@ -132,6 +135,7 @@ impl Rig {
         if let Some(record) = session.store.record().unwrap() {
             prepared.etcd_founders = record.etcd;
         }
+        prepared.platform.version = lab::model::Version::parse(self.version).unwrap();
         if self.no_dns {
             prepared.platform.dns_image = None;
         }
