@@ -121,7 +121,7 @@ pub fn show_what_nodes_say(rig: &Rig) {
     }
     assert!(!logs.lines().any(|line| line.starts_with("worker1")), "{logs}");
     let console = rig.ok(&["console", "worker1", "--log"]);
-    assert!(console.contains("Linux version") && console.contains("worker1 login:"), "{console}");
+    assert!(console.contains("cloud-init[") && console.contains("worker1 login:"), "{console}");
     let labs = rig.json(&["list", "-o", "json"]);
     assert_eq!(labs["labs"].as_array().unwrap().len(), 1);
     assert_eq!(
