@@ -63,7 +63,7 @@ fn nodes_are_inspected(rig: &Rig) {
             .collect()
     };
     let all = rig.lab(&["inspect", "-o", "json"]);
-    assert_eq!((all.status.code(), bad(&all)), (Some(0), Vec::new()));
+    assert_eq!(bad(&all), Vec::<String>::new());
     rig.ok(&["ssh", "worker1", "--", "sudo hostname somebody"]);
     let one = rig.lab(&["inspect", "worker1", "-o", "json"]);
     rig.ok(&["ssh", "worker1", "--", "sudo hostname worker1"]);
