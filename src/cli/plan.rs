@@ -32,9 +32,9 @@ pub(super) fn run(global: &Global, plan: &Plan) -> Result<ExitCode, Failure> {
             let lines: Vec<String> = changes.iter().map(ToString::to_string).collect();
             let stages = changes.iter().filter(|change| change.object == "stage").count();
             print(&format!(
-                "{}\n\n{} changes, {stages} of them stages; `lab up` makes them",
+                "{}\n\n{}, {stages} of them stages; `lab up` makes them",
                 lines.join("\n"),
-                changes.len()
+                counted(changes.len(), "change")
             ));
         }
     }

@@ -70,16 +70,20 @@ echo \"${{seen:-no quorum}}\"; exit 1\n",
     )
 }
 
-/// What a node last said is not enough: its lease must be fresh, or nobody heard of it since.
+/// What a node last said is not enough: its lease must be fresh, or nobody heard of it since. A kubelet
+/// that has just been started says for a while that it is not ready: asked up to eight times.
 fn ready(controller: &Node, name: &str) -> Check {
     let mut check = one(
         "node-ready",
         controller,
         &format!("Kubernetes says {name} is Ready and takes pods"),
         &format!(
-            "set -- $({KUBECTL} -n kube-node-lease get node/{name} lease/{name} -o 'jsonpath={{range .items[*]}}{{.status.conditions[?(@.type==\"Ready\")].status}}{{.spec.unschedulable}}{{.spec.renewTime}}{{\"\\n\"}}{{end}}')\n\
-             echo \"{name} is Ready: ${{1:-}}, last heard of ${{2:-never}}\"\n\
-             test \"${{1:-}}\" = True && test \"$(date -d \"${{2:-1970-01-01}}\" +%s)\" -ge $LAB_SINCE"
+            "for i in 1 2 3 4 5 6 7 8; do\n\
+             test $i = 1 || sleep 5\n\
+             set -- $({KUBECTL} -n kube-node-lease get node/{name} lease/{name} -o 'jsonpath={{range .items[*]}}{{.status.conditions[?(@.type==\"Ready\")].status}}{{.spec.unschedulable}}{{.spec.renewTime}}{{\"\\n\"}}{{end}}')\n\
+             said=\"{name} is Ready: ${{1:-}}, last heard of ${{2:-never}}\"\n\
+             if test \"${{1:-}}\" = True && test \"$(date -d \"${{2:-1970-01-01}}\" +%s)\" -ge $LAB_SINCE; then\n\
+             echo \"$said\"; exit 0; fi\ndone\necho \"$said\"; exit 1"
         ),
         "",
     );
