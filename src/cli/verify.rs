@@ -19,7 +19,7 @@ pub(super) fn run(global: &Global, verify: &Verify) -> Result<ExitCode, Failure>
         let quiet = result.verdict == Verdict::Passed
             && (global.quiet || (result.name.starts_with("cis-") && !global.verbose));
         if table && !quiet {
-            print(&line(result));
+            told(result);
         }
     };
     // Stopping nodes is a change: nobody else may be at work.

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::store;
 
-/// Lists of a kubeconfig, and what an entry of each is called inside.
+/// Lists of a kubeconfig that hold a part of every cluster.
 const LISTS: [&str; 3] = ["clusters", "users", "contexts"];
 
 /// The file that kubectl writes to: the first of `KUBECONFIG`, or `~/.kube/config`.
@@ -49,10 +49,10 @@ pub fn merge(path: &Path, name: &str, ours: &str) -> io::Result<()> {
             if !all.is_array() {
                 *all = json!([]);
             }
-            let all = all.as_array_mut().into_iter().flatten();
-            match all.into_iter().find(|found| found["name"] == name) {
+            let Some(all) = all.as_array_mut() else { continue };
+            match all.iter_mut().find(|found| found["name"] == name) {
                 Some(found) => *found = entry,
-                None => push(config, list, entry),
+                None => all.push(entry),
             }
         }
         config.insert("current-context".into(), name.into());
@@ -142,12 +142,6 @@ fn first<'v>(config: &'v Value, list: &str) -> Option<&'v Value> {
 
 fn find<'v>(config: &'v Map<String, Value>, list: &str, name: &str) -> Option<&'v Value> {
     config.get(list)?.as_array()?.iter().find(|entry| entry["name"] == name)
-}
-
-fn push(config: &mut Map<String, Value>, list: &str, entry: Value) {
-    if let Some(all) = config.get_mut(list).and_then(Value::as_array_mut) {
-        all.push(entry);
-    }
 }
 
 fn authority(cluster: &Value) -> Option<&str> {

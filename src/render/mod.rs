@@ -21,5 +21,5 @@ pub use shell::quote;
 pub use snapshot::{SnapshotSpec, snapshot};
 pub use templates::{CLOUD_INIT, RenderError, TOPOLOGIES, Templates, XML_TEMPLATES};
 pub use volume::{
-    PoolSpec, VolumeSpec, base_volume, overlay, overlay_name, pool, raw_volume, seed_name,
+    PoolSpec, VolumeSpec, base_volume, overlay, overlay_name, pool, raw_volume, seed_name, sha256,
 };

@@ -30,7 +30,8 @@ pub struct VolumeSpec {
     pub xml: String,
 }
 
-pub(super) fn sha256(text: &str) -> String {
+/// Hex sha256 of a text.
+pub fn sha256(text: &str) -> String {
     name::hex(&Sha256::digest(text.as_bytes()))
 }
 

@@ -3,11 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sha2::{Digest, Sha256};
-
 use super::Step;
-use crate::model::name::hex;
-use crate::render::quote;
+use crate::render::{quote, sha256};
 
 /// First line of every script that asks for facts.
 pub const ASK: &str = "# lab: is it still so?";
@@ -49,7 +46,7 @@ impl Upkeep {
         for step in steps {
             match step {
                 Step::File(file) if !file.transient => {
-                    let sum = Some(hex(&Sha256::digest(file.content.as_bytes())));
+                    let sum = Some(sha256(&file.content));
                     let (mode, owner) = (format!("{:o}", file.mode), file.owner.clone());
                     kept.entries
                         .insert(file.path.clone(), Entry { mode, owner, sum, target: None });
