@@ -108,6 +108,8 @@ fn a_moment_under_a_writer(rig: &Rig) {
     let before = writer.acknowledged();
     let manifest = rig.json(&["snapshot", "create", "moment", "-o", "json"]);
     let after = writer.acknowledged();
+    let off = skew(rig);
+    assert!(off < 1.0, "a guest that stood still is left {off} s behind");
     rig.say(&format!(
         "three guests stood still for {} s; writes 1 to {before} acknowledged before, {after} at the end",
         manifest["pause_seconds"]

@@ -2,11 +2,12 @@
 //! nothing.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 
+use super::clock;
 use super::parts::{self, Piece};
 use crate::drivers::hypervisor::Hypervisor;
 use crate::drivers::snapshots::Shelf;
@@ -21,6 +22,9 @@ use crate::model::code;
 use crate::model::inventory::{FoundDomain, Inventory};
 use crate::model::snapshot::{self, AllDocuments, Intent, Kind, Manifest, Part, SCHEMA_VERSION};
 use crate::model::{Lab, name};
+
+/// How long guests are waited for that shall do something for a snapshot, but need not.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// What is asked for.
 #[derive(Clone, Debug)]
@@ -74,7 +78,7 @@ pub async fn create(
     if stop.requested() {
         return Ok(None);
     }
-    let work = Work { session, lab, hypervisor, wish, running };
+    let work = Work { session, lab, drivers, events, wish, running };
     shelf.begin(&wish.name, &Intent::Create)?;
     let made = events.timed(None, "snapshot", work.all(stages, stop)).await;
     match made {
@@ -141,17 +145,29 @@ async fn flush(lab: &Lab, drivers: &Drivers) {
     for node in &lab.nodes {
         let guest = (drivers.reach)(node);
         asked.spawn(async move {
-            let patience = std::time::Duration::from_secs(15);
-            let _ = tokio::time::timeout(patience, guest.run("sync")).await;
+            let _ = tokio::time::timeout(PATIENCE, guest.run("sync")).await;
         });
     }
     while asked.join_next().await.is_some() {}
 }
 
+/// Guests that stood still are behind. The snapshot is whole without that: what fails is told.
+async fn on_time(lab: &Lab, drivers: &Drivers, events: &Events) {
+    let nodes: Vec<_> = lab.nodes.iter().collect();
+    let set = tokio::time::timeout(PATIENCE, clock::set(&nodes, &drivers.reach));
+    let why = match set.await {
+        Ok(Ok(_)) => return,
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => format!("no answer within {} s", PATIENCE.as_secs()),
+    };
+    events.note(format!("the guests' clocks are behind by the pause: {why}"));
+}
+
 struct Work<'s> {
     session: &'s Session,
     lab: &'s Lab,
-    hypervisor: &'s Arc<dyn Hypervisor>,
+    drivers: &'s Drivers,
+    events: &'s Events,
     wish: &'s Wish,
     running: bool,
 }
@@ -168,21 +184,23 @@ impl Work<'_> {
             let still = |h: &dyn Hypervisor, _: &str, spec: &crate::render::SnapshotSpec| {
                 h.suspend_domain(spec.domain)
             };
-            parts::for_all(self.hypervisor, &pieces, still).await?;
+            parts::for_all(&self.drivers.hypervisor, &pieces, still).await?;
         }
         if stop.requested() {
             return Ok(None);
         }
         let save =
             |h: &dyn Hypervisor, _: &str, spec: &crate::render::SnapshotSpec| h.save_domain(spec);
-        let saved = parts::for_all(self.hypervisor, &pieces, save).await?;
+        let saved = parts::for_all(&self.drivers.hypervisor, &pieces, save).await?;
+        let mut pause = 0.0;
         if self.running {
             let go_on = |h: &dyn Hypervisor, _: &str, spec: &crate::render::SnapshotSpec| {
                 h.start_domain(spec.domain)
             };
-            parts::for_all(self.hypervisor, &pieces, go_on).await?;
+            parts::for_all(&self.drivers.hypervisor, &pieces, go_on).await?;
+            pause = start.elapsed().as_secs_f64();
+            on_time(self.lab, self.drivers, self.events).await;
         }
-        let pause = if self.running { start.elapsed().as_secs_f64() } else { 0.0 };
         let saved: AllDocuments = saved.into_iter().collect();
         for (node, documents) in &saved {
             shelf.save_documents(name, node, documents)?;
@@ -201,7 +219,7 @@ impl Work<'_> {
         let measure = |h: &dyn Hypervisor, _: &str, spec: &crate::render::SnapshotSpec| {
             h.volume_bytes(&spec.pool, &spec.disk)
         };
-        let all = parts::for_all(self.hypervisor, pieces, measure).await?;
+        let all = parts::for_all(&self.drivers.hypervisor, pieces, measure).await?;
         Ok(all.into_iter().map(|(_, bytes)| bytes).collect())
     }
 
@@ -215,7 +233,7 @@ impl Work<'_> {
         let first = bundle.entries.iter().min_by_key(|(_, entry)| entry.made.not_after);
         let text = self.session.store.read("topology.yaml")?;
         let text = text.as_ref().unwrap_or(&self.session.source);
-        let disks = parts::disks(self.session, self.hypervisor, self.lab).await?;
+        let disks = parts::disks(self.session, &self.drivers.hypervisor, self.lab).await?;
         let part = |(node, bytes): (&crate::model::Node, &u64)| Part {
             node: node.name.clone(),
             domain: node.uuid,
@@ -223,7 +241,7 @@ impl Work<'_> {
             bytes: *bytes,
         };
         let version: Result<String, HypervisorError> = {
-            let hypervisor = Arc::clone(self.hypervisor);
+            let hypervisor = Arc::clone(&self.drivers.hypervisor);
             let asked = tokio::task::spawn_blocking(move || hypervisor.version()).await;
             asked.map_err(|error| EngineError::internal(error.to_string()))?
         };

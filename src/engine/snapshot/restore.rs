@@ -252,14 +252,14 @@ impl Work<'_> {
             None => lab.nodes.iter().collect(),
         };
         let since = OffsetDateTime::now_utc().unix_timestamp();
-        let clocks = clock::set(&nodes, &reach, self.manifest.kind == Kind::Memory);
-        let behind = self.events.timed(None, "clocks", clocks).await?;
+        let behind = self.events.timed(None, "clocks", clock::set(&nodes, &reach)).await?;
         self.announce(&reach).await;
         let stages = self.reached(&reach).await?;
         let checks = recovery::checks(lab, &|stage| stages.iter().any(|reached| reached == stage));
         let whole = health::wait(lab, &reach, checks, Some(since), PATIENCE);
         self.events.timed(None, "whole again", whole).await?;
-        Ok(behind)
+        // Guests that booted did not stand still: what theirs were off is how they read the time.
+        Ok(if self.manifest.kind == Kind::Memory { behind } else { 0.0 })
     }
 
     /// Holders of floating addresses make themselves known. What it misses keepalived repeats.
