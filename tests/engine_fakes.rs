@@ -581,3 +581,146 @@ fn kubernetes_goes_up_one_minor_release_at_a_time_and_never_back() {
         assert!(matches!(outcome, Ok(Outcome::Done(_))), "{version}: {outcome:?}");
     }
 }
+
+/// Place of the first event of that kind, task and node; a node's `boot` comes from its restart.
+fn place(events: &[Event], begins: bool, task: &str, node: &str) -> usize {
+    let found = events.iter().position(|event| match event {
+        Event::Started { node: Some(n), task: t } if begins => n == node && t == task,
+        Event::Finished { node: Some(n), task: t, .. } if !begins => n == node && t == task,
+        _ => false,
+    });
+    found.unwrap_or_else(|| panic!("{task} of {node}: {events:#?}"))
+}
+
+#[test]
+fn another_kubernetes_comes_to_one_node_after_the_other_controllers_first() {
+    let mut rig = Rig::new("book");
+    let (bundle, keys) = rig.secrets();
+    rig.version = "1.34.1";
+    rig.up(&bundle, &keys).0.unwrap();
+    rig.version = "1.35.0";
+    rig.artifacts = "fedcba9876543210";
+    rig.clear();
+    let (outcome, events) = rig.up(&bundle, &keys);
+    let Ok(Outcome::Done(changes)) = outcome else { panic!("{outcome:?}") };
+    let shown: Vec<String> = changes.iter().map(ToString::to_string).collect();
+    let why = "Kubernetes goes from 1.34.1 to 1.35.0";
+    assert!(shown.contains(&format!("> run stage worker on worker2  ({why})")), "{shown:#?}");
+    let told = format!("{why}: one node after the other, controllers before workers");
+    assert!(events.iter().any(|event| matches!(event, Event::Note { text } if *text == told)));
+
+    // Whatever is done to a node, nothing is done to another one meanwhile.
+    let mut busy: Option<(&str, usize)> = None;
+    for event in &events {
+        match event {
+            Event::Started { node: Some(node), .. } => {
+                let (one, tasks) = busy.get_or_insert((node, 0));
+                assert_eq!(*one, node, "{events:#?}");
+                *tasks += 1;
+            }
+            Event::Finished { node: Some(node), .. } => {
+                let Some((one, tasks)) = &mut busy else { panic!("{events:#?}") };
+                assert_eq!(*one, node, "{events:#?}");
+                *tasks -= 1;
+                busy.take_if(|(_, tasks)| *tasks == 0);
+            }
+            _ => {}
+        }
+    }
+    let nodes = rig.session().lab.nodes;
+    for node in nodes.iter().filter(|node| node.is(lab::model::Role::Worker)) {
+        let drained = place(&events, false, "drain", &node.name);
+        let controllers = nodes.iter().filter(|node| node.is(lab::model::Role::ControlPlane));
+        for controller in controllers {
+            assert!(place(&events, false, "control-plane", &controller.name) < drained);
+        }
+        assert!(drained < place(&events, true, "domain", &node.name));
+        let takes_again = format!("{} takes pods again, says controller1", node.name);
+        assert!(events.iter().any(|event| matches!(
+            event,
+            Event::Step { step, .. } if *step == takes_again
+        )));
+    }
+    rig.clear();
+    assert!(matches!(rig.up(&bundle, &keys).0, Ok(Outcome::Unchanged)));
+}
+
+#[test]
+fn an_upgrade_stops_at_the_first_controller_that_fails_and_goes_on_from_there() {
+    let mut rig = Rig::new("book");
+    let (bundle, keys) = rig.secrets();
+    rig.version = "1.34.1";
+    rig.up(&bundle, &keys).0.unwrap();
+    rig.version = "1.35.0";
+    rig.artifacts = "fedcba9876543210";
+    rig.clear();
+    rig.guests["controller2"].fail_at(3);
+    let (outcome, events) = rig.up(&bundle, &keys);
+    assert!(matches!(outcome, Ok(Outcome::Failed(_))), "{outcome:?}");
+    let touched = |event: &&Event| matches!(event, Event::Started { node: Some(node), .. } if node.starts_with("worker"));
+    assert!(!events.iter().any(|event| touched(&event)), "workers would be newer than controller2");
+    rig.version = "1.36.2";
+    let (outcome, _) = rig.up(&bundle, &keys);
+    assert!(outcome.is_err_and(|error| error.contains("from 1.34.1 to 1.36.2")));
+    rig.version = "1.35.0";
+    let (outcome, events) = rig.up(&bundle, &keys);
+    assert!(matches!(outcome, Ok(Outcome::Done(_))), "{outcome:?}");
+    assert!(
+        place(&events, false, "control-plane", "controller2")
+            < place(&events, true, "drain", "worker1")
+    );
+}
+
+#[test]
+fn a_worker_that_cannot_be_emptied_stays_as_it_is() {
+    let mut rig = Rig::new("book");
+    let (bundle, keys) = rig.secrets();
+    rig.version = "1.34.1";
+    rig.up(&bundle, &keys).0.unwrap();
+    rig.version = "1.35.0";
+    rig.artifacts = "fedcba9876543210";
+    rig.clear();
+    // Everything but this worker's stage is done: the next run has nothing to ask but to empty it.
+    rig.guests["worker1"].fail_at(1);
+    assert!(matches!(rig.up(&bundle, &keys).0, Ok(Outcome::Failed(_))));
+    rig.clear();
+    rig.guests["controller1"].fail_at(1);
+    let (outcome, _) = rig.up(&bundle, &keys);
+    let Ok(Outcome::Failed(failures)) = outcome else { panic!("{outcome:?}") };
+    let [failure] = &failures[..] else { panic!("{failures:?}") };
+    assert_eq!((failure.node.as_deref(), failure.task.as_str()), (Some("worker1"), "drain"));
+    assert!(failure.hint.as_ref().is_some_and(|hint| hint.contains("lab up --force")));
+    assert_eq!(rig.calls_of("worker1"), [] as [&str; 0]);
+    assert!(matches!(rig.up(&bundle, &keys).0, Ok(Outcome::Done(_))));
+    assert!(matches!(rig.up(&bundle, &keys).0, Ok(Outcome::Unchanged)));
+}
+
+#[test]
+fn a_plan_says_which_certificates_are_made_anew_and_why() {
+    let rig = Rig::new("three");
+    let (mut bundle, keys) = rig.secrets();
+    rig.keep(&bundle, &keys);
+    let certificates = || {
+        let session = rig.session();
+        let desired = session
+            .preview()
+            .unwrap()
+            .desired(&session, STAGES.iter().collect::<Vec<_>>().as_slice());
+        let changes = lab::plan::diff(&desired.unwrap(), &lab::plan::Observed::default());
+        let about = changes.iter().filter(|change| change.object == "certificate");
+        about.map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(certificates(), [] as [&str; 0]);
+    let end = time::Date::from_calendar_date(2026, time::Month::March, 9).unwrap();
+    let entry = bundle.entries.get_mut("kubelet-server-worker1").unwrap();
+    entry.made.not_after = end.midnight().assume_utc().unix_timestamp();
+    bundle.renew(&rig.session().lab, &["admin".into()]).unwrap();
+    rig.keep(&bundle, &keys);
+    assert_eq!(
+        certificates(),
+        [
+            "~ update certificate admin  (as asked)",
+            "~ update certificate kubelet-server-worker1  (it ends on 2026-03-09)",
+        ]
+    );
+}

@@ -36,6 +36,7 @@ pub async fn run_stage(
         guest: &guest,
         events,
         stopped: &|| stop.requested(),
+        last: None,
     };
     match events.timed(Some(&node.name), stage.name, steps::run(&place, &steps)).await {
         Ok(()) => Ok(true),

@@ -147,8 +147,16 @@ fn drain(node: &str) -> String {
         "export KUBECONFIG=/etc/kubernetes/admin.conf\n\
          found=$(kubectl get node {node} --ignore-not-found -o name)\n\
          test -n \"$found\" || exit 0\n\
-         kubectl drain {node} --ignore-daemonsets --delete-emptydir-data --force --timeout=300s 2>&1\n\
-         kubectl delete node {node} >/dev/null\n"
+         {}\n\
+         kubectl delete node {node} >/dev/null\n",
+        move_pods(node)
+    )
+}
+
+/// Command that has the pods of a node go elsewhere, and none come.
+pub(super) fn move_pods(node: &str) -> String {
+    format!(
+        "kubectl drain {node} --ignore-daemonsets --delete-emptydir-data --force --timeout=300s 2>&1"
     )
 }
 

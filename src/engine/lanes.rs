@@ -48,14 +48,15 @@ impl Board {
         self.set(job, Mark::Done);
     }
 
-    /// Waits for everything `job` comes after; false when some of it broke.
-    async fn ready(&self, job: &Job) -> bool {
+    /// Waits for everything `job` comes after; false when some of it broke. A node that changes `alone`,
+    /// in a cluster that serves, waits for no other.
+    async fn ready(&self, job: &Job, alone: bool) -> bool {
         let after =
             STAGES.iter().find(|stage| stage.name == job.stage).map_or(&[][..], |s| s.after);
         for ((stage, node), signal) in &self.signals {
             let needed = after.iter().any(|after| match after {
                 After::SameNode(name) => name == stage && *node == job.node,
-                After::AllNodes(name) => name == stage,
+                After::AllNodes(name) => name == stage && (!alone || *node == job.node),
             });
             if !needed {
                 continue;
@@ -78,10 +79,11 @@ impl Board {
     }
 }
 
-/// Walks one node's jobs in order. `work` carries one out.
+/// Walks one node's jobs in order, `alone` or minding those of others. `work` carries one out.
 pub(super) async fn walk<F, W>(
     board: &Board,
     jobs: &[Job],
+    alone: bool,
     events: &Events,
     mut work: W,
 ) -> Vec<Failure>
@@ -91,7 +93,7 @@ where
 {
     let mut failures = Vec::new();
     for job in jobs {
-        if !board.ready(job).await {
+        if !board.ready(job, alone).await {
             board.give_up(std::slice::from_ref(job), events);
             continue;
         }

@@ -27,6 +27,7 @@ pub mod snapshot;
 mod status;
 mod steps;
 mod up;
+mod upgrade;
 mod verify;
 
 pub use by_hand::run_stage;

@@ -55,7 +55,7 @@ pub(super) async fn look(
         asked.spawn(async move {
             let read = tokio::time::timeout(GLANCE, guest.run(marker::READ)).await;
             let read = read.ok().and_then(Result::ok).map(|output| output.text());
-            let version = read.as_deref().and_then(marker::kubernetes);
+            let versions = read.as_deref().map(marker::versions).unwrap_or_default();
             let markers = read.as_deref().map(marker::parse);
             let facts = match &markers {
                 Some(markers) if !markers.is_empty() => {
@@ -63,14 +63,14 @@ pub(super) async fn look(
                 }
                 _ => None,
             };
-            (name, markers, version, facts.and_then(Result::ok))
+            (name, markers, versions, facts.and_then(Result::ok))
         });
     }
     while let Some(answer) = asked.join_next().await {
-        let Ok((name, Some(markers), version, output)) = answer else { continue };
-        observed.kubernetes = observed.kubernetes.max(version);
+        let Ok((name, Some(markers), versions, output)) = answer else { continue };
         let facts = output.and_then(|output| Facts::parse(&output.text()));
         observed.facts.extend(facts.map(|facts| (name.clone(), facts)));
+        observed.versions.insert(name.clone(), versions);
         observed.markers.insert(name, markers);
     }
 }

@@ -121,20 +121,24 @@ pub(super) fn refuse_loss(changes: &[Change], yes: bool) -> Result<(), EngineErr
 }
 
 /// API servers understand what the release before theirs wrote, and nothing newer or older.
-pub(super) fn refuse_version(wanted: Version, found: Option<Version>) -> Result<(), EngineError> {
-    let Some(found) = found else { return Ok(()) };
-    let doing = format!("change Kubernetes from {found} to {wanted}");
-    let refused = |why: &str, hint: String| {
+/// `found` are the oldest and the newest of the control planes.
+pub(super) fn refuse_version(
+    wanted: Version,
+    found: Option<(Version, Version)>,
+) -> Result<(), EngineError> {
+    let Some((oldest, newest)) = found else { return Ok(()) };
+    let refused = |from: Version, why: &str, hint: String| {
+        let doing = format!("change Kubernetes from {from} to {wanted}");
         let error = EngineError::of(&code::VERSION, format!("{doing}: {why}"));
         Err(error.hint(hint).preflight())
     };
-    if wanted < found {
+    if wanted < newest {
         let why = "what the newer one wrote, the older one does not understand";
-        return refused(why, "`lab snapshot restore` goes back, disks and all".into());
+        return refused(newest, why, "`lab snapshot restore` goes back, disks and all".into());
     }
-    if wanted.minor > found.minor + 1 {
-        let hint = format!("first to a 1.{}, then on", found.minor + 1);
-        return refused("it goes up one minor release at a time", hint);
+    if wanted.minor > oldest.minor + 1 {
+        let hint = format!("first to a 1.{}, then on", oldest.minor + 1);
+        return refused(oldest, "it goes up one minor release at a time", hint);
     }
     Ok(())
 }

@@ -27,6 +27,8 @@ pub struct Prepared {
     pub artifact_disk: Option<PathBuf>,
     /// Secrets.
     pub bundle: Bundle,
+    /// Certificates that are made anew, and why; see [`Bundle::due`].
+    pub due: Vec<(String, String)>,
     /// The binding credential of this run.
     pub super_admin: Pair,
     /// SSH keys.
@@ -124,11 +126,15 @@ impl Prepared {
         for stage in STAGES.iter().filter(|stage| only.iter().any(|one| one.name == stage.name)) {
             for node in (stage.nodes)(lab) {
                 let steps = self.steps(session, stage, node)?;
+                let of_kubernetes =
+                    |step: &Step| matches!(step, Step::Binary { version: Some(_), .. });
+                let kubernetes = steps.iter().any(of_kubernetes).then_some(self.platform.version);
                 stages.push(StageGoal {
                     stage: stage.name.into(),
                     node: node.name.clone(),
                     fingerprint: fingerprint(&steps),
                     upkeep: Upkeep::of(&steps),
+                    kubernetes,
                 });
             }
         }
@@ -136,6 +142,7 @@ impl Prepared {
             lab: lab.id,
             pool: render::pool(&session.templates, &lab.pool(), pool_id, &pool_path)?,
             network: render::network(&session.templates, lab)?,
+            certificates: self.due.clone(),
             volumes: self.volumes(lab),
             domains,
             stages,

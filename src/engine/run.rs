@@ -12,6 +12,7 @@ use super::lanes::{self, Board, Job};
 use super::prepared::Prepared;
 use super::session::{Reach, Session};
 use super::up::{Outcome, Stop};
+use super::upgrade::Upgrade;
 use super::{observe, provision, steps};
 use crate::drivers::guest::{Guest, Output};
 use crate::drivers::hypervisor::Hypervisor;
@@ -19,7 +20,7 @@ use crate::model::Node;
 use crate::model::code::{self, Code};
 use crate::model::inventory::Inventory;
 use crate::plan::{Change, ChangeKind, Desired};
-use crate::stages::{fingerprint, settled, stage};
+use crate::stages::{fingerprint, settled, stage, with_needs};
 
 /// Makes what is the whole lab's, in order.
 ///
@@ -71,6 +72,7 @@ pub(super) struct Run {
     pub(super) markers: BTreeMap<String, BTreeMap<String, String>>,
     /// Held by the one node that restarts something the whole cluster relies on.
     pub(super) rolling: Mutex<()>,
+    pub(super) upgrade: Option<Upgrade>,
     pub(super) boots: Semaphore,
     pub(super) board: Arc<Board>,
 }
@@ -148,25 +150,95 @@ impl Run {
     }
 
     async fn lane(&self, node: &Node, jobs: Vec<Job>) -> Vec<Failure> {
-        let (task, ready) = match self.boot(node, !jobs.is_empty()).await {
-            Ok(()) => ("", Ok(())),
-            Err((task, error)) => (task, Err(error)),
-        };
-        if let Err(error) = ready {
+        let Some(upgrade) = &self.upgrade else { return self.pass(node, jobs, false).await };
+        if !upgrade.may_begin(node).await {
             self.board.give_up(&jobs, &self.events);
-            let failure = Failure {
-                code: of_boot(task, error.code).id,
-                node: Some(node.name.clone()),
-                task: task.into(),
-                step: None,
-                message: error.message.clone(),
-                tail: self.console(node).filter(|_| task == "boot"),
-                hint: error.hint.clone().or_else(|| Some(self.advice(node))),
-                lost: false,
-            };
-            self.events.send(Event::Failed(failure.clone()));
-            return vec![failure];
+            return Vec::new();
         }
+        match self.markers.contains_key(&node.name) {
+            true => self.in_turn(upgrade, node, jobs).await,
+            false => self.pass(node, jobs, false).await,
+        }
+    }
+
+    /// One node of a serving cluster that goes to another release: while it changes, no other does.
+    async fn in_turn(&self, upgrade: &Upgrade, node: &Node, jobs: Vec<Job>) -> Vec<Failure> {
+        // What needs the workers needs them of the new release.
+        let needs_workers = |job: &Job| {
+            let needs = stage(job.stage).map(with_needs).unwrap_or_default();
+            job.stage != "worker" && needs.iter().any(|stage| stage.name == "worker")
+        };
+        let (later, own): (Vec<Job>, Vec<Job>) = jobs.into_iter().partition(needs_workers);
+        let mut failures = Vec::new();
+        if !own.is_empty() || self.changes_of(node).next().is_some() {
+            let _turn = self.rolling.lock().await;
+            failures = match self.stop.requested() {
+                true => Vec::new(),
+                false => self.turn(upgrade, node, own).await,
+            };
+        }
+        let well = failures.is_empty() && !self.stop.requested();
+        upgrade.ended(node, well);
+        match well {
+            true => self.walk(node, later, false).await,
+            false => {
+                self.board.give_up(&later, &self.events);
+                failures
+            }
+        }
+    }
+
+    async fn turn(&self, upgrade: &Upgrade, node: &Node, jobs: Vec<Job>) -> Vec<Failure> {
+        if let Err(failure) = upgrade.empty(node, &self.reach, &self.events).await {
+            self.board.give_up(&jobs, &self.events);
+            self.events.send(Event::Failed((*failure).clone()));
+            return vec![*failure];
+        }
+        let failures = self.pass(node, jobs, true).await;
+        if failures.is_empty() && self.serves(node) {
+            match self.settle(node).await {
+                Ok(()) => {}
+                Err(error) => return vec![self.not_ready(node, "settle", &error)],
+            }
+        }
+        failures
+    }
+
+    /// Changes of the node itself that come before its stages.
+    fn changes_of<'s>(&'s self, node: &'s Node) -> impl Iterator<Item = &'s Change> {
+        self.changes.iter().filter(|change| {
+            change.node.as_ref() == Some(&node.name)
+                && change.object != "stage"
+                && !is_removal(change)
+        })
+    }
+
+    fn not_ready(&self, node: &Node, task: &str, error: &EngineError) -> Failure {
+        let failure = Failure {
+            code: of_boot(task, error.code).id,
+            node: Some(node.name.clone()),
+            task: task.into(),
+            step: None,
+            message: error.message.clone(),
+            tail: self.console(node).filter(|_| task == "boot"),
+            hint: error.hint.clone().or_else(|| Some(self.advice(node))),
+            lost: false,
+        };
+        self.events.send(Event::Failed(failure.clone()));
+        failure
+    }
+
+    /// Boots the node where that is needed, and walks through its stages. One that changes `alone` has
+    /// its turn already, and waits for no other node.
+    async fn pass(&self, node: &Node, jobs: Vec<Job>, alone: bool) -> Vec<Failure> {
+        if let Err((task, error)) = self.boot(node, !jobs.is_empty(), alone).await {
+            self.board.give_up(&jobs, &self.events);
+            return vec![self.not_ready(node, task, &error)];
+        }
+        self.walk(node, jobs, alone).await
+    }
+
+    async fn walk(&self, node: &Node, jobs: Vec<Job>, alone: bool) -> Vec<Failure> {
         let guest = (self.reach)(node);
         let jobs = self.still_to_do(node, &*guest, jobs).await;
         let stopped = || self.stop.requested();
@@ -180,15 +252,21 @@ impl Run {
                     guest: &*guest,
                     events: &self.events,
                     stopped: &stopped,
+                    last: self.admission(node, job.stage),
                 };
-                let _turn = match self.is_rolling(job.stage) {
+                let _turn = match !alone && self.is_rolling(job.stage) {
                     true => Some(self.rolling.lock().await),
                     false => None,
                 };
                 steps::run(&place, &job.steps).await
             }
         };
-        lanes::walk(&self.board, &jobs, &self.events, work).await
+        lanes::walk(&self.board, &jobs, alone, &self.events, work).await
+    }
+
+    fn admission(&self, node: &Node, stage: &str) -> Option<steps::Elsewhere> {
+        let upgrade = self.upgrade.as_ref().filter(|_| stage == "worker")?;
+        upgrade.admission(node, &self.reach)
     }
 
     /// True when the node carries a part of the cluster that others rely on.
@@ -219,13 +297,13 @@ impl Run {
     }
 
     /// Makes the node's volumes and domain, starts it and waits until it lets us in.
-    async fn boot(&self, node: &Node, needed: bool) -> Result<(), (&'static str, EngineError)> {
-        let of_node = |change: &&Change| {
-            change.node.as_ref() == Some(&node.name)
-                && change.object != "stage"
-                && !is_removal(change)
-        };
-        let own: Vec<Change> = self.changes.iter().filter(of_node).cloned().collect();
+    async fn boot(
+        &self,
+        node: &Node,
+        needed: bool,
+        alone: bool,
+    ) -> Result<(), (&'static str, EngineError)> {
+        let own: Vec<Change> = self.changes_of(node).cloned().collect();
         let domain = self.desired.domains.iter().find(|domain| domain.node == node.name);
         let name = Some(node.name.as_str());
         if let Some(domain) = domain.filter(|_| !own.is_empty()) {
@@ -239,7 +317,7 @@ impl Run {
             let stops = own
                 .iter()
                 .any(|change| matches!(change.kind, ChangeKind::Restart | ChangeKind::Replace));
-            let _turn = match stops && self.serves(node) {
+            let _turn = match stops && !alone && self.serves(node) {
                 true => Some(self.rolling.lock().await),
                 false => None,
             };
@@ -270,19 +348,26 @@ impl Run {
                     output.text().trim()
                 ));
             }
-            if own.iter().any(|change| change.kind == ChangeKind::Restart) && self.serves(node) {
-                let script = settled(node);
-                let settle =
-                    async { (self.reach)(node).run(&script).await.map_err(EngineError::from) };
-                let done = self.events.timed(name, "settle", settle).await;
-                if done.map_err(|error| ("settle", error))?.status != 0 {
-                    let text = format!("{}: it runs again, but does not serve yet", node.name);
-                    self.events.warn(text);
-                }
+            let restarts = own.iter().any(|change| change.kind == ChangeKind::Restart);
+            // One that goes to another release serves once its stages are done.
+            if restarts && !alone && self.serves(node) {
+                self.settle(node).await.map_err(|error| ("settle", error))?;
             }
         } else if needed {
             let guest = (self.reach)(node);
             guest.run("true").await.map_err(|error| ("boot", error.into()))?;
+        }
+        Ok(())
+    }
+
+    /// Waits until the node serves the cluster as before.
+    async fn settle(&self, node: &Node) -> Result<(), EngineError> {
+        let script = settled(node);
+        let settle = async { (self.reach)(node).run(&script).await.map_err(EngineError::from) };
+        let output = self.events.timed(Some(&node.name), "settle", settle).await?;
+        if output.status != 0 {
+            let text = format!("{}: it runs again, but does not serve yet", node.name);
+            self.events.warn(text);
         }
         Ok(())
     }

@@ -115,19 +115,18 @@ impl Session {
             images.insert(os.to_owned(), image.map_err(unavailable)?);
         }
         let mut bundle = self.store.bundle()?;
-        let mut probe = bundle.clone();
-        let complete = !bundle.entries.is_empty()
-            && probe.ensure(&self.lab, OffsetDateTime::now_utc())?.is_empty();
-        if !complete {
-            let placeholder = Bundle::placeholder(&self.lab);
-            for (name, entry) in placeholder.entries {
-                bundle.entries.entry(name).or_insert(entry);
-            }
-            if bundle.encryption_key.0.is_empty() {
-                bundle.encryption_key = placeholder.encryption_key;
-            }
+        let due = bundle.due(&self.lab, OffsetDateTime::now_utc());
+        // What will be made anew is not what the nodes have.
+        bundle.entries.retain(|name, _| !due.iter().any(|(due, _)| due == name));
+        let placeholder = Bundle::placeholder(&self.lab);
+        for (name, entry) in placeholder.entries {
+            bundle.entries.entry(name).or_insert(entry);
         }
-        self.prepared(found, version, images, bundle, SshKeys::placeholder(&self.lab))
+        if bundle.encryption_key.0.is_empty() {
+            bundle.encryption_key = placeholder.encryption_key;
+        }
+        let keys = SshKeys::placeholder(&self.lab);
+        Ok(Prepared { due, ..self.prepared(found, version, images, bundle, keys)? })
     }
 
     /// Gathers what plans need and makes what is missing on this computer: downloads images and
@@ -174,13 +173,15 @@ impl Session {
         }
         self.store.create()?;
         let mut bundle = self.store.bundle()?;
-        let made = bundle.ensure(&self.lab, OffsetDateTime::now_utc())?;
+        let now = OffsetDateTime::now_utc();
+        let due = bundle.due(&self.lab, now);
+        let made = bundle.ensure(&self.lab, now)?;
         if !made.is_empty() {
             self.store.save_bundle(&bundle, &made)?;
         }
         let keys = self.ensure_keys()?;
         let version = found.version;
-        self.prepared(Some(found), version, images, bundle, keys)
+        Ok(Prepared { due, ..self.prepared(Some(found), version, images, bundle, keys)? })
     }
 
     fn ensure_keys(&self) -> Result<SshKeys, EngineError> {
@@ -244,6 +245,7 @@ impl Session {
             found,
             artifact_disk: None,
             bundle,
+            due: Vec::new(),
             super_admin,
             keys,
             acceleration: words,

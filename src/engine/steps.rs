@@ -1,6 +1,7 @@
 //! Carrying out one stage on one node: neighbouring files travel together, everything else is a
 //! script of its own, the marker comes last.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::event::{Event, Events, Failure};
@@ -18,6 +19,15 @@ pub(super) struct Place<'a> {
     pub guest: &'a dyn Guest,
     pub events: &'a Events,
     pub stopped: &'a (dyn Fn() -> bool + Sync),
+    /// Asked of another node before the stage counts as done.
+    pub last: Option<Elsewhere>,
+}
+
+/// A script for another node.
+pub(super) struct Elsewhere {
+    pub title: String,
+    pub guest: Arc<dyn Guest>,
+    pub script: String,
 }
 
 const POLL: Duration = Duration::from_millis(500);
@@ -89,6 +99,15 @@ async fn once(place: &Place<'_>, steps: &[Step]) -> Result<(), Box<Failure>> {
             Batch::Links(steps) => links(place, &steps).await?,
             Batch::Units(steps) => units(place, &steps).await?,
             Batch::One(step) => one(place, step).await?,
+        }
+    }
+    if let Some(last) = &place.last {
+        place.say(&last.title);
+        let answer = last.guest.run(&last.script).await;
+        let output = answer.map_err(|error| place.unreachable(&last.title, &error))?;
+        if output.status != 0 {
+            let message = format!("the command ended with status {}", output.status);
+            return Err(place.failure(&code::STEP, &last.title, &message, Some(output.text())));
         }
     }
     // A marker must not outlive, in a loss of power, what it vouches for.

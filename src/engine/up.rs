@@ -12,6 +12,7 @@ use super::place::Place;
 use super::prepared::Prepared;
 use super::run::{Run, shared_changes};
 use super::session::{Reach, Session};
+use super::upgrade::Upgrade;
 use super::{depart, observe, preflight, provision, snapshot};
 use crate::drivers::hypervisor::Hypervisor;
 use crate::drivers::routes::Routes;
@@ -111,7 +112,7 @@ pub async fn plan(
         preflight::refuse_conflicts(session, &desired, &observed.inventory)?;
         if let Some(reach) = session.glance()? {
             observe::look(session, &desired, &reach, &mut observed).await;
-            preflight::refuse_version(prepared.platform.version, observed.kubernetes)?;
+            preflight::refuse_version(prepared.platform.version, observed.kubernetes())?;
         }
     }
     Ok(diff(&desired, &observed))
@@ -223,7 +224,7 @@ pub async fn up_with(
     if let Some(from) = options.from {
         forget_from(from, &mut observed);
     }
-    preflight::refuse_version(prepared.platform.version, observed.kubernetes)?;
+    preflight::refuse_version(prepared.platform.version, observed.kubernetes())?;
     let changes = diff(&desired, &observed);
     preflight::refuse_stale(&changes, options.agreed.as_ref())?;
     if changes.is_empty() {
@@ -247,6 +248,10 @@ pub async fn up_with(
     session.store.write("topology.yaml", &session.source)?;
     shared_changes(&session, &prepared, &desired, &hypervisor, &changes, &events).await?;
 
+    let upgrade = Upgrade::of(&session.lab, &observed, prepared.platform.version, !options.force);
+    if let Some(upgrade) = &upgrade {
+        events.note(upgrade.told());
+    }
     let run = Arc::new(Run {
         boots: Semaphore::new(options.concurrency.max(1)),
         board: Board::new(&[]),
@@ -260,6 +265,7 @@ pub async fn up_with(
         changes,
         markers,
         rolling: Mutex::new(()),
+        upgrade,
     });
     run.lanes().await
 }

@@ -47,6 +47,9 @@ impl std::fmt::Debug for EncryptionKey {
     }
 }
 
+/// What a leaf that shall be renewed says it was made from.
+const TO_BE_RENEWED: &str = "to be renewed";
+
 const SERVICE_ACCOUNT: &str = "service-account";
 
 impl Bundle {
@@ -94,6 +97,25 @@ impl Bundle {
         Ok(made)
     }
 
+    /// Leaves that are there and that the next [`Self::ensure`] makes anew, and why.
+    pub fn due(&self, lab: &Lab, now: OffsetDateTime) -> Vec<(String, String)> {
+        let specs = leaf_specs(lab);
+        let due = specs.iter().filter(|spec| !self.fits(spec, now));
+        let why = |spec: &LeafSpec| {
+            let made = &self.entries.get(&spec.entry)?.made;
+            let ends = OffsetDateTime::from_unix_timestamp(made.not_after);
+            let why = match ends {
+                _ if made.spec == TO_BE_RENEWED => "as asked".into(),
+                Ok(ends) if made.spec == self.fingerprint(spec) => {
+                    format!("it ends on {}", ends.date())
+                }
+                _ => "what it says has changed".into(),
+            };
+            Some((spec.entry.clone(), why))
+        };
+        due.filter_map(why).collect()
+    }
+
     /// Has leaves made anew by the next [`Self::ensure`]: those named, or all. Authorities and keys
     /// that are none of a certificate stay.
     ///
@@ -109,7 +131,7 @@ impl Bundle {
         for name in &meant {
             if let Some(entry) = self.entries.get_mut(name) {
                 // Fits nothing, so it does not fit.
-                entry.made.spec = "to be renewed".into();
+                entry.made.spec = TO_BE_RENEWED.into();
             }
         }
         Ok(meant)

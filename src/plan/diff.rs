@@ -24,6 +24,8 @@ pub struct StageGoal {
     pub fingerprint: String,
     /// What it leaves behind.
     pub upkeep: Upkeep,
+    /// The Kubernetes whose binaries it starts.
+    pub kubernetes: Option<Version>,
 }
 
 /// What the topology asks for.
@@ -35,6 +37,8 @@ pub struct Desired {
     pub pool: PoolSpec,
     /// The lab's network.
     pub network: NetworkSpec,
+    /// Certificates that are made anew, and why.
+    pub certificates: Vec<(String, String)>,
     /// Shared volumes by name, and the nodes' own.
     pub volumes: Vec<(Option<String>, String)>,
     /// Domains in file order.
@@ -56,12 +60,31 @@ pub struct Observed {
     pub inventory: Inventory,
     /// Fingerprints by node and stage, of the nodes that could be asked.
     pub markers: BTreeMap<String, BTreeMap<String, String>>,
-    /// The newest Kubernetes that a node has a control plane of.
-    pub kubernetes: Option<Version>,
+    /// The Kubernetes that stages were done for, by node and stage, of the nodes that could be asked.
+    pub versions: BTreeMap<String, BTreeMap<String, Version>>,
     /// What nodes that went through stages are like now, of those that could be asked.
     pub facts: BTreeMap<String, Facts>,
     /// The computer's routes to pods, through the lab's bridge.
     pub routes: BTreeMap<Ipv4Net, Ipv4Addr>,
+}
+
+impl Observed {
+    /// The oldest and the newest Kubernetes that a node has a control plane of: two while an upgrade
+    /// was stopped on its way.
+    pub fn kubernetes(&self) -> Option<(Version, Version)> {
+        let all = self.versions.values().filter_map(|stages| stages.get("control-plane").copied());
+        Some((all.clone().min()?, all.max()?))
+    }
+
+    /// The Kubernetes that the node serves with, where it is not the `wanted` one.
+    pub fn other_release(&self, node: &str, wanted: Version) -> Option<Version> {
+        let found = ["control-plane", "worker"].map(|stage| self.release(node, stage));
+        found.into_iter().flatten().find(|found| *found != wanted)
+    }
+
+    fn release(&self, node: &str, stage: &str) -> Option<Version> {
+        self.versions.get(node)?.get(stage).copied()
+    }
 }
 
 /// All changes that lead from `observed` to `desired`, in the order they are made.
@@ -70,6 +93,9 @@ pub fn diff(desired: &Desired, observed: &Observed) -> Vec<Change> {
     if !observed.engine_running {
         let why = "a libvirt of the lab's own, in namespaces of its own";
         changes.push(Change::shared(ChangeKind::Start, "engine", "private", why));
+    }
+    for (name, why) in &desired.certificates {
+        changes.push(Change::shared(ChangeKind::UpdateLive, "certificate", name, why));
     }
     removals(desired, observed, &mut changes);
     let pool = observed.inventory.pools.iter().find(|pool| pool.uuid == desired.pool.uuid);
@@ -204,7 +230,7 @@ fn stages(desired: &Desired, observed: &Observed, changes: &mut Vec<Change>) {
                     None => continue,
                 }
             }
-            Some(Some(_)) => "what it does has changed".into(),
+            Some(Some(_)) => changed(goal, observed),
             Some(None) => String::new(),
             None if known.contains(&goal.node) => {
                 "the node does not answer, so nobody knows".into()
@@ -212,6 +238,15 @@ fn stages(desired: &Desired, observed: &Observed, changes: &mut Vec<Change>) {
             None => String::new(),
         };
         changes.push(Change::of_node(ChangeKind::RunStage, "stage", &goal.stage, &goal.node, &why));
+    }
+}
+
+fn changed(goal: &StageGoal, observed: &Observed) -> String {
+    match (observed.release(&goal.node, &goal.stage), goal.kubernetes) {
+        (Some(found), Some(wanted)) if found != wanted => {
+            format!("Kubernetes goes from {found} to {wanted}")
+        }
+        _ => "what it does has changed".into(),
     }
 }
 

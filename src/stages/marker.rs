@@ -46,8 +46,9 @@ pub fn parse(text: &str) -> BTreeMap<String, String> {
     read(text).map(|marker| (marker.stage, marker.fingerprint)).collect()
 }
 
-/// The newest Kubernetes whose control plane the node had, from what [`READ`] printed.
-pub fn kubernetes(text: &str) -> Option<Version> {
-    let of_control_plane = read(text).filter(|marker| marker.stage == "control-plane");
-    of_control_plane.filter_map(|marker| Version::parse(&marker.kubernetes)).max()
+/// The Kubernetes that stages were done for, by stage, from what [`READ`] printed.
+pub fn versions(text: &str) -> BTreeMap<String, Version> {
+    read(text)
+        .filter_map(|marker| Some((marker.stage, Version::parse(&marker.kubernetes)?)))
+        .collect()
 }

@@ -30,6 +30,8 @@ pub struct Rig {
     pub agreed: Option<serde_json::Value>,
     /// Kubernetes of the binaries at hand.
     pub version: &'static str,
+    /// Start of the digest of the disk with them.
+    pub artifacts: &'static str,
 }
 
 impl Rig {
@@ -48,6 +50,7 @@ impl Rig {
             way: None,
             agreed: None,
             version: "1.36.2",
+            artifacts: "0123456789abcdef",
         };
         rig.hypervisor.stand_behind(rig.gate.clone());
         rig.add_guests(&session.lab);
@@ -136,6 +139,7 @@ impl Rig {
             prepared.etcd_founders = record.etcd;
         }
         prepared.platform.version = lab::model::Version::parse(self.version).unwrap();
+        prepared.platform.artifacts.digest = self.artifacts.repeat(4);
         if self.no_dns {
             prepared.platform.dns_image = None;
         }

@@ -93,6 +93,7 @@ pub fn prepared(session: &Session, version: &str, acceleration: Acceleration) ->
         artifact_disk: None,
         super_admin: super_admin(&bundle, time::OffsetDateTime::UNIX_EPOCH).unwrap(),
         bundle,
+        due: Vec::new(),
         keys: SshKeys::placeholder(&session.lab),
         acceleration: "test".into(),
         etcd_founders: session.lab.with_role(Role::Etcd).map(founder_entry).collect(),

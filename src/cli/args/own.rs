@@ -62,7 +62,7 @@ pub(in crate::cli) struct Up {
     /// Agree to removals
     #[arg(short, long, env = "LAB_YES")]
     pub yes: bool,
-    /// Remove nodes without moving their pods away first
+    /// Remove or upgrade nodes without moving their pods away first
     #[arg(long)]
     pub force: bool,
     /// Start nodes though this computer has no room for them
