@@ -1,13 +1,12 @@
-//! What runs now, at the foot of a terminal: a line per piece of work, drawn anew while it lasts. Lines
-//! that stay are printed above it.
+//! What runs now, at the foot of a terminal: a line per piece of work, drawn anew while it lasts.
 
 use std::collections::BTreeMap;
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use rustix::termios::tcgetwinsize;
 
-use super::output::paint;
+use super::output::{draw_foot, paint};
 use crate::engine::Event;
 
 /// Between two drawings.
@@ -23,15 +22,13 @@ struct Work {
 pub(super) struct Live {
     /// By node (`lab` for the whole lab) and task.
     works: BTreeMap<(String, String), Work>,
-    /// Lines drawn, to be taken back.
-    drawn: usize,
 }
 
 impl Live {
     /// A foot, where standard error is a terminal.
     pub fn new() -> Option<Self> {
         let terminal = std::io::stderr().is_terminal();
-        terminal.then(|| Self { works: BTreeMap::new(), drawn: 0 })
+        terminal.then(|| Self { works: BTreeMap::new() })
     }
 
     /// Remembers what an event tells of work under way.
@@ -56,7 +53,7 @@ impl Live {
     }
 
     /// Draws the foot, in place of the one before.
-    pub fn draw(&mut self) {
+    pub fn draw(&self) {
         let (width, height) = tcgetwinsize(std::io::stderr())
             .map(|size| (usize::from(size.ws_col), usize::from(size.ws_row)))
             // A terminal that does not know its size says nothing of it.
@@ -64,34 +61,9 @@ impl Live {
             .filter(|(width, height)| *width > 0 && *height > 0)
             .unwrap_or((80, 24));
         let lines = lines(&self.works, Instant::now(), width.max(20), (height / 2).max(3));
-        let mut text = self.erased();
-        for line in &lines {
-            text.push_str(&paint("2", line));
-            text.push('\n');
-        }
-        self.drawn = lines.len();
-        show(&text);
+        let lines: Vec<String> = lines.iter().map(|line| paint("2", line)).collect();
+        draw_foot(&lines);
     }
-
-    /// Takes the foot away, for a line that stays or for good.
-    pub fn erase(&mut self) {
-        let text = self.erased();
-        self.drawn = 0;
-        show(&text);
-    }
-
-    fn erased(&self) -> String {
-        match self.drawn {
-            0 => String::new(),
-            // Up to its first line, and everything from there.
-            drawn => format!("\x1b[{drawn}A\x1b[J"),
-        }
-    }
-}
-
-fn show(text: &str) {
-    let mut out = std::io::stderr().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
 /// The longest under way first: everybody waits for it. None wider than the terminal.
@@ -148,7 +120,7 @@ mod tests {
 
     #[test]
     fn work_is_forgotten_when_it_ends() {
-        let mut live = Live { works: BTreeMap::new(), drawn: 0 };
+        let mut live = Live { works: BTreeMap::new() };
         let node = Some("a".to_owned());
         live.hear(&Event::Started { node: node.clone(), task: "os".into() });
         live.hear(&Event::Step {

@@ -2,11 +2,36 @@
 //! error of ours.
 
 use std::io::{BufRead, IsTerminal, Write};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 
+/// Lines at the foot of the terminal, which are not to stay.
+static FOOT: Mutex<usize> = Mutex::new(0);
+
+/// Takes the foot away: what is printed while the guard lives takes its place.
+fn without_foot() -> MutexGuard<'static, usize> {
+    let mut drawn = FOOT.lock().unwrap_or_else(PoisonError::into_inner);
+    if *drawn > 0 {
+        // Whatever was typed stands in the line below; up to the first, and everything from there.
+        let _ = write!(std::io::stderr().lock(), "\r\x1b[{drawn}A\x1b[J");
+        *drawn = 0;
+    }
+    drawn
+}
+
+/// Draws the foot, in place of the one before.
+pub(super) fn draw_foot(lines: &[String]) {
+    let mut drawn = without_foot();
+    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    let mut out = std::io::stderr().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    *drawn = lines.len();
+}
+
 /// Prints data, with a line feed at its end.
 pub(super) fn print(text: &str) {
+    let _foot = without_foot();
     let mut out = std::io::stdout().lock();
     let _ = out.write_all(text.as_bytes());
     if !text.ends_with('\n') {
@@ -22,6 +47,7 @@ pub(super) fn print_json(value: &impl Serialize) {
 
 /// Says something to the person.
 pub(super) fn complain(text: &str) {
+    let _foot = without_foot();
     let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use super::args::{Format, Global};
 use super::live::{BEAT, Live};
-use super::output::{complain, counted, paint, print, table};
+use super::output::{complain, counted, draw_foot, paint, print, table};
 use crate::engine::{EngineError, Event, Failure, Trouble};
 
 /// A reader of events.
@@ -51,12 +51,12 @@ impl Progress {
                 },
                 _ = beat.tick(), if self.live.is_some() => {}
             }
-            if let Some(live) = &mut self.live {
+            if let Some(live) = &self.live {
                 live.draw();
             }
         }
-        if let Some(live) = &mut self.live {
-            live.erase();
+        if self.live.is_some() {
+            draw_foot(&[]);
         }
         self
     }
@@ -72,9 +72,6 @@ impl Progress {
         let line = if self.json { None } else { self.line(event) };
         if let Some(live) = &mut self.live {
             live.hear(event);
-            if line.is_some() || self.json {
-                live.erase();
-            }
         }
         if self.json {
             print(&json);

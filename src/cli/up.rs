@@ -10,7 +10,7 @@ use super::progress::Progress;
 use super::saved_plan::SavedPlan;
 use super::{load, signals};
 use crate::drivers::store::LockError;
-use crate::engine::{self, Events, Outcome, Session, Stop, UpOptions};
+use crate::engine::{self, EngineError, Events, Outcome, Session, Stop, UpOptions};
 use crate::model::check::nearest;
 use crate::stages::{STAGES, Stage, stage, with_needs};
 
@@ -77,18 +77,7 @@ pub(super) fn run(global: &Global, up: &Up) -> Result<ExitCode, Failure> {
                 false => engine::up(session, options, stop, events).await,
             };
             signals.abort();
-            let mut progress = reader.await.ok();
-            if let Some(progress) = &mut progress {
-                let how = match &outcome {
-                    Ok(Outcome::Unchanged) => "unchanged",
-                    Ok(Outcome::Done(_)) => "done",
-                    Ok(Outcome::Stopped) => "stopped",
-                    Ok(Outcome::Failed(_)) => "failed",
-                    Err(error) => failure::outcome(error),
-                };
-                progress.ended(how, outcome.as_ref().err());
-            }
-            (outcome, progress)
+            (outcome, reader.await.ok())
         })
     };
     let again = log.try_clone();
@@ -98,6 +87,9 @@ pub(super) fn run(global: &Global, up: &Up) -> Result<ExitCode, Failure> {
         && agrees(&error.message)
     {
         (outcome, progress) = attempt(UpOptions { yes: true, ..options }, log);
+    }
+    if let Some(progress) = &mut progress {
+        progress.ended(how(&outcome), outcome.as_ref().err());
     }
     let outcome = outcome?;
     let lab = &session.lab;
@@ -136,6 +128,17 @@ pub(super) fn run(global: &Global, up: &Up) -> Result<ExitCode, Failure> {
             ));
             Err(Failure::silent(FAILED))
         }
+    }
+}
+
+/// How the run ended, in a word.
+fn how(outcome: &Result<Outcome, EngineError>) -> &'static str {
+    match outcome {
+        Ok(Outcome::Unchanged) => "unchanged",
+        Ok(Outcome::Done(_)) => "done",
+        Ok(Outcome::Stopped) => "stopped",
+        Ok(Outcome::Failed(_)) => "failed",
+        Err(error) => failure::outcome(error),
     }
 }
 
