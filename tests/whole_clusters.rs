@@ -2,6 +2,10 @@
 //! the other. Each prints what it saw and how long it took; docs/timings.md keeps a run's table.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::print_stderr)]
 
+#[path = "rig/chapters.rs"]
+mod chapters;
+#[path = "rig/documents.rs"]
+mod documents;
 #[path = "rig/guests.rs"]
 mod guests;
 
@@ -79,6 +83,9 @@ fn book_all_the_way() {
     let socket = rig.ok(&["exec", "--role", "load-balancer", "--", socket]);
     assert_eq!(socket.matches("600 root").count(), 2, "{socket}");
 
+    let all: Vec<&str> = lab::stages::STAGES.iter().map(|stage| stage.name).collect();
+    chapters::are_as_told(&rig, &rig.resolved(), &all);
+
     // A worker more: only what must changes, and nothing is restarted that serves.
     let shipped = rig.shipped();
     rig.edit(&shipped.replace("  worker:\n    count: 2", "  worker:\n    count: 3"));
@@ -152,5 +159,48 @@ fn bare_metal_survives_the_loss_of_each_machine() {
         rig.say(&format!("  {}: {} ({})", check["proves"], check["verdict"], check["output"]));
         assert_eq!(check["verdict"], "passed", "{check}");
     }
+    rig.ok(&["down"]);
+}
+
+#[test]
+#[ignore = "boots four guests and starts each again; `make test-full` runs it"]
+fn another_kubernetes_comes_while_pods_run() {
+    let mut rig = Rig::new("three");
+    let two = rig.shipped().replace("  worker:\n    count: 1", "  worker:\n    count: 2");
+    assert_ne!(two, rig.shipped());
+    rig.edit(&two);
+    up(&rig, &[]);
+    rig.ok(&["kubectl", "create", "deployment", "stays", "--image=lab.local/pause:1"]);
+    rig.ok(&["kubectl", "scale", "deployment/stays", "--replicas=4"]);
+    rig.ok(&["kubectl", "rollout", "status", "deployment/stays", "--timeout=300s"]);
+    let budget = "pdb stays --selector=app=stays --min-available=2";
+    rig.ok(&[&["kubectl", "create"], &budget.split(' ').collect::<Vec<_>>()[..]].concat());
+    // Closed by a person: it stays so.
+    rig.ok(&["kubectl", "cordon", "worker2"]);
+    let uids = |rig: &Rig| {
+        let pods = rig.ok(&["kubectl", "get", "pods", "-o", "jsonpath={.items[*].metadata.uid}"]);
+        pods.split_whitespace().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let before = uids(&rig);
+
+    rig.newer_kubernetes();
+    let plan = rig.ok(&["plan"]);
+    let why = "Kubernetes goes from 1.20.2 to 1.20.3";
+    for stage in ["control-plane on controller1", "worker on worker1", "worker on worker2"] {
+        assert!(plan.contains(&format!("run stage {stage}  ({why})")), "{plan}");
+    }
+    up(&rig, &[]);
+    let nodes = rig.ok(&["kubectl", "get", "nodes"]);
+    let done = |node: &str| {
+        nodes.lines().any(|l| l.starts_with(node) && l.contains(" Ready") && l.ends_with("v1.20.3"))
+    };
+    assert!(done("worker1") && done("worker2"), "{nodes}");
+    let closed: Vec<&str> = nodes.lines().filter(|l| l.contains("SchedulingDisabled")).collect();
+    assert!(closed.len() == 1 && closed[0].starts_with("worker2"), "{nodes}");
+    rig.ok(&["kubectl", "rollout", "status", "deployment/stays", "--timeout=300s"]);
+    let after = uids(&rig);
+    assert!(after.iter().all(|uid| !before.contains(uid)), "every pod moved once: {after:?}");
+    let server = rig.ok(&["kubectl", "version", "--short"]);
+    assert!(server.contains("Server Version: v1.20.3"), "{server}");
     rig.ok(&["down"]);
 }

@@ -2,10 +2,12 @@
 //! command in README and docs is one that the command line understands.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
+#[path = "rig/documents.rs"]
+mod documents;
 mod rig;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use lab::engine::Session;
@@ -80,76 +82,68 @@ fn every_stage_has_a_page_that_follows_the_code() {
     }
 }
 
-fn pages(dir: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(dir).unwrap().flatten() {
-        let path = entry.path();
-        match path.is_dir() {
-            true => pages(&path, found),
-            false if path.extension().is_some_and(|extension| extension == "md") => {
-                found.push(path);
-            }
-            false => {}
-        }
-    }
-}
-
-/// Lines in blocks of shell that call `lab`, without remarks and redirections.
-fn commands(page: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    let mut inside = false;
-    for line in page.lines() {
-        if let Some(kind) = line.trim().strip_prefix("```") {
-            inside = !inside && ["sh", "bash", "console"].contains(&kind);
-        } else if inside && line.starts_with("lab ") {
-            let line = line.split(" # ").next().unwrap();
-            let line = line.split(" && ").next().unwrap().split(" > ").next().unwrap();
-            found.push(line.split(" | ").next().unwrap().trim().to_owned());
-        }
-    }
-    found
-}
-
 /// Every command of README and docs is understood: asked for help in its place, `lab` first reads all
 /// words before. Nothing is carried out.
 #[test]
 fn commands_in_the_documents_are_understood() {
-    let mut all = vec![PathBuf::from("README.md")];
-    pages(Path::new("docs"), &mut all);
-    let mut seen = 0;
-    for path in all {
-        for line in commands(&fs::read_to_string(&path).unwrap()) {
-            seen += 1;
-            let mut words = words(&line);
-            // What kubectl understands is kubectl's.
-            if words[1] == "kubectl" {
-                continue;
-            }
-            let end = words.iter().position(|word| word == "--").unwrap_or(words.len());
-            words.truncate(end);
-            let output = Command::new(env!("CARGO_BIN_EXE_lab"))
-                .args(&words[1..])
-                .arg("--help")
-                .env_clear()
-                .output()
-                .unwrap();
-            let said = String::from_utf8_lossy(&output.stderr).into_owned();
-            assert!(output.status.success(), "{}: `{line}`: {said}", path.display());
+    let all = documents::commands();
+    for (path, line) in &all {
+        let mut words = documents::words(line);
+        // What kubectl understands is kubectl's.
+        if words[0] == "kubectl" {
+            continue;
         }
+        let end = words.iter().position(|word| word == "--").unwrap_or(words.len());
+        words.truncate(end);
+        let output = Command::new(env!("CARGO_BIN_EXE_lab"))
+            .args(&words)
+            .arg("--help")
+            .env_clear()
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{}: `{line}`: {said}", path.display());
     }
-    assert!(seen > 50, "only {seen} commands found");
+    assert!(all.len() > 50, "only {} commands found", all.len());
 }
 
-/// Words of a line; single quotes hold them together.
-fn words(line: &str) -> Vec<String> {
-    let mut words = vec![String::new()];
-    let mut quoted = false;
-    for letter in line.chars() {
-        match letter {
-            '\'' => quoted = !quoted,
-            ' ' if !quoted => words.push(String::new()),
-            letter => words.last_mut().unwrap().push(letter),
-        }
+/// Commands that no page's walk on real guests types, and the tests that do.
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("lab console worker1", "tests/real_guests.rs: a_lab_on_the_systems_libvirt_among_decoys"),
+    ("lab doctor", "tests/doctor.rs, tests/real_guests.rs"),
+    ("lab down", "tests/real_guests.rs: to nothing"),
+    ("lab forward", "tests/rig/tools.rs: a kubectl of one's own"),
+    ("lab init --from three", "tests/cli.rs"),
+    ("lab kubectl apply -f app.yaml", "tests/real_guests.rs: cluster_is_ready"),
+    ("lab logs -f kubelet", "tests/rig/chapters.rs: a_journal_is_followed"),
+    ("lab restart worker1", "tests/real_guests.rs: a_lab_on_the_systems_libvirt_among_decoys"),
+    ("lab shell", "tests/rig/tools.rs"),
+    ("lab snapshot ", "tests/rig/frozen.rs"),
+    ("lab ssh worker1", "tests/rig/tools.rs"),
+    ("lab up", "tests/real_guests.rs, tests/whole_clusters.rs"),
+    ("lab status --lab book", "tests/whole_clusters.rs"),
+    ("lab verify", "tests/real_guests.rs: cluster_is_ready, tests/whole_clusters.rs"),
+];
+
+/// Every command in README and docs is carried out by a test.
+#[test]
+fn commands_in_the_documents_are_typed_somewhere() {
+    let mut typed: Vec<String> = documents::LOOKS.iter().map(|line| (*line).to_owned()).collect();
+    for stage in STAGES {
+        let page = documents::page(stage.name);
+        typed.extend(documents::block(&page, "## Look"));
+        typed.extend(documents::block(&page, "## Break it"));
     }
-    words.retain(|word| !word.is_empty());
-    words
+    let mut used = std::collections::BTreeSet::new();
+    for (path, line) in documents::commands() {
+        if typed.contains(&line) {
+            continue;
+        }
+        let found = ELSEWHERE.iter().find(|(start, _)| line.starts_with(start));
+        let (start, _) =
+            found.unwrap_or_else(|| panic!("{}: no test types `{line}`", path.display()));
+        used.insert(*start);
+    }
+    let stale: Vec<_> = ELSEWHERE.iter().filter(|(start, _)| !used.contains(start)).collect();
+    assert!(stale.is_empty(), "{stale:?}");
 }

@@ -2,10 +2,15 @@
 #![allow(dead_code, clippy::unwrap_used, clippy::panic, clippy::print_stderr)]
 
 use std::fs;
-use std::io::{BufRead, BufReader, Lines, Read};
+use std::io::{BufRead, BufReader, Lines};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::time::Instant;
+
+use screen::{Terminal, is_foot};
+
+#[path = "screen.rs"]
+mod screen;
 
 /// The binary under test.
 pub const LAB: &str = env!("CARGO_BIN_EXE_lab");
@@ -55,6 +60,24 @@ impl Rig {
     /// Text of the shipped topology.
     pub fn shipped(&self) -> String {
         fs::read_to_string(format!("topologies/{}.yaml", self.lab)).unwrap()
+    }
+
+    /// From now on the binaries are those of the next patch release: the same, but for what they say of
+    /// themselves.
+    pub fn newer_kubernetes(&mut self) {
+        let newer = self.home.path().join("newer");
+        tool("cp", &["--recursive", self.artifacts.to_str().unwrap(), newer.to_str().unwrap()]);
+        for entry in fs::read_dir(&newer).unwrap().flatten() {
+            let file = entry.path();
+            tool("sed", &["-i", r"s/v1\.20\.2/v1.20.3/g", file.to_str().unwrap()]);
+        }
+        self.artifacts = newer;
+    }
+
+    /// The lab of the shipped topology.
+    pub fn resolved(&self) -> lab::model::Lab {
+        let owner = lab::model::Owner { machine: "test".into(), uid: 0 };
+        lab::model::resolve::load(&self.shipped(), &owner).unwrap().lab
     }
 
     pub fn command(&self, arguments: &[&str]) -> Command {
@@ -126,22 +149,26 @@ impl Rig {
         kill(&mut child);
     }
 
-    /// Starts `up` and interrupts it once an event fits, as Ctrl-C does: it stops soon, and says how
-    /// to go on.
-    pub fn up_interrupted_at(&self, wanted: impl Fn(&serde_json::Value) -> bool) {
-        let (mut child, lines) = self.up_until(wanted);
+    /// Starts `up` on a terminal and presses Ctrl-C once its foot shows a step of the stage on the
+    /// node: it stops soon, says how to go on, and leaves nothing of the foot behind.
+    pub fn up_interrupted_at(&self, node: &str, stage: &str) {
+        self.say("lab up, on a terminal");
+        let mut terminal = Terminal::run(self.command(&["up"]));
+        let at_work = |row: &String| {
+            let step = row.split_whitespace().skip(1).collect::<Vec<_>>().join(" ");
+            is_foot(row) && step.starts_with(&format!("{node} {stage}: "))
+        };
+        terminal.until(|rows| rows.iter().any(at_work));
+        self.say(&format!("on the screen: {:#?}", shown(&terminal.rows())));
         let start = Instant::now();
-        let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
-        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();
-        // Whoever writes must be read.
-        let rest: Vec<_> = lines.map_while(Result::ok).collect();
-        let mut said = String::new();
-        child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-        let code = child.wait().unwrap().code();
+        terminal.press(b"\x03");
+        let (code, rows) = terminal.end();
         self.say(&format!("interrupted: ended after {:.1} s", start.elapsed().as_secs_f64()));
-        assert_eq!(code, Some(130), "{said}\n{rest:?}");
-        assert!(said.contains("stopping after the current steps"), "{said}");
-        assert!(said.contains("lab up"), "{said}");
+        let has = |text: &str| rows.iter().any(|row| row.contains(text));
+        assert_eq!(code, Some(130), "{:#?}", shown(&rows));
+        assert!(has("stopping after the current steps"), "{:#?}", shown(&rows));
+        assert!(has("stopped as asked; `lab up` goes on from here"), "{:#?}", shown(&rows));
+        assert!(!rows.iter().any(|row| is_foot(row)), "{:#?}", shown(&rows));
     }
 
     /// Starts `up` and interrupts it twice once an event fits: it leaves at once.
@@ -179,6 +206,10 @@ impl Rig {
         }
         panic!("`lab up` ended before: {:?}", child.wait_with_output());
     }
+}
+
+fn shown(rows: &[String]) -> Vec<&String> {
+    rows.iter().filter(|row| !row.is_empty()).collect()
 }
 
 impl Drop for Rig {
