@@ -66,7 +66,11 @@ fn three_from_nothing_to_nothing() {
     a_lost_marker_reruns_one_stage(&rig);
     one_stage_by_hand(&rig);
     // What takes long to mend is broken by `make test-full`.
-    chapters::are_as_told(&rig, &rig.resolved(), &["os", "runtime", "pod-network", "worker"]);
+    chapters::are_as_told(
+        &rig,
+        &rig.resolved(),
+        &["os", "runtime", "pod-network", "worker", "addons"],
+    );
     generated_files_pass_their_checkers(&rig);
     secrets_stay_secret(&rig);
     frozen::the_whole_lab(&rig);

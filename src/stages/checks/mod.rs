@@ -80,7 +80,7 @@ impl Plan {
         self.nodes.retain(|check| check.stage == stage);
         self.cluster.retain(|check| check.stage == stage);
         // What is cleared away is what the checks of the whole made.
-        self.afterwards = self.afterwards.filter(|_| stage == "verify" || stage == "addons");
+        self.afterwards = self.afterwards.filter(|_| stage == "verify");
         self
     }
 }
@@ -96,6 +96,7 @@ fn stage_of(name: &str) -> &'static str {
         "api-at-vip" | "vip-holder" | "balancer-health" => "load-balancer",
         "pod-routes" => "pod-network",
         "api-endpoint" | "node-ready" => "worker",
+        "cluster-dns-up" => "addons",
         _ => "verify",
     }
 }

@@ -1,7 +1,7 @@
 //! Checks with pods of their own: a web server on every worker and a service in front of them, in a
 //! namespace that goes again.
 
-use super::{KUBECTL, Plan, one};
+use super::{Check, KUBECTL, Plan, one};
 use crate::model::{Lab, Node, Role};
 use crate::stages::runtime::TEST_IMAGE;
 
@@ -11,7 +11,21 @@ fn preamble(workers: &[&Node]) -> String {
     format!("k='{KUBECTL} -n lab-check-'$LAB_RUN\nworkers='{}'\n", names.join(" "))
 }
 
+/// Whether cluster DNS is there at all; 69 is "missing", not "failed".
+fn dns_is_up(controller: &Node) -> Check {
+    let get = format!("{KUBECTL} -n kube-system get deployment coredns");
+    let script = format!(
+        "{get} >/dev/null 2>&1 || {{ echo 'CoreDNS is not installed: no image could be had, or somebody removed it'; exit 69; }}\n\
+         test \"$({get} -o 'jsonpath={{.status.availableReplicas}}')\" -ge 1\n"
+    );
+    let hint = "kubectl -n kube-system get pods; LAB_IMAGES for its image";
+    one("cluster-dns-up", controller, "cluster DNS runs", &script, hint)
+}
+
 pub(super) fn add(lab: &Lab, controller: &Node, plan: &mut Plan) {
+    if lab.kubernetes.has_addon("coredns") {
+        plan.cluster.push(dns_is_up(controller));
+    }
     let workers: Vec<&Node> = lab.with_role(Role::Worker).collect();
     let start = preamble(&workers);
     let mut add = |name, proves: &str, script: &str, hint: &str| {
