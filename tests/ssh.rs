@@ -24,6 +24,8 @@ use tokio::net::TcpListener;
 struct Script {
     /// Refuses this many logins first.
     refuse: Arc<AtomicUsize>,
+    /// Hangs up this many times when a channel shall be opened.
+    hang_up: Arc<AtomicUsize>,
     /// Hangs up once this many bytes of input arrived.
     cut_after: Option<usize>,
     /// Folder that stands for /var/lib/lab.
@@ -65,6 +67,11 @@ impl russh::server::Handler for Server {
         reply: ChannelOpenHandle,
         _session: &mut Session,
     ) -> Result<(), Self::Error> {
+        let left = self.script.hang_up.load(Ordering::SeqCst);
+        if left > 0 {
+            self.script.hang_up.store(left - 1, Ordering::SeqCst);
+            return Err(russh::Error::Disconnect);
+        }
         reply.accept().await;
         Ok(())
     }
@@ -339,6 +346,21 @@ async fn after_a_lost_connection_the_next_command_connects_again() {
     tokio::time::sleep(Duration::from_millis(100)).await;
     assert_eq!(broken.run("echo 2").await.unwrap().stdout, b"2\n");
     assert_eq!(rig.script.connections.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn a_connection_that_died_unnoticed_is_made_anew_before_anything_is_begun() {
+    let rig = Rig::start(Script { hang_up: Arc::new(2.into()), ..Script::default() }).await;
+    let guest = Ssh::new(rig.target());
+    assert_eq!(guest.run("echo 1").await.unwrap().stdout, b"1\n");
+    assert_eq!(rig.script.connections.load(Ordering::SeqCst), 3);
+    guest.hang_up().await.unwrap();
+    assert_eq!(guest.run("echo 2").await.unwrap().stdout, b"2\n");
+    assert_eq!(rig.script.connections.load(Ordering::SeqCst), 4);
+    rig.script.hang_up.store(usize::MAX, Ordering::SeqCst);
+    let hasty = Ssh::new(Target { patience: Duration::from_secs(1), ..rig.target() });
+    let why = hasty.run("echo 3").await.unwrap_err();
+    assert!(why.message.contains("reach node worker1"), "{why}");
 }
 
 #[test]

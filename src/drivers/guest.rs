@@ -81,4 +81,9 @@ pub trait Guest: Send + Sync {
 
     /// Puts files and directories, each file complete or not at all.
     fn put<'a>(&'a self, items: &'a [Put]) -> Answer<'a, ()>;
+
+    /// Forgets what connects us to the node: it was switched off, which nobody tells a connection.
+    fn hang_up(&self) -> Answer<'_, ()> {
+        Box::pin(std::future::ready(Ok(())))
+    }
 }

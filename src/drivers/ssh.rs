@@ -212,8 +212,24 @@ impl Ssh {
     /// # Errors
     /// When the node cannot be reached.
     pub async fn channel(&self) -> Result<Channel<Msg>, GuestError> {
-        let session = self.session().await?;
-        session.channel_open_session().await.map_err(|error| self.fail(error))
+        let deadline = Instant::now() + self.target.patience;
+        loop {
+            let session = self.session().await?;
+            match session.channel_open_session().await {
+                Ok(channel) => return Ok(channel),
+                Err(error @ russh::Error::ChannelOpenFailure(_)) => return Err(self.fail(error)),
+                Err(error) if Instant::now() >= deadline => return Err(self.fail(error)),
+                // The connection was dead, as that to a guest that was switched off: nothing was begun.
+                Err(_) => self.drop_session(&session).await,
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// Has the next command connect anew, unless that was done meanwhile.
+    async fn drop_session(&self, dead: &Arc<Handle<Pinned>>) {
+        let mut slot = self.session.lock().await;
+        slot.handle.take_if(|handle| Arc::ptr_eq(handle, dead));
     }
 
     /// Runs `command` as the login user, feeding `input` to it.
@@ -346,6 +362,13 @@ impl Guest for Ssh {
                 }
             }
             self.ended(heard)
+        })
+    }
+
+    fn hang_up(&self) -> Answer<'_, ()> {
+        Box::pin(async move {
+            self.session.lock().await.handle = None;
+            Ok(())
         })
     }
 

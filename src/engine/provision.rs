@@ -108,8 +108,9 @@ pub(super) fn artifact_disk(
         .map_err(|error| EngineError::of(&code::COMPUTER, error))
 }
 
-/// How long a guest may take to shut down before its power is cut.
-pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a guest may take to shut down before its power is cut: systemd gives what does not listen
+/// 90 seconds.
+pub(super) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A node that left the topology: domain and disks.
 async fn remove_node(

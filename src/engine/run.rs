@@ -332,6 +332,8 @@ impl Run {
                 &own,
             );
             self.events.timed(name, "domain", work).await.map_err(|error| ("domain", error))?;
+            let gone = (self.reach)(node).hang_up().await;
+            gone.map_err(|error| ("boot", error.into()))?;
             let output =
                 self.events.timed(name, "boot", self.login(node)).await.map_err(|e| ("boot", e))?;
             if let Some(skew) = clock_skew(&output.text()).filter(|skew| *skew > 60) {
