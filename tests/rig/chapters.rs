@@ -43,6 +43,7 @@ fn break_and_mend(rig: &Rig, stage: &str, page: &str) {
             "verify" => {
                 assert_eq!(output.status.code(), Some(1), "`{line}` found nothing: {out}\n{said}");
             }
+            "plan" => assert!(out.contains("changed by hand"), "`{line}` found nothing: {out}"),
             // What is broken is what answers.
             "kubectl" if stage == "etcd" => {}
             _ => assert!(output.status.success(), "`{line}`: {said}"),
