@@ -10,6 +10,9 @@ full=${1:-}
 set --
 "$(dirname -- "${BASH_SOURCE[0]}")/install-packages.sh" tests
 . "$(dirname -- "${BASH_SOURCE[0]}")/prepare.sh"
+LAB_UPLINKS=$cache/uplinks
+export LAB_UPLINKS
+"$root/scripts/uplink-programs.sh" "$LAB_UPLINKS"
 cd "$root"
 
 # Says what begins and when, so that a run that takes long tells where.

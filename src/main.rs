@@ -10,6 +10,7 @@ fn main() -> ExitCode {
         Some("engine-mapper") => lab::drivers::private::run_mapper(&arguments[2..]),
         Some("engine-inside") => lab::drivers::private::run_inside(&arguments[2..]),
         Some("engine-remove") => lab::drivers::private::run_removal(&arguments[2..]),
+        Some("engine-uplink") => lab::drivers::private::run_uplink(&arguments[2..]),
         Some("engine-init") => lab::drivers::private::run_init(&arguments[2..]),
         _ => lab::cli::run(),
     }

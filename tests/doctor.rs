@@ -11,6 +11,7 @@ fn computer() -> Computer {
         virtualisation: Some("vmx"),
         kvm: Device::Opens,
         tun: Device::Opens,
+        uplink: Some("pasta"),
         namespaces_forbidden: None,
         no_ids: None,
         user: "anna".into(),
@@ -32,6 +33,7 @@ fn computer() -> Computer {
 fn wanted() -> Wanted {
     Wanted {
         system: Some(true),
+        isolated: false,
         network: Some(("three".into(), "virbr-three".into())),
         memory_mib: 5120,
         nodes: 3,
@@ -95,6 +97,12 @@ fn every_cause_is_found_and_its_cure_is_exact() {
         ("programs", Bad, "apt install uidmap", |c, _| c.missing = ["newuidmap"].into()),
         ("tun", Bad, "modprobe tun", |c, w| (c.tun, w.system) = (Device::Absent, Some(false))),
         ("tun", Warning, "chmod 666 /dev/net/tun", |c, _| c.tun = Device::Denied),
+        ("uplink", Warning, "apt install slirp4netns", |c, w| {
+            (c.uplink, w.system) = (None, Some(false));
+        }),
+        ("uplink", Warning, "apt install passt", |c, w| {
+            (c.uplink, c.root, w.system) = (None, false, None);
+        }),
         ("memory", Bad, "fewer nodes", |_, w| w.memory_mib = 16_001),
         ("memory", Warning, "fewer nodes", |_, w| w.memory_mib = 15_000),
         ("memory", Warning, "fewer `cpus`", |_, w| w.processors = 9),
@@ -134,6 +142,11 @@ fn a_cure_that_was_applied_is_seen() {
         (c.libvirt, w.system) = (Err("no".into()), Some(false));
     });
     assert_eq!(found.grade, Grade::Good, "{found:?}");
+    // Nor does it miss a way out that it does not want.
+    let found = finding("uplink", |c, w| {
+        (c.uplink, w.system, w.isolated) = (None, Some(false), true);
+    });
+    assert_eq!(found.grade, Grade::Good, "{found:?}");
 }
 
 #[test]
@@ -164,11 +177,12 @@ fn this_computer_is_looked_at() {
             "namespaces",
             "id-ranges",
             "tun",
+            "uplink",
             "memory",
             "disk"
         ]
     );
     assert_eq!(output.status.success(), found["good"].as_bool().unwrap(), "{found}");
-    assert!(found["findings"][7]["found"].as_str().unwrap().contains("3 nodes"), "{found}");
+    assert!(found["findings"][8]["found"].as_str().unwrap().contains("3 nodes"), "{found}");
     assert!(!home.path().join("state").exists(), "looking made something");
 }

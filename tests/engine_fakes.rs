@@ -582,7 +582,19 @@ fn kubernetes_goes_up_one_minor_release_at_a_time_and_never_back() {
     }
 }
 
-/// Place of the first event of that kind, task and node; a node's `boot` comes from its restart.
+/// A `book` that serves with 1.34.1, before binaries of 1.35.0.
+fn before_another_kubernetes() -> (Rig, (lab::pki::Bundle, lab::pki::SshKeys)) {
+    let mut rig = Rig::new("book");
+    let secrets = rig.secrets();
+    rig.version = "1.34.1";
+    rig.up(&secrets.0, &secrets.1).0.unwrap();
+    rig.version = "1.35.0";
+    rig.artifacts = "fedcba9876543210";
+    rig.clear();
+    (rig, secrets)
+}
+
+/// Where a node's task first `begins` or ends among the events.
 fn place(events: &[Event], begins: bool, task: &str, node: &str) -> usize {
     let found = events.iter().position(|event| match event {
         Event::Started { node: Some(n), task: t } if begins => n == node && t == task,
@@ -594,13 +606,7 @@ fn place(events: &[Event], begins: bool, task: &str, node: &str) -> usize {
 
 #[test]
 fn another_kubernetes_comes_to_one_node_after_the_other_controllers_first() {
-    let mut rig = Rig::new("book");
-    let (bundle, keys) = rig.secrets();
-    rig.version = "1.34.1";
-    rig.up(&bundle, &keys).0.unwrap();
-    rig.version = "1.35.0";
-    rig.artifacts = "fedcba9876543210";
-    rig.clear();
+    let (rig, (bundle, keys)) = before_another_kubernetes();
     let (outcome, events) = rig.up(&bundle, &keys);
     let Ok(Outcome::Done(changes)) = outcome else { panic!("{outcome:?}") };
     let shown: Vec<String> = changes.iter().map(ToString::to_string).collect();
@@ -647,18 +653,12 @@ fn another_kubernetes_comes_to_one_node_after_the_other_controllers_first() {
 
 #[test]
 fn an_upgrade_stops_at_the_first_controller_that_fails_and_goes_on_from_there() {
-    let mut rig = Rig::new("book");
-    let (bundle, keys) = rig.secrets();
-    rig.version = "1.34.1";
-    rig.up(&bundle, &keys).0.unwrap();
-    rig.version = "1.35.0";
-    rig.artifacts = "fedcba9876543210";
-    rig.clear();
+    let (mut rig, (bundle, keys)) = before_another_kubernetes();
     rig.guests["controller2"].fail_at(3);
     let (outcome, events) = rig.up(&bundle, &keys);
     assert!(matches!(outcome, Ok(Outcome::Failed(_))), "{outcome:?}");
-    let touched = |event: &&Event| matches!(event, Event::Started { node: Some(node), .. } if node.starts_with("worker"));
-    assert!(!events.iter().any(|event| touched(&event)), "workers would be newer than controller2");
+    let touched = |event: &Event| matches!(event, Event::Started { node: Some(node), .. } if node.starts_with("worker"));
+    assert!(!events.iter().any(touched), "workers would be newer than controller2");
     rig.version = "1.36.2";
     let (outcome, _) = rig.up(&bundle, &keys);
     assert!(outcome.is_err_and(|error| error.contains("from 1.34.1 to 1.36.2")));
@@ -673,13 +673,7 @@ fn an_upgrade_stops_at_the_first_controller_that_fails_and_goes_on_from_there() 
 
 #[test]
 fn a_worker_that_cannot_be_emptied_stays_as_it_is() {
-    let mut rig = Rig::new("book");
-    let (bundle, keys) = rig.secrets();
-    rig.version = "1.34.1";
-    rig.up(&bundle, &keys).0.unwrap();
-    rig.version = "1.35.0";
-    rig.artifacts = "fedcba9876543210";
-    rig.clear();
+    let (rig, (bundle, keys)) = before_another_kubernetes();
     // Everything but this worker's stage is done: the next run has nothing to ask but to empty it.
     rig.guests["worker1"].fail_at(1);
     assert!(matches!(rig.up(&bundle, &keys).0, Ok(Outcome::Failed(_))));

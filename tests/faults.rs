@@ -10,11 +10,11 @@ mod rig;
 
 use std::process::Command;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fakes::Rig;
 use lab::drivers::guest::{Answer, Guest, Output, Put, Reply};
-use lab::drivers::hypervisor::Hypervisor;
+use lab::drivers::hypervisor::{Hypervisor, Pulse};
 use lab::drivers::memory::{MemoryGuest, MemoryHypervisor};
 use lab::drivers::store::Store;
 use lab::engine::{Event, Outcome};
@@ -46,19 +46,21 @@ fn a_node_lost_at_any_step_goes_on_in_the_same_run() {
     assert!(begun_again > 15, "only {begun_again} times");
 }
 
-/// A guest that answers once its domain was started twice: emulators do crash.
-struct Crashes {
+/// A guest that answers once its domain was started twice: emulators do crash, and kernels hang.
+struct Balks {
     hypervisor: Arc<MemoryHypervisor>,
     guest: Arc<MemoryGuest>,
+    /// What goes wrong while it boots for the first time.
+    fault: fn(&MemoryHypervisor),
 }
 
-impl Crashes {
+impl Balks {
     async fn boot(&self) {
         loop {
             let calls = self.hypervisor.calls();
             match calls.iter().filter(|call| call.starts_with("start ")).count() {
                 0 => {}
-                1 => self.hypervisor.plant(|all| all.domains[0].active = false),
+                1 => (self.fault)(&self.hypervisor),
                 _ => return,
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -66,7 +68,7 @@ impl Crashes {
     }
 }
 
-impl Guest for Crashes {
+impl Guest for Balks {
     fn run<'a>(&'a self, script: &'a str) -> Answer<'a, Output> {
         Box::pin(async move {
             self.boot().await;
@@ -83,17 +85,38 @@ impl Guest for Crashes {
     }
 }
 
-#[test]
-fn a_guest_that_stops_while_it_boots_is_started_again() {
+/// Brings a lab up whose guest balks once, and wants a remark with `words`.
+fn comes_up_after(fault: fn(&MemoryHypervisor), words: &str) {
     let mut rig = Rig::new("single");
+    rig.text.push_str("options:\n  boot_timeout: 30\n");
     let (bundle, keys) = rig.secrets();
     let guest = Arc::clone(rig.guests.values().next().unwrap());
-    let crashes = Arc::new(Crashes { hypervisor: Arc::clone(&rig.hypervisor), guest });
-    rig.way = Some(Arc::new(move |_| crashes.clone() as Arc<dyn Guest>));
+    let balks = Arc::new(Balks { hypervisor: Arc::clone(&rig.hypervisor), guest, fault });
+    rig.way = Some(Arc::new(move |_| balks.clone() as Arc<dyn Guest>));
     let (outcome, events) = rig.up(&bundle, &keys);
     assert!(matches!(outcome, Ok(Outcome::Done(_))), "{outcome:?}");
-    let told = |event: &Event| matches!(event, Event::Warning { text } if text.contains("starting it again"));
-    assert!(events.iter().any(told), "{events:?}");
+    let told = |event: &&Event| matches!(event, Event::Warning { text } if text.contains(words));
+    assert_eq!(events.iter().filter(told).count(), 1, "{events:?}");
+}
+
+#[test]
+fn a_guest_that_stops_while_it_boots_is_started_again() {
+    let stops = |hypervisor: &MemoryHypervisor| {
+        hypervisor.plant(|all| all.domains[0].active = false);
+    };
+    comes_up_after(stops, "the guest stopped by itself; starting it again");
+}
+
+/// It computes, and neither reads its disk nor sends a packet: `boot_timeout / 5` later it is given up.
+#[test]
+fn a_guest_that_hangs_while_it_boots_is_started_again() {
+    static BEGAN: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
+    let hangs = |hypervisor: &MemoryHypervisor| {
+        let cpu = BEGAN.get_or_init(Instant::now).elapsed();
+        let uuid = hypervisor.inventory().unwrap().domains[0].uuid;
+        hypervisor.beat(uuid, Pulse { cpu, deeds: 3 });
+    };
+    comes_up_after(hangs, "the guest hangs: no disk read, no packet sent");
 }
 
 /// Half-made labs of every kind: each combination of parts that may be missing is completed.

@@ -2,156 +2,27 @@
 //! addresses at once, and a computer that is as it was, before they go and after.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::print_stderr)]
 
+#[path = "rig/account.rs"]
+mod account;
+#[path = "rig/outside.rs"]
+mod outside;
 #[path = "rig/traces.rs"]
 mod traces;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpStream;
-use std::os::unix::fs::{PermissionsExt, chown};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
-use std::time::Instant;
+use std::path::PathBuf;
+use std::process::Stdio;
 
-use nix::unistd::{Group, User};
+use account::Account;
+use outside::{NAME, Outside, SERVER};
 use traces::{differences, differences_that_stay, traces};
-
-const LAB: &str = env!("CARGO_BIN_EXE_lab");
-const NAME: &str = "lab-test-user";
-
-fn topology(name: &str) -> String {
-    format!(
-        "name: {name}\nnetwork: {{cidr: 10.240.0.0/24}}\nnodes:\n  node:\n    roles: [etcd, control-plane, worker]\n    names: [alpha]\n    first_address: 10.240.0.11\n    memory: 768MiB\n    disk: 5GiB\n"
-    )
-}
-
-fn tool(name: &str, arguments: &[&str]) {
-    let output = Command::new(name).args(arguments).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "{name} {arguments:?}: {said}");
-}
-
-/// An account with ids to give away; gone with its owner.
-struct Account {
-    home: tempfile::TempDir,
-    uid: u32,
-    gid: u32,
-    start: Instant,
-}
-
-impl Account {
-    fn new() -> Self {
-        assert!(nix::unistd::geteuid().is_root(), "making a user needs root: run `make test`");
-        let _ = Command::new("userdel").arg(NAME).stderr(Stdio::null()).status();
-        tool("useradd", &["--no-create-home", "--shell", "/usr/sbin/nologin", NAME]);
-        tool(
-            "usermod",
-            &["--add-subuids", "700000-765535", "--add-subgids", "700000-765535", NAME],
-        );
-        let home = tempfile::Builder::new().prefix("lab-user").tempdir_in("/tmp").unwrap();
-        let uid = User::from_name(NAME).unwrap().unwrap().uid.as_raw();
-        let gid = Group::from_name(NAME).unwrap().unwrap().gid.as_raw();
-        let account = Self { home, uid, gid, start: Instant::now() };
-        account.own(account.home.path());
-        account
-    }
-
-    fn own(&self, path: &Path) {
-        chown(path, Some(self.uid), Some(self.gid)).unwrap();
-    }
-
-    fn say(&self, text: &str) {
-        eprintln!("[{:6.1} s] {text}", self.start.elapsed().as_secs_f64());
-    }
-
-    /// Images and binaries of root's, as the account's own; the binary where it may run it.
-    fn bring(&self, images: &Path, artifacts: &Path) -> PathBuf {
-        let cache = self.home.path().join(".cache/lab");
-        fs::create_dir_all(&cache).unwrap();
-        for (from, to) in
-            [(images, cache.join("images")), (artifacts, self.home.path().join("bin"))]
-        {
-            tool(
-                "cp",
-                &[
-                    "-r",
-                    "--preserve=timestamps",
-                    "--reflink=auto",
-                    from.to_str().unwrap(),
-                    to.to_str().unwrap(),
-                ],
-            );
-        }
-        let program = self.home.path().join("lab");
-        fs::copy(LAB, &program).unwrap();
-        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
-        let owner = format!("{}:{}", self.uid, self.gid);
-        tool("chown", &["-R", &owner, self.home.path().to_str().unwrap()]);
-        program
-    }
-
-    /// `lab` as the account, with a `/dev/net/tun` that users may open, as most distributions have it.
-    /// Where this computer's is root's alone, a node of the same device is mounted over it, in a mount
-    /// namespace of the command's own.
-    fn command(&self, arguments: &[&str]) -> Command {
-        let home = self.home.path();
-        let script = format!(
-            "mount --make-rprivate / && mount --bind {0}/tun /dev/net/tun && exec 9<{0}/lab && exec setpriv --reuid {1} --regid {2} --clear-groups --inh-caps=-all {0}/lab \"$@\"",
-            home.display(),
-            self.uid,
-            self.gid
-        );
-        let mut command = Command::new("unshare");
-        command
-            .args(["--mount", "sh", "-c", &script, "lab"])
-            .args(arguments)
-            .current_dir(home)
-            .env_clear()
-            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
-            .env("HOME", home)
-            .env("XDG_RUNTIME_DIR", home.join("run"))
-            .env("LAB_ARTIFACTS", home.join("bin"))
-            .env("LAB_ENGINE", "private")
-            .env("NO_COLOR", "1")
-            .stdin(Stdio::null());
-        command
-    }
-
-    fn lab(&self, arguments: &[&str]) -> Output {
-        self.say(&format!("lab {}", arguments.join(" ")));
-        self.command(arguments).output().unwrap()
-    }
-
-    fn ok(&self, arguments: &[&str]) -> String {
-        let output = self.lab(arguments);
-        let (out, err) =
-            (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        assert!(output.status.success(), "lab {arguments:?}: {}\n{out}\n{err}", output.status);
-        out.into_owned()
-    }
-}
-
-impl Drop for Account {
-    fn drop(&mut self) {
-        // Whatever a failure left running.
-        for lab in ["one", "two"] {
-            let _ = self.command(&["down", "--lab", lab]).output();
-        }
-        let _ = Command::new("userdel").arg(NAME).stderr(Stdio::null()).status();
-    }
-}
 
 #[test]
 #[ignore = "boots guests as a user that it makes; `make test` runs it"]
 fn an_ordinary_user_has_labs_of_their_own() {
-    let account = Account::new();
-    let cache = PathBuf::from(std::env::var_os("HOME").unwrap()).join(".cache/lab");
-    let cache =
-        std::env::var_os("XDG_CACHE_HOME").map_or(cache, |dir| PathBuf::from(dir).join("lab"));
-    let artifacts = std::env::var_os("LAB_ARTIFACTS").expect("run `make test`");
-    account.bring(&cache.join("images"), Path::new(&artifacts));
-    let tun = account.home.path().join("tun");
-    tool("mknod", &["-m", "666", tun.to_str().unwrap(), "c", "10", "200"]);
+    let mut account = Account::new("lab-test-user");
     let before = traces();
 
     let doctor: serde_json::Value =
@@ -163,26 +34,9 @@ fn an_ordinary_user_has_labs_of_their_own() {
     }
 
     // Two labs, the same addresses, at once.
-    for name in ["one", "two"] {
-        let file = account.home.path().join(format!("{name}.yaml"));
-        fs::write(&file, topology(name)).unwrap();
-        account.own(&file);
-    }
     account.ok(&["images", "list"]);
-    let ups: Vec<_> = ["one", "two"]
-        .iter()
-        .map(|name| {
-            let file = format!("{name}.yaml");
-            let arguments = ["up", "-f", &file, "--until", "ssh"];
-            account.say(&format!("lab {}", arguments.join(" ")));
-            let mut command = account.command(&arguments);
-            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
-        })
-        .collect();
-    for up in ups {
-        let output = up.wait_with_output().unwrap();
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.success(), "{said}");
+    for up in ["one", "two"].map(|name| account.begin_up(name, "none")) {
+        account::came_up(up);
     }
     let identity = |lab: &str| {
         account.ok(&[
@@ -282,4 +136,89 @@ fn an_ordinary_user_has_labs_of_their_own() {
         assert!(!account.home.path().join(dir).exists(), "{dir} stayed");
     }
     account.say("the computer is as it was");
+}
+
+/// What a keeper's file says: the keeper, its program, the engine.
+fn keeper(account: &Account, lab: &str) -> [i32; 3] {
+    let file = account.home.path().join(format!(".local/state/lab/{lab}/engine/uplink"));
+    let text = fs::read_to_string(file).unwrap();
+    let pids: Vec<i32> = text.split_whitespace().map(|word| word.parse().unwrap()).collect();
+    pids.try_into().unwrap()
+}
+
+/// False for one that has ended, also before its parent took notice.
+fn is_there(pid: i32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    status.lines().any(|line| line.starts_with("State:") && !line.contains('Z'))
+}
+
+fn kill(pid: i32) {
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL)
+        .unwrap();
+}
+
+/// One user's guest reaches the outside through pasta and root's through slirp4netns; one whose
+/// topology says `uplink: none` sends nothing, although both programs are there.
+#[test]
+#[ignore = "boots guests as a user that it makes; `make test` runs it"]
+fn guests_reach_the_outside_where_they_may() {
+    let programs = PathBuf::from(std::env::var_os("LAB_UPLINKS").expect("run `make test`"));
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("page"), "from outside\n").unwrap();
+    let mut outside = Outside::new(folder.path());
+    let mut user = Account::new("lab-test-user");
+    let mut root = Account::new("root");
+    let computers = ["closed", "open", "root"].map(|name| outside.computer(name));
+    let [closed, open, third] = &computers;
+    user.bring_programs(&programs);
+    root.bring_programs(&programs);
+    user.network = Some(closed.clone());
+    let begun = user.begin_up("closed", "none");
+    user.network = Some(open.clone());
+    root.network = Some(third.clone());
+    let others = [user.begin_up("open", "auto"), root.begin_up("root", "auto")];
+    account::came_up(begun);
+    for (up, program) in others.into_iter().zip(["pasta", "slirp4netns"]) {
+        let said = account::came_up(up);
+        assert!(said.contains(&format!("uplink {program}")), "{said}");
+    }
+
+    let ask = format!(
+        "getent hosts {NAME}; exec 3<>/dev/tcp/{SERVER}/80 && printf 'GET /page HTTP/1.0\\r\\n\\r\\n' >&3 && timeout 20 tail -n 1 <&3"
+    );
+    let ask = ["alpha", "--", "timeout", "30", "bash", "-c", &ask];
+    let guest = |lab: &'static str| [&["ssh", "--lab", lab][..], &ask[..]].concat();
+    for (account, lab) in [(&user, "open"), (&root, "root")] {
+        let answer = account.ok(&guest(lab));
+        assert!(answer.contains("from outside") && answer.contains(SERVER), "{answer}");
+        // What listens on the computer's own loopback is not reached by way of the gateway.
+        let gateway = "timeout 5 bash -c '</dev/tcp/198.18.0.2/80' 2>&1";
+        assert!(!account.lab(&["ssh", "--lab", lab, "alpha", "--", gateway]).status.success());
+    }
+    user.network = Some(closed.clone());
+    assert!(!user.lab(&guest("closed")).status.success(), "it reached the outside");
+    assert_eq!(outside.sent(closed), 0, "packets left a lab without an uplink");
+    assert!(outside.sent(open) > 0 && outside.sent(third) > 0);
+    user.network = Some(open.clone());
+
+    // A way that is lost is told, and comes back; whoever keeps it may be killed, too.
+    for (lost, victim) in [("program", 1), ("keeper", 0)] {
+        let before = keeper(&user, "open");
+        kill(before[victim]);
+        while is_there(before[victim]) {
+            std::thread::yield_now();
+        }
+        let plan = user.ok(&["plan", "--lab", "open", "--until", "ssh"]);
+        assert!(plan.contains("start uplink pasta"), "{lost}: {plan}");
+        user.ok(&["up", "--lab", "open", "--until", "ssh"]);
+        assert!(user.ok(&guest("open")).contains("from outside"), "without its {lost}");
+        assert!(!before[..2].iter().any(|pid| is_there(*pid)), "{lost}: {before:?}");
+    }
+    let all = [keeper(&user, "open"), keeper(&root, "root")].concat();
+    user.ok(&["down", "--lab", "open", "--prove"]);
+    root.ok(&["down", "--lab", "root", "--prove"]);
+    assert!(!all.iter().any(|pid| is_there(*pid)), "{all:?}");
+    user.network = Some(closed.clone());
+    user.ok(&["down", "--lab", "closed"]);
+    assert_eq!(outside.sent(closed), 0, "packets left a lab without an uplink");
 }

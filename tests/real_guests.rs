@@ -29,6 +29,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use guests::{LAB, Rig, text, tool};
+use lab::drivers::hypervisor::Hypervisor;
+use lab::drivers::libvirt::Libvirt;
 use traces::{differences_that_stay, traces};
 
 fn is_started(event: &serde_json::Value, task: &str) -> bool {
@@ -388,6 +390,7 @@ fn nodes_survive_a_power_loss(rig: &Rig) {
         assert!(changes == 0 || why.contains("3072 MiB of memory instead of 2048 MiB"), "{plan}");
     }
     for domain in ["three-etcd1", "three-controller1", "three-worker1"] {
+        lives(&uri, domain);
         tool("virsh", &["-c", &uri, "destroy", domain]);
     }
     let plan = rig.json(&["plan", "-o", "json"]);
@@ -417,6 +420,13 @@ fn nodes_survive_a_power_loss(rig: &Rig) {
     }
     let output = rig.lab(&["up"]);
     assert!(text(&output.stderr).contains("nothing to do"), "{}", text(&output.stderr));
+}
+
+/// What tells a guest that hangs is there to be seen: processor time, disk requests and packets.
+fn lives(uri: &str, domain: &str) {
+    let uuid = tool("virsh", &["-c", uri, "domuuid", domain]).trim().parse().unwrap();
+    let pulse = Libvirt::open(uri).unwrap().pulse(uuid).unwrap().unwrap();
+    assert!(pulse.cpu > Duration::from_secs(5) && pulse.deeds > 1000, "{domain}: {pulse:?}");
 }
 
 fn find_socket(home: &Path) -> PathBuf {

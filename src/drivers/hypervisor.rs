@@ -55,6 +55,15 @@ pub enum Content {
     File(PathBuf),
 }
 
+/// What a running domain has done since it was started, as seen from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pulse {
+    /// Processor time that it and its emulator used.
+    pub cpu: std::time::Duration,
+    /// Requests to its disks and packets that it sent.
+    pub deeds: u64,
+}
+
 /// Where guests run.
 pub trait Hypervisor: Send + Sync {
     /// The address it was reached at.
@@ -112,6 +121,13 @@ pub trait Hypervisor: Send + Sync {
     /// # Errors
     /// When the hypervisor refuses.
     fn shut_down_domain(&self, uuid: Uuid, patience: std::time::Duration) -> Result<()>;
+
+    /// What a domain has done since it was started; `None` where it does not run, or where that
+    /// cannot be told. Waits for an emulator that does not answer.
+    ///
+    /// # Errors
+    /// When the hypervisor does not answer.
+    fn pulse(&self, uuid: Uuid) -> Result<Option<Pulse>>;
 
     /// Makes a running domain stand still.
     ///

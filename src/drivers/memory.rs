@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::gate::Gate;
 use super::guest::{Answer, Guest, GuestError, Output, Put, Reply};
-use super::hypervisor::{Content, Hypervisor, HypervisorError, Result};
+use super::hypervisor::{Content, Hypervisor, HypervisorError, Pulse, Result};
 use super::libvirt::parse_document;
 use crate::model::inventory::{FoundDomain, FoundNetwork, FoundPool, Inventory};
 use crate::model::snapshot::{Documents, Kind};
@@ -28,6 +28,8 @@ struct State {
     made: BTreeMap<String, usize>,
     /// Definitions of domains.
     documents: BTreeMap<Uuid, String>,
+    /// What domains have done.
+    pulses: BTreeMap<Uuid, Pulse>,
     /// Volumes that somebody wrote to.
     spoiled: Vec<String>,
 }
@@ -91,6 +93,11 @@ impl MemoryHypervisor {
     /// Has every change pass `gate`.
     pub fn stand_behind(&self, gate: Gate) {
         self.state().gate = gate;
+    }
+
+    /// Has a domain have done that much.
+    pub fn beat(&self, uuid: Uuid, pulse: Pulse) {
+        self.state().pulses.insert(uuid, pulse);
     }
 
     /// Has somebody write to a volume.
@@ -189,6 +196,10 @@ impl Hypervisor for MemoryHypervisor {
 
     fn shut_down_domain(&self, uuid: Uuid, _patience: std::time::Duration) -> Result<()> {
         self.change(format!("shut down {uuid}"), |all| set_active(all, uuid, false))
+    }
+
+    fn pulse(&self, uuid: Uuid) -> Result<Option<Pulse>> {
+        Ok(self.state().pulses.get(&uuid).copied())
     }
 
     fn remove_domain(&self, uuid: Uuid) -> Result<()> {

@@ -136,6 +136,44 @@ impl Place {
         found.map_err(|error| EngineError::of(&code::COMPUTER, error))
     }
 
+    /// True when guests reach the outside.
+    pub fn reaches_outside(&self, lab: &Lab) -> bool {
+        match self {
+            Place::System { .. } => lab.network.uplink,
+            Place::Private(_) => self.uplink(lab).is_some(),
+        }
+    }
+
+    /// The program that gives guests of a private engine a way to the outside, where that is wanted
+    /// and one is installed.
+    pub fn uplink(&self, lab: &Lab) -> Option<&'static str> {
+        match self {
+            Place::Private(_) if lab.network.uplink => private::uplink_programs().first().copied(),
+            _ => None,
+        }
+    }
+
+    /// True while a private engine has an uplink.
+    pub fn has_uplink(&self) -> bool {
+        matches!(self, Place::Private(engine) if engine.has_uplink())
+    }
+
+    /// Gives the guests of a private engine a way to the outside.
+    ///
+    /// # Errors
+    /// When the way meets the lab's own addresses, or no program makes it.
+    pub fn start_uplink(&self, lab: &Lab) -> Result<(), EngineError> {
+        let Place::Private(engine) = self else { return Ok(()) };
+        let nets = [lab.network.cidr, lab.kubernetes.pod_cidr, lab.kubernetes.service_cidr];
+        let made = match private::overlaps_uplink(&nets) {
+            true => Err(format!("it needs {}, which the lab has", private::UPLINK_NETWORK)),
+            false => engine.start_uplink(),
+        };
+        made.map_err(|error| {
+            EngineError::of(&code::COMPUTER, format!("give guests a way to the outside: {error}"))
+        })
+    }
+
     /// Connects to libvirt.
     ///
     /// # Errors

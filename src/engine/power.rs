@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::boot::Boot;
 use super::error::EngineError;
 use super::event::Events;
 use super::provision::{PATIENCE, call};
@@ -47,19 +48,25 @@ pub async fn power(
     let reach = session.reach(&keys, patience)?;
     let mut running = tokio::task::JoinSet::new();
     for node in nodes {
-        let (hypervisor, guest, events) = (Arc::clone(&hypervisor), reach(node), events.clone());
-        let (name, uuid) = (node.name.clone(), node.uuid);
+        let (guest, events) = (reach(node), events.clone());
+        let boot = Boot {
+            hypervisor: Arc::clone(&hypervisor),
+            events: events.clone(),
+            node: (*node).clone(),
+            patience,
+        };
         running.spawn(async move {
+            let (name, uuid) = (Some(boot.node.name.as_str()), boot.node.uuid);
             if change != Change::Start {
-                let stop = call(&hypervisor, move |h| h.shut_down_domain(uuid, PATIENCE));
-                events.timed(Some(&name), "stop", stop).await?;
+                let stop = call(&boot.hypervisor, move |h| h.shut_down_domain(uuid, PATIENCE));
+                events.timed(name, "stop", stop).await?;
             }
             if change != Change::Stop {
                 let start = async {
-                    call(&hypervisor, move |h| h.start_domain(uuid)).await?;
-                    guest.run("true").await.map(drop).map_err(EngineError::from)
+                    call(&boot.hypervisor, move |h| h.start_domain(uuid)).await?;
+                    boot.run(&*guest, "true").await
                 };
-                events.timed(Some(&name), "boot", start).await?;
+                events.timed(name, "boot", start).await?;
             }
             Ok::<_, EngineError>(())
         });

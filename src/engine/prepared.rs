@@ -147,6 +147,7 @@ impl Prepared {
             domains,
             stages,
             routes: lab.host_routes(),
+            uplink: session.place.uplink(lab),
             about: only.iter().map(|stage| stage.name).collect(),
         })
     }

@@ -50,6 +50,11 @@ pub(super) async fn shared(
             call(hypervisor, move |h| h.ensure_volume(&volume, &content)).await
         }
         ("routes", _) => session.place.routes(&session.lab, Some(&desired.routes)).map(drop),
+        ("uplink", _) => {
+            let (place, lab) = (session.place.clone(), session.lab.clone());
+            let started = tokio::task::spawn_blocking(move || place.start_uplink(&lab)).await;
+            started.map_err(|error| EngineError::internal(error.to_string()))?
+        }
         ("domain", ChangeKind::Remove) => remove_node(session, desired, hypervisor, change).await,
         _ => Ok(()),
     }

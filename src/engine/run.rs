@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::{Mutex, Semaphore};
 
+use super::boot::Boot;
 use super::error::EngineError;
 use super::event::{Event, Events, Failure};
 use super::lanes::{self, Board, Job};
@@ -18,7 +19,6 @@ use crate::drivers::guest::{Guest, Output};
 use crate::drivers::hypervisor::Hypervisor;
 use crate::model::Node;
 use crate::model::code::{self, Code};
-use crate::model::inventory::Inventory;
 use crate::plan::{Change, ChangeKind, Desired};
 use crate::stages::{fingerprint, settled, stage, with_needs};
 
@@ -44,7 +44,11 @@ pub(super) async fn shared_changes(
     for change in changes.iter().filter(now) {
         let task = format!("{} {}", change.object, change.name);
         let work = provision::shared(session, prepared, desired, hypervisor, change);
-        events.timed(None, &task, work).await?;
+        match events.timed(None, &task, work).await {
+            // A lab without a way out is a lab all the same.
+            Err(error) if change.object == "uplink" => events.warn(error.message),
+            made => made?,
+        }
     }
     Ok(())
 }
@@ -374,41 +378,19 @@ impl Run {
         Ok(())
     }
 
-    /// Waits until the node lets us in and its own preparations are done. A guest that stops by itself
-    /// meanwhile is started again: emulators do crash.
+    /// Waits until the node lets us in and its own preparations are done.
     async fn login(&self, node: &Node) -> Result<Output, EngineError> {
-        let (guest, uuid) = ((self.reach)(node), node.uuid);
-        let mut starts = 0;
-        loop {
-            tokio::select! {
-                output = guest.run(WAIT_CLOUD_INIT) => return Ok(output?),
-                () = self.stop.wait() => {
-                    return Err(EngineError::of(&code::STOPPED, "wait for the guest: the run was stopped"));
-                }
-                () = self.went_off(uuid) => {}
-            }
-            starts += 1;
-            if starts > STARTS {
-                return Err(EngineError::of(
-                    &code::BOOT,
-                    "wait for the guest: it stopped by itself again and again",
-                )
-                .hint("the last words of QEMU are in libvirt's log of the domain"));
-            }
-            self.events
-                .warn(format!("{}: the guest stopped by itself; starting it again", node.name));
-            provision::call(&self.hypervisor, move |h| h.start_domain(uuid)).await?;
-        }
-    }
-
-    /// Returns once the domain no longer runs.
-    async fn went_off(&self, uuid: uuid::Uuid) {
-        loop {
-            tokio::time::sleep(GLIMPSE).await;
-            let seen = provision::call(&self.hypervisor, |h| h.inventory()).await;
-            let off = |seen: &Inventory| seen.domains.iter().any(|d| d.uuid == uuid && !d.active);
-            if seen.is_ok_and(|seen| off(&seen)) {
-                return;
+        let boot = Boot {
+            hypervisor: Arc::clone(&self.hypervisor),
+            events: self.events.clone(),
+            node: node.clone(),
+            patience: Duration::from_secs(self.session.lab.options.boot_timeout),
+        };
+        let guest = (self.reach)(node);
+        tokio::select! {
+            output = boot.run(&*guest, WAIT_CLOUD_INIT) => output,
+            () = self.stop.wait() => {
+                Err(EngineError::of(&code::STOPPED, "wait for the guest: the run was stopped"))
             }
         }
     }
@@ -423,11 +405,6 @@ impl Run {
         crate::drivers::hypervisor::tail(std::path::Path::new(&path))
     }
 }
-
-/// How often a guest that stops while it boots is started again.
-const STARTS: u32 = 2;
-/// Between two looks at whether a guest that boots still runs.
-const GLIMPSE: Duration = Duration::from_secs(5);
 
 /// Packages and commands of a person's own user-data come after sshd: stages wait for them. What the
 /// first boot wrote, host keys among it, must outlive a loss of power a moment later.

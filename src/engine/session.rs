@@ -268,9 +268,9 @@ impl Session {
             repository.rsplit('/').next() == Some("coredns")
         };
         let archived = artifacts.image_names.iter().find(is_coredns).cloned();
-        archived.or_else(|| match self.place {
-            Place::System { .. } => Some(format!("registry.k8s.io/{}", version.coredns())),
-            Place::Private(_) => None,
+        archived.or_else(|| {
+            let outside = self.place.reaches_outside(&self.lab);
+            outside.then(|| format!("registry.k8s.io/{}", version.coredns()))
         })
     }
 

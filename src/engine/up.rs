@@ -15,8 +15,7 @@ use super::session::{Reach, Session};
 use super::upgrade::Upgrade;
 use super::{depart, observe, preflight, provision, snapshot};
 use crate::drivers::hypervisor::Hypervisor;
-use crate::drivers::routes::Routes;
-use crate::plan::{Change, Observed, diff};
+use crate::plan::{Change, Desired, Observed, diff};
 use crate::stages::{STAGES, Stage};
 
 /// A request to stop, shared with the signal handler.
@@ -108,7 +107,7 @@ pub async fn plan(
     if observed.engine_running {
         let hypervisor = session.place.connect()?;
         observed.inventory = provision::call(&hypervisor, |h| h.inventory()).await?;
-        observed.routes = routes(session, &hypervisor)?;
+        surroundings(session, &hypervisor, &desired, &mut observed)?;
         preflight::refuse_conflicts(session, &desired, &observed.inventory)?;
         if let Some(reach) = session.glance()? {
             observe::look(session, &desired, &reach, &mut observed).await;
@@ -118,12 +117,21 @@ pub async fn plan(
     Ok(diff(&desired, &observed))
 }
 
-/// The computer's routes to the lab's pods. The hypervisor in memory has no computer around it.
-fn routes(session: &Session, hypervisor: &Arc<dyn Hypervisor>) -> Result<Routes, EngineError> {
-    match hypervisor.has_surroundings() {
-        true => session.place.routes(&session.lab, None),
-        false => Ok(Routes::new()),
+/// The computer's routes to the lab's pods, and the engine's way out. The hypervisor in memory has no
+/// computer around it.
+fn surroundings(
+    session: &Session,
+    hypervisor: &Arc<dyn Hypervisor>,
+    desired: &Desired,
+    observed: &mut Observed,
+) -> Result<(), EngineError> {
+    if hypervisor.has_surroundings() {
+        observed.routes = session.place.routes(&session.lab, None)?;
+        observed.uplink = session.place.has_uplink();
+    } else {
+        observed.uplink = desired.uplink.is_some();
     }
+    Ok(())
 }
 
 /// Makes the lab what its topology says.
@@ -150,8 +158,8 @@ pub async fn up(
     up_with(session, prepared, Drivers { hypervisor, reach }, options, stop, events).await
 }
 
-const NO_DNS: &str = "cluster DNS is left out: there is no CoreDNS image at hand, and a private engine \
-has no way to a registry; name a folder with its archive, LAB_IMAGES=DIR, and run `lab up` again";
+const NO_DNS: &str = "cluster DNS is left out: there is no CoreDNS image at hand, and guests have no way \
+to a registry; name a folder with its archive, LAB_IMAGES=DIR, and run `lab up` again";
 
 /// The hands that `up` works with.
 #[derive(Clone)]
@@ -216,7 +224,7 @@ pub async fn up_with(
     let desired = prepared.desired(&session, &options.stages)?;
     let mut observed = Observed { engine_running: true, ..Observed::default() };
     observed.inventory = provision::call(&hypervisor, |h| h.inventory()).await?;
-    observed.routes = routes(&session, &hypervisor)?;
+    surroundings(&session, &hypervisor, &desired, &mut observed)?;
     preflight::refuse_conflicts(&session, &desired, &observed.inventory)?;
     preflight::refuse_changed_bases(&desired, &observed.inventory, &hypervisor).await?;
     observe::look(&session, &desired, &reach, &mut observed).await;

@@ -20,7 +20,7 @@ pub(super) struct Upgrade {
     to: Version,
     /// Nodes that serve with another release.
     nodes: BTreeSet<String>,
-    /// Controllers whom to ask, those that keep their release first.
+    /// Controllers that serve, whom to ask about the workers.
     witnesses: Vec<Node>,
     /// Pods have another place to go to, and shall go there.
     moves_pods: bool,
@@ -32,10 +32,10 @@ impl Upgrade {
     /// `None` where every node that could be asked has the wanted release. Without `moves_pods` workers
     /// stop as they are.
     pub fn of(lab: &Lab, observed: &Observed, to: Version, moves_pods: bool) -> Option<Self> {
-        let other = |node: &&Node| observed.other_release(&node.name, to);
-        let from = lab.nodes.iter().filter_map(|node| other(&node)).min()?;
-        let nodes: BTreeSet<String> =
-            lab.nodes.iter().filter(|node| other(node).is_some()).map(|n| n.name.clone()).collect();
+        let other =
+            |node: &Node| Some((node.name.clone(), observed.other_release(&node.name, to)?));
+        let (nodes, releases): (BTreeSet<_>, Vec<_>) = lab.nodes.iter().filter_map(other).unzip();
+        let from = releases.into_iter().min()?;
         let serves = |node: &&Node| {
             let markers = observed.markers.get(&node.name);
             markers.is_some_and(|markers| markers.contains_key("control-plane"))

@@ -126,7 +126,7 @@ codes! {
         "A service did not become ready in its time. The journal's last lines are below the message. Guests without KVM, and more of them than processors, may simply be slow."
         ["`lab logs NODE UNIT`", "`lab verify STAGE`", "`lab up` waits again"];
     BOOT "L1006" "a node did not come up"
-        "Its guest was started and never answered, or stopped while it booted. The console's last lines are below the message."
+        "Its guest was started and never answered, or stopped or hung while it booted, and that again and again. The console's last lines are below the message."
         ["`lab console NODE --log`", "`boot_timeout` under `options` where it is only slow",
          "`lab restart NODE`"];
     QUORUM "L1007" "etcd would lose its majority"

@@ -51,6 +51,8 @@ pub struct Network {
     pub dhcp: Option<(Ipv4Addr, Ipv4Addr)>,
     /// Host bridge, at most 15 characters.
     pub bridge: String,
+    /// False when no packet of a guest may leave the network.
+    pub uplink: bool,
 }
 
 /// One virtual machine.

@@ -122,6 +122,7 @@ impl Resolver<'_> {
             gateway: Ipv4Addr::from(u32::from(cidr.network()) + 1),
             dhcp,
             bridge: name::bridge(id),
+            uplink: text(net.and_then(|net| net.get("uplink"))) != Some("none"),
         };
         let vips = vips(root.get("vips"), id);
         let mut draft = rules::Draft { network, vips, kubernetes, drafts, places, domain };

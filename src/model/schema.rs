@@ -106,6 +106,11 @@ const NETWORK: Table = Table {
         need("cidr", Kind::Network, "Addresses of the nodes; the first one is the gateway."),
         may("mode", Kind::Choice(&["nat"]), "How the network reaches the outside. Default: nat"),
         may(
+            "uplink",
+            Kind::Choice(&["auto", "none"]),
+            "Whether guests reach the outside: through this computer's libvirt, or through pasta or slirp4netns where the libvirt is the lab's own and one of them is installed. Default: auto",
+        ),
+        may(
             "dhcp",
             Kind::AddressRange,
             "Range for guests that are not in this file. Default: none",

@@ -30,7 +30,7 @@ pub enum ChangeKind {
 pub struct Change {
     /// Kind.
     pub kind: ChangeKind,
-    /// What it is done to: `engine`, `certificate`, `pool`, `network`, `routes`, `volume`, `domain`,
+    /// What it is done to: `engine`, `certificate`, `pool`, `network`, `routes`, `uplink`, `volume`, `domain`,
     /// `stage`.
     pub object: &'static str,
     /// Its name.

@@ -47,6 +47,8 @@ pub struct Desired {
     pub stages: Vec<StageGoal>,
     /// The computer's routes to pods.
     pub routes: BTreeMap<Ipv4Net, Ipv4Addr>,
+    /// The program by which guests of a private engine reach the outside.
+    pub uplink: Option<&'static str>,
     /// Names of the stages that this plan is about.
     pub about: Vec<&'static str>,
 }
@@ -66,6 +68,8 @@ pub struct Observed {
     pub facts: BTreeMap<String, Facts>,
     /// The computer's routes to pods, through the lab's bridge.
     pub routes: BTreeMap<Ipv4Net, Ipv4Addr>,
+    /// True while a private engine has an uplink.
+    pub uplink: bool,
 }
 
 impl Observed {
@@ -107,6 +111,10 @@ pub fn diff(desired: &Desired, observed: &Observed) -> Vec<Change> {
     if desired.routes != observed.routes {
         let why = format!("{} to the workers' pods", desired.routes.len());
         changes.push(Change::shared(ChangeKind::UpdateLive, "routes", &desired.network.name, &why));
+    }
+    if let Some(program) = desired.uplink.filter(|_| !observed.uplink) {
+        let why = "guests reach the outside through it";
+        changes.push(Change::shared(ChangeKind::Start, "uplink", program, why));
     }
     // Indexes: hundreds of nodes must not be looked for in lists of hundreds.
     let there: BTreeSet<&String> = pool.iter().flat_map(|pool| &pool.volumes).collect();

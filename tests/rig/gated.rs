@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lab::drivers::gate::Gate;
-use lab::drivers::hypervisor::{Content, Hypervisor, HypervisorError, Result};
+use lab::drivers::hypervisor::{Content, Hypervisor, HypervisorError, Pulse, Result};
 use lab::drivers::libvirt::Libvirt;
 use lab::model::inventory::Inventory;
 use lab::model::snapshot::Documents;
@@ -87,6 +87,10 @@ impl Hypervisor for TestDriver {
 
     fn shut_down_domain(&self, uuid: Uuid, patience: Duration) -> Result<()> {
         self.pass(&format!("shut down {uuid}"))?.shut_down_domain(uuid, patience)
+    }
+
+    fn pulse(&self, uuid: Uuid) -> Result<Option<Pulse>> {
+        self.look()?.pulse(uuid)
     }
 
     fn suspend_domain(&self, uuid: Uuid) -> Result<()> {

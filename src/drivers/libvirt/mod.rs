@@ -2,6 +2,7 @@
 
 mod console;
 mod observe;
+mod pulse;
 mod reconnect;
 mod snapshot;
 mod storage;
@@ -18,7 +19,7 @@ use virt::network::Network;
 pub use observe::parse as parse_document;
 pub use reconnect::Reconnecting;
 
-use super::hypervisor::{Content, Hypervisor, HypervisorError, Result};
+use super::hypervisor::{Content, Hypervisor, HypervisorError, Pulse, Result};
 use crate::model::inventory::Inventory;
 use crate::model::snapshot::Documents;
 use crate::render::{DomainSpec, NetworkSpec, PoolSpec, SnapshotSpec, VolumeSpec};
@@ -195,6 +196,10 @@ impl Hypervisor for Libvirt {
             }
         }
         self.stop_domain(uuid)
+    }
+
+    fn pulse(&self, uuid: Uuid) -> Result<Option<Pulse>> {
+        Ok(self.domain(uuid).as_ref().and_then(pulse::pulse))
     }
 
     fn suspend_domain(&self, uuid: Uuid) -> Result<()> {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 use super::Libvirt;
-use crate::drivers::hypervisor::{Content, Hypervisor, Result};
+use crate::drivers::hypervisor::{Content, Hypervisor, Pulse, Result};
 use crate::model::inventory::Inventory;
 use crate::model::snapshot::Documents;
 use crate::render::{DomainSpec, NetworkSpec, PoolSpec, SnapshotSpec, VolumeSpec};
@@ -102,6 +102,10 @@ impl Hypervisor for Reconnecting {
 
     fn shut_down_domain(&self, uuid: Uuid, patience: Duration) -> Result<()> {
         self.with(|libvirt| libvirt.shut_down_domain(uuid, patience))
+    }
+
+    fn pulse(&self, uuid: Uuid) -> Result<Option<Pulse>> {
+        self.with(|libvirt| libvirt.pulse(uuid))
     }
 
     fn suspend_domain(&self, uuid: Uuid) -> Result<()> {

@@ -30,6 +30,7 @@ fn first_difference(
 
 /// Parts of a network document that only a restart changes.
 const FRAME: &[(&str, &[&str], &str)] = &[
+    ("forward", &["mode"], "uplink"),
     ("domain", &["name"], "domain"),
     ("bridge", &["name"], "bridge"),
     ("ip", &["address", "netmask"], "cidr"),

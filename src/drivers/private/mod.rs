@@ -10,6 +10,7 @@ mod inside;
 mod namespace;
 mod owner;
 mod supervisor;
+mod uplink;
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
@@ -24,7 +25,10 @@ use crate::model::platform::Layout;
 
 pub use control::{dial, ping, routes};
 pub use owner::{Range, ranges};
-pub use supervisor::{run_init, run_inside, run_mapper, run_removal, run_supervisor};
+pub use supervisor::{run_init, run_inside, run_mapper, run_removal, run_supervisor, run_uplink};
+pub use uplink::{
+    NETWORK as UPLINK_NETWORK, overlaps as overlaps_uplink, programs as uplink_programs,
+};
 
 /// Where one private engine lives.
 #[derive(Clone, Debug)]
@@ -77,6 +81,20 @@ impl PrivateEngine {
             std::fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
         let pid = text.trim().parse().map_err(|_| format!("{} names nobody", path.display()))?;
         if control::is_alive(&path) { Ok(pid) } else { Err("the engine does not run".into()) }
+    }
+
+    /// True while guests have a way to the outside.
+    pub fn has_uplink(&self) -> bool {
+        self.first_process().is_ok_and(|engine| uplink::serves(&self.dir, engine))
+    }
+
+    /// Gives guests a way to the outside.
+    ///
+    /// # Errors
+    /// When the engine does not run, or no program makes the way, with what it said.
+    pub fn start_uplink(&self) -> std::result::Result<(), String> {
+        let engine = self.first_process()?;
+        uplink::start(&self.dir, engine).map_err(|error| error.to_string())
     }
 
     /// Starts the engine if it does not run. `hide_kvm` covers a `/dev/kvm` that does not work,
@@ -159,6 +177,7 @@ impl PrivateEngine {
             &self.dir.join(supervisor::ALIVE),
             &self.lab.to_string(),
         );
+        uplink::stop(&self.dir);
         self.clear(&[&self.run])
     }
 

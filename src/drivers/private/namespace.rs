@@ -2,10 +2,13 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
+
+use super::uplink;
 
 /// Directories that libvirt insists on, and what stands in for them. The host may lack them.
 const COVERED: &[(&str, &str)] = &[
@@ -59,7 +62,29 @@ pub(super) fn cover(dir: &Path, run: &Path, hide_kvm: bool) -> io::Result<()> {
     fs::create_dir_all(run.join("libvirt/common"))?;
     // Whoever opens a console holds a lock there.
     fs::create_dir_all(run.join("lock"))?;
-    bind(run, "/run")
+    bind(run, "/run")?;
+    cover_resolver(dir, run)
+}
+
+/// The names of the outside are asked of the uplink, whatever this computer asks: its own resolver may
+/// be a program of its own, which nobody reaches from inside.
+fn cover_resolver(dir: &Path, run: &Path) -> io::Result<()> {
+    let own = dir.join("resolv.conf");
+    fs::write(&own, format!("nameserver {}\n", uplink::RESOLVER))?;
+    fs::set_permissions(&own, fs::Permissions::from_mode(0o644))?;
+    let path = Path::new("/etc/resolv.conf");
+    // Where it is a link into /run, that is ours by now.
+    let target = fs::read_link(path).map(|to| Path::new("/etc").join(to)).unwrap_or_default();
+    let inside = target.to_string_lossy().replace("/etc/../", "/");
+    if let Some(name) = Path::new(&inside).strip_prefix("/run").ok().filter(|_| !path.exists()) {
+        let file = run.join(name);
+        fs::create_dir_all(file.parent().unwrap_or(run))?;
+        fs::write(file, "")?;
+    }
+    match path.exists() {
+        true => bind(&own, path),
+        false => Ok(()),
+    }
 }
 
 /// Makes the directory `target` appear inside without making it on the host: its parent becomes a
@@ -112,7 +137,6 @@ fn cover_accounts(dir: &Path) -> io::Result<()> {
         }
         let copy = dir.join(Path::new(path).file_name().unwrap_or_default());
         fs::write(&copy, text)?;
-        use std::os::unix::fs::PermissionsExt;
         fs::set_permissions(&copy, fs::Permissions::from_mode(0o644))?;
         bind(&copy, path)?;
     }

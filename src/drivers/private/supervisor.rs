@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use nix::fcntl::{Flock, FlockArg};
 use nix::sys::wait::{WaitStatus, waitpid};
 
-use super::{control, inside, namespace, owner};
+use super::{control, inside, namespace, owner, uplink};
 
 const QEMU_CONF: &str = "user = \"root\"\ngroup = \"root\"\ndynamic_ownership = 0\n\
 remember_owner = 0\nsecurity_driver = \"none\"\nsecurity_default_confined = 0\nnamespaces = [ ]\n\
@@ -50,6 +50,11 @@ pub fn run_inside(arguments: &[String]) -> ExitCode {
     report(inside::become_program(arguments))
 }
 
+/// Entry of `lab engine-uplink`.
+pub fn run_uplink(arguments: &[String]) -> ExitCode {
+    report(uplink::keep(arguments))
+}
+
 /// Entry of `lab engine-remove`.
 pub fn run_removal(arguments: &[String]) -> ExitCode {
     report(owner::remove(arguments))
@@ -72,7 +77,7 @@ pub(super) fn argument(arguments: &[String], at: usize) -> io::Result<&str> {
 
 /// Whoever starts a lab may have files open that programs inherit without being told: a pipe that would
 /// never end, a lock that would never go. The engine lives on, and must not hold them.
-fn let_go() -> io::Result<()> {
+pub(super) fn let_go() -> io::Result<()> {
     let names = fs::read_dir("/proc/self/fd")?.flatten().map(|entry| entry.file_name());
     let open: Vec<RawFd> = names.filter_map(|name| name.to_str()?.parse().ok()).collect();
     for fd in open.into_iter().filter(|fd| *fd > 2) {

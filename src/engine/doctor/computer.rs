@@ -22,6 +22,8 @@ pub struct Computer {
     pub kvm: Device,
     /// `/dev/net/tun`: guests' network cards are plugged in by it.
     pub tun: Device,
+    /// The program that would give guests of a private engine a way to the outside.
+    pub uplink: Option<&'static str>,
     /// The setting that keeps people from making user namespaces, and what it should be.
     pub namespaces_forbidden: Option<(String, String)>,
     /// Why there are no ids for a user namespace.
@@ -60,6 +62,8 @@ pub struct Wanted {
     /// True when guests are to run on the computer's libvirt, false on a private one; `None` when
     /// either will do.
     pub system: Option<bool>,
+    /// True when guests are to reach nothing outside.
+    pub isolated: bool,
     /// Name and bridge of the lab's network.
     pub network: Option<(String, String)>,
     /// Memory of the lab's nodes that do not run yet, MiB.

@@ -17,6 +17,7 @@ pub fn diagnose(computer: &Computer, wanted: &Wanted) -> Vec<Finding> {
         private(computer, wanted),
         ids(computer, wanted),
         tun(computer, wanted),
+        uplink(computer, wanted),
         memory(computer, wanted),
         disk(computer, wanted),
     ];
@@ -168,6 +169,22 @@ fn tun(computer: &Computer, wanted: &Wanted) -> Finding {
         Device::Denied => finding(bad, "/dev/net/tun cannot be opened by this user")
             .command(&["chmod", "666", "/dev/net/tun"])
             .then("the kernel checks who may do what with it; most distributions ship it so"),
+    }
+}
+
+fn uplink(computer: &Computer, wanted: &Wanted) -> Finding {
+    let why = "guests of a libvirt of the lab's own reach the outside through it";
+    let finding = |grade, found: &str| Finding::new("uplink", why, grade, found);
+    match computer.uplink {
+        _ if wanted.isolated => finding(Grade::Good, "not wanted: `uplink: none`"),
+        _ if wanted.system == Some(true) => {
+            finding(Grade::Good, "not needed: the computer's libvirt has a way out")
+        }
+        Some(program) => finding(Grade::Good, program),
+        None => finding(Grade::Warning, "neither pasta nor slirp4netns is installed").fix(format!(
+            "sudo apt install {}; or say in the topology that it is meant: `uplink: none` under `network`",
+            if computer.root { "slirp4netns" } else { "passt" }
+        )),
     }
 }
 

@@ -38,6 +38,7 @@ pub fn survey(uri: &str, place: &Path) -> Computer {
         virtualisation: host::virtualisation(),
         kvm: device("/dev/kvm"),
         tun: device("/dev/net/tun"),
+        uplink: private::uplink_programs().first().copied(),
         namespaces_forbidden: forbidden(),
         no_ids: private::ranges().err().map(|error| error.to_string()),
         user: host::user(),
@@ -67,6 +68,7 @@ pub async fn wanted(session: &Session) -> Wanted {
     let conflict = early_conflicts(session).await.err();
     Wanted {
         system: Some(matches!(session.place, Place::System { .. })),
+        isolated: !lab.network.uplink,
         network: Some((lab.network.name.clone(), lab.network.bridge.clone())),
         memory_mib: demand.memory,
         nodes: demand.nodes,

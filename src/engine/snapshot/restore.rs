@@ -11,6 +11,7 @@ use super::parts::{self, Piece};
 use super::{clock, manifest};
 use crate::drivers::hypervisor::Hypervisor;
 use crate::drivers::snapshots::Shelf;
+use crate::engine::boot::Boot;
 use crate::engine::error::EngineError;
 use crate::engine::event::Events;
 use crate::engine::provision::{self, call};
@@ -21,7 +22,7 @@ use crate::model::code;
 use crate::model::inventory::Inventory;
 use crate::model::name::assign_router_ids;
 use crate::model::snapshot::{Intent, Kind, Manifest};
-use crate::model::{Lab, Role};
+use crate::model::{Lab, Node, Role};
 use crate::render::{self, SnapshotSpec};
 use crate::stages::recovery;
 
@@ -235,6 +236,12 @@ impl Work<'_> {
         }
         if hypervisor.has_surroundings() {
             session.place.routes(lab, Some(&lab.host_routes()))?;
+            if session.place.uplink(lab).is_some() && !session.place.has_uplink() {
+                // A lab without a way out is a lab all the same.
+                if let Err(error) = session.place.start_uplink(lab) {
+                    self.events.warn(error.message);
+                }
+            }
         }
         Ok(())
     }
@@ -252,6 +259,9 @@ impl Work<'_> {
             None => lab.nodes.iter().collect(),
         };
         let since = OffsetDateTime::now_utc().unix_timestamp();
+        if self.manifest.kind == Kind::Disk {
+            self.events.timed(None, "boot", self.booted(&nodes, &reach)).await?;
+        }
         let behind = self.events.timed(None, "clocks", clock::set(&nodes, &reach)).await?;
         self.announce(&reach).await;
         let stages = self.reached(&reach).await?;
@@ -260,6 +270,25 @@ impl Work<'_> {
         self.events.timed(None, "whole again", whole).await?;
         // Guests that booted did not stand still: what theirs were off is how they read the time.
         Ok(if self.manifest.kind == Kind::Memory { behind } else { 0.0 })
+    }
+
+    /// Guests of which only the disks came back start anew.
+    async fn booted(&self, nodes: &[&Node], reach: &Reach) -> Result<(), EngineError> {
+        let mut booting = tokio::task::JoinSet::new();
+        for node in nodes {
+            let boot = Boot {
+                hypervisor: Arc::clone(&self.drivers.hypervisor),
+                events: self.events.clone(),
+                node: (*node).clone(),
+                patience: Duration::from_secs(self.session.lab.options.boot_timeout),
+            };
+            let guest = reach(node);
+            booting.spawn(async move { boot.run(&*guest, "true").await });
+        }
+        while let Some(booted) = booting.join_next().await {
+            booted.map_err(|error| EngineError::internal(error.to_string()))??;
+        }
+        Ok(())
     }
 
     /// Holders of floating addresses make themselves known. What it misses keepalived repeats.

@@ -1,0 +1,262 @@
+//! The way out of a private engine's network: pasta or slirp4netns, programs that turn what guests send
+//! into connections of the user's own. No interface, route or rule of the computer changes.
+//!
+//! A keeper stands outside, in the computer's network, runs the program and ends it with the engine.
+
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, Seek, Write};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use ipnet::Ipv4Net;
+use nix::fcntl::{Flock, FlockArg};
+use nix::sys::signal::{SigSet, Signal, kill};
+use nix::unistd::Pid;
+
+use super::{control, supervisor};
+use crate::drivers::host::find_program;
+
+/// The interface inside.
+const LINK: &str = "uplink0";
+/// Addresses of the link, of the range that RFC 2544 sets apart for tests between machines: outside
+/// lives nobody who has them.
+pub const NETWORK: &str = "198.18.0.0/24";
+const ADDRESS: &str = "198.18.0.100";
+const GATEWAY: &str = "198.18.0.2";
+/// Questions to it are passed on to the computer's own resolver.
+pub(super) const RESOLVER: &str = "198.18.0.3";
+/// File that a keeper keeps locked while it lives; it names the keeper, its program and the engine.
+const KEEPER: &str = "uplink";
+const LOG: &str = "log/uplink.log";
+/// How long a program may take to make its link, and to end.
+const PATIENCE: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// The programs that are installed, the better one first. pasta leaves networks that root made alone.
+pub fn programs() -> Vec<&'static str> {
+    let mut all = ["pasta", "slirp4netns"];
+    if nix::unistd::geteuid().is_root() {
+        all.reverse();
+    }
+    all.into_iter().filter(|name| find_program(name).is_some()).collect()
+}
+
+/// True when one of `nets` has addresses of the link.
+pub fn overlaps(nets: &[Ipv4Net]) -> bool {
+    let link: Option<Ipv4Net> = NETWORK.parse().ok();
+    link.is_some_and(|link| nets.iter().any(|net| net.contains(&link) || link.contains(net)))
+}
+
+/// True while guests have a way out.
+pub(super) fn serves(dir: &Path, engine: u32) -> bool {
+    control::is_alive(&dir.join(KEEPER)) && has_link(engine)
+}
+
+fn has_link(engine: u32) -> bool {
+    let links = fs::read_to_string(format!("/proc/{engine}/net/dev")).unwrap_or_default();
+    links.lines().any(|line| line.trim_start().starts_with(&format!("{LINK}:")))
+}
+
+/// Starts a keeper, and waits until guests have a way out.
+///
+/// # Errors
+/// What the programs said.
+pub(super) fn start(dir: &Path, engine: u32) -> io::Result<()> {
+    stop(dir);
+    let log = File::create(dir.join(LOG))?;
+    let mut keeper = Command::new(std::env::current_exe()?)
+        .arg("engine-uplink")
+        .arg(dir)
+        .arg(engine.to_string())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(log)
+        .current_dir("/")
+        .spawn()?;
+    let mut answer = String::new();
+    if let Some(out) = keeper.stdout.take() {
+        // One line once the link is there, or nothing when the keeper dies.
+        BufReader::new(out).read_line(&mut answer)?;
+    }
+    if answer.trim() == "ready" {
+        return Ok(());
+    }
+    keeper.wait()?;
+    let said = crate::drivers::hypervisor::tail(&dir.join(LOG)).unwrap_or_default();
+    Err(io::Error::other(said))
+}
+
+/// Ends keeper and program, and waits until they are gone. Fine when there are none.
+pub(super) fn stop(dir: &Path) {
+    let file = dir.join(KEEPER);
+    let text = fs::read_to_string(&file).unwrap_or_default();
+    let pids: Vec<i32> = text.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+    let &[keeper, program, engine] = &pids[..] else { return };
+    if control::is_alive(&file) && is_process(keeper, &["engine-uplink", &dir.to_string_lossy()]) {
+        // One that ended meanwhile is gone, as it should be.
+        let _ = kill(Pid::from_raw(keeper), Signal::SIGTERM);
+    }
+    let deadline = Instant::now() + PATIENCE * 2;
+    while control::is_alive(&file) && Instant::now() < deadline {
+        std::thread::sleep(PAUSE);
+    }
+    // A keeper that was killed could not end its program.
+    let network = format!("/proc/{engine}/ns/net");
+    while is_process(program, &[LINK, &network]) && Instant::now() < deadline {
+        let _ = kill(Pid::from_raw(program), Signal::SIGKILL);
+        std::thread::sleep(PAUSE);
+    }
+    let _ = fs::remove_file(&file);
+}
+
+fn is_process(pid: i32, words: &[&str]) -> bool {
+    let command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let command = String::from_utf8_lossy(&command);
+    pid > 1 && words.iter().all(|word| command.contains(word))
+}
+
+/// Entry of `lab engine-uplink DIR PID`: keeps a way out for the engine whose first process is `PID`, as
+/// long as that lives.
+///
+/// # Errors
+/// When no program makes the link, or the one that did ends.
+pub(super) fn keep(arguments: &[String]) -> io::Result<()> {
+    supervisor::let_go()?;
+    let dir = Path::new(supervisor::argument(arguments, 0)?);
+    let engine: u32 = supervisor::argument(arguments, 1)?.parse().map_err(io::Error::other)?;
+    nix::unistd::setsid()?;
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .read(true)
+        .write(true)
+        .open(dir.join(KEEPER))?;
+    let mut file = Flock::lock(file, FlockArg::LockExclusiveNonblock)
+        .map_err(|(_, error)| io::Error::other(format!("another keeper lives: {error}")))?;
+    // Before there is a thread: signals are waited for, by this one alone.
+    let signals = SigSet::from_iter([Signal::SIGTERM, Signal::SIGCHLD]);
+    signals.thread_block()?;
+    end_with_engine(dir)?;
+    let mut program = launch_any(engine)?;
+    file.set_len(0)?;
+    file.rewind()?;
+    writeln!(file, "{} {} {engine}", std::process::id(), program.id())?;
+    writeln!(io::stdout(), "ready")?;
+    loop {
+        match signals.wait()? {
+            Signal::SIGTERM => return end(&mut program),
+            _ => {
+                if let Some(status) = program.try_wait()? {
+                    return Err(io::Error::other(format!("the uplink ended: {status}")));
+                }
+            }
+        }
+    }
+}
+
+/// Sends ourselves a signal when the engine's supervisor is gone.
+fn end_with_engine(dir: &Path) -> io::Result<()> {
+    let alive = File::open(dir.join(supervisor::ALIVE))?;
+    std::thread::spawn(move || {
+        let mut alive = alive;
+        // A signal may end the wait too early.
+        while let Err((file, nix::Error::EINTR)) = Flock::lock(alive, FlockArg::LockShared) {
+            alive = file;
+        }
+        let _ = kill(Pid::this(), Signal::SIGTERM);
+    });
+    Ok(())
+}
+
+fn launch_any(engine: u32) -> io::Result<Child> {
+    let mut said = String::from("neither pasta nor slirp4netns is installed");
+    for name in programs() {
+        match launch(name, engine) {
+            Ok(child) => return Ok(child),
+            Err(error) => said = format!("{name}: {error}"),
+        }
+    }
+    Err(io::Error::other(said))
+}
+
+fn launch(name: &str, engine: u32) -> io::Result<Child> {
+    let program = find_program(name).ok_or_else(|| io::Error::other("it is not installed"))?;
+    // What it says goes to the log, and to whoever asked when it comes to nothing.
+    let mut child = Command::new(program)
+        .args(words(name, engine, nix::unistd::geteuid().is_root()))
+        .env_clear()
+        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+        .stdin(Stdio::null())
+        .stdout(io::stderr())
+        .spawn()?;
+    let deadline = Instant::now() + PATIENCE;
+    while !has_link(engine) {
+        if let Some(status) = child.try_wait()? {
+            return Err(io::Error::other(format!("it ended at once: {status}")));
+        }
+        if Instant::now() > deadline {
+            end(&mut child)?;
+            return Err(io::Error::other(format!("it made no link in {} s", PATIENCE.as_secs())));
+        }
+        std::thread::sleep(PAUSE);
+    }
+    Ok(child)
+}
+
+/// What the program is told: its link's addresses, and that nothing of the computer's own is to be
+/// reached through it.
+fn words(name: &str, engine: u32, root: bool) -> Vec<String> {
+    let (network, owner) = (format!("/proc/{engine}/ns/net"), format!("/proc/{engine}/ns/user"));
+    let text = match (name, root) {
+        ("pasta", _) => format!(
+            "--foreground --ipv4-only --config-net --ns-ifname {LINK} --address {ADDRESS} --netmask 24 \
+             --gateway {GATEWAY} --no-map-gw --dns-forward {RESOLVER} -t none -u none -T none -U none {} \
+             --netns {network}",
+            if root { "--runas 0:0 --netns-only".into() } else { format!("--userns {owner}") }
+        ),
+        (_, _) => format!(
+            "--configure --mtu 65520 --disable-host-loopback --cidr {NETWORK} {} --netns-type path \
+             {network} {LINK}",
+            if root { String::new() } else { format!("--userns-path {owner}") }
+        ),
+    };
+    text.split_whitespace().map(str::to_owned).collect()
+}
+
+fn end(program: &mut Child) -> io::Result<()> {
+    let pid = i32::try_from(program.id()).map_err(io::Error::other)?;
+    let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
+    let deadline = Instant::now() + PATIENCE;
+    while program.try_wait()?.is_none() {
+        if Instant::now() > deadline {
+            program.kill()?;
+        }
+        std::thread::sleep(PAUSE);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_of_the_computer_is_reached_through_the_link() {
+        for root in [false, true] {
+            let pasta = words("pasta", 7, root).join(" ");
+            assert!(pasta.contains("--no-map-gw") && pasta.contains("-T none -U none"), "{pasta}");
+            let slirp = words("slirp4netns", 7, root).join(" ");
+            assert!(slirp.contains("--disable-host-loopback"), "{slirp}");
+            assert_eq!(pasta.contains("/ns/user") && slirp.contains("/ns/user"), !root);
+        }
+    }
+
+    #[test]
+    fn networks_that_meet_the_link_are_told() {
+        let nets =
+            |text: &str| text.split(' ').filter_map(|net| net.parse().ok()).collect::<Vec<_>>();
+        assert!(overlaps(&nets("10.0.0.0/8 198.18.0.0/15")) && overlaps(&nets("198.18.0.128/25")));
+        assert!(!overlaps(&nets("10.240.0.0/24 198.18.1.0/24")));
+    }
+}

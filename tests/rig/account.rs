@@ -1,0 +1,198 @@
+//! Accounts with private labs, each on a computer that may be a network namespace of its own.
+#![allow(dead_code, missing_docs, clippy::unwrap_used, clippy::panic, clippy::print_stderr)]
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Instant;
+
+use nix::unistd::{Group, User};
+
+const LAB: &str = env!("CARGO_BIN_EXE_lab");
+const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// One small machine, of which SSH is all that is wanted.
+fn topology(name: &str, uplink: &str) -> String {
+    format!(
+        "name: {name}\nnetwork: {{cidr: 10.240.0.0/24, uplink: {uplink}}}\nnodes:\n  node:\n    roles: [etcd, control-plane, worker]\n    names: [alpha]\n    first_address: 10.240.0.11\n    memory: 768MiB\n    disk: 5GiB\n"
+    )
+}
+
+pub fn tool(name: &str, arguments: &[&str]) -> String {
+    let output = Command::new(name).args(arguments).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{name} {arguments:?}: {said}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// An account with ids to give away; gone with its owner.
+pub struct Account {
+    pub home: tempfile::TempDir,
+    /// Name of the account; `root` is there anyway.
+    name: String,
+    uid: u32,
+    gid: u32,
+    start: Instant,
+    /// The network namespace of its computer, by name.
+    pub network: Option<String>,
+    /// True when it has programs besides the system's.
+    more_programs: bool,
+    /// Labs that it began to bring up.
+    labs: Vec<String>,
+}
+
+impl Account {
+    /// Makes the account, with images and binaries of its own.
+    pub fn new(name: &str) -> Self {
+        assert!(nix::unistd::geteuid().is_root(), "making a user needs root: run `make test`");
+        if name != "root" {
+            let _ = Command::new("userdel").arg(name).stderr(Stdio::null()).status();
+            tool("useradd", &["--no-create-home", "--shell", "/usr/sbin/nologin", name]);
+            let range = ["--add-subuids", "700000-765535", "--add-subgids", "700000-765535"];
+            tool("usermod", &[&range[..], &[name]].concat());
+        }
+        let home = tempfile::Builder::new().prefix("lab-user").tempdir_in("/tmp").unwrap();
+        let uid = User::from_name(name).unwrap().unwrap().uid.as_raw();
+        let gid = Group::from_name(name).unwrap().unwrap().gid.as_raw();
+        let account = Self {
+            home,
+            name: name.into(),
+            uid,
+            gid,
+            start: Instant::now(),
+            network: None,
+            more_programs: false,
+            labs: Vec::new(),
+        };
+        account.own(account.home.path());
+        account.bring();
+        account
+    }
+
+    fn own(&self, path: &Path) {
+        chown(path, Some(self.uid), Some(self.gid)).unwrap();
+    }
+
+    pub fn say(&self, text: &str) {
+        eprintln!("[{:6.1} s] {}: {text}", self.start.elapsed().as_secs_f64(), self.name);
+    }
+
+    /// Images and binaries of root's, as the account's own; the program where it may run it.
+    fn bring(&self) {
+        let home = self.home.path();
+        let cache = PathBuf::from(std::env::var_os("HOME").unwrap()).join(".cache/lab");
+        let cache =
+            std::env::var_os("XDG_CACHE_HOME").map_or(cache, |dir| PathBuf::from(dir).join("lab"));
+        let artifacts = std::env::var_os("LAB_ARTIFACTS").expect("run `make test`");
+        fs::create_dir_all(home.join(".cache/lab")).unwrap();
+        let pairs = [
+            (cache.join("images"), home.join(".cache/lab/images")),
+            (PathBuf::from(artifacts), home.join("bin")),
+        ];
+        for (from, to) in pairs {
+            let options = ["-r", "--preserve=timestamps", "--reflink=auto"];
+            let ends = [from.to_str().unwrap(), to.to_str().unwrap()];
+            tool("cp", &[&options[..], &ends[..]].concat());
+        }
+        fs::copy(LAB, home.join("lab")).unwrap();
+        fs::set_permissions(home.join("lab"), fs::Permissions::from_mode(0o755)).unwrap();
+        fs::write(home.join("resolv.conf"), "nameserver 198.51.100.1\n").unwrap();
+        let owner = format!("{}:{}", self.uid, self.gid);
+        tool("chown", &["-R", &owner, home.to_str().unwrap()]);
+        let tun = home.join("tun");
+        tool("mknod", &["-m", "666", tun.to_str().unwrap(), "c", "10", "200"]);
+    }
+
+    /// Programs of a folder, as the account's own.
+    pub fn bring_programs(&mut self, folder: &Path) {
+        let to = self.home.path().join("programs");
+        tool("cp", &["-r", folder.to_str().unwrap(), to.to_str().unwrap()]);
+        tool("chmod", &["-R", "a+rX", to.to_str().unwrap()]);
+        self.more_programs = true;
+    }
+
+    /// `lab` as the account, with a `/dev/net/tun` that users may open, as most distributions have it.
+    /// Where this computer's is root's alone, a node of the same device is mounted over it, in a mount
+    /// namespace of the command's own.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let home = self.home.path();
+        let resolver = match self.network {
+            Some(_) => format!("mount --bind {}/resolv.conf /etc/resolv.conf && ", home.display()),
+            None => String::new(),
+        };
+        let script = format!(
+            "mount --make-rprivate / && mount --bind {0}/tun /dev/net/tun && {resolver}exec 9<{0}/lab && exec setpriv --reuid {1} --regid {2} --clear-groups --inh-caps=-all {0}/lab \"$@\"",
+            home.display(),
+            self.uid,
+            self.gid
+        );
+        let net = match &self.network {
+            Some(name) => format!("--net=/run/netns/{name}"),
+            None => "--net=/proc/self/ns/net".into(),
+        };
+        let own = match self.more_programs {
+            true => format!("{}/programs:", home.display()),
+            false => String::new(),
+        };
+        let mut command = Command::new("nsenter");
+        command
+            .args([&net, "unshare", "--mount", "sh", "-c", &script, "lab"])
+            .args(arguments)
+            .current_dir(home)
+            .env_clear()
+            .env("PATH", format!("{own}{PATH}"))
+            .env("HOME", home)
+            .env("XDG_RUNTIME_DIR", home.join("run"))
+            .env("LAB_ARTIFACTS", home.join("bin"))
+            .env("LAB_ENGINE", "private")
+            .env("NO_COLOR", "1")
+            .stdin(Stdio::null());
+        command
+    }
+
+    pub fn lab(&self, arguments: &[&str]) -> Output {
+        self.say(&format!("lab {}", arguments.join(" ")));
+        self.command(arguments).output().unwrap()
+    }
+
+    pub fn ok(&self, arguments: &[&str]) -> String {
+        let output = self.lab(arguments);
+        let (out, err) =
+            (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "lab {arguments:?}: {}\n{out}\n{err}", output.status);
+        out.into_owned()
+    }
+
+    /// Writes the topology of a lab; the command begins to bring it up to SSH.
+    pub fn begin_up(&mut self, name: &str, uplink: &str) -> Child {
+        let file = self.home.path().join(format!("{name}.yaml"));
+        fs::write(&file, topology(name, uplink)).unwrap();
+        self.own(&file);
+        self.labs.push(name.into());
+        let arguments = ["up", "-f", &format!("{name}.yaml"), "--until", "ssh"];
+        self.say(&format!("lab {}", arguments.join(" ")));
+        let mut command = self.command(&arguments);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+}
+
+/// Waits for what [`Account::begin_up`] began. What it said.
+pub fn came_up(up: Child) -> String {
+    let output = up.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{said}");
+    said
+}
+
+impl Drop for Account {
+    fn drop(&mut self) {
+        // Whatever a failure left running.
+        for lab in &self.labs {
+            let _ = self.command(&["down", "--lab", lab]).output();
+        }
+        if self.name != "root" {
+            let _ = Command::new("userdel").arg(&self.name).stderr(Stdio::null()).status();
+        }
+    }
+}
