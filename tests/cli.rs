@@ -1,9 +1,16 @@
 //! The built binary in a home of its own: what it prints, where, and how it exits.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
+#[path = "rig/screen.rs"]
+#[allow(dead_code)]
+mod screen;
+
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
+
+use screen::Terminal;
 
 struct Home(tempfile::TempDir);
 
@@ -69,36 +76,62 @@ fn init_writes_a_topology_that_validates() {
 
 #[test]
 fn init_asks_on_a_terminal_until_it_can_use_the_answers() {
-    use std::io::{Read, Write};
     let home = Home::new();
-    let pty = nix::pty::openpty(None, None).unwrap();
-    let end = || std::process::Stdio::from(pty.slave.try_clone().unwrap());
-    let mut child = Command::new(env!("CARGO_BIN_EXE_lab"))
-        .arg("init")
-        .current_dir(home.path())
-        .env("HOME", home.path())
-        .env_remove("XDG_CACHE_HOME")
-        .stdin(end())
-        .stdout(end())
-        .stderr(end())
-        .spawn()
-        .unwrap();
-    drop(pty.slave);
-    let mut terminal = fs::File::from(pty.master);
-    terminal.write_all(b"nonsense\nsingle\nNot A Name\nmine\n\n").unwrap();
-    let mut said = String::new();
-    let mut bytes = [0; 4096];
-    // A terminal whose other end is closed gives an error.
-    while let Ok(count @ 1..) = terminal.read(&mut bytes) {
-        said.push_str(&String::from_utf8_lossy(&bytes[..count]));
-    }
-    assert!(child.wait().unwrap().success(), "{said}");
-    assert!(said.contains("there is no 'nonsense'"), "{said}");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lab"));
+    command.arg("init").current_dir(home.path()).env("HOME", home.path());
+    command.env_remove("XDG_CACHE_HOME").env_remove("XDG_STATE_HOME");
+    let mut terminal = Terminal::run(command);
+    terminal.press(b"nonsense\nsingle\nNot A Name\nmine\n10.9.8.0/99\n10.9.8.0/24\n\n");
+    let (code, said) = terminal.end();
+    assert_eq!(code, Some(0), "{said:#?}");
+    let said = said.join("\n");
+    assert!(
+        said.contains("there is no 'nonsense'") && said.contains("'10.9.8.0/99' is no"),
+        "{said}"
+    );
     assert_eq!(said.matches("name of the lab [single]").count(), 2, "{said}");
     let text = fs::read_to_string(home.path().join("lab.yaml")).unwrap();
     let schema = text.lines().next().unwrap().split_once("$schema=").unwrap().1.to_owned();
     assert!(fs::read_to_string(schema).unwrap().contains("additionalProperties"));
-    assert!(text.contains("name: mine") && home.lab(&["validate"]).status.success());
+    assert!(text.contains("name: mine") && text.contains("cidr: 10.9.8.0/24"), "{text}");
+    assert!(home.lab(&["validate"]).status.success());
+}
+
+/// Each lab of a person gets a network that no other lab has, and that pods and services do not use.
+#[test]
+fn init_proposes_a_network_that_is_free() {
+    let home = Home::new();
+    let init = |name: &str| {
+        let file = format!("{name}.yaml");
+        let arguments = ["init", "--from", "book", "--name", name, "--cidr", "free", "--to", &file];
+        let output = home.lab(&arguments);
+        assert!(output.status.success(), "{}", err(&output));
+        assert!(home.lab(&["validate", "-f", &file]).status.success());
+        let text = fs::read_to_string(home.path().join(&file)).unwrap();
+        let line = text.lines().find(|line| line.trim_start().starts_with("cidr:")).unwrap();
+        (line.trim().strip_prefix("cidr: ").unwrap().to_owned(), text)
+    };
+    let mut taken = BTreeSet::new();
+    for number in 0..20 {
+        let name = format!("lab{number}");
+        let (cidr, text) = init(&name);
+        let first = cidr.strip_suffix(".0/24").unwrap();
+        // Its floating addresses moved along.
+        assert!(text.contains(&format!("address: {first}.20")), "{text}");
+        assert!(taken.insert(cidr), "{name} got a network that another lab has: {taken:?}");
+        // As it is once the lab came up.
+        let record = home.path().join(format!(".local/state/lab/{name}"));
+        fs::create_dir_all(&record).unwrap();
+        fs::write(record.join("lab.json"), "{}").unwrap();
+        fs::write(record.join("topology.yaml"), text).unwrap();
+    }
+    for (cidr, why) in
+        [("10.9.8.0/28", "is not inside 10.9.8.0/28"), ("somewhere", "'somewhere' is no network")]
+    {
+        let output = home.lab(&["init", "--from", "book", "--cidr", cidr]);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(err(&output).contains(why), "{}", err(&output));
+    }
 }
 
 #[test]

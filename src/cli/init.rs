@@ -4,14 +4,19 @@ use std::io::{BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use ipnet::Ipv4Net;
+
 use super::args::Init;
 use super::failure::Failure;
 use super::load;
 use super::output::{complain, print};
-use crate::drivers::host::Dirs;
+use crate::drivers::host::{self, Dirs};
 use crate::drivers::store;
+use crate::engine::network_for;
 use crate::model::check::nearest;
 use crate::model::name::check_label;
+use crate::model::relocate::relocate;
+use crate::model::resolve;
 use crate::model::schema::json_schema;
 
 /// What most begin with.
@@ -21,8 +26,12 @@ const DEFAULT: &str = "three";
 struct Choice {
     from: String,
     name: Option<String>,
+    cidr: Option<String>,
     to: Option<PathBuf>,
 }
+
+/// What stands for a network that nothing on this computer uses.
+const FREE: &str = "free";
 
 pub(super) fn run(init: &Init) -> Result<ExitCode, Failure> {
     let dirs = Dirs::from_environment();
@@ -31,17 +40,25 @@ pub(super) fn run(init: &Init) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::SUCCESS);
     }
     let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
-    let silent = init.from.is_some() || init.name.is_some() || init.to.is_some();
-    let choice = match terminal && !silent {
-        true => ask()?,
+    let answers =
+        [init.from.is_some(), init.name.is_some(), init.cidr.is_some(), init.to.is_some()];
+    let choice = match terminal && !answers.contains(&true) {
+        true => ask(&dirs)?,
         false => Choice {
             from: init.from.clone().unwrap_or_else(|| DEFAULT.into()),
             name: init.name.clone(),
+            cidr: init.cidr.clone(),
             to: init.to.clone(),
         },
     };
     let Some(text) = load::named(&choice.from, &dirs) else {
         return Err(no_such(&choice.from));
+    };
+    let text = match &choice.cidr {
+        Some(wanted) => in_network(&text, wanted, &dirs).map_err(|why| {
+            Failure::usage(why).hint("10.241.0.0/24, as large as the shipped one, or `free`")
+        })?,
+        None => text,
     };
     let text = match &choice.name {
         Some(name) => {
@@ -63,10 +80,32 @@ pub(super) fn run(init: &Init) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// The topology with its nodes in the `wanted` network.
+fn in_network(text: &str, wanted: &str, dirs: &Dirs) -> Result<String, String> {
+    let loaded = |text: &str| resolve::load(text, &host::owner());
+    let lab = loaded(text).map_err(|_| "the shipped topology cannot be read".to_owned())?.lab;
+    let net = match wanted {
+        FREE => network_for(&lab, dirs).ok_or("no free network of that size was found")?,
+        text => text.parse::<Ipv4Net>().map_err(|_| format!("'{text}' is no network"))?,
+    };
+    let moved = relocate(text, lab.network.cidr, net);
+    match loaded(&moved) {
+        Ok(_) => Ok(moved),
+        Err(problems) => Err(problems.first().map_or_else(String::new, |one| one.message.clone())),
+    }
+}
+
+/// A network that the topology can have on this computer, as text.
+fn proposal(text: &str, dirs: &Dirs) -> String {
+    let lab = resolve::load(text, &host::owner()).ok().map(|loaded| loaded.lab);
+    let net = lab.map(|lab| network_for(&lab, dirs).unwrap_or(lab.network.cidr));
+    net.map_or_else(|| FREE.into(), |net| net.to_string())
+}
+
 /// Asks until every answer can be used; an empty one takes what is in brackets.
-fn ask() -> Result<Choice, Failure> {
+fn ask(dirs: &Dirs) -> Result<Choice, Failure> {
     for name in load::shipped() {
-        let text = load::named(&name, &Dirs::from_environment()).unwrap_or_default();
+        let text = load::named(&name, dirs).unwrap_or_default();
         let first = text.lines().next().unwrap_or_default().trim_start_matches(['#', ' ']);
         complain(&format!("  {name:<12} {first}"));
     }
@@ -80,12 +119,15 @@ fn ask() -> Result<Choice, Failure> {
             .map_err(|(message, help)| format!("{message}; {help}"))
     };
     let name = question("name of the lab", &from, label)?;
+    let text = load::named(&from, dirs).unwrap_or_default();
+    let fits = |answer: &str| in_network(&text, answer, dirs).map(drop);
+    let cidr = question("network of the nodes", &proposal(&text, dirs), fits)?;
     let free = |answer: &str| match Path::new(answer).exists() {
         true => Err(format!("{answer} exists already")),
         false => Ok(()),
     };
     let to = question("file to write", "lab.yaml", free)?;
-    Ok(Choice { from, name: Some(name), to: Some(to.into()) })
+    Ok(Choice { from, name: Some(name), cidr: Some(cidr), to: Some(to.into()) })
 }
 
 fn question(
@@ -100,7 +142,7 @@ fn question(
         let read = std::io::stdin().lock().read_line(&mut line);
         if !read.is_ok_and(|count| count > 0) {
             return Err(Failure::usage("the questions were not answered")
-                .hint("--from, --name and --to answer them beforehand"));
+                .hint("--from, --name, --cidr and --to answer them beforehand"));
         }
         let answer = match line.trim() {
             "" => default.to_owned(),

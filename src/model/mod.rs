@@ -10,6 +10,7 @@ pub mod name;
 pub mod os;
 pub mod platform;
 pub mod problem;
+pub mod relocate;
 pub mod resolve;
 pub mod role;
 mod rules;

@@ -53,7 +53,7 @@ pub fn conflicts(
     }
     let cidr = lab.network.cidr;
     let overlaps = |net: &Ipv4Net| net.contains(&cidr) || cidr.contains(net);
-    let free = || free_network(cidr, inventory, host);
+    let free = || advice(cidr, inventory, host);
     for network in inventory.networks.iter().filter(|network| foreign(&network.mark)) {
         if network.name == lab.network.name || network.uuid == lab.network.uuid {
             found.push(Conflict {
@@ -98,24 +98,24 @@ pub fn conflicts(
     found
 }
 
-/// A network of the same size that nobody uses, as advice.
-fn free_network(like: Ipv4Net, inventory: &Inventory, host: &[HostNetwork]) -> String {
-    let used: Vec<Ipv4Net> = inventory
-        .networks
-        .iter()
-        .flat_map(|network| network.cidrs.iter().copied())
-        .chain(host.iter().map(|used| used.net))
-        .collect();
-    let candidates = (1..=255u8).filter_map(|third| {
+/// A network of the size of `like` that meets none of `used`: `like` itself where it can be.
+pub fn free_network(like: Ipv4Net, used: &[Ipv4Net]) -> Option<Ipv4Net> {
+    let others = (1..=255u8).filter_map(|third| {
         let base =
             std::net::Ipv4Addr::new(10, 240u8.wrapping_add(third / 16), third.wrapping_mul(16), 0);
         Ipv4Net::new(base, like.prefix_len()).ok().map(|net| net.trunc())
     });
-    let free = candidates
-        .into_iter()
-        .find(|net| !used.iter().any(|other| other.contains(net) || net.contains(other)));
-    match free {
-        Some(net) => format!("{net} is free: use it as the network's cidr, and move the addresses"),
+    let meets = |net: &Ipv4Net| used.iter().any(|other| other.contains(net) || net.contains(other));
+    std::iter::once(like).chain(others).find(|net| !meets(net))
+}
+
+fn advice(like: Ipv4Net, inventory: &Inventory, host: &[HostNetwork]) -> String {
+    let networks = inventory.networks.iter().flat_map(|network| network.cidrs.iter().copied());
+    let used: Vec<Ipv4Net> = networks.chain(host.iter().map(|used| used.net)).collect();
+    match free_network(like, &used) {
+        Some(net) => format!(
+            "{net} is free: use it as the network's cidr, and move the addresses; `lab init --cidr` does both for a new topology"
+        ),
         None => "choose another cidr for the network".into(),
     }
 }

@@ -10,7 +10,9 @@ use crate::cli::complete::{certificates, logged, nodes, shipped, snapshots, stag
 const CONCURRENCY: usize = 8;
 
 #[derive(Debug, ClapArgs)]
-#[command(after_help = "Example:\n  lab init --from single --name demo > lab.yaml")]
+#[command(
+    after_help = "Example:\n  lab init --from single --name demo > lab.yaml\n  lab init --from three --name second --cidr free --to second.yaml"
+)]
 pub(in crate::cli) struct Init {
     /// Shipped topology to start from [default: three; on a terminal you are asked]
     #[arg(long, add = shipped())]
@@ -18,6 +20,10 @@ pub(in crate::cli) struct Init {
     /// Name of the new lab [default: that of the shipped topology]
     #[arg(long)]
     pub name: Option<String>,
+    /// Network of the nodes, to which all their addresses move: `free` takes one that nothing on this
+    /// computer uses [default: that of the shipped topology]
+    #[arg(long, value_name = "NETWORK|free")]
+    pub cidr: Option<String>,
     /// File to write, which must not exist [default: lab.yaml on a terminal, else standard output]
     #[arg(long, value_name = "FILE")]
     pub to: Option<PathBuf>,

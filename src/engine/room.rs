@@ -1,0 +1,32 @@
+//! Which network a lab may have on this computer.
+
+use ipnet::Ipv4Net;
+
+use super::place::Place;
+use crate::drivers::host::{self, Dirs};
+use crate::drivers::hypervisor::Hypervisor;
+use crate::drivers::libvirt::Libvirt;
+use crate::drivers::store::{self, Store};
+use crate::model::{Lab, resolve};
+use crate::plan::free_network;
+
+/// A network for `lab` that neither the computer reaches, nor its libvirt has, nor another lab of this
+/// person's: the lab's own where that is free.
+pub fn network_for(lab: &Lab, dirs: &Dirs) -> Option<Ipv4Net> {
+    let mut used = vec![lab.kubernetes.pod_cidr, lab.kubernetes.service_cidr];
+    used.extend(host::used_networks().into_iter().map(|found| found.net));
+    let libvirt = Libvirt::open(&Place::system_uri()).and_then(|libvirt| libvirt.inventory());
+    used.extend(libvirt.into_iter().flat_map(|all| all.networks).flat_map(|found| found.cidrs));
+    used.extend(networks_of_labs(dirs));
+    free_network(lab.network.cidr, &used)
+}
+
+/// As their topologies were when they last came up; what cannot be read takes no room.
+fn networks_of_labs(dirs: &Dirs) -> Vec<Ipv4Net> {
+    let owner = host::owner();
+    let of = |name: String| {
+        let text = Store::new(&dirs.state, &name).read("topology.yaml").ok()??;
+        Some(resolve::load(&text, &owner).ok()?.lab.network.cidr)
+    };
+    store::labs(&dirs.state).into_iter().filter_map(of).collect()
+}
