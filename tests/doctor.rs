@@ -12,6 +12,7 @@ fn computer() -> Computer {
         kvm: Device::Opens,
         tun: Device::Opens,
         uplink: Some("pasta"),
+        ends_at_logout: false,
         namespaces_forbidden: None,
         no_ids: None,
         user: "anna".into(),
@@ -103,6 +104,9 @@ fn every_cause_is_found_and_its_cure_is_exact() {
         ("uplink", Warning, "apt install passt", |c, w| {
             (c.uplink, c.root, w.system) = (None, false, None);
         }),
+        ("logout", Warning, "loginctl enable-linger anna", |c, w| {
+            (c.ends_at_logout, w.system) = (true, Some(false));
+        }),
         ("memory", Bad, "fewer nodes", |_, w| w.memory_mib = 16_001),
         ("memory", Warning, "fewer nodes", |_, w| w.memory_mib = 15_000),
         ("memory", Warning, "fewer `cpus`", |_, w| w.processors = 9),
@@ -178,11 +182,12 @@ fn this_computer_is_looked_at() {
             "id-ranges",
             "tun",
             "uplink",
+            "logout",
             "memory",
             "disk"
         ]
     );
     assert_eq!(output.status.success(), found["good"].as_bool().unwrap(), "{found}");
-    assert!(found["findings"][8]["found"].as_str().unwrap().contains("3 nodes"), "{found}");
+    assert!(found["findings"][9]["found"].as_str().unwrap().contains("3 nodes"), "{found}");
     assert!(!home.path().join("state").exists(), "looking made something");
 }

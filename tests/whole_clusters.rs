@@ -2,6 +2,8 @@
 //! the other. Each prints what it saw and how long it took; docs/timings.md keeps a run's table.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::print_stderr)]
 
+#[path = "rig/account.rs"]
+mod account;
 #[path = "rig/chapters.rs"]
 mod chapters;
 #[path = "rig/dns_image.rs"]
@@ -11,9 +13,10 @@ mod documents;
 #[path = "rig/guests.rs"]
 mod guests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
+use account::Account;
 use guests::Rig;
 use serde_json::Value;
 
@@ -206,4 +209,35 @@ fn another_kubernetes_comes_while_pods_run() {
     let server = rig.ok(&["kubectl", "version", "--short"]);
     assert!(server.contains("Server Version: v1.20.3"), "{server}");
     rig.ok(&["down"]);
+}
+
+/// A workshop on one computer: twenty labs of one person, all with the same names and addresses.
+#[test]
+#[ignore = "boots twenty guests as a user that it makes; `make test-full` runs it"]
+fn twenty_labs_of_one_topology_side_by_side() {
+    let mut account = Account::new("lab-test-user");
+    let names: Vec<String> = (1..=20).map(|number| format!("seat{number}")).collect();
+    let begun: Vec<_> = names.iter().map(|name| account.begin_up(name, "none")).collect();
+    for up in begun {
+        account::came_up(up);
+    }
+    account.say("all are up");
+    let labs: Value = serde_json::from_str(&account.ok(&["list", "-o", "json"])).unwrap();
+    let running = |lab: &&Value| lab["state"] == "running" && lab["cidr"] == "10.240.0.0/24";
+    assert_eq!(labs["labs"].as_array().unwrap().iter().filter(running).count(), 20, "{labs}");
+    let mut seen = BTreeSet::new();
+    for name in &names {
+        let identity = "cat /etc/machine-id /proc/sys/kernel/random/boot_id; hostname --fqdn";
+        let said = account.ok(&["ssh", "--lab", name, "alpha", "--", identity]);
+        assert!(said.contains(&format!("alpha.{name}.")), "{name}: {said}");
+        for line in said.lines() {
+            assert!(seen.insert(line.to_owned()), "{line} of {name} is another's, too");
+        }
+    }
+    assert_eq!(seen.len(), 60);
+    for name in &names {
+        account.ok(&["down", "--lab", name]);
+    }
+    let labs: Value = serde_json::from_str(&account.ok(&["list", "-o", "json"])).unwrap();
+    assert_eq!(labs["labs"], Value::Array(Vec::new()));
 }

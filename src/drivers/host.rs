@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use ipnet::Ipv4Net;
+use nix::unistd::Uid;
 
 use crate::model::Owner;
 use crate::model::platform::Acceleration;
@@ -38,19 +39,31 @@ impl Dirs {
         let dir = |name: &str, default: &str| {
             variable(name).unwrap_or_else(|| home.join(default)).join("lab")
         };
-        let runtime = match variable("XDG_RUNTIME_DIR") {
-            Some(dir) => dir.join("lab"),
-            None if nix::unistd::geteuid().is_root() => PathBuf::from("/run/lab"),
-            None => std::env::temp_dir().join(format!("lab-{}", nix::unistd::geteuid())),
-        };
+        let state = dir("XDG_STATE_HOME", ".local/state");
+        let runtime = runtime(variable("XDG_RUNTIME_DIR"), &state, nix::unistd::geteuid());
         Self {
-            state: dir("XDG_STATE_HOME", ".local/state"),
+            state,
             cache: dir("XDG_CACHE_HOME", ".cache"),
             config: dir("XDG_CONFIG_HOME", ".config"),
             runtime,
             artifacts: folder_of("LAB_ARTIFACTS"),
             archives: folder_of("LAB_IMAGES"),
         }
+    }
+}
+
+/// Bytes of the longest directory of labs in which sockets of engines have room.
+const LONGEST_STATE: usize = 60;
+
+/// Where sockets of engines are. What systemd made for a login it empties at logout, which engines
+/// outlive: sockets are beside the labs then, where that is no longer than sockets' paths may be.
+fn runtime(named: Option<PathBuf>, state: &Path, user: Uid) -> PathBuf {
+    match named {
+        Some(dir) if !dir.starts_with("/run/user") => dir.join("lab"),
+        _ if user.is_root() => PathBuf::from("/run/lab"),
+        _ if state.as_os_str().len() <= LONGEST_STATE => state.join(".run"),
+        Some(dir) => dir.join("lab"),
+        None => std::env::temp_dir().join(format!("lab-{user}")),
     }
 }
 
@@ -206,4 +219,30 @@ pub fn run_tool<S: AsRef<OsStr>>(name: &str, arguments: &[S]) -> Result<String, 
         output.status,
         lines.get(from..).unwrap_or_default().join("\n")
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sockets_are_where_a_logout_does_not_take_them() {
+        let (root, anna) = (Uid::from_raw(0), Uid::from_raw(1000));
+        let (short, long) = (Path::new("/home/anna/.local/state/lab"), Path::new(LONG));
+        let named = |dir: &str| Some(PathBuf::from(dir));
+        for (given, state, user, wanted) in [
+            (named("/run/user/1000"), short, anna, "/home/anna/.local/state/lab/.run"),
+            (None, short, anna, "/home/anna/.local/state/lab/.run"),
+            // Rather there than nowhere.
+            (named("/run/user/1000"), long, anna, "/run/user/1000/lab"),
+            (named("/tmp/mine"), short, anna, "/tmp/mine/lab"),
+            (named("/run/user/0"), short, root, "/run/lab"),
+            (None, short, root, "/run/lab"),
+        ] {
+            assert_eq!(runtime(given, state, user), Path::new(wanted));
+        }
+    }
+
+    const LONG: &str =
+        "/home/a-person-with-a-long-name/in-a-folder-with-a-long-name/.local/state/lab";
 }

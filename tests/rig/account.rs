@@ -15,7 +15,7 @@ const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
 /// One small machine, of which SSH is all that is wanted.
 fn topology(name: &str, uplink: &str) -> String {
     format!(
-        "name: {name}\nnetwork: {{cidr: 10.240.0.0/24, uplink: {uplink}}}\nnodes:\n  node:\n    roles: [etcd, control-plane, worker]\n    names: [alpha]\n    first_address: 10.240.0.11\n    memory: 768MiB\n    disk: 5GiB\n"
+        "name: {name}\nnetwork: {{cidr: 10.240.0.0/24, uplink: {uplink}}}\nnodes:\n  node:\n    roles: [etcd, control-plane, worker]\n    names: [alpha]\n    first_address: 10.240.0.11\n    memory: 768MiB\n    disk: 5GiB\noptions: {{boot_timeout: 1800}}\n"
     )
 }
 
@@ -143,7 +143,8 @@ impl Account {
             .env_clear()
             .env("PATH", format!("{own}{PATH}"))
             .env("HOME", home)
-            .env("XDG_RUNTIME_DIR", home.join("run"))
+            // As after a logout: what a login makes there is gone.
+            .env("XDG_RUNTIME_DIR", format!("/run/user/{}", self.uid))
             .env("LAB_ARTIFACTS", home.join("bin"))
             .env("LAB_ENGINE", "private")
             .env("NO_COLOR", "1")

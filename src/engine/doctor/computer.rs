@@ -24,6 +24,8 @@ pub struct Computer {
     pub tun: Device,
     /// The program that would give guests of a private engine a way to the outside.
     pub uplink: Option<&'static str>,
+    /// True when processes of this user end at logout.
+    pub ends_at_logout: bool,
     /// The setting that keeps people from making user namespaces, and what it should be.
     pub namespaces_forbidden: Option<(String, String)>,
     /// Why there are no ids for a user namespace.

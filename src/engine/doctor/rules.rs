@@ -18,6 +18,7 @@ pub fn diagnose(computer: &Computer, wanted: &Wanted) -> Vec<Finding> {
         ids(computer, wanted),
         tun(computer, wanted),
         uplink(computer, wanted),
+        logout(computer, wanted),
         memory(computer, wanted),
         disk(computer, wanted),
     ];
@@ -186,6 +187,16 @@ fn uplink(computer: &Computer, wanted: &Wanted) -> Finding {
             if computer.root { "slirp4netns" } else { "passt" }
         )),
     }
+}
+
+fn logout(computer: &Computer, wanted: &Wanted) -> Finding {
+    let why = "labs of a libvirt of their own go on when their owner logs out";
+    let finding = |grade, found: &str| Finding::new("logout", why, grade, found);
+    if wanted.system == Some(true) || !computer.ends_at_logout {
+        return finding(Grade::Good, "nothing ends them then");
+    }
+    finding(Grade::Warning, "systemd ends all processes of this user at logout (KillUserProcesses)")
+        .command(&["loginctl", "enable-linger", &computer.user])
 }
 
 fn memory(computer: &Computer, wanted: &Wanted) -> Finding {

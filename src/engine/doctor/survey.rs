@@ -39,6 +39,7 @@ pub fn survey(uri: &str, place: &Path) -> Computer {
         kvm: device("/dev/kvm"),
         tun: device("/dev/net/tun"),
         uplink: private::uplink_programs().first().copied(),
+        ends_at_logout: ends_at_logout(&host::user()),
         namespaces_forbidden: forbidden(),
         no_ids: private::ranges().err().map(|error| error.to_string()),
         user: host::user(),
@@ -84,6 +85,20 @@ fn missing() -> BTreeSet<&'static str> {
     let root = nix::unistd::geteuid().is_root();
     let needed = PROGRAMS.iter().copied().filter(|name| !(root && *name == "newuidmap"));
     needed.filter(|name| find_program(name).is_none()).collect()
+}
+
+/// As systemd's configuration says: of several files the last one's word counts.
+fn ends_at_logout(user: &str) -> bool {
+    let lingers = Path::new("/var/lib/systemd/linger").join(user).exists();
+    let folders = ["/usr/lib/systemd", "/etc/systemd"].map(|dir| format!("{dir}/logind.conf.d"));
+    let more = folders.iter().flat_map(|dir| fs::read_dir(dir).into_iter().flatten().flatten());
+    let mut files: Vec<_> = more.map(|entry| entry.path()).collect();
+    files.sort_by_key(|path| path.file_name().map(std::ffi::OsStr::to_owned));
+    files.insert(0, "/etc/systemd/logind.conf".into());
+    let texts: String = files.iter().map(|path| read(&path.to_string_lossy()) + "\n").collect();
+    let word = texts.lines().rev().find_map(|line| line.trim().strip_prefix("KillUserProcesses="));
+    let yes = word.is_some_and(|word| ["yes", "true", "on", "1"].contains(&word.trim()));
+    !nix::unistd::geteuid().is_root() && yes && !lingers
 }
 
 fn device(path: &str) -> Device {
