@@ -1,15 +1,21 @@
-//! `make bench`: how long a lab takes to come, to be saved and to come back, on real guests. Medians of
+//! `make bench`: how long a lab takes to come, to be saved and to come back, on real guests, and what
+//! others take: a person's own shell loop for the same guests, Ansible on the same nodes. Medians of
 //! several runs and ratios of runs of one session go to docs/benchmarks.md with the machine they are of.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::print_stderr)]
 
+#[path = "parts/floor.rs"]
+mod floor;
 #[path = "../tests/rig/guests.rs"]
 mod guests;
+#[path = "parts/usage.rs"]
+mod usage;
 
 use std::fs;
 use std::time::Instant;
 
 use guests::{Rig, text, tool};
 use serde_json::Value;
+use usage::measured;
 
 /// Guests with nothing on them yet, all of one size.
 fn plain(count: u32) -> String {
@@ -77,7 +83,12 @@ fn plain_guests(table: &mut Table, rounds: usize, count: u32) {
     let name = |what: &str| format!("{what}, {count} plain guests");
     for round in 0..rounds {
         rig.ok(&["down"]);
-        table.add(&name("`up --until ssh`"), "s", timed(&rig, &["up", "--until", "ssh"]));
+        let up = measured(&rig, &["up", "--until", "ssh"]);
+        table.add(&name("`up --until ssh`"), "s", up.seconds);
+        table.add(&name("processors' time of `lab` for it"), "s", up.cpu);
+        table.add(&name("peak memory of `lab` for it"), "MiB", up.memory);
+        let labs = rig.json(&["list", "-o", "json"]);
+        table.add(&name("disk"), "MiB", number(&labs["labs"][0], "bytes") / f64::from(1 << 20));
         let made = rig.json(&["snapshot", "create", "saved", "-o", "json"]);
         table.add(&name("pause, memory and disks"), "s", number(&made, "pause_seconds"));
         for _ in 0..2 {
@@ -87,9 +98,22 @@ fn plain_guests(table: &mut Table, rounds: usize, count: u32) {
         }
         let disks = rig.json(&["snapshot", "create", "disks", "--disk-only", "-o", "json"]);
         table.add(&name("pause, disks alone"), "s", number(&disks, "pause_seconds"));
+        table.add(&name("the same by a shell loop"), "s", floor::floor(&rig, "plain"));
         eprintln!("round {} of {rounds} with {count} guests", round + 1);
     }
     rig.ok(&["down"]);
+}
+
+/// Seconds that Ansible takes to reach all nodes.
+fn ping(rig: &Rig, inventory: &std::path::Path) -> f64 {
+    let start = Instant::now();
+    let output = std::process::Command::new("ansible")
+        .args(["-i", inventory.to_str().unwrap(), "all", "-m", "ping", "-f", "20"])
+        .env("HOME", rig.home.path())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", text(&output.stdout));
+    start.elapsed().as_secs_f64()
 }
 
 /// A cluster: from nothing to Ready, and from a snapshot to Ready.
@@ -97,7 +121,12 @@ fn cluster(table: &mut Table, rounds: usize) {
     let rig = Rig::new("three");
     let name = |what: &str| format!("{what}, cluster `three`");
     table.add(&name("`up` from nothing to Ready"), "s", timed(&rig, &["up"]));
-    table.add(&name("`up` with nothing to do"), "s", timed(&rig, &["up"]));
+    let inventory = rig.home.path().join("inventory");
+    fs::write(&inventory, rig.ok(&["inventory"])).unwrap();
+    for _ in 0..rounds {
+        table.add(&name("`up` with nothing to do"), "s", timed(&rig, &["up"]));
+        table.add(&name("`ansible all -m ping`"), "s", ping(&rig, &inventory));
+    }
     let made = rig.json(&["snapshot", "create", "ready", "-o", "json"]);
     table.add(&name("pause, memory and disks"), "s", number(&made, "pause_seconds"));
     for _ in 0..rounds {
@@ -138,10 +167,26 @@ fn main() {
     let mut table = Table::default();
     plain_guests(&mut table, rounds, 1);
     plain_guests(&mut table, rounds, 3);
+    plain_guests(&mut table, rounds, 6);
     cluster(&mut table, rounds);
     let ratio = |above: &str, below: &str| table.median(above) / table.median(below);
+    let of = |what: &str, count: u32| table.median(&format!("{what}, {count} plain guests"));
+    let above_floor = |count| of("`up --until ssh`", count) / of("the same by a shell loop", count);
+    let share = 100.0 * of("processors' time of `lab` for it", 3) / of("`up --until ssh`", 3);
     let ready = "restore to Ready, cluster `three`";
     let ratios = [
+        ("`up --until ssh` against a shell loop, 1 plain guest", above_floor(1)),
+        ("`up --until ssh` against a shell loop, 3 plain guests", above_floor(3)),
+        ("`up --until ssh` against a shell loop, 6 plain guests", above_floor(6)),
+        ("processors' time of `lab`, % of `up --until ssh` of 3 plain guests", share),
+        ("MiB of disk per additional plain guest", (of("disk", 6) - of("disk", 1)) / 5.0),
+        (
+            "`up` with nothing to do against `ansible all -m ping`, cluster `three`",
+            ratio(
+                "`up` with nothing to do, cluster `three`",
+                "`ansible all -m ping`, cluster `three`",
+            ),
+        ),
         (
             "`up` against restore to Ready, cluster `three`",
             ratio("`up` from nothing to Ready, cluster `three`", ready),
