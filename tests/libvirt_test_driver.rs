@@ -21,7 +21,11 @@ fn driver() -> std::sync::MutexGuard<'static, ()> {
 }
 
 fn desired(topology: &str, home: &std::path::Path) -> (lab::engine::Session, Desired) {
-    let session = rig::session(&rig::shipped(topology), home);
+    desired_by(&rig::shipped(topology), home)
+}
+
+fn desired_by(text: &str, home: &std::path::Path) -> (lab::engine::Session, Desired) {
+    let session = rig::session(text, home);
     let prepared = rig::prepared(&session, "1.36.2", Acceleration::Emulated);
     let all: Vec<_> = STAGES.iter().collect();
     let desired = prepared.desired(&session, &all).unwrap();
@@ -134,6 +138,27 @@ fn a_name_that_others_use_is_refused() {
     assert!(error.reason.contains("was not made by this lab"), "{error}");
 }
 
+/// A network without an uplink forwards nothing; whether it has one is decided before guests use it.
+#[test]
+fn an_uplink_does_not_change_below_running_guests() {
+    let _turn = driver();
+    let home = tempfile::tempdir().unwrap();
+    let (session, open) = desired("three", home.path());
+    let text = rig::shipped("three").replace("network:\n", "network:\n  uplink: none\n");
+    let (_, closed) = desired_by(&text, home.path());
+    assert!(open.network.xml.contains("<forward mode=\"nat\"/>"));
+    assert!(!closed.network.xml.contains("<forward"), "{}", closed.network.xml);
+    let libvirt = Libvirt::open("test:///default").unwrap();
+    for (first, second) in [(&open, &closed), (&closed, &open)] {
+        libvirt.ensure_network(&first.network).unwrap();
+        libvirt.ensure_network(&first.network).unwrap();
+        let error = libvirt.ensure_network(&second.network).unwrap_err();
+        assert!(error.reason.contains("its uplink cannot change while guests use it"), "{error}");
+        assert!(error.hint.unwrap().contains("`lab down`, then `lab up`"));
+        libvirt.remove_network(session.lab.network.uuid).unwrap();
+    }
+}
+
 #[test]
 fn unreachable_libvirt_says_what_to_do() {
     let error = Libvirt::open("qemu+unix:///system?socket=/nowhere/sock").err().unwrap();
@@ -145,8 +170,10 @@ fn unreachable_libvirt_says_what_to_do() {
 #[test]
 fn documents_are_valid_by_libvirts_schema() {
     let home = tempfile::tempdir().unwrap();
-    for topology in rig::SHIPPED {
-        let (session, desired) = desired(topology, home.path());
+    let isolated = rig::shipped("three").replace("network:\n", "network:\n  uplink: none\n");
+    for text in rig::SHIPPED.iter().map(|name| rig::shipped(name)).chain([isolated]) {
+        let (session, desired) = desired_by(&text, home.path());
+        let topology = &session.lab.name;
         let node = &session.lab.nodes[0];
         let image = rig::platform(&session, "1.36.2", Acceleration::Kvm);
         let image = &image.images[&node.os];
