@@ -107,7 +107,7 @@ fn a_guest_that_stops_while_it_boots_is_started_again() {
     comes_up_after(stops, "the guest stopped by itself; starting it again");
 }
 
-/// It computes, and neither reads its disk nor sends a packet: `boot_timeout / 5` later it is given up.
+/// It computes, and neither reads its disk nor sends a packet: half a minute later it is given up.
 #[test]
 fn a_guest_that_hangs_while_it_boots_is_started_again() {
     static BEGAN: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();

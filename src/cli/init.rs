@@ -95,11 +95,10 @@ fn in_network(text: &str, wanted: &str, dirs: &Dirs) -> Result<String, String> {
     }
 }
 
-/// A network that the topology can have on this computer, as text.
-fn proposal(text: &str, dirs: &Dirs) -> String {
-    let lab = resolve::load(text, &host::owner()).ok().map(|loaded| loaded.lab);
-    let net = lab.map(|lab| network_for(&lab, dirs).unwrap_or(lab.network.cidr));
-    net.map_or_else(|| FREE.into(), |net| net.to_string())
+/// A network that the topology can have on this computer, as text; `None` when it cannot be read.
+fn proposal(text: &str, dirs: &Dirs) -> Option<String> {
+    let lab = resolve::load(text, &host::owner()).ok()?.lab;
+    Some(network_for(&lab, dirs).unwrap_or(lab.network.cidr).to_string())
 }
 
 /// Asks until every answer can be used; an empty one takes what is in brackets.
@@ -121,13 +120,17 @@ fn ask(dirs: &Dirs) -> Result<Choice, Failure> {
     let name = question("name of the lab", &from, label)?;
     let text = load::named(&from, dirs).unwrap_or_default();
     let fits = |answer: &str| in_network(&text, answer, dirs).map(drop);
-    let cidr = question("network of the nodes", &proposal(&text, dirs), fits)?;
+    // One of the person's own that is no topology yet is written as it is.
+    let cidr = match proposal(&text, dirs) {
+        Some(proposal) => Some(question("network of the nodes", &proposal, fits)?),
+        None => None,
+    };
     let free = |answer: &str| match Path::new(answer).exists() {
         true => Err(format!("{answer} exists already")),
         false => Ok(()),
     };
     let to = question("file to write", "lab.yaml", free)?;
-    Ok(Choice { from, name: Some(name), cidr: Some(cidr), to: Some(to.into()) })
+    Ok(Choice { from, name: Some(name), cidr, to: Some(to.into()) })
 }
 
 fn question(

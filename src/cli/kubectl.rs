@@ -28,12 +28,8 @@ pub(super) fn run(global: &Global, kubectl: &Kubectl) -> Result<ExitCode, Failur
     let input = if files.is_empty() { ssh::Input::Stdin } else { ssh::Input::Bytes(files) };
     let wants_stdin = matches!(input, ssh::Input::Bytes(_)) || reads_stdin(&arguments);
     let input = if wants_stdin || interactive { input } else { ssh::Input::Nothing };
-    let runtime = super::runtime()?;
-    let result =
-        runtime.block_on(ssh::execute(&session, controller, Some(command), input, interactive));
-    // A read of our standard input may still be under way on a thread that cannot be stopped.
-    runtime.shutdown_background();
-    result
+    let work = ssh::execute(&session, controller, Some(command), input, interactive);
+    super::runtime()?.block_on(work)
 }
 
 /// True for verbs whose `-f` names a file; for `logs` it means to follow.

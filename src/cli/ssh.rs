@@ -33,11 +33,7 @@ pub(super) fn run(global: &Global, ssh: &Ssh) -> Result<ExitCode, Failure> {
     load::refuse_new(&session)?;
     let command = (!ssh.command.is_empty()).then(|| command_line(&ssh.command));
     let interactive = command.is_none() && std::io::stdin().is_terminal();
-    let runtime = super::runtime()?;
-    let result = runtime.block_on(execute(&session, node, command, Input::Stdin, interactive));
-    // A read of our standard input may still be under way on a thread that cannot be stopped.
-    runtime.shutdown_background();
-    result
+    super::runtime()?.block_on(execute(&session, node, command, Input::Stdin, interactive))
 }
 
 /// As ssh does it: one word is a shell command, several are quoted one by one.

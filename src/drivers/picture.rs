@@ -14,7 +14,8 @@ use super::hypervisor::Hypervisor;
 use crate::model::name::hex;
 
 /// Programs whose namespaces are looked at: those that a lab starts.
-const PROGRAMS: &[&str] = &["lab", "libvirtd", "virtlogd", "dnsmasq", "qemu-system"];
+const PROGRAMS: &[&str] =
+    &["lab", "libvirtd", "virtlogd", "dnsmasq", "qemu-system", "pasta", "passt", "slirp4netns"];
 
 /// Facts by kind; each fact is one line of text.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -19,6 +19,10 @@ const STARTS: u32 = 2;
 /// Between two looks at a guest that boots.
 const GLIMPSE: Duration = Duration::from_secs(5);
 
+/// However impatient a topology is: boot menus wait that long, and kernels unpack what they begin with.
+const SHORTEST: Duration = Duration::from_secs(30);
+const LEAST: Duration = Duration::from_secs(15);
+
 /// A node that boots.
 pub(super) struct Boot {
     pub(super) hypervisor: Arc<dyn Hypervisor>,
@@ -156,8 +160,9 @@ impl Watch {
     fn hangs(&self, now: Instant) -> Option<Duration> {
         self.seen.as_ref()?;
         let still = now.duration_since(self.since);
-        let computed = still >= self.patience / 5 && self.cpu >= self.patience / 20;
-        (computed || still >= self.patience * 2 / 5).then_some(still)
+        let (short, work) = ((self.patience / 5).max(SHORTEST), (self.patience / 10).max(LEAST));
+        let computed = still >= short && self.cpu >= work;
+        (computed || still >= short * 2).then_some(still)
     }
 }
 
@@ -190,8 +195,9 @@ mod tests {
     #[test]
     fn a_guest_that_sleeps_or_starves_gets_more_time() {
         assert_eq!(hangs_at(|_| pulse(0, 7)), Some(240));
-        // A tenth of a processor: thirty seconds of it took three hundred.
-        assert_eq!(hangs_at(|second| pulse(second / 10, second / 100)), None);
+        assert_eq!(hangs_at(|second| pulse(second / 3, 7)), Some(180));
+        // A tenth of a processor, and a request every two minutes.
+        assert_eq!(hangs_at(|second| pulse(second / 10, second / 120)), None);
     }
 
     #[test]

@@ -48,7 +48,9 @@ impl Place {
     ) -> Self {
         let private = || {
             let mut engine = PrivateEngine::new(store.root(), &dirs.runtime, lab.id);
-            if let Some(run) = record.and_then(|record| record.run.clone()) {
+            // One that runs is where it was started; another may be started elsewhere.
+            let run = record.and_then(|record| record.run.clone());
+            if let Some(run) = run.filter(|_| engine.first_process().is_ok()) {
                 engine.run = run;
             }
             Place::Private(engine)
@@ -140,15 +142,18 @@ impl Place {
     pub fn reaches_outside(&self, lab: &Lab) -> bool {
         match self {
             Place::System { .. } => lab.network.uplink,
-            Place::Private(_) => self.uplink(lab).is_some(),
+            Place::Private(_) => self.uplink(lab).is_some() || self.has_uplink(),
         }
     }
 
     /// The program that gives guests of a private engine a way to the outside, where that is wanted
-    /// and one is installed.
+    /// and one is installed, and the lab does not have the addresses of that way.
     pub fn uplink(&self, lab: &Lab) -> Option<&'static str> {
+        let nets = [lab.network.cidr, lab.kubernetes.pod_cidr, lab.kubernetes.service_cidr];
         match self {
-            Place::Private(_) if lab.network.uplink => private::uplink_programs().first().copied(),
+            Place::Private(_) if lab.network.uplink && !private::overlaps_uplink(&nets) => {
+                private::uplink_programs().first().copied()
+            }
             _ => None,
         }
     }
@@ -161,15 +166,10 @@ impl Place {
     /// Gives the guests of a private engine a way to the outside.
     ///
     /// # Errors
-    /// When the way meets the lab's own addresses, or no program makes it.
-    pub fn start_uplink(&self, lab: &Lab) -> Result<(), EngineError> {
+    /// When no program makes the way.
+    pub fn start_uplink(&self) -> Result<(), EngineError> {
         let Place::Private(engine) = self else { return Ok(()) };
-        let nets = [lab.network.cidr, lab.kubernetes.pod_cidr, lab.kubernetes.service_cidr];
-        let made = match private::overlaps_uplink(&nets) {
-            true => Err(format!("it needs {}, which the lab has", private::UPLINK_NETWORK)),
-            false => engine.start_uplink(),
-        };
-        made.map_err(|error| {
+        engine.start_uplink().map_err(|error| {
             EngineError::of(&code::COMPUTER, format!("give guests a way to the outside: {error}"))
         })
     }

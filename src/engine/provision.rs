@@ -51,8 +51,8 @@ pub(super) async fn shared(
         }
         ("routes", _) => session.place.routes(&session.lab, Some(&desired.routes)).map(drop),
         ("uplink", _) => {
-            let (place, lab) = (session.place.clone(), session.lab.clone());
-            let started = tokio::task::spawn_blocking(move || place.start_uplink(&lab)).await;
+            let place = session.place.clone();
+            let started = tokio::task::spawn_blocking(move || place.start_uplink()).await;
             started.map_err(|error| EngineError::internal(error.to_string()))?
         }
         ("domain", ChangeKind::Remove) => remove_node(session, desired, hypervisor, change).await,

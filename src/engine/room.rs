@@ -15,8 +15,11 @@ use crate::plan::free_network;
 pub fn network_for(lab: &Lab, dirs: &Dirs) -> Option<Ipv4Net> {
     let mut used = vec![lab.kubernetes.pod_cidr, lab.kubernetes.service_cidr];
     used.extend(host::used_networks().into_iter().map(|found| found.net));
-    let libvirt = Libvirt::open(&Place::system_uri()).and_then(|libvirt| libvirt.inventory());
-    used.extend(libvirt.into_iter().flat_map(|all| all.networks).flat_map(|found| found.cidrs));
+    // Only one of this computer: nobody is to be asked for a password on the way.
+    let uri = Place::system_uri();
+    let local = uri.contains(":///").then(|| Libvirt::open(&uri)?.inventory());
+    let networks = local.and_then(Result::ok).into_iter().flat_map(|all| all.networks);
+    used.extend(networks.flat_map(|found| found.cidrs));
     used.extend(networks_of_labs(dirs));
     free_network(lab.network.cidr, &used)
 }

@@ -162,11 +162,11 @@ impl Session {
                 })?;
             }
             let image = self.images.image(os).map_err(|e| unavailable(e).preflight())?;
-            if matches!(self.place, Place::Private(_)) && !image.direct_boot {
+            if !image.direct_boot && !self.place.reaches_outside(&self.lab) {
                 return Err(unavailable(format!(
-                    "use the image {os} on a private engine: its packages come from the internet, and a private engine has no way there"
+                    "use the image {os}: its packages come from the internet, and the lab's guests have no way there"
                 ))
-                .hint("use an image built here (`lab images build debian-12`), or `--engine system`")
+                .hint("use an image built here (`lab images build debian-12`); `lab doctor` tells what a way out needs")
                 .preflight());
             }
             images.insert(os.to_owned(), image);

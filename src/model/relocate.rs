@@ -17,11 +17,12 @@ pub fn relocate(text: &str, from: Ipv4Net, to: Ipv4Net) -> String {
         let (word, later) = after.split_at(end);
         moved.push_str(before);
         let glued = before.chars().next_back().is_some_and(char::is_alphanumeric);
-        let address = word.parse().ok().filter(|address| from.contains(address));
+        let (first, prefix) = word.split_at(word.find('/').unwrap_or(word.len()));
+        let address = first.parse().ok().filter(|address| from.contains(address));
         match address {
             _ if glued => moved.push_str(word),
-            Some(address) => moved.push_str(&place(address, from, to).to_string()),
-            None if word == own => moved.push_str(&other),
+            Some(_) if word == own => moved.push_str(&other),
+            Some(address) => moved.push_str(&format!("{}{prefix}", place(address, from, to))),
             None => moved.push_str(word),
         }
         rest = later;
@@ -42,13 +43,13 @@ mod tests {
     #[test]
     fn addresses_of_the_network_move_and_nothing_else_does() {
         let text = "network: {cidr: 10.240.0.0/24, dhcp: 10.240.0.200-10.240.0.250}\n\
-                    a: 10.240.0.11 # not 10.240.1.11, v1.240.0.3, x10.240.0.9 or 1.36.2\npod_cidr: 10.200.0.0/16";
+                    a: 10.240.0.11, 10.240.0.64/28 # not 10.240.1.11, v1.240.0.3, x10.240.0.9 or 1.36.2\npod_cidr: 10.200.0.0/16";
         let net = |text: &str| text.parse().unwrap_or_default();
         let moved = relocate(text, net("10.240.0.0/24"), net("172.20.4.0/25"));
         assert_eq!(
             moved,
             "network: {cidr: 172.20.4.0/25, dhcp: 172.20.4.200-172.20.4.250}\n\
-             a: 172.20.4.11 # not 10.240.1.11, v1.240.0.3, x10.240.0.9 or 1.36.2\npod_cidr: 10.200.0.0/16"
+             a: 172.20.4.11, 172.20.4.64/28 # not 10.240.1.11, v1.240.0.3, x10.240.0.9 or 1.36.2\npod_cidr: 10.200.0.0/16"
         );
     }
 }

@@ -18,7 +18,8 @@ pub fn traces() -> Vec<(&'static str, BTreeSet<String>)> {
     for entry in fs::read_dir("/proc").unwrap().flatten() {
         let name = fs::read_to_string(entry.path().join("comm")).unwrap_or_default();
         let name = name.trim().to_owned();
-        if ["lab", "libvirtd", "virtlogd", "dnsmasq"].contains(&name.as_str())
+        if ["lab", "libvirtd", "virtlogd", "dnsmasq", "passt.avx2", "slirp4netns"]
+            .contains(&name.as_str())
             || name.starts_with("qemu-system")
         {
             processes.insert(format!("{name} {}", entry.file_name().display()));

@@ -26,9 +26,7 @@ use crate::model::platform::Layout;
 pub use control::{dial, ping, routes};
 pub use owner::{Range, ranges};
 pub use supervisor::{run_init, run_inside, run_mapper, run_removal, run_supervisor, run_uplink};
-pub use uplink::{
-    NETWORK as UPLINK_NETWORK, overlaps as overlaps_uplink, programs as uplink_programs,
-};
+pub use uplink::{overlaps as overlaps_uplink, programs as uplink_programs};
 
 /// Where one private engine lives.
 #[derive(Clone, Debug)]

@@ -62,29 +62,30 @@ pub(super) fn cover(dir: &Path, run: &Path, hide_kvm: bool) -> io::Result<()> {
     fs::create_dir_all(run.join("libvirt/common"))?;
     // Whoever opens a console holds a lock there.
     fs::create_dir_all(run.join("lock"))?;
+    // Before `/run` is covered, where it leads on many computers.
+    let resolver = fs::canonicalize("/etc/resolv.conf").ok();
     bind(run, "/run")?;
-    cover_resolver(dir, run)
+    resolver.map_or(Ok(()), |file| cover_resolver(dir, run, &file))
 }
 
 /// The names of the outside are asked of the uplink, whatever this computer asks: its own resolver may
 /// be a program of its own, which nobody reaches from inside.
-fn cover_resolver(dir: &Path, run: &Path) -> io::Result<()> {
+fn cover_resolver(dir: &Path, run: &Path, file: &Path) -> io::Result<()> {
+    let open = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode));
     let own = dir.join("resolv.conf");
     fs::write(&own, format!("nameserver {}\n", uplink::RESOLVER))?;
-    fs::set_permissions(&own, fs::Permissions::from_mode(0o644))?;
-    let path = Path::new("/etc/resolv.conf");
-    // Where it is a link into /run, that is ours by now.
-    let target = fs::read_link(path).map(|to| Path::new("/etc").join(to)).unwrap_or_default();
-    let inside = target.to_string_lossy().replace("/etc/../", "/");
-    if let Some(name) = Path::new(&inside).strip_prefix("/run").ok().filter(|_| !path.exists()) {
-        let file = run.join(name);
-        fs::create_dir_all(file.parent().unwrap_or(run))?;
-        fs::write(file, "")?;
+    open(&own, 0o644)?;
+    if let Ok(name) = file.strip_prefix("/run") {
+        // dnsmasq passes through as an ordinary user.
+        let mut folder = run.to_owned();
+        for part in name.parent().into_iter().flatten() {
+            folder.push(part);
+            fs::create_dir_all(&folder)?;
+            open(&folder, 0o755)?;
+        }
+        fs::write(run.join(name), "")?;
     }
-    match path.exists() {
-        true => bind(&own, path),
-        false => Ok(()),
-    }
+    bind(&own, file)
 }
 
 /// Makes the directory `target` appear inside without making it on the host: its parent becomes a

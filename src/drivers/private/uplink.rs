@@ -33,13 +33,12 @@ const LOG: &str = "log/uplink.log";
 const PATIENCE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// The programs that are installed, the better one first. pasta leaves networks that root made alone.
+/// The programs that are installed and would do, the better one first: pasta leaves networks that root
+/// made alone.
 pub fn programs() -> Vec<&'static str> {
-    let mut all = ["pasta", "slirp4netns"];
-    if nix::unistd::geteuid().is_root() {
-        all.reverse();
-    }
-    all.into_iter().filter(|name| find_program(name).is_some()).collect()
+    let root = nix::unistd::geteuid().is_root();
+    let all = ["pasta", "slirp4netns"].into_iter().filter(|name| !(root && *name == "pasta"));
+    all.filter(|name| find_program(name).is_some()).collect()
 }
 
 /// True when one of `nets` has addresses of the link.
@@ -58,12 +57,19 @@ fn has_link(engine: u32) -> bool {
     links.lines().any(|line| line.trim_start().starts_with(&format!("{LINK}:")))
 }
 
+/// The last thing that a program makes.
+fn has_route(engine: u32) -> bool {
+    let routes = fs::read_to_string(format!("/proc/{engine}/net/route")).unwrap_or_default();
+    routes.lines().any(|line| line.starts_with(&format!("{LINK}\t00000000\t")))
+}
+
 /// Starts a keeper, and waits until guests have a way out.
 ///
 /// # Errors
 /// What the programs said.
 pub(super) fn start(dir: &Path, engine: u32) -> io::Result<()> {
     stop(dir);
+    wait_until(|| !has_link(engine));
     let log = File::create(dir.join(LOG))?;
     let mut keeper = Command::new(std::env::current_exe()?)
         .arg("engine-uplink")
@@ -97,17 +103,25 @@ pub(super) fn stop(dir: &Path) {
         // One that ended meanwhile is gone, as it should be.
         let _ = kill(Pid::from_raw(keeper), Signal::SIGTERM);
     }
-    let deadline = Instant::now() + PATIENCE * 2;
-    while control::is_alive(&file) && Instant::now() < deadline {
-        std::thread::sleep(PAUSE);
-    }
+    wait_until(|| !control::is_alive(&file));
     // A keeper that was killed could not end its program.
     let network = format!("/proc/{engine}/ns/net");
-    while is_process(program, &[LINK, &network]) && Instant::now() < deadline {
-        let _ = kill(Pid::from_raw(program), Signal::SIGKILL);
+    wait_until(|| {
+        let leftover = is_process(program, &[LINK, &network]);
+        if leftover {
+            let _ = kill(Pid::from_raw(program), Signal::SIGKILL);
+        }
+        !leftover
+    });
+    let _ = fs::remove_file(&file);
+}
+
+/// Waits until it is so, as long as there is patience.
+fn wait_until(mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is_so() && Instant::now() < deadline {
         std::thread::sleep(PAUSE);
     }
-    let _ = fs::remove_file(&file);
 }
 
 fn is_process(pid: i32, words: &[&str]) -> bool {
@@ -138,14 +152,24 @@ pub(super) fn keep(arguments: &[String]) -> io::Result<()> {
     let signals = SigSet::from_iter([Signal::SIGTERM, Signal::SIGCHLD]);
     signals.thread_block()?;
     end_with_engine(dir)?;
-    let mut program = launch_any(engine)?;
-    file.set_len(0)?;
-    file.rewind()?;
-    writeln!(file, "{} {} {engine}", std::process::id(), program.id())?;
+    let mut record = |program: u32| {
+        file.set_len(0)?;
+        file.rewind()?;
+        writeln!(file, "{} {program} {engine}", std::process::id())
+    };
+    record(0)?;
+    let mut program = launch_any(engine, &mut record)?;
+    let kept = until_told(&signals, &mut program);
+    end(&mut program)?;
+    kept
+}
+
+/// Says that guests have a way out, and waits for the end of program or engine.
+fn until_told(signals: &SigSet, program: &mut Child) -> io::Result<()> {
     writeln!(io::stdout(), "ready")?;
     loop {
         match signals.wait()? {
-            Signal::SIGTERM => return end(&mut program),
+            Signal::SIGTERM => return Ok(()),
             _ => {
                 if let Some(status) = program.try_wait()? {
                     return Err(io::Error::other(format!("the uplink ended: {status}")));
@@ -169,10 +193,13 @@ fn end_with_engine(dir: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn launch_any(engine: u32) -> io::Result<Child> {
-    let mut said = String::from("neither pasta nor slirp4netns is installed");
+/// Notes the number of a program that was begun.
+type Recorder<'a> = dyn FnMut(u32) -> io::Result<()> + 'a;
+
+fn launch_any(engine: u32, record: &mut Recorder<'_>) -> io::Result<Child> {
+    let mut said = String::from("no program that makes one is installed");
     for name in programs() {
-        match launch(name, engine) {
+        match launch(name, engine, record) {
             Ok(child) => return Ok(child),
             Err(error) => said = format!("{name}: {error}"),
         }
@@ -180,7 +207,7 @@ fn launch_any(engine: u32) -> io::Result<Child> {
     Err(io::Error::other(said))
 }
 
-fn launch(name: &str, engine: u32) -> io::Result<Child> {
+fn launch(name: &str, engine: u32, record: &mut Recorder<'_>) -> io::Result<Child> {
     let program = find_program(name).ok_or_else(|| io::Error::other("it is not installed"))?;
     // What it says goes to the log, and to whoever asked when it comes to nothing.
     let mut child = Command::new(program)
@@ -190,18 +217,25 @@ fn launch(name: &str, engine: u32) -> io::Result<Child> {
         .stdin(Stdio::null())
         .stdout(io::stderr())
         .spawn()?;
-    let deadline = Instant::now() + PATIENCE;
-    while !has_link(engine) {
-        if let Some(status) = child.try_wait()? {
-            return Err(io::Error::other(format!("it ended at once: {status}")));
-        }
-        if Instant::now() > deadline {
+    let made = record(child.id()).and_then(|()| until_made(&mut child, engine));
+    match made {
+        Ok(()) => Ok(child),
+        Err(error) => {
             end(&mut child)?;
-            return Err(io::Error::other(format!("it made no link in {} s", PATIENCE.as_secs())));
+            Err(error)
         }
-        std::thread::sleep(PAUSE);
     }
-    Ok(child)
+}
+
+fn until_made(child: &mut Child, engine: u32) -> io::Result<()> {
+    wait_until(|| has_route(engine) || child.try_wait().is_ok_and(|ended| ended.is_some()));
+    if let Some(status) = child.try_wait()? {
+        return Err(io::Error::other(format!("it ended at once: {status}")));
+    }
+    match has_route(engine) {
+        true => Ok(()),
+        false => Err(io::Error::other(format!("it made no way in {} s", PATIENCE.as_secs()))),
+    }
 }
 
 /// What the program is told: its link's addresses, and that nothing of the computer's own is to be
@@ -224,17 +258,11 @@ fn words(name: &str, engine: u32, root: bool) -> Vec<String> {
     text.split_whitespace().map(str::to_owned).collect()
 }
 
+/// There is nothing that the program would save, and signals that could be caught are blocked in it as
+/// they are in its keeper.
 fn end(program: &mut Child) -> io::Result<()> {
-    let pid = i32::try_from(program.id()).map_err(io::Error::other)?;
-    let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
-    let deadline = Instant::now() + PATIENCE;
-    while program.try_wait()?.is_none() {
-        if Instant::now() > deadline {
-            program.kill()?;
-        }
-        std::thread::sleep(PAUSE);
-    }
-    Ok(())
+    program.kill()?;
+    program.wait().map(drop)
 }
 
 #[cfg(test)]

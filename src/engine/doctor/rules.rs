@@ -182,10 +182,15 @@ fn uplink(computer: &Computer, wanted: &Wanted) -> Finding {
             finding(Grade::Good, "not needed: the computer's libvirt has a way out")
         }
         Some(program) => finding(Grade::Good, program),
-        None => finding(Grade::Warning, "neither pasta nor slirp4netns is installed").fix(format!(
-            "sudo apt install {}; or say in the topology that it is meant: `uplink: none` under `network`",
-            if computer.root { "slirp4netns" } else { "passt" }
-        )),
+        None => {
+            let (found, package) = match computer.root {
+                true => ("slirp4netns is not installed", "slirp4netns"),
+                false => ("neither pasta nor slirp4netns is installed", "passt"),
+            };
+            finding(Grade::Warning, found).fix(format!(
+                "sudo apt install {package}; or say in the topology that it is meant: `uplink: none` under `network`"
+            ))
+        }
     }
 }
 
@@ -195,7 +200,7 @@ fn logout(computer: &Computer, wanted: &Wanted) -> Finding {
     if wanted.system == Some(true) || !computer.ends_at_logout {
         return finding(Grade::Good, "nothing ends them then");
     }
-    finding(Grade::Warning, "systemd ends all processes of this user at logout (KillUserProcesses)")
+    finding(Grade::Warning, "systemd ends the processes of this user at the last logout")
         .command(&["loginctl", "enable-linger", &computer.user])
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{Computer, Device, Wanted};
 use crate::drivers::capacity;
@@ -87,18 +87,26 @@ fn missing() -> BTreeSet<&'static str> {
     needed.filter(|name| find_program(name).is_none()).collect()
 }
 
-/// As systemd's configuration says: of several files the last one's word counts.
+/// What runs below a user's own service manager, as terminals of desktops do, always ends with it; the rest
+/// as systemd's configuration says, of several files the last one's word.
 fn ends_at_logout(user: &str) -> bool {
     let lingers = Path::new("/var/lib/systemd/linger").join(user).exists();
-    let folders = ["/usr/lib/systemd", "/etc/systemd"].map(|dir| format!("{dir}/logind.conf.d"));
+    let managed = read("/proc/self/cgroup").contains("/user@");
+    !nix::unistd::geteuid().is_root() && !lingers && (managed || kills_user_processes())
+}
+
+fn kills_user_processes() -> bool {
+    let roots = ["/usr/lib/systemd", "/usr/local/lib/systemd", "/run/systemd", "/etc/systemd"];
+    let folders = roots.map(|root| format!("{root}/logind.conf.d"));
     let more = folders.iter().flat_map(|dir| fs::read_dir(dir).into_iter().flatten().flatten());
     let mut files: Vec<_> = more.map(|entry| entry.path()).collect();
     files.sort_by_key(|path| path.file_name().map(std::ffi::OsStr::to_owned));
-    files.insert(0, "/etc/systemd/logind.conf".into());
-    let texts: String = files.iter().map(|path| read(&path.to_string_lossy()) + "\n").collect();
+    let first = ["/usr/lib/systemd/logind.conf", "/etc/systemd/logind.conf"];
+    let all = first.iter().map(PathBuf::from).chain(files);
+    let texts: String = all.map(|path| read(&path.to_string_lossy()) + "\n").collect();
     let word = texts.lines().rev().find_map(|line| line.trim().strip_prefix("KillUserProcesses="));
-    let yes = word.is_some_and(|word| ["yes", "true", "on", "1"].contains(&word.trim()));
-    !nix::unistd::geteuid().is_root() && yes && !lingers
+    let word = word.unwrap_or_default().trim().to_lowercase();
+    ["yes", "y", "true", "t", "on", "1"].contains(&word.as_str())
 }
 
 fn device(path: &str) -> Device {

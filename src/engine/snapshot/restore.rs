@@ -238,7 +238,7 @@ impl Work<'_> {
             session.place.routes(lab, Some(&lab.host_routes()))?;
             if session.place.uplink(lab).is_some() && !session.place.has_uplink() {
                 // A lab without a way out is a lab all the same.
-                if let Err(error) = session.place.start_uplink(lab) {
+                if let Err(error) = session.place.start_uplink() {
                     self.events.warn(error.message);
                 }
             }
