@@ -252,10 +252,16 @@ fn a_copy_of_a_nodes_domain_is_somebody_elses() {
 
 #[test]
 fn what_cannot_be_had_is_said_and_gone_without() {
-    let rig = Rig::new("three");
+    let mut rig = Rig::new("three");
     let (bundle, keys) = rig.secrets();
     rig.up(&bundle, &keys).0.unwrap();
     let manifest = "/etc/kubernetes/lab/coredns.yaml";
+    assert!(rig.guests["controller1"].files().contains_key(manifest));
+    // What is there stays, though it could not be had any more.
+    rig.no_dns = true;
+    rig.up(&bundle, &keys).0.unwrap();
+    let calls = rig.calls_of("controller1");
+    assert!(!calls.iter().any(|call| call.contains("coredns.yaml") && call.contains("delete")));
     assert!(rig.guests["controller1"].files().contains_key(manifest));
     let rig = Rig { no_dns: true, ..Rig::new("three") };
     let (outcome, events) = rig.up(&bundle, &keys);
