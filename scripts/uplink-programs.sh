@@ -11,7 +11,12 @@ work=$(mktemp -d)
 trap 'rm -rf -- "$work"' EXIT
 chmod 755 "$work"
 mkdir -p "$dir"
-(cd "$work" && apt-get -qq -o APT::Sandbox::User=root download passt slirp4netns)
+cd "$work"
+download() {
+    apt-get -qq -o APT::Sandbox::User=root download passt slirp4netns
+}
+# The lists of packages may be older than the mirror, or not there yet.
+download || { apt-get -qq update && download; }
 for package in "$work"/*.deb; do
     dpkg-deb --extract "$package" "$work/root"
 done
