@@ -18,6 +18,6 @@ download() {
 # The lists of packages may be older than the mirror, or not there yet.
 download || { apt-get -qq update && download; }
 for package in "$work"/*.deb; do
-    dpkg-deb --extract "$package" "$work/root"
+    dpkg-deb --extract "$package" "$work/files"
 done
-cp -P "$work"/root/usr/bin/{pasta,passt,slirp4netns}* "$dir"
+cp -P "$work"/files/usr/bin/{pasta,passt,slirp4netns}* "$dir"

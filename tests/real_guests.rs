@@ -379,8 +379,7 @@ fn a_worker_comes_and_goes(rig: &mut Rig) {
 
 /// All guests lose power at once; `up` brings them back, and the cluster with them.
 fn nodes_survive_a_power_loss(rig: &Rig) {
-    let socket = find_socket(rig.home.path());
-    let uri = format!("qemu+unix:///system?socket={}", socket.display());
+    let uri = rig.uri();
     // A definition that somebody edits is told, and is none of our business once it is as it was.
     for (memory, changes) in [("3G", 1), ("2G", 0)] {
         tool("virsh", &["-c", &uri, "setmaxmem", "three-worker1", memory, "--config"]);
@@ -427,11 +426,6 @@ fn lives(uri: &str, domain: &str) {
     let uuid = tool("virsh", &["-c", uri, "domuuid", domain]).trim().parse().unwrap();
     let pulse = Libvirt::open(uri).unwrap().pulse(uuid).unwrap().unwrap();
     assert!(pulse.cpu > Duration::from_secs(5) && pulse.deeds > 1000, "{domain}: {pulse:?}");
-}
-
-fn find_socket(home: &Path) -> PathBuf {
-    let mut engines = fs::read_dir(home.join("run/lab")).unwrap().flatten();
-    engines.next().unwrap().path().join("libvirt/libvirt-sock")
 }
 
 /// A libvirt that stands for the computer's own, in namespaces that this test makes.

@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use crate::guests::{Rig, tool};
@@ -13,23 +12,30 @@ one() {
     qemu-img create -q -f qcow2 -F qcow2 -b "$BASE" "$POOL/$1.qcow2" 5G
     virsh -q -c "$URI" define "$DEFINITIONS/$1.xml"
     virsh -q -c "$URI" start "$LAB-$1"
+    tries=0
     until nsenter --net="/proc/$ENGINE/ns/net" ssh -q -i "$KEYS/id_ed25519" -o BatchMode=yes \
         -o IdentitiesOnly=yes -o UserKnownHostsFile="$KEYS/known_hosts" -o ConnectTimeout=2 "lab@$2" true
     do
+        tries=$((tries + 1))
+        test "$tries" -lt 1000
         sleep 0.2
     done
 }
+all=
 for guest; do
     one "${guest%%=*}" "${guest#*=}" &
+    all="$all $!"
 done
-wait
+for each in $all; do
+    wait "$each"
+done
 "#;
 
 /// Replaces the guests of a lab that is up by those of the loop. The seconds that it took.
 pub fn floor(rig: &Rig, lab: &str) -> f64 {
     let state = rig.home.path().join("state/lab").join(lab);
     let pool = state.join(format!("engine/pools/lab-{lab}"));
-    let uri = format!("qemu+unix:///system?socket={}", socket(rig.home.path()).display());
+    let uri = rig.uri();
     let definitions = tempfile::tempdir().unwrap();
     let status = rig.json(&["status", "-o", "json"]);
     let mut guests = Vec::new();
@@ -65,9 +71,4 @@ pub fn floor(rig: &Rig, lab: &str) -> f64 {
         .unwrap();
     assert!(done.success(), "the loop ended with {done}");
     start.elapsed().as_secs_f64()
-}
-
-fn socket(home: &Path) -> PathBuf {
-    let mut engines = fs::read_dir(home.join("run/lab")).unwrap().flatten();
-    engines.next().unwrap().path().join("libvirt/libvirt-sock")
 }

@@ -8,7 +8,8 @@ use super::args::{Format, Global, Verify};
 use super::failure::{FAILED, Failure};
 use super::load;
 use super::output::{complain, print, print_json};
-use crate::engine::{self, CheckResult, Verdict};
+use super::progress::Progress;
+use crate::engine::{self, CheckResult, EngineError, Events, Session, Verdict};
 
 pub(super) fn run(global: &Global, verify: &Verify) -> Result<ExitCode, Failure> {
     let stage = verify.stage.as_deref().map(super::up::known).transpose()?;
@@ -34,12 +35,27 @@ pub(super) fn run(global: &Global, verify: &Verify) -> Result<ExitCode, Failure>
     if verify.failover && broken {
         complain("not stopping nodes of a lab that does not work as it is");
     } else if verify.failover {
-        results.extend(runtime.block_on(engine::failover(&session, &say))?);
+        results.extend(runtime.block_on(stop_each(global, &session, &say))?);
     }
     if results.is_empty() {
         return Err(Failure::usage("there is nothing to check: no node has this stage"));
     }
     report(global, &results)
+}
+
+/// Stops each node in turn; standard output is for the results alone.
+async fn stop_each(
+    global: &Global,
+    session: &Session,
+    say: engine::Say<'_>,
+) -> Result<Vec<CheckResult>, EngineError> {
+    let beside = Global { output: Format::Table, ..global.clone() };
+    let (events, receiver) = Events::channel();
+    let reader = tokio::spawn(Progress::new(&beside, None).read(receiver));
+    let done = engine::failover(session, say, &events).await;
+    drop(events);
+    let _ = reader.await;
+    done
 }
 
 /// Says one result as it comes, for people.

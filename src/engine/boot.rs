@@ -11,8 +11,8 @@ use super::event::Events;
 use super::provision::call;
 use crate::drivers::guest::{Guest, Output};
 use crate::drivers::hypervisor::{Hypervisor, Pulse};
-use crate::model::Node;
 use crate::model::code;
+use crate::model::{Lab, Node};
 
 /// How often a guest that stops or hangs while it boots is started again.
 const STARTS: u32 = 2;
@@ -26,10 +26,10 @@ const LEAST: Duration = Duration::from_secs(15);
 /// A node that boots.
 pub(super) struct Boot {
     pub(super) hypervisor: Arc<dyn Hypervisor>,
-    pub(super) events: Events,
     pub(super) node: Node,
+    events: Events,
     /// What a guest may take until it answers.
-    pub(super) patience: Duration,
+    patience: Duration,
 }
 
 /// Why a guest will not answer.
@@ -41,6 +41,21 @@ enum Fault {
 }
 
 impl Boot {
+    /// A boot of one of the lab's nodes.
+    pub(super) fn of(
+        hypervisor: &Arc<dyn Hypervisor>,
+        events: &Events,
+        lab: &Lab,
+        node: &Node,
+    ) -> Self {
+        Self {
+            hypervisor: Arc::clone(hypervisor),
+            node: node.clone(),
+            events: events.clone(),
+            patience: lab.options.boot_patience(),
+        }
+    }
+
     /// What `script` says once the guest lets us in.
     ///
     /// # Errors

@@ -4,7 +4,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::boot::Boot;
 use super::error::EngineError;
+use super::event::Events;
 use super::health;
 use super::provision::call;
 use super::question::{CheckResult, Verdict};
@@ -27,12 +29,17 @@ const HEAL: Duration = Duration::from_secs(2400);
 /// # Errors
 /// When a node cannot be stopped or started, or the cluster does not heal: going on would measure
 /// two failures at once.
-pub async fn failover(session: &Session, say: Say<'_>) -> Result<Vec<CheckResult>, EngineError> {
+pub async fn failover(
+    session: &Session,
+    say: Say<'_>,
+    events: &Events,
+) -> Result<Vec<CheckResult>, EngineError> {
     let keys = session.load_keys()?;
     let reach = session.reach(&keys, Duration::from_secs(15))?;
+    let booting = session.reach(&keys, session.lab.options.boot_patience())?;
     let hypervisor = session.place.connect()?;
     let run: u32 = rand::random();
-    let test = Test { session, reach, hypervisor, run: format!("{run:08x}") };
+    let test = Test { session, reach, booting, hypervisor, events, run: format!("{run:08x}") };
     let mut results = Vec::new();
     let Some(first) = session.lab.nodes.iter().find_map(|node| failover::trial(&session.lab, node))
     else {
@@ -52,7 +59,10 @@ pub async fn failover(session: &Session, say: Say<'_>) -> Result<Vec<CheckResult
 struct Test<'s> {
     session: &'s Session,
     reach: Reach,
+    /// With the patience that a boot takes.
+    booting: Reach,
     hypervisor: Arc<dyn Hypervisor>,
+    events: &'s Events,
     run: String,
 }
 
@@ -78,6 +88,8 @@ impl Test<'_> {
             self.timed("failover-service", node, service),
             self.result("failover-writes", &node.name, kept, &writes.text()),
         ];
+        let boot = Boot::of(&self.hypervisor, self.events, &self.session.lab, node);
+        boot.run(&*(self.booting)(node), "true").await?;
         self.healthy().await?;
         Ok(results)
     }

@@ -1,7 +1,6 @@
 //! Nodes of a lab that is up, stopped and started by hand.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::boot::Boot;
 use super::error::EngineError;
@@ -44,17 +43,11 @@ pub async fn power(
     let hypervisor = session.place.connect()?;
     refuse_missing(session, &hypervisor, nodes).await?;
     let keys = session.load_keys()?;
-    let patience = Duration::from_secs(session.lab.options.boot_timeout);
-    let reach = session.reach(&keys, patience)?;
+    let reach = session.reach(&keys, session.lab.options.boot_patience())?;
     let mut running = tokio::task::JoinSet::new();
     for node in nodes {
         let (guest, events) = (reach(node), events.clone());
-        let boot = Boot {
-            hypervisor: Arc::clone(&hypervisor),
-            events: events.clone(),
-            node: (*node).clone(),
-            patience,
-        };
+        let boot = Boot::of(&hypervisor, &events, &session.lab, node);
         running.spawn(async move {
             let (name, uuid) = (Some(boot.node.name.as_str()), boot.node.uuid);
             if change != Change::Start {

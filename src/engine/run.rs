@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::{Mutex, Semaphore};
 
@@ -380,12 +379,7 @@ impl Run {
 
     /// Waits until the node lets us in and its own preparations are done.
     async fn login(&self, node: &Node) -> Result<Output, EngineError> {
-        let boot = Boot {
-            hypervisor: Arc::clone(&self.hypervisor),
-            events: self.events.clone(),
-            node: node.clone(),
-            patience: Duration::from_secs(self.session.lab.options.boot_timeout),
-        };
+        let boot = Boot::of(&self.hypervisor, &self.events, &self.session.lab, node);
         let guest = (self.reach)(node);
         tokio::select! {
             output = boot.run(&*guest, WAIT_CLOUD_INIT) => output,

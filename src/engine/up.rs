@@ -1,7 +1,6 @@
 //! `plan` and `up`: observe, compare, change.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::{Mutex, Semaphore, watch};
 
@@ -153,8 +152,7 @@ pub async fn up(
     let prepared = preparing.await.map_err(|e| EngineError::internal(e.to_string()))??;
     start_engine(&session, &prepared, &events).await?;
     let hypervisor = session.place.connect()?;
-    let patience = Duration::from_secs(session.lab.options.boot_timeout);
-    let reach = session.reach(&prepared.keys, patience)?;
+    let reach = session.reach(&prepared.keys, session.lab.options.boot_patience())?;
     up_with(session, prepared, Drivers { hypervisor, reach }, options, stop, events).await
 }
 

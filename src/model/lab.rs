@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use ipnet::Ipv4Net;
 use serde::Serialize;
@@ -163,6 +164,13 @@ pub struct Options {
     pub acceleration: String,
     /// Seconds until SSH must answer.
     pub boot_timeout: u64,
+}
+
+impl Options {
+    /// What a guest may take from its start until SSH answers.
+    pub fn boot_patience(&self) -> Duration {
+        Duration::from_secs(self.boot_timeout)
+    }
 }
 
 impl Lab {

@@ -80,6 +80,13 @@ impl Rig {
         lab::model::resolve::load(&self.shipped(), &owner).unwrap().lab
     }
 
+    /// Where the lab's own libvirt listens, once it runs.
+    pub fn uri(&self) -> String {
+        let mut engines = fs::read_dir(self.home.path().join("run/lab")).unwrap().flatten();
+        let socket = engines.next().unwrap().path().join("libvirt/libvirt-sock");
+        format!("qemu+unix:///system?socket={}", socket.display())
+    }
+
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(LAB);
         command

@@ -104,6 +104,5 @@ pub fn drivers(session: &Session) -> Result<Drivers, EngineError> {
 /// The way to the nodes, by the keys in the lab's directory.
 fn way(session: &Session) -> Result<Reach, EngineError> {
     let keys = session.load_keys()?;
-    let patience = std::time::Duration::from_secs(session.lab.options.boot_timeout);
-    session.reach(&keys, patience)
+    session.reach(&keys, session.lab.options.boot_patience())
 }

@@ -276,12 +276,7 @@ impl Work<'_> {
     async fn booted(&self, nodes: &[&Node], reach: &Reach) -> Result<(), EngineError> {
         let mut booting = tokio::task::JoinSet::new();
         for node in nodes {
-            let boot = Boot {
-                hypervisor: Arc::clone(&self.drivers.hypervisor),
-                events: self.events.clone(),
-                node: (*node).clone(),
-                patience: Duration::from_secs(self.session.lab.options.boot_timeout),
-            };
+            let boot = Boot::of(&self.drivers.hypervisor, self.events, &self.session.lab, node);
             let guest = reach(node);
             booting.spawn(async move { boot.run(&*guest, "true").await });
         }
