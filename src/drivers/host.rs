@@ -109,6 +109,15 @@ pub fn virtualisation() -> Option<&'static str> {
     ["vmx", "svm"].into_iter().find(|word| words.contains(word))
 }
 
+/// What tells this computer's processor from others, as guests that are not emulated see it.
+pub fn processor() -> String {
+    let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let wanted = ["model name", "flags", "microcode"];
+    let lines = text.lines().take_while(|line| !line.is_empty());
+    let wanted = lines.filter(|line| wanted.iter().any(|key| line.starts_with(key)));
+    wanted.collect::<Vec<_>>().join("\n")
+}
+
 /// True when the processor offers hardware virtualisation.
 pub fn has_virtualisation() -> bool {
     virtualisation().is_some()

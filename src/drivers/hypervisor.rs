@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::model::inventory::Inventory;
 use crate::model::snapshot::Documents;
-use crate::render::{DomainSpec, NetworkSpec, PoolSpec, SnapshotSpec, VolumeSpec};
+use crate::render::{DeviceSpec, DomainSpec, NetworkSpec, PoolSpec, SnapshotSpec, VolumeSpec};
 
 /// A call to the hypervisor failed.
 #[derive(Clone, Debug)]
@@ -53,6 +53,8 @@ pub enum Content {
     Bytes(Vec<u8>),
     /// That local file.
     File(PathBuf),
+    /// The same, where libvirt's volumes are files of this computer: the file system may share blocks.
+    Copy(PathBuf),
 }
 
 /// What a running domain has done since it was started, as seen from outside.
@@ -154,6 +156,18 @@ pub trait Hypervisor: Send + Sync {
     /// # Errors
     /// When the hypervisor refuses.
     fn forget_domain(&self, snapshot: &SnapshotSpec, documents: &Documents) -> Result<()>;
+
+    /// Plugs a device into a running domain; fine when it is there. Its definition stays as it is.
+    ///
+    /// # Errors
+    /// When it does not run, has no room, or the hypervisor refuses.
+    fn attach_device(&self, uuid: Uuid, device: &DeviceSpec) -> Result<()>;
+
+    /// Takes a device out of a running domain and of its definition; fine when it is gone.
+    ///
+    /// # Errors
+    /// When the guest does not let go of it in time, or the hypervisor refuses.
+    fn detach_device(&self, uuid: Uuid, device: &DeviceSpec) -> Result<()>;
 
     /// Bytes that a volume takes on its disk; 0 when there is none.
     ///

@@ -11,7 +11,9 @@ use super::hypervisor::{Content, Hypervisor, HypervisorError, Pulse, Result};
 use super::libvirt::parse_document;
 use crate::model::inventory::{FoundDomain, FoundNetwork, FoundPool, Inventory};
 use crate::model::snapshot::{Documents, Kind};
-use crate::render::{self, DomainSpec, NetworkSpec, PoolSpec, SnapshotSpec, VolumeSpec};
+use crate::render::{
+    self, DeviceSpec, DomainSpec, NetworkSpec, PoolSpec, SnapshotSpec, VolumeSpec,
+};
 use crate::stages::{marker, upkeep};
 
 #[derive(Debug, Default)]
@@ -262,6 +264,14 @@ impl Hypervisor for MemoryHypervisor {
         })?;
         self.state().saved.remove(&key);
         Ok(())
+    }
+
+    fn attach_device(&self, uuid: Uuid, device: &DeviceSpec) -> Result<()> {
+        self.change(format!("plug {} into {uuid}", device.name), |_| {})
+    }
+
+    fn detach_device(&self, uuid: Uuid, device: &DeviceSpec) -> Result<()> {
+        self.change(format!("take {} out of {uuid}", device.name), |_| {})
     }
 
     fn volume_bytes(&self, _pool: &str, _volume: &str) -> Result<u64> {

@@ -5,6 +5,7 @@ pub mod artifacts;
 pub mod capacity;
 pub mod fetch;
 pub mod gate;
+pub mod goldens;
 pub mod guest;
 pub mod host;
 pub mod hosts_file;

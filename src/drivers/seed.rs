@@ -34,6 +34,14 @@ pub fn image(seed: &Seed) -> std::io::Result<Vec<u8>> {
             file.write_all(text.as_bytes())?;
             file.flush()?;
         }
+        if !seed.personality.is_empty() {
+            let directory = root.create_dir("lab")?;
+            for (name, text) in &seed.personality {
+                let mut file = directory.create_file(name)?;
+                file.write_all(text.as_bytes())?;
+                file.flush()?;
+            }
+        }
     }
     Ok(disk.into_inner())
 }

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use super::error::EngineError;
 use super::event::Events;
-use super::merged;
 use super::place::Place;
 use super::provision::call;
+use super::{golden, merged};
 use crate::drivers::hosts_file;
 use crate::drivers::hypervisor::Hypervisor;
 use crate::drivers::store::Store;
@@ -37,6 +37,8 @@ pub enum Removal {
     Pool(String, Uuid),
     /// The private engine with everything in it.
     Engine,
+    /// Private engines in which golden guests were being made.
+    Workshops,
     /// The private engine's processes; disks and definitions stay.
     Processes,
     /// The lab's block in this computer's hosts file.
@@ -54,6 +56,7 @@ impl std::fmt::Display for Removal {
             Removal::Network(name, _) => write!(f, "- network {name}"),
             Removal::Pool(name, _) => write!(f, "- pool {name} and its volumes"),
             Removal::Engine => write!(f, "- the private libvirt"),
+            Removal::Workshops => write!(f, "- what is left of a golden guest's making"),
             Removal::Processes => write!(f, "- the private libvirt's processes"),
             Removal::HostsBlock(_) => write!(f, "- its names in {}", hosts_file::PATH),
             Removal::Context(path, name) => write!(f, "- the context {name} in {}", path.display()),
@@ -94,6 +97,9 @@ pub async fn removals(
     keep: Keep,
 ) -> Result<Vec<Removal>, EngineError> {
     let mut all = Vec::new();
+    if !golden::workshops(place, store.root()).is_empty() {
+        all.push(Removal::Workshops);
+    }
     match place {
         Place::Private(engine) if keep == Keep::Snapshots => {
             if engine.is_running() {
@@ -205,6 +211,12 @@ async fn remove(
         (Removal::Pool(_, uuid), Some(hypervisor), _) => {
             let uuid = *uuid;
             call(hypervisor, move |h| h.remove_pool(uuid)).await
+        }
+        (Removal::Workshops, ..) => {
+            for workshop in golden::workshops(place, store.root()) {
+                golden::end(workshop).await?;
+            }
+            Ok(())
         }
         (Removal::Engine, _, Place::Private(engine)) => {
             let engine = engine.clone();

@@ -11,6 +11,7 @@ mod down;
 mod error;
 mod event;
 mod failover;
+mod golden;
 mod health;
 mod labs;
 mod lanes;

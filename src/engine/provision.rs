@@ -186,7 +186,7 @@ pub(super) async fn node(
     Ok(())
 }
 
-fn own_volume(
+pub(super) fn own_volume(
     session: &Session,
     prepared: &Prepared,
     node: &Node,

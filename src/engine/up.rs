@@ -12,7 +12,7 @@ use super::prepared::Prepared;
 use super::run::{Run, shared_changes};
 use super::session::{Reach, Session};
 use super::upgrade::Upgrade;
-use super::{depart, observe, preflight, provision, snapshot};
+use super::{depart, golden, observe, preflight, provision, snapshot};
 use crate::drivers::hypervisor::Hypervisor;
 use crate::plan::{Change, Desired, Observed, diff};
 use crate::stages::{STAGES, Stage};
@@ -254,6 +254,7 @@ pub async fn up_with(
     session.store.write("topology.yaml", &session.source)?;
     shared_changes(&session, &prepared, &desired, &hypervisor, &changes, &events).await?;
 
+    let goldens = golden::choose(&session, &prepared, &hypervisor, &changes, &events).await?;
     let upgrade = Upgrade::of(&session.lab, &observed, prepared.platform.version, !options.force);
     if let Some(upgrade) = &upgrade {
         events.note(upgrade.told());
@@ -272,6 +273,7 @@ pub async fn up_with(
         markers,
         rolling: Mutex::new(()),
         upgrade,
+        goldens,
     });
     run.lanes().await
 }

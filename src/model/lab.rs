@@ -164,6 +164,33 @@ pub struct Options {
     pub acceleration: String,
     /// Seconds until SSH must answer.
     pub boot_timeout: u64,
+    /// Where new nodes come from.
+    pub clone: Cloning,
+}
+
+/// Whether new nodes are copies of a golden guest, see [`crate::render::golden`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cloning {
+    /// Where there is one.
+    #[default]
+    Auto,
+    /// Always; what is missing is made.
+    Warm,
+    /// Never: every node boots.
+    Boot,
+}
+
+impl Cloning {
+    /// Reads the word of a topology.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "auto" => Some(Self::Auto),
+            "warm" => Some(Self::Warm),
+            "boot" => Some(Self::Boot),
+            _ => None,
+        }
+    }
 }
 
 impl Options {

@@ -9,7 +9,7 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 use serde_json::Map;
 
-use super::lab::{Ingress, Kubernetes, Lab, Network, Node, Options, PodNetwork, Ssh, Vip};
+use super::lab::{Cloning, Ingress, Kubernetes, Lab, Network, Node, Options, PodNetwork, Ssh, Vip};
 use super::name::{self, Owner};
 use super::problem::{Problem, Span, printable};
 use super::role::Role;
@@ -346,6 +346,7 @@ fn options(node: Option<&Yaml>) -> Options {
     Options {
         acceleration: text(get("acceleration")).unwrap_or("auto").to_owned(),
         boot_timeout: number(get("boot_timeout")).unwrap_or(600),
+        clone: text(get("clone")).and_then(Cloning::parse).unwrap_or_default(),
     }
 }
 

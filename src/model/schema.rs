@@ -260,6 +260,12 @@ const OPTIONS: Table = Table {
             Kind::Integer(30, 7200),
             "Seconds a node may take until SSH answers. Default: 600",
         ),
+        may(
+            "clone",
+            Kind::Choice(&["auto", "warm", "boot"]),
+            "Whether new nodes are copies of a golden guest that was booted before: `warm` makes it \
+             where it is missing, `auto` takes it where it is there. Default: auto",
+        ),
     ],
 };
 

@@ -43,6 +43,7 @@ struct Data<'a> {
     seed: String,
     artifacts: Option<&'a str>,
     console: &'a str,
+    golden: bool,
 }
 
 /// Paths on the libvirt host that a domain refers to besides its own volumes.
@@ -71,6 +72,32 @@ pub fn domain(
     platform: &Platform,
     placement: &Placement,
 ) -> Result<DomainSpec, RenderError> {
+    of_kind(templates, lab, node, platform, placement, false)
+}
+
+/// Renders the domain of a golden guest, see [`super::golden`]: without a network card, with room for
+/// what its copies get while they run.
+///
+/// # Errors
+/// When the template cannot be rendered.
+pub fn golden_domain(
+    templates: &Templates,
+    lab: &Lab,
+    node: &Node,
+    platform: &Platform,
+    placement: &Placement,
+) -> Result<DomainSpec, RenderError> {
+    of_kind(templates, lab, node, platform, placement, true)
+}
+
+fn of_kind(
+    templates: &Templates,
+    lab: &Lab,
+    node: &Node,
+    platform: &Platform,
+    placement: &Placement,
+    golden: bool,
+) -> Result<DomainSpec, RenderError> {
     use crate::model::platform::Acceleration;
     let kvm = platform.acceleration == Acceleration::Kvm;
     let disk = disk_hash(lab, node);
@@ -89,6 +116,7 @@ pub fn domain(
         seed: super::volume::seed_name(node),
         artifacts: placement.artifacts.as_deref(),
         console: &placement.console,
+        golden,
     };
     let template = "xml-templates/domain.xml.j2";
     let hash = super::volume::sha256(&templates.render(template, &data)?);

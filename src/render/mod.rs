@@ -3,7 +3,9 @@
 //! is an error. No IO.
 
 pub mod access;
+mod device;
 mod domain;
+pub mod golden;
 pub mod graph;
 mod network;
 mod seed;
@@ -13,9 +15,10 @@ mod snapshot;
 mod templates;
 mod volume;
 
-pub use domain::{DomainSpec, Placement, domain};
+pub use device::{DeviceSpec, devices};
+pub use domain::{DomainSpec, Placement, domain, golden_domain};
 pub use network::{NetworkSpec, network};
-pub use seed::{Seed, seed};
+pub use seed::{Seed, golden_seed, seed};
 pub use shape::shape;
 pub use shell::quote;
 pub use snapshot::{SnapshotSpec, snapshot};

@@ -10,7 +10,7 @@ use lab::drivers::hypervisor::{Content, Hypervisor, HypervisorError, Pulse, Resu
 use lab::drivers::libvirt::Libvirt;
 use lab::model::inventory::Inventory;
 use lab::model::snapshot::Documents;
-use lab::render::{DomainSpec, NetworkSpec, PoolSpec, SnapshotSpec, VolumeSpec};
+use lab::render::{DeviceSpec, DomainSpec, NetworkSpec, PoolSpec, SnapshotSpec, VolumeSpec};
 use uuid::Uuid;
 
 /// A test driver of its own, which starts with nothing.
@@ -107,6 +107,14 @@ impl Hypervisor for TestDriver {
 
     fn forget_domain(&self, snapshot: &SnapshotSpec, documents: &Documents) -> Result<()> {
         self.pass(&format!("forget {}", snapshot.domain))?.forget_domain(snapshot, documents)
+    }
+
+    fn attach_device(&self, uuid: Uuid, device: &DeviceSpec) -> Result<()> {
+        self.pass(&format!("plug into {uuid}"))?.attach_device(uuid, device)
+    }
+
+    fn detach_device(&self, uuid: Uuid, device: &DeviceSpec) -> Result<()> {
+        self.pass(&format!("take out of {uuid}"))?.detach_device(uuid, device)
     }
 
     fn volume_bytes(&self, pool: &str, volume: &str) -> Result<u64> {

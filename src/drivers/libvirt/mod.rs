@@ -1,6 +1,7 @@
 //! The hypervisor seam over libvirt: system, remote, private and libvirt's own test driver.
 
 mod console;
+mod device;
 mod observe;
 mod pulse;
 mod reconnect;
@@ -22,7 +23,7 @@ pub use reconnect::Reconnecting;
 use super::hypervisor::{Content, Hypervisor, HypervisorError, Pulse, Result};
 use crate::model::inventory::Inventory;
 use crate::model::snapshot::Documents;
-use crate::render::{DomainSpec, NetworkSpec, PoolSpec, SnapshotSpec, VolumeSpec};
+use crate::render::{DeviceSpec, DomainSpec, NetworkSpec, PoolSpec, SnapshotSpec, VolumeSpec};
 
 /// A connection to libvirt.
 pub struct Libvirt {
@@ -188,7 +189,8 @@ impl Hypervisor for Libvirt {
 
     fn shut_down_domain(&self, uuid: Uuid, patience: Duration) -> Result<()> {
         let deadline = Instant::now() + patience;
-        if let Some(domain) = self.domain(uuid) {
+        // One that stands still hears nothing.
+        if let Some(domain) = self.domain(uuid).filter(|domain| !snapshot::is_paused(domain)) {
             // A guest that cannot hear the request is stopped below.
             let _ = domain.shutdown();
             while domain.is_active().unwrap_or(false) && Instant::now() < deadline {
@@ -216,6 +218,14 @@ impl Hypervisor for Libvirt {
 
     fn forget_domain(&self, spec: &SnapshotSpec, documents: &Documents) -> Result<()> {
         snapshot::forget(self, spec, documents)
+    }
+
+    fn attach_device(&self, uuid: Uuid, spec: &DeviceSpec) -> Result<()> {
+        device::attach(self, uuid, spec)
+    }
+
+    fn detach_device(&self, uuid: Uuid, spec: &DeviceSpec) -> Result<()> {
+        device::detach(self, uuid, spec)
     }
 
     fn volume_bytes(&self, pool: &str, volume: &str) -> Result<u64> {

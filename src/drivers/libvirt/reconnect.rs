@@ -10,7 +10,7 @@ use super::Libvirt;
 use crate::drivers::hypervisor::{Content, Hypervisor, Pulse, Result};
 use crate::model::inventory::Inventory;
 use crate::model::snapshot::Documents;
-use crate::render::{DomainSpec, NetworkSpec, PoolSpec, SnapshotSpec, VolumeSpec};
+use crate::render::{DeviceSpec, DomainSpec, NetworkSpec, PoolSpec, SnapshotSpec, VolumeSpec};
 
 /// How long a libvirtd may be away.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -122,6 +122,14 @@ impl Hypervisor for Reconnecting {
 
     fn forget_domain(&self, snapshot: &SnapshotSpec, documents: &Documents) -> Result<()> {
         self.with(|libvirt| libvirt.forget_domain(snapshot, documents))
+    }
+
+    fn attach_device(&self, uuid: Uuid, device: &DeviceSpec) -> Result<()> {
+        self.with(|libvirt| libvirt.attach_device(uuid, device))
+    }
+
+    fn detach_device(&self, uuid: Uuid, device: &DeviceSpec) -> Result<()> {
+        self.with(|libvirt| libvirt.detach_device(uuid, device))
     }
 
     fn volume_bytes(&self, pool: &str, volume: &str) -> Result<u64> {

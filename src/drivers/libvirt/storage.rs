@@ -1,7 +1,8 @@
 //! Pools and volumes.
 
 use std::fs::File;
-use std::io::{Cursor, Read};
+use std::io::{self, Cursor, Read};
+use std::path::Path;
 
 use uuid::Uuid;
 use virt::storage_pool::StoragePool;
@@ -74,6 +75,8 @@ pub(super) fn ensure_volume(libvirt: &Libvirt, spec: &VolumeSpec, content: &Cont
         // The test driver has no uploads.
         _ if libvirt.is_test() => Ok(()),
         Content::Bytes(bytes) => upload(libvirt, &volume, &mut Cursor::new(bytes), bytes.len()),
+        Content::Copy(path) => copy(path, &volume)
+            .map_err(|error| HypervisorError::new(doing.clone(), error.to_string())),
         Content::File(path) => File::open(path)
             .and_then(|file| file.metadata().map(|meta| (file, meta.len() as usize)))
             .map_err(|error| {
@@ -88,6 +91,13 @@ pub(super) fn ensure_volume(libvirt: &Libvirt, spec: &VolumeSpec, content: &Cont
     }
     let marker = format!("<volume><name>{done}</name><capacity unit='bytes'>1</capacity></volume>");
     StorageVol::create_xml(&pool, &marker, 0).map(drop).map_err(failed(doing))
+}
+
+/// Fills a volume that is a file of this computer.
+fn copy(source: &Path, volume: &StorageVol) -> io::Result<()> {
+    let path = volume.path().map_err(|error| io::Error::other(error.message().to_owned()))?;
+    let (mut source, mut target) = (File::open(source)?, File::create(path)?);
+    io::copy(&mut source, &mut target).map(drop)
 }
 
 fn upload(

@@ -1,11 +1,12 @@
 //! Carrying a plan out: what the lab shares in order, then one lane per node.
 
+mod make;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::sync::{Mutex, Semaphore};
 
-use super::boot::Boot;
 use super::error::EngineError;
 use super::event::{Event, Events, Failure};
 use super::lanes::{self, Board, Job};
@@ -14,12 +15,13 @@ use super::session::{Reach, Session};
 use super::up::{Outcome, Stop};
 use super::upgrade::Upgrade;
 use super::{observe, provision, steps};
-use crate::drivers::guest::{Guest, Output};
+use crate::drivers::goldens::Golden;
+use crate::drivers::guest::Guest;
 use crate::drivers::hypervisor::Hypervisor;
 use crate::model::Node;
 use crate::model::code::{self, Code};
 use crate::plan::{Change, ChangeKind, Desired};
-use crate::stages::{fingerprint, settled, stage, with_needs};
+use crate::stages::{fingerprint, stage, with_needs};
 
 /// Makes what is the whole lab's, in order.
 ///
@@ -76,6 +78,8 @@ pub(super) struct Run {
     /// Held by the one node that restarts something the whole cluster relies on.
     pub(super) rolling: Mutex<()>,
     pub(super) upgrade: Option<Upgrade>,
+    /// What new nodes are copied from, by node.
+    pub(super) goldens: BTreeMap<String, Golden>,
     pub(super) boots: Semaphore,
     pub(super) board: Arc<Board>,
 }
@@ -299,96 +303,6 @@ impl Run {
         rest
     }
 
-    /// Makes the node's volumes and domain, starts it and waits until it lets us in.
-    async fn boot(
-        &self,
-        node: &Node,
-        needed: bool,
-        alone: bool,
-    ) -> Result<(), (&'static str, EngineError)> {
-        let own: Vec<Change> = self.changes_of(node).cloned().collect();
-        let domain = self.desired.domains.iter().find(|domain| domain.node == node.name);
-        let name = Some(node.name.as_str());
-        if let Some(domain) = domain.filter(|_| !own.is_empty()) {
-            if self.stop.requested() {
-                return Err((
-                    "domain",
-                    EngineError::of(&code::STOPPED, "the run was stopped before this node"),
-                ));
-            }
-            // What serves the cluster is stopped on one node at a time.
-            let stops = own
-                .iter()
-                .any(|change| matches!(change.kind, ChangeKind::Restart | ChangeKind::Replace));
-            let _turn = match stops && !alone && self.serves(node) {
-                true => Some(self.rolling.lock().await),
-                false => None,
-            };
-            // What costs the host is many guests booting at once: held until the guest lets us in.
-            let _permit = self.boots.acquire().await;
-            let work = provision::node(
-                &self.session,
-                &self.prepared,
-                &self.hypervisor,
-                node,
-                domain,
-                &own,
-            );
-            self.events.timed(name, "domain", work).await.map_err(|error| ("domain", error))?;
-            let gone = (self.reach)(node).hang_up().await;
-            gone.map_err(|error| ("boot", error.into()))?;
-            let output =
-                self.events.timed(name, "boot", self.login(node)).await.map_err(|e| ("boot", e))?;
-            if let Some(skew) = clock_skew(&output.text()).filter(|skew| *skew > 60) {
-                let text = format!(
-                    "{}: its clock is {skew} s off; certificates may be refused",
-                    node.name
-                );
-                self.events.warn(text);
-            }
-            if output.status != 0 {
-                self.events.warn(format!(
-                    "{}: cloud-init reports problems: {}",
-                    node.name,
-                    output.text().trim()
-                ));
-            }
-            let restarts = own.iter().any(|change| change.kind == ChangeKind::Restart);
-            // One that goes to another release serves once its stages are done.
-            if restarts && !alone && self.serves(node) {
-                self.settle(node).await.map_err(|error| ("settle", error))?;
-            }
-        } else if needed {
-            let guest = (self.reach)(node);
-            guest.run("true").await.map_err(|error| ("boot", error.into()))?;
-        }
-        Ok(())
-    }
-
-    /// Waits until the node serves the cluster as before.
-    async fn settle(&self, node: &Node) -> Result<(), EngineError> {
-        let script = settled(node);
-        let settle = async { (self.reach)(node).run(&script).await.map_err(EngineError::from) };
-        let output = self.events.timed(Some(&node.name), "settle", settle).await?;
-        if output.status != 0 {
-            let text = format!("{}: it runs again, but does not serve yet", node.name);
-            self.events.warn(text);
-        }
-        Ok(())
-    }
-
-    /// Waits until the node lets us in and its own preparations are done.
-    async fn login(&self, node: &Node) -> Result<Output, EngineError> {
-        let boot = Boot::of(&self.hypervisor, &self.events, &self.session.lab, node);
-        let guest = (self.reach)(node);
-        tokio::select! {
-            output = boot.run(&*guest, WAIT_CLOUD_INIT) => output,
-            () = self.stop.wait() => {
-                Err(EngineError::of(&code::STOPPED, "wait for the guest: the run was stopped"))
-            }
-        }
-    }
-
     fn advice(&self, node: &Node) -> String {
         let console = self.prepared.layout.console(&node.domain);
         format!("look at the console, {console}; then `lab up` goes on from here")
@@ -398,21 +312,6 @@ impl Run {
         let path = self.prepared.layout.console(&node.domain);
         crate::drivers::hypervisor::tail(std::path::Path::new(&path))
     }
-}
-
-/// Packages and commands of a person's own user-data come after sshd: stages wait for them. What the
-/// first boot wrote, host keys among it, must outlive a loss of power a moment later.
-const WAIT_CLOUD_INIT: &str = "command -v cloud-init >/dev/null || { date +clock=%s; exit 0; }
-status=$(cloud-init status --wait 2>/dev/null | tr -d '.\\n')
-case $status in *error*) cloud-init status --long; exit 1;; esac
-sync
-date +clock=%s";
-
-/// Seconds between the guest's clock and ours, from the line `clock=SECONDS`.
-fn clock_skew(text: &str) -> Option<u64> {
-    let theirs: i64 =
-        text.lines().find_map(|line| line.strip_prefix("clock="))?.trim().parse().ok()?;
-    Some(time::OffsetDateTime::now_utc().unix_timestamp().abs_diff(theirs))
 }
 
 /// A guest that never answered did not come up; one that shows a wrong key did, as somebody else.

@@ -1,0 +1,133 @@
+//! A node comes about: its volumes and domain, or a copy of a golden guest, and waiting until it lets us
+//! in.
+
+use super::Run;
+use crate::drivers::guest::Output;
+use crate::engine::boot::Boot;
+use crate::engine::error::EngineError;
+use crate::engine::{golden, provision};
+use crate::model::Node;
+use crate::model::code;
+use crate::plan::{Change, ChangeKind};
+use crate::render::DomainSpec;
+use crate::stages::settled;
+
+/// An error, and in which task.
+type Failed = (&'static str, EngineError);
+
+impl Run {
+    /// Makes the node's volumes and domain, starts it and waits until it lets us in.
+    pub(super) async fn boot(&self, node: &Node, needed: bool, alone: bool) -> Result<(), Failed> {
+        let own: Vec<Change> = self.changes_of(node).cloned().collect();
+        let domain = self.desired.domains.iter().find(|domain| domain.node == node.name);
+        let Some(domain) = domain.filter(|_| !own.is_empty()) else {
+            if needed {
+                let guest = (self.reach)(node);
+                guest.run("true").await.map_err(|error| ("boot", error.into()))?;
+            }
+            return Ok(());
+        };
+        if self.stop.requested() {
+            let why = "the run was stopped before this node";
+            return Err(("domain", EngineError::of(&code::STOPPED, why)));
+        }
+        // What serves the cluster is stopped on one node at a time.
+        let stops =
+            |change: &Change| matches!(change.kind, ChangeKind::Restart | ChangeKind::Replace);
+        let _turn = match own.iter().any(stops) && !alone && self.serves(node) {
+            true => Some(self.rolling.lock().await),
+            false => None,
+        };
+        // What costs the host is many guests booting at once: held until the guest lets us in.
+        let _permit = self.boots.acquire().await;
+        let name = Some(node.name.as_str());
+        let work = self.domain(node, domain, &own);
+        self.events.timed(name, "domain", work).await.map_err(|error| ("domain", error))?;
+        let gone = (self.reach)(node).hang_up().await;
+        gone.map_err(|error| ("boot", error.into()))?;
+        let login = self.events.timed(name, "boot", self.login(node)).await;
+        self.remark(node, &login.map_err(|error| ("boot", error))?);
+        let restarts = own.iter().any(|change| change.kind == ChangeKind::Restart);
+        // One that goes to another release serves once its stages are done.
+        if restarts && !alone && self.serves(node) {
+            self.settle(node).await.map_err(|error| ("settle", error))?;
+        }
+        Ok(())
+    }
+
+    /// Makes the domain run: a new one as a copy where there is a golden guest. Where that fails, it is
+    /// made anew, and boots.
+    async fn domain(
+        &self,
+        node: &Node,
+        domain: &DomainSpec,
+        own: &[Change],
+    ) -> Result<(), EngineError> {
+        let (session, prepared, hypervisor) = (&self.session, &self.prepared, &self.hypervisor);
+        let Some(golden) = self.goldens.get(&node.name) else {
+            return provision::node(session, prepared, hypervisor, node, domain, own).await;
+        };
+        let made = golden::copy(session, prepared, hypervisor, node, domain, golden).await;
+        let Err(error) = made else { return Ok(()) };
+        self.events.warn(format!("{} is no copy, and boots: {}", node.name, error.message));
+        let anew = [Change::of_node(ChangeKind::Replace, "domain", &domain.name, &node.name, "")];
+        provision::node(session, prepared, hypervisor, node, domain, &anew).await
+    }
+
+    /// Says what is odd about a node that came up.
+    fn remark(&self, node: &Node, said: &Output) {
+        if let Some(skew) = clock_skew(&said.text()).filter(|skew| *skew > 60) {
+            let text = "certificates may be refused";
+            self.events.warn(format!("{}: its clock is {skew} s off; {text}", node.name));
+        }
+        if said.status != 0 {
+            let text = said.text();
+            self.events.warn(format!(
+                "{}: cloud-init reports problems: {}",
+                node.name,
+                text.trim()
+            ));
+        }
+    }
+
+    /// Waits until the node serves the cluster as before.
+    pub(super) async fn settle(&self, node: &Node) -> Result<(), EngineError> {
+        let script = settled(node);
+        let settle = async { (self.reach)(node).run(&script).await.map_err(EngineError::from) };
+        let output = self.events.timed(Some(&node.name), "settle", settle).await?;
+        if output.status != 0 {
+            let text = format!("{}: it runs again, but does not serve yet", node.name);
+            self.events.warn(text);
+        }
+        Ok(())
+    }
+
+    /// Waits until the node lets us in and its own preparations are done.
+    async fn login(&self, node: &Node) -> Result<Output, EngineError> {
+        let boot = Boot::of(&self.hypervisor, &self.events, &self.session.lab, node);
+        let guest = (self.reach)(node);
+        tokio::select! {
+            output = boot.run(&*guest, WAIT_CLOUD_INIT) => output,
+            () = self.stop.wait() => {
+                Err(EngineError::of(&code::STOPPED, "wait for the guest: the run was stopped"))
+            }
+        }
+    }
+}
+
+/// Packages and commands of a person's own user-data come after sshd: stages wait for them. What the
+/// first boot wrote, host keys among it, must outlive a loss of power a moment later. A copy of a golden
+/// guest went through all of it before it was one.
+const WAIT_CLOUD_INIT: &str = "command -v cloud-init >/dev/null && test ! -e /run/lab/golden || \
+{ sync; date +clock=%s; exit 0; }
+status=$(cloud-init status --wait 2>/dev/null | tr -d '.\\n')
+case $status in *error*) cloud-init status --long; exit 1;; esac
+sync
+date +clock=%s";
+
+/// Seconds between the guest's clock and ours, from the line `clock=SECONDS`.
+fn clock_skew(text: &str) -> Option<u64> {
+    let theirs: i64 =
+        text.lines().find_map(|line| line.strip_prefix("clock="))?.trim().parse().ok()?;
+    Some(time::OffsetDateTime::now_utc().unix_timestamp().abs_diff(theirs))
+}
