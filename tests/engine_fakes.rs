@@ -721,3 +721,73 @@ fn a_plan_says_which_certificates_are_made_anew_and_why() {
         ]
     );
 }
+
+/// Warnings of a run.
+fn warnings<'a>(events: &'a [Event]) -> Vec<&'a String> {
+    let warning = |event: &'a Event| match event {
+        Event::Warning { text } => Some(text),
+        _ => None,
+    };
+    events.iter().filter_map(warning).collect()
+}
+
+#[test]
+fn new_nodes_are_copies_of_golden_guests_where_there_are_some() {
+    let booted = Rig::new("three");
+    let (bundle, keys) = booted.secrets();
+    booted.up(&bundle, &keys).0.unwrap();
+
+    let rig = Rig::new("three");
+    rig.bring_goldens();
+    let (outcome, events) = rig.up(&bundle, &keys);
+    assert!(matches!(outcome, Ok(Outcome::Done(_))), "{outcome:?}");
+    assert!(warnings(&events).is_empty(), "{events:?}");
+    let calls = rig.hypervisor.calls();
+    let copied: Vec<&String> =
+        calls.iter().filter(|call| call.ends_with(" to lab-golden")).collect();
+    assert_eq!(copied.len(), 3, "{calls:#?}");
+    // The seed comes last of all that is plugged in: what it needs is there by then.
+    let plugged: Vec<&String> = calls.iter().filter(|call| call.starts_with("plug ")).collect();
+    assert_eq!(plugged.iter().filter(|call| call.starts_with("plug vdb ")).count(), 3);
+    assert!(plugged.last().unwrap().starts_with("plug vdb "), "{plugged:#?}");
+    // Nothing tells the lab from one that booted.
+    assert_eq!(rig.state(), booted.state());
+    assert!(matches!(rig.up(&bundle, &keys).0, Ok(Outcome::Unchanged)));
+}
+
+#[test]
+fn after_a_failure_at_any_call_a_node_boots_in_the_place_of_its_copy() {
+    let clean = Rig::new("single");
+    let (bundle, keys) = clean.secrets();
+    clean.bring_goldens();
+    clean.up(&bundle, &keys).0.unwrap();
+    let (calls, wanted) = (clean.hypervisor.calls(), clean.state());
+    let mut booted = 0;
+    for call in 1..=calls.len() {
+        let rig = Rig::new("single");
+        rig.bring_goldens();
+        rig.hypervisor.fail_at(call);
+        let (outcome, events) = rig.up(&bundle, &keys);
+        let told = warnings(&events).iter().any(|text| text.contains("is no copy, and boots: "));
+        assert_eq!(told, matches!(outcome, Ok(Outcome::Done(_))), "{call}: {outcome:?} {events:?}");
+        booted += usize::from(told);
+        rig.up(&bundle, &keys).0.unwrap();
+        assert_eq!(rig.state(), wanted, "after a failure at {}", calls[call - 1]);
+    }
+    assert!(booted >= 9, "{booted} of {calls:#?}");
+}
+
+#[test]
+fn who_asks_for_copies_is_told_why_a_node_boots() {
+    let mut rig = Rig::new("single");
+    rig.bring_goldens();
+    let (bundle, keys) = rig.secrets();
+    rig.text = rig.text.replace("nodes:\n", "options: {clone: warm}\nnodes:\n");
+    let own = "user_data: {packages: [tree]}";
+    rig.text = rig.text.replace("    roles:", &format!("    {own}\n    roles:"));
+    let (outcome, events) = rig.up(&bundle, &keys);
+    assert!(matches!(outcome, Ok(Outcome::Done(_))), "{outcome:?}");
+    let warnings = warnings(&events);
+    assert!(warnings[0].ends_with("boots: its user_data wants a first boot"), "{warnings:?}");
+    assert!(!rig.hypervisor.calls().iter().any(|call| call.contains("lab-golden")));
+}

@@ -50,6 +50,13 @@ impl World {
         Self { rig: Rig::new(topology), _servers: None, bundle, keys }
     }
 
+    /// The same with golden guests to copy nodes from.
+    fn with_goldens(topology: &str, secrets: &(Bundle, SshKeys)) -> Self {
+        let world = Self::new(topology, secrets);
+        world.rig.bring_goldens();
+        world
+    }
+
     /// The same on libvirt's own test driver.
     fn on_test_driver(topology: &str, secrets: &(Bundle, SshKeys)) -> Self {
         let mut world = Self::new(topology, secrets);
@@ -196,6 +203,8 @@ fn cut_everywhere_in(
 fn up_is_cut_everywhere() {
     let points = cut_everywhere("three", &[], Step::Up);
     assert!(points > 60, "{points}");
+    let copied = cut_everywhere_in(World::with_goldens, "three", &[], Step::Up);
+    assert!(copied > points + 12, "{copied} after {points}");
 }
 
 #[test]

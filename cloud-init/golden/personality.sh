@@ -20,6 +20,10 @@ cat "$files/machine-id" >/etc/machine-id
 chmod 444 /etc/machine-id
 cat /proc/sys/kernel/random/uuid >/run/lab/golden/boot-id
 mount --bind /run/lab/golden/boot-id /proc/sys/kernel/random/boot_id
+# The kernel read this when the golden guest booted; kubelets tell it as the id of their system.
+cat "$files/product_uuid" >/run/lab/golden/product_uuid
+chmod 400 /run/lab/golden/product_uuid
+mount --bind /run/lab/golden/product_uuid /sys/class/dmi/id/product_uuid
 cat "$files/hostname" >/etc/hostname
 hostname -F /etc/hostname
 

@@ -54,6 +54,7 @@ pub enum Content {
     /// That local file.
     File(PathBuf),
     /// The same, where libvirt's volumes are files of this computer: the file system may share blocks.
+    /// The volume does not count before it is sealed.
     Copy(PathBuf),
 }
 
@@ -93,6 +94,12 @@ pub trait Hypervisor: Send + Sync {
     /// # Errors
     /// When libvirt refuses, or `content` cannot be read.
     fn ensure_volume(&self, volume: &VolumeSpec, content: &Content) -> Result<()>;
+
+    /// Has a volume that was filled by [`Content::Copy`] count as complete; fine when it does.
+    ///
+    /// # Errors
+    /// When there is none, or libvirt refuses.
+    fn seal_volume(&self, pool: &str, volume: &str) -> Result<()>;
 
     /// Defines a network and starts it.
     ///

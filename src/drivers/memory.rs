@@ -10,7 +10,7 @@ use super::guest::{Answer, Guest, GuestError, Output, Put, Reply};
 use super::hypervisor::{Content, Hypervisor, HypervisorError, Pulse, Result};
 use super::libvirt::parse_document;
 use crate::model::inventory::{FoundDomain, FoundNetwork, FoundPool, Inventory};
-use crate::model::snapshot::{Documents, Kind};
+use crate::model::snapshot::{Documents, Kind, Manifest};
 use crate::render::{
     self, DeviceSpec, DomainSpec, NetworkSpec, PoolSpec, SnapshotSpec, VolumeSpec,
 };
@@ -150,22 +150,38 @@ impl Hypervisor for MemoryHypervisor {
         self.change(format!("pool {}", pool.name), |all| all.pools.push(found))
     }
 
-    fn ensure_volume(&self, volume: &VolumeSpec, _content: &Content) -> Result<()> {
+    fn ensure_volume(&self, volume: &VolumeSpec, content: &Content) -> Result<()> {
         let has =
             |pool: &FoundPool| pool.name == volume.pool && pool.volumes.contains(&volume.name);
         if self.state().inventory.pools.iter().any(has) {
             return Ok(());
         }
+        let copied = matches!(content, Content::Copy(_));
         self.change(format!("volume {}/{}", volume.pool, volume.name), |all| {
-            for pool in all.pools.iter_mut().filter(|pool| pool.name == volume.pool) {
+            let mut pools = all.pools.iter_mut().filter(|pool| pool.name == volume.pool);
+            if let Some(pool) = pools.next().filter(|_| !copied) {
                 pool.volumes.push(volume.name.clone());
             }
         })?;
+        if copied {
+            // What was frozen in the disk comes with it.
+            let frozen = (volume.name.clone(), Manifest::inner(render::golden::FROZEN));
+            self.state().saved.insert(frozen, BTreeMap::new());
+        }
         *self.state().made.entry(volume.name.clone()).or_default() += 1;
         if let Some(disk) = self.disk(&volume.name) {
             disk.replace_files(BTreeMap::new());
         }
         Ok(())
+    }
+
+    fn seal_volume(&self, pool: &str, volume: &str) -> Result<()> {
+        self.change(format!("seal {pool}/{volume}"), |all| {
+            for found in all.pools.iter_mut().filter(|found| found.name == pool) {
+                found.volumes.retain(|name| name != volume);
+                found.volumes.push(volume.into());
+            }
+        })
     }
 
     fn ensure_network(&self, network: &NetworkSpec) -> Result<()> {

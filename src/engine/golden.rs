@@ -48,7 +48,7 @@ pub(super) async fn choose(
     if wish == Cloning::Boot || new.is_empty() {
         return Ok(chosen);
     }
-    let (version, processor) = (call(hypervisor, |h| h.version()).await?, host::processor());
+    let version = call(hypervisor, |h| h.version()).await?;
     let goldens = Goldens::new(&session.dirs.cache);
     let mut moulds: BTreeMap<Mould, Option<Golden>> = BTreeMap::new();
     for node in new {
@@ -58,8 +58,7 @@ pub(super) async fn choose(
             }
             continue;
         }
-        let mould = Mould::of(node, &prepared.platform, &processor, &version);
-        let Some(mould) = mould else { continue };
+        let Some(mould) = mould(session, prepared, node, &version)? else { continue };
         if !moulds.contains_key(&mould) {
             let found = match (goldens.find(&mould), wish) {
                 (None, Cloning::Warm) => made(session, prepared, node, &mould, events).await,
@@ -71,11 +70,31 @@ pub(super) async fn choose(
             chosen.insert(node.name.clone(), golden);
         }
     }
+    if !chosen.is_empty() {
+        let names: Vec<&str> = chosen.keys().map(String::as_str).collect();
+        events.note(format!("copies of golden guests: {}", names.join(", ")));
+    }
     Ok(chosen)
 }
 
+/// The mould of a node on this computer, with libvirt and QEMU of `version`.
+///
+/// # Errors
+/// When a template cannot be rendered.
+pub fn mould(
+    session: &Session,
+    prepared: &Prepared,
+    node: &Node,
+    version: &str,
+) -> Result<Option<Mould>, EngineError> {
+    let (templates, lab, platform) = (&session.templates, &session.lab, &prepared.platform);
+    let placement = prepared.placement(session, node);
+    let here = (&*host::processor(), version);
+    Ok(Mould::of(templates, lab, node, platform, &placement, here)?)
+}
+
 /// True for a node that gets a new disk.
-fn is_new(node: &Node, changes: &[Change]) -> bool {
+pub(super) fn is_new(node: &Node, changes: &[Change]) -> bool {
     let mut own = changes.iter().filter(|change| change.node.as_ref() == Some(&node.name));
     let disk = render::overlay_name(node);
     own.any(|change| match change.object {
@@ -357,8 +376,7 @@ impl Copy {
         })
     }
 
-    /// Makes it. Cut anywhere, what is there boots as an ordinary guest: no machine id, no keys are on
-    /// the disk, and the seed is part of the definition.
+    /// Makes it. Its disk counts last: one that was cut is made anew.
     fn make(&self, hypervisor: &dyn Hypervisor) -> Result<(), HypervisorError> {
         let uuid = self.domain.uuid;
         hypervisor.ensure_volume(&self.volume, &Content::Copy(self.disk.clone()))?;
@@ -368,6 +386,7 @@ impl Copy {
         for device in &self.devices {
             hypervisor.attach_device(uuid, device)?;
         }
-        hypervisor.start_domain(uuid)
+        hypervisor.start_domain(uuid)?;
+        hypervisor.seal_volume(&self.volume.pool, &self.volume.name)
     }
 }

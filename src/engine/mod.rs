@@ -39,6 +39,7 @@ pub use down::{Keep, Removal, down, down_with, removals};
 pub use error::EngineError;
 pub use event::{Event, Events, Failure, Trouble};
 pub use failover::failover;
+pub use golden::mould;
 pub use labs::{LabStatus, lab_status};
 pub use merged::{context, remember_kubeconfig};
 pub use place::{EngineChoice, Place};

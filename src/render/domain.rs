@@ -100,7 +100,8 @@ fn of_kind(
 ) -> Result<DomainSpec, RenderError> {
     use crate::model::platform::Acceleration;
     let kvm = platform.acceleration == Acceleration::Kvm;
-    let disk = disk_hash(lab, node);
+    // Golden guests are nobody's in particular.
+    let disk = if golden { String::new() } else { disk_hash(lab, node) };
     let mut data = Data {
         lab,
         node,

@@ -6,8 +6,8 @@ use quick_xml::events::{BytesStart, BytesText, Event};
 use quick_xml::{Reader, Writer};
 use serde::{Deserialize, Serialize};
 
-use super::domain::{DomainSpec, Placement};
-use super::templates::RenderError;
+use super::domain::{DomainSpec, Placement, golden_domain};
+use super::templates::{RenderError, Templates};
 use super::volume::{overlay_name, sha256};
 use crate::model::platform::Platform;
 use crate::model::snapshot::Documents;
@@ -43,16 +43,38 @@ pub struct Mould {
     pub disk_bytes: u64,
     /// Versions of libvirt and QEMU, in words.
     pub hypervisor: String,
-    /// Hex sha256 of what it is made by.
+    /// Hex sha256 of what it is made by: its definition, and what runs in it.
     pub recipe: String,
 }
 
 impl Mould {
-    /// The mould of a node. `processor` is this computer's, `hypervisor` its versions.
-    pub fn of(node: &Node, platform: &Platform, processor: &str, hypervisor: &str) -> Option<Self> {
-        let image = platform.images.get(&node.os)?;
+    /// The mould of a node, `None` without an image. `processor` is this computer's, `hypervisor` its
+    /// versions, `placement` the node's.
+    ///
+    /// # Errors
+    /// When a template cannot be rendered.
+    pub fn of(
+        templates: &Templates,
+        lab: &Lab,
+        node: &Node,
+        platform: &Platform,
+        placement: &Placement,
+        (processor, hypervisor): (&str, &str),
+    ) -> Result<Option<Self>, RenderError> {
+        let Some(image) = platform.images.get(&node.os) else { return Ok(None) };
         let domain_type = platform.acceleration.domain_type();
-        Some(Self {
+        let lab = workshop(lab, node, uuid::Uuid::nil());
+        let mut definition = String::new();
+        for node in &lab.nodes {
+            let nowhere = Placement {
+                pool: String::new(),
+                console: String::new(),
+                artifacts: None,
+                ..placement.clone()
+            };
+            definition = golden_domain(templates, &lab, node, platform, &nowhere)?.hash;
+        }
+        Ok(Some(Self {
             os: node.os.clone(),
             image: image.digest.clone(),
             domain_type: domain_type.into(),
@@ -61,8 +83,8 @@ impl Mould {
             memory_mib: node.memory_mib,
             disk_bytes: node.disk_bytes.max(image.virtual_size),
             hypervisor: hypervisor.into(),
-            recipe: sha256(&[BEGIN, WAIT, PERSONALITY].concat()),
-        })
+            recipe: sha256(&[&definition, BEGIN, WAIT, PERSONALITY].concat()),
+        }))
     }
 
     /// Name of its directory: the same for the same mould alone.

@@ -57,6 +57,7 @@ pub fn seed(
         ("hostname", format!("{}\n", node.name)),
         // What systemd makes of the domain's id when it boots for the first time.
         ("machine-id", format!("{}\n", node.uuid.simple())),
+        ("product_uuid", format!("{}\n", node.uuid)),
         ("user", format!("{}\n", lab.ssh.user)),
         ("authorized_keys", lines(&logins(lab, login))),
         ("host_key", host_key.to_owned()),

@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use lab::drivers::gate::Gate;
+use lab::drivers::goldens::Goldens;
 use lab::drivers::guest::Guest;
 use lab::drivers::hypervisor::Hypervisor;
 use lab::drivers::memory::{MemoryGuest, MemoryHypervisor};
 use lab::engine::{Drivers, Event, Events, Outcome, Reach, Session, Stop, UpOptions, up_with};
+use lab::model::snapshot::Documents;
 use lab::model::{Lab, Node};
 
 use crate::rig;
@@ -55,6 +57,26 @@ impl Rig {
         rig.hypervisor.stand_behind(rig.gate.clone());
         rig.add_guests(&session.lab);
         rig
+    }
+
+    /// Has the cache hold a golden guest for every node.
+    pub fn bring_goldens(&self) {
+        let session = self.session();
+        let prepared = rig::prepared_for_real(&session);
+        let goldens = Goldens::new(&session.dirs.cache);
+        for node in &session.lab.nodes {
+            let mould = lab::engine::mould(&session, &prepared, node, "memory").unwrap().unwrap();
+            if goldens.find(&mould).is_none() {
+                let disk = self.home.path().join("golden.qcow2");
+                std::fs::write(&disk, "a disk").unwrap();
+                let mark = "<lab:object lab='x' node='golden' hash='x' disk='x'/>";
+                let domain = format!(
+                    "<domain><name>golden</name><uuid>x</uuid><metadata>{mark}</metadata></domain>"
+                );
+                let documents = Documents { snapshot: domain.clone(), domain };
+                goldens.keep(&mould, &disk, &documents).unwrap();
+            }
+        }
     }
 
     /// Makes guests for the nodes that have none.

@@ -68,6 +68,10 @@ impl Hypervisor for TestDriver {
         self.pass(&format!("volume {}", volume.name))?.ensure_volume(volume, &Content::Nothing)
     }
 
+    fn seal_volume(&self, pool: &str, volume: &str) -> Result<()> {
+        self.pass(&format!("seal {volume}"))?.seal_volume(pool, volume)
+    }
+
     fn ensure_network(&self, network: &NetworkSpec) -> Result<()> {
         self.pass("network")?.ensure_network(network)
     }

@@ -26,6 +26,8 @@ pub struct Rig {
     lab: String,
     /// Folder of image archives, when the lab has one.
     images: Option<PathBuf>,
+    /// Cache, when the lab has one of its own.
+    cache: Option<PathBuf>,
 }
 
 impl Rig {
@@ -40,7 +42,7 @@ impl Rig {
         );
         let home = tempfile::Builder::new().prefix("lab").tempdir_in("/tmp").unwrap();
         let (file, lab) = (file.to_owned(), file.to_owned());
-        Self { home, artifacts, start: Instant::now(), file, lab, images: None }
+        Self { home, artifacts, start: Instant::now(), file, lab, images: None, cache: None }
     }
 
     /// From now on the topology is this text, in a file of the home.
@@ -55,6 +57,18 @@ impl Rig {
         fs::create_dir_all(&images).unwrap();
         self.images = Some(images.clone());
         images
+    }
+
+    /// From now on there is a cache of its own, with the images of the common one.
+    pub fn own_cache(&mut self) {
+        let common = lab::drivers::host::Dirs::from_environment().cache;
+        let cache = self.home.path().join("cache");
+        fs::create_dir_all(cache.join("lab")).unwrap();
+        for shared in ["images", "artifacts"] {
+            std::os::unix::fs::symlink(common.join(shared), cache.join("lab").join(shared))
+                .unwrap();
+        }
+        self.cache = Some(cache);
     }
 
     /// Text of the shipped topology.
@@ -100,6 +114,7 @@ impl Rig {
             .env("LAB_FILE", &self.file)
             .env("NO_COLOR", "1")
             .envs(self.images.iter().map(|images| ("LAB_IMAGES", images)))
+            .envs(self.cache.iter().map(|cache| ("XDG_CACHE_HOME", cache)))
             .stdin(Stdio::null());
         command
     }

@@ -129,6 +129,10 @@ impl Hypervisor for Libvirt {
         storage::ensure_volume(self, volume, content)
     }
 
+    fn seal_volume(&self, pool: &str, volume: &str) -> Result<()> {
+        storage::seal(self, pool, volume)
+    }
+
     fn ensure_network(&self, network: &NetworkSpec) -> Result<()> {
         let name = &network.name;
         let found = self.connect.lookup_network_by_name(name).ok();

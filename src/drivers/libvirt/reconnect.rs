@@ -84,6 +84,10 @@ impl Hypervisor for Reconnecting {
         self.with(|libvirt| libvirt.ensure_volume(volume, content))
     }
 
+    fn seal_volume(&self, pool: &str, volume: &str) -> Result<()> {
+        self.with(|libvirt| libvirt.seal_volume(pool, volume))
+    }
+
     fn ensure_network(&self, network: &NetworkSpec) -> Result<()> {
         self.with(|libvirt| libvirt.ensure_network(network))
     }

@@ -89,8 +89,28 @@ pub(super) fn ensure_volume(libvirt: &Libvirt, spec: &VolumeSpec, content: &Cont
         let _ = volume.delete(0);
         return Err(error);
     }
-    let marker = format!("<volume><name>{done}</name><capacity unit='bytes'>1</capacity></volume>");
-    StorageVol::create_xml(&pool, &marker, 0).map(drop).map_err(failed(doing))
+    match content {
+        Content::Copy(_) => Ok(()),
+        _ => mark(&pool, &spec.name, doing),
+    }
+}
+
+/// Has a volume count as complete.
+pub(super) fn seal(libvirt: &Libvirt, pool_name: &str, name: &str) -> Result<()> {
+    let doing = format!("complete volume {name} in pool {pool_name}");
+    let _guard = lock(libvirt);
+    let pool = pool(libvirt, pool_name)?;
+    pool.lookup_storage_vol_by_name(name).map_err(failed(doing.clone()))?;
+    match pool.lookup_storage_vol_by_name(&format!("{name}{DONE}")) {
+        Ok(_) => Ok(()),
+        Err(_) => mark(&pool, name, doing),
+    }
+}
+
+fn mark(pool: &StoragePool, name: &str, doing: String) -> Result<()> {
+    let xml =
+        format!("<volume><name>{name}{DONE}</name><capacity unit='bytes'>1</capacity></volume>");
+    StorageVol::create_xml(pool, &xml, 0).map(drop).map_err(failed(doing))
 }
 
 /// Fills a volume that is a file of this computer.

@@ -56,7 +56,7 @@ impl Run {
     }
 
     /// Makes the domain run: a new one as a copy where there is a golden guest. Where that fails, it is
-    /// made anew, and boots.
+    /// made anew, and boots; as is one that lost its disk.
     async fn domain(
         &self,
         node: &Node,
@@ -64,14 +64,17 @@ impl Run {
         own: &[Change],
     ) -> Result<(), EngineError> {
         let (session, prepared, hypervisor) = (&self.session, &self.prepared, &self.hypervisor);
-        let Some(golden) = self.goldens.get(&node.name) else {
-            return provision::node(session, prepared, hypervisor, node, domain, own).await;
-        };
-        let made = golden::copy(session, prepared, hypervisor, node, domain, golden).await;
-        let Err(error) = made else { return Ok(()) };
-        self.events.warn(format!("{} is no copy, and boots: {}", node.name, error.message));
-        let anew = [Change::of_node(ChangeKind::Replace, "domain", &domain.name, &node.name, "")];
-        provision::node(session, prepared, hypervisor, node, domain, &anew).await
+        let is_there = !own.iter().any(|c| c.object == "domain" && c.kind == ChangeKind::Create);
+        let mut anew = golden::is_new(node, own) && is_there;
+        if let Some(golden) = self.goldens.get(&node.name) {
+            let made = golden::copy(session, prepared, hypervisor, node, domain, golden).await;
+            let Err(error) = made else { return Ok(()) };
+            self.events.warn(format!("{} is no copy, and boots: {}", node.name, error.message));
+            anew = true;
+        }
+        let replace = Change::of_node(ChangeKind::Replace, "domain", &domain.name, &node.name, "");
+        let changes = if anew { &[replace][..] } else { own };
+        provision::node(session, prepared, hypervisor, node, domain, changes).await
     }
 
     /// Says what is odd about a node that came up.
