@@ -17,11 +17,11 @@ use guests::{Rig, text, tool};
 use serde_json::Value;
 use usage::measured;
 
-/// Guests with nothing on them yet, all of one size.
-fn plain(count: u32) -> String {
+/// Guests with nothing on them yet, all of one size, that boot or are copies.
+fn plain(count: u32, clone: &str) -> String {
     let size = "memory: 1GiB, disk: 5GiB";
     let mut text = format!(
-        "name: plain\nnetwork: {{cidr: 10.230.0.0/24}}\nnodes:\n  first: {{roles: [etcd, control-plane, worker], count: 1, first_address: 10.230.0.11, {size}}}\n"
+        "name: plain\nnetwork: {{cidr: 10.230.0.0/24}}\noptions: {{clone: {clone}}}\nnodes:\n  first: {{roles: [etcd, control-plane, worker], count: 1, first_address: 10.230.0.11, {size}}}\n"
     );
     if count > 1 {
         let others = count - 1;
@@ -79,7 +79,7 @@ fn number(value: &Value, key: &str) -> f64 {
 /// Guests without a cluster: what saving and restoring themselves cost.
 fn plain_guests(table: &mut Table, rounds: usize, count: u32) {
     let mut rig = Rig::new("plain");
-    rig.edit(&plain(count));
+    rig.edit(&plain(count, "boot"));
     let name = |what: &str| format!("{what}, {count} plain guests");
     for round in 0..rounds {
         rig.ok(&["down"]);
@@ -102,6 +102,26 @@ fn plain_guests(table: &mut Table, rounds: usize, count: u32) {
         eprintln!("round {} of {rounds} with {count} guests", round + 1);
     }
     rig.ok(&["down"]);
+}
+
+/// The same guests as copies of a golden one, which is there already.
+fn copied_guests(table: &mut Table, rounds: usize, count: u32) {
+    let mut rig = Rig::new("plain");
+    rig.own_cache();
+    rig.edit(&plain(count, "warm"));
+    table.add("`up --until ssh` that makes a golden guest first", "s", up(&rig));
+    for _ in 0..rounds {
+        rig.ok(&["down"]);
+        table.add(&format!("`up --until ssh`, {count} copies"), "s", up(&rig));
+        let labs = rig.json(&["list", "-o", "json"]);
+        let bytes = number(&labs["labs"][0], "bytes") / f64::from(1 << 20);
+        table.add(&format!("disk, {count} copies"), "MiB", bytes);
+    }
+    rig.ok(&["down"]);
+}
+
+fn up(rig: &Rig) -> f64 {
+    timed(rig, &["up", "--until", "ssh"])
 }
 
 /// Seconds that Ansible takes to reach all nodes.
@@ -168,18 +188,30 @@ fn main() {
     plain_guests(&mut table, rounds, 1);
     plain_guests(&mut table, rounds, 3);
     plain_guests(&mut table, rounds, 6);
+    for count in [1, 3, 6] {
+        copied_guests(&mut table, rounds, count);
+    }
     cluster(&mut table, rounds);
     let ratio = |above: &str, below: &str| table.median(above) / table.median(below);
     let of = |what: &str, count: u32| table.median(&format!("{what}, {count} plain guests"));
     let above_floor = |count| of("`up --until ssh`", count) / of("the same by a shell loop", count);
+    let copies = |count: u32| {
+        let copied = table.median(&format!("`up --until ssh`, {count} copies"));
+        copied / of("the same by a shell loop", count)
+    };
+    let copied_disk = table.median("disk, 6 copies") - table.median("disk, 1 copies");
     let share = 100.0 * of("processors' time of `lab` for it", 3) / of("`up --until ssh`", 3);
     let ready = "restore to Ready, cluster `three`";
     let ratios = [
         ("`up --until ssh` against a shell loop, 1 plain guest", above_floor(1)),
         ("`up --until ssh` against a shell loop, 3 plain guests", above_floor(3)),
         ("`up --until ssh` against a shell loop, 6 plain guests", above_floor(6)),
+        ("`up --until ssh`, 1 copy, against a shell loop", copies(1)),
+        ("`up --until ssh`, 3 copies, against a shell loop", copies(3)),
+        ("`up --until ssh`, 6 copies, against a shell loop", copies(6)),
         ("processors' time of `lab`, % of `up --until ssh` of 3 plain guests", share),
         ("MiB of disk per additional plain guest", (of("disk", 6) - of("disk", 1)) / 5.0),
+        ("MiB of disk per additional copy", copied_disk / 5.0),
         (
             "`up` with nothing to do against `ansible all -m ping`, cluster `three`",
             ratio(

@@ -28,6 +28,7 @@ phase cargo test --locked
 guests=(--ignored --test-threads=1 --nocapture)
 phase cargo test --locked --test high_availability -- "${guests[@]}"
 phase cargo test --locked --test ordinary_user -- "${guests[@]}"
+phase cargo test --locked --test warm_clones -- "${guests[@]}"
 phase cargo test --locked --test real_guests -- "${guests[@]}"
 [[ $full != full ]] || phase cargo test --locked --test whole_clusters -- "${guests[@]}"
 phase true

@@ -216,6 +216,7 @@ fn another_kubernetes_comes_while_pods_run() {
 #[ignore = "boots twenty guests as a user that it makes; `make test-full` runs it"]
 fn twenty_labs_of_one_topology_side_by_side() {
     let mut account = Account::new("lab-test-user");
+    account.clone = "warm";
     let names: Vec<String> = (1..=20).map(|number| format!("seat{number}")).collect();
     let begun: Vec<_> = names.iter().map(|name| account.begin_up(name, "none")).collect();
     for up in begun {

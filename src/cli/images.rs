@@ -9,23 +9,26 @@ use super::args::{Format, Global, Images as ImagesArgs, ImagesCommand};
 use super::failure::Failure;
 use super::load;
 use super::output::{complain, print, print_json, table};
+use crate::drivers::goldens::Goldens;
 use crate::drivers::host::Dirs;
 use crate::drivers::images::Images;
 use crate::drivers::store::{self, Store};
 use crate::model::code;
 use crate::model::os::NAMES;
 use crate::model::size::human;
+use crate::render::golden::Mould;
 
 pub(super) fn run(global: &Global, images: &ImagesArgs) -> Result<ExitCode, Failure> {
     let dirs = Dirs::from_environment();
     let all = Images::new(&dirs.cache, &load::overrides(&dirs.config));
+    let goldens = Goldens::new(&dirs.cache);
     let say = |text: &str| {
         if !global.quiet {
             complain(text);
         }
     };
     match &images.command {
-        ImagesCommand::List => list(global, &all)?,
+        ImagesCommand::List => list(global, &all, &goldens)?,
         ImagesCommand::Pull { name } => {
             refuse_in_use(name, &users(name, &dirs))?;
             let local = all.pull(name, &progress).map_err(unavailable)?;
@@ -42,6 +45,7 @@ pub(super) fn run(global: &Global, images: &ImagesArgs) -> Result<ExitCode, Fail
                 ));
             } else {
                 refuse_in_use(name, &users)?;
+                goldens.remove_of(name).map_err(unavailable)?;
                 all.remove(name).map_err(unavailable)?;
                 let local = all.build(name, &say).map_err(unavailable)?;
                 say(&format!(
@@ -53,6 +57,8 @@ pub(super) fn run(global: &Global, images: &ImagesArgs) -> Result<ExitCode, Fail
         }
         ImagesCommand::Rm { name } => {
             refuse_in_use(name, &users(name, &dirs))?;
+            // Their disks stand on it.
+            goldens.remove_of(name).map_err(unavailable)?;
             let removed = all.remove(name).map_err(unavailable)?;
             say(&format!("image {name} {}", if removed { "is removed" } else { "was not here" }));
         }
@@ -80,7 +86,7 @@ fn refuse_in_use(name: &str, users: &[String]) -> Result<(), Failure> {
     .hint("`lab down` those labs first; without their base the disks are worthless"))
 }
 
-fn list(global: &Global, images: &Images) -> Result<(), Failure> {
+fn list(global: &Global, images: &Images, goldens: &Goldens) -> Result<(), Failure> {
     let mut rows = vec![["IMAGE", "SYSTEM", "HERE", "SIZE", "SOURCE"].map(String::from).to_vec()];
     let mut data = Vec::new();
     for name in NAMES {
@@ -95,10 +101,24 @@ fn list(global: &Global, images: &Images) -> Result<(), Failure> {
         rows.push(vec![(*name).to_owned(), os.title, here.into(), size, source]);
     }
     match global.output {
-        Format::Json => print_json(&json!({"images": data})),
-        Format::Table => print(&table(&rows)),
+        Format::Json => {
+            let golden = |(mould, bytes)| json!({"mould": mould, "bytes": bytes});
+            let goldens: Vec<_> = goldens.all().into_iter().map(golden).collect();
+            print_json(&json!({"images": data, "golden": goldens}));
+        }
+        Format::Table => {
+            print(&table(&rows));
+            goldens.all().iter().for_each(|(mould, bytes)| print(&told(mould, *bytes)));
+        }
     }
     Ok(())
+}
+
+/// A golden guest, as a line.
+fn told(mould: &Mould, bytes: u64) -> String {
+    let (memory, disk) = (human(mould.memory_mib << 20), human(mould.disk_bytes));
+    let shape = format!("{} x {memory}, disk {disk}", mould.cpus);
+    format!("golden guest of {}: {shape}; takes {}", mould.os, human(bytes))
 }
 
 /// Says how far a download is, on one line of a terminal.

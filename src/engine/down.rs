@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::blocking::blocking;
 use super::error::EngineError;
 use super::event::Events;
 use super::place::Place;
@@ -220,17 +221,11 @@ async fn remove(
         }
         (Removal::Engine, _, Place::Private(engine)) => {
             let engine = engine.clone();
-            let removed = tokio::task::spawn_blocking(move || engine.remove()).await;
-            removed
-                .map_err(|error| EngineError::internal(error.to_string()))?
-                .map_err(EngineError::from)
+            Ok(blocking(move || engine.remove()).await??)
         }
         (Removal::Processes, _, Place::Private(engine)) => {
             let engine = engine.clone();
-            let stopped = tokio::task::spawn_blocking(move || engine.stop()).await;
-            stopped
-                .map_err(|error| EngineError::internal(error.to_string()))?
-                .map_err(EngineError::from)
+            Ok(blocking(move || engine.stop()).await??)
         }
         (Removal::HostsBlock(label), _, _) => forget_names(label),
         (Removal::Context(path, name), _, _) => merged::remove(path, name),

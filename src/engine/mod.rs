@@ -2,6 +2,7 @@
 //! it, nodes side by side. Says what happens as events; prints nothing.
 
 mod admission;
+mod blocking;
 mod boot;
 mod by_hand;
 mod checkpoint;

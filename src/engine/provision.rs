@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use super::blocking::blocking;
 use super::error::EngineError;
 use super::prepared::Prepared;
 use super::session::Session;
@@ -24,8 +25,7 @@ where
     F: FnOnce(&dyn Hypervisor) -> Result<T, HypervisorError> + Send + 'static,
 {
     let hypervisor = Arc::clone(hypervisor);
-    let joined = tokio::task::spawn_blocking(move || work(&*hypervisor)).await;
-    joined.map_err(|error| EngineError::internal(error.to_string()))?.map_err(EngineError::from)
+    Ok(blocking(move || work(&*hypervisor)).await??)
 }
 
 /// Makes what the whole lab shares: pool, network, shared volumes; removes what must go.
@@ -52,8 +52,7 @@ pub(super) async fn shared(
         ("routes", _) => session.place.routes(&session.lab, Some(&desired.routes)).map(drop),
         ("uplink", _) => {
             let place = session.place.clone();
-            let started = tokio::task::spawn_blocking(move || place.start_uplink()).await;
-            started.map_err(|error| EngineError::internal(error.to_string()))?
+            blocking(move || place.start_uplink()).await?
         }
         ("domain", ChangeKind::Remove) => remove_node(session, desired, hypervisor, change).await,
         _ => Ok(()),

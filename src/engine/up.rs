@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::{Mutex, Semaphore, watch};
 
+use super::blocking::blocking;
 use super::error::EngineError;
 use super::event::{Event, Events, Failure};
 use super::lanes::Board;
@@ -13,7 +14,9 @@ use super::run::{Run, shared_changes};
 use super::session::{Reach, Session};
 use super::upgrade::Upgrade;
 use super::{depart, golden, observe, preflight, provision, snapshot};
+use crate::drivers::host;
 use crate::drivers::hypervisor::Hypervisor;
+use crate::model::platform::Acceleration;
 use crate::plan::{Change, Desired, Observed, diff};
 use crate::stages::{STAGES, Stage};
 
@@ -147,9 +150,9 @@ pub async fn up(
     preflight::remember_before(&session)?;
     let preparing = {
         let (session, events) = (Arc::clone(&session), events.clone());
-        tokio::task::spawn_blocking(move || session.prepare(&events))
+        blocking(move || session.prepare(&events))
     };
-    let prepared = preparing.await.map_err(|e| EngineError::internal(e.to_string()))??;
+    let prepared = preparing.await??;
     start_engine(&session, &prepared, &events).await?;
     let hypervisor = session.place.connect()?;
     let reach = session.reach(&prepared.keys, session.lab.options.boot_patience())?;
@@ -195,14 +198,16 @@ async fn start_engine(
     // Recorded before it exists: whoever comes after a crash knows where to look.
     session.store.save_record(&preflight::record(session, prepared))?;
     let (engine, hide) = (engine.clone(), session.hides_kvm());
-    events
-        .timed(None, "engine", async {
-            let started = tokio::task::spawn_blocking(move || engine.ensure(hide)).await;
-            started
-                .map_err(|error| EngineError::internal(error.to_string()))?
-                .map_err(EngineError::from)
-        })
-        .await
+    events.timed(None, "engine", async { Ok(blocking(move || engine.ensure(hide)).await??) }).await
+}
+
+/// How many nodes may go through a stage at once that takes all the processors: emulated ones as many as
+/// this computer has two processors for.
+fn meals(acceleration: Acceleration) -> usize {
+    match acceleration {
+        Acceleration::Kvm => Semaphore::MAX_PERMITS,
+        Acceleration::Emulated => (host::processors() / 2).max(1),
+    }
 }
 
 /// `up` on given drivers: what tests call with fakes.
@@ -261,6 +266,7 @@ pub async fn up_with(
     }
     let run = Arc::new(Run {
         boots: Semaphore::new(options.concurrency.max(1)),
+        meals: Semaphore::new(meals(prepared.platform.acceleration)),
         board: Board::new(&[]),
         session,
         prepared,

@@ -48,11 +48,11 @@ pub struct Mould {
 }
 
 impl Mould {
-    /// The mould of a node, `None` without an image. `processor` is this computer's, `hypervisor` its
+    /// The mould of a node. `processor` is this computer's, `hypervisor` its
     /// versions, `placement` the node's.
     ///
     /// # Errors
-    /// When a template cannot be rendered.
+    /// When there is no image, or a template cannot be rendered.
     pub fn of(
         templates: &Templates,
         lab: &Lab,
@@ -60,8 +60,9 @@ impl Mould {
         platform: &Platform,
         placement: &Placement,
         (processor, hypervisor): (&str, &str),
-    ) -> Result<Option<Self>, RenderError> {
-        let Some(image) = platform.images.get(&node.os) else { return Ok(None) };
+    ) -> Result<Self, RenderError> {
+        let image = platform.images.get(&node.os);
+        let image = image.ok_or_else(|| RenderError::new(format!("find the image {}", node.os)))?;
         let domain_type = platform.acceleration.domain_type();
         let lab = workshop(lab, node, uuid::Uuid::nil());
         let mut definition = String::new();
@@ -74,7 +75,7 @@ impl Mould {
             };
             definition = golden_domain(templates, &lab, node, platform, &nowhere)?.hash;
         }
-        Ok(Some(Self {
+        Ok(Self {
             os: node.os.clone(),
             image: image.digest.clone(),
             domain_type: domain_type.into(),
@@ -84,7 +85,7 @@ impl Mould {
             disk_bytes: node.disk_bytes.max(image.virtual_size),
             hypervisor: hypervisor.into(),
             recipe: sha256(&[&definition, BEGIN, WAIT, PERSONALITY].concat()),
-        }))
+        })
     }
 
     /// Name of its directory: the same for the same mould alone.

@@ -13,9 +13,9 @@ const LAB: &str = env!("CARGO_BIN_EXE_lab");
 const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// One small machine, of which SSH is all that is wanted.
-fn topology(name: &str, uplink: &str) -> String {
+fn topology(name: &str, uplink: &str, clone: &str) -> String {
     format!(
-        "name: {name}\nnetwork: {{cidr: 10.240.0.0/24, uplink: {uplink}}}\nnodes:\n  node:\n    roles: [etcd, control-plane, worker]\n    names: [alpha]\n    first_address: 10.240.0.11\n    memory: 768MiB\n    disk: 5GiB\noptions: {{boot_timeout: 1800}}\n"
+        "name: {name}\nnetwork: {{cidr: 10.240.0.0/24, uplink: {uplink}}}\nnodes:\n  node:\n    roles: [etcd, control-plane, worker]\n    names: [alpha]\n    first_address: 10.240.0.11\n    memory: 768MiB\n    disk: 5GiB\noptions: {{boot_timeout: 1800, clone: {clone}}}\n"
     )
 }
 
@@ -38,6 +38,8 @@ pub struct Account {
     pub network: Option<String>,
     /// True when it has programs besides the system's.
     more_programs: bool,
+    /// Whether its nodes boot or are copies.
+    pub clone: &'static str,
     /// Labs that it began to bring up.
     labs: Vec<String>,
 }
@@ -63,6 +65,7 @@ impl Account {
             start: Instant::now(),
             network: None,
             more_programs: false,
+            clone: "boot",
             labs: Vec::new(),
         };
         account.own(account.home.path());
@@ -168,7 +171,7 @@ impl Account {
     /// Writes the topology of a lab; the command begins to bring it up to SSH.
     pub fn begin_up(&mut self, name: &str, uplink: &str) -> Child {
         let file = self.home.path().join(format!("{name}.yaml"));
-        fs::write(&file, topology(name, uplink)).unwrap();
+        fs::write(&file, topology(name, uplink, self.clone)).unwrap();
         self.own(&file);
         self.labs.push(name.into());
         let arguments = ["up", "-f", &format!("{name}.yaml"), "--until", "ssh"];

@@ -65,7 +65,7 @@ impl Rig {
         let prepared = rig::prepared_for_real(&session);
         let goldens = Goldens::new(&session.dirs.cache);
         for node in &session.lab.nodes {
-            let mould = lab::engine::mould(&session, &prepared, node, "memory").unwrap().unwrap();
+            let mould = lab::engine::mould(&session, &prepared, node, "memory").unwrap();
             if goldens.find(&mould).is_none() {
                 let disk = self.home.path().join("golden.qcow2");
                 std::fs::write(&disk, "a disk").unwrap();

@@ -15,6 +15,7 @@ pub(super) const STAGE: Stage = Stage {
     nodes: |lab| lab.with_role(Role::Etcd).collect(),
     steps,
     rolling: true,
+    hungry: false,
     retire: super::Retire { units: &["etcd.service"], paths: &["/var/lib/etcd", "/etc/etcd"] },
 };
 

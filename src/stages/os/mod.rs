@@ -15,6 +15,7 @@ pub(super) const STAGE: Stage = Stage {
     nodes: |lab| lab.nodes.iter().collect(),
     steps,
     rolling: false,
+    hungry: false,
     retire: super::Retire::NOTHING,
 };
 
