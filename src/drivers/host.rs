@@ -109,11 +109,6 @@ pub fn virtualisation() -> Option<&'static str> {
     ["vmx", "svm"].into_iter().find(|word| words.contains(word))
 }
 
-/// How many processors we may use.
-pub fn processors() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
-}
-
 /// What tells this computer's processor from others, as guests that are not emulated see it.
 pub fn processor() -> String {
     let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();

@@ -14,9 +14,7 @@ use super::run::{Run, shared_changes};
 use super::session::{Reach, Session};
 use super::upgrade::Upgrade;
 use super::{depart, golden, observe, preflight, provision, snapshot};
-use crate::drivers::host;
 use crate::drivers::hypervisor::Hypervisor;
-use crate::model::platform::Acceleration;
 use crate::plan::{Change, Desired, Observed, diff};
 use crate::stages::{STAGES, Stage};
 
@@ -201,15 +199,6 @@ async fn start_engine(
     events.timed(None, "engine", async { Ok(blocking(move || engine.ensure(hide)).await??) }).await
 }
 
-/// How many nodes may go through a stage at once that takes all the processors: emulated ones as many as
-/// this computer has two processors for.
-fn meals(acceleration: Acceleration) -> usize {
-    match acceleration {
-        Acceleration::Kvm => Semaphore::MAX_PERMITS,
-        Acceleration::Emulated => (host::processors() / 2).max(1),
-    }
-}
-
 /// `up` on given drivers: what tests call with fakes.
 ///
 /// # Errors
@@ -266,7 +255,6 @@ pub async fn up_with(
     }
     let run = Arc::new(Run {
         boots: Semaphore::new(options.concurrency.max(1)),
-        meals: Semaphore::new(meals(prepared.platform.acceleration)),
         board: Board::new(&[]),
         session,
         prepared,

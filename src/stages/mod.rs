@@ -101,9 +101,6 @@ pub struct Stage {
     /// Where it was carried out before, it is carried out again on one node of the lab at a time:
     /// what it restarts serves the whole cluster.
     pub rolling: bool,
-    /// What it starts takes all the processors there are: emulated nodes take turns, since side by side
-    /// none of them would answer the others in time.
-    pub hungry: bool,
     /// What goes when a node stays but no longer has the stage.
     pub retire: Retire,
 }

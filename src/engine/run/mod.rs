@@ -81,8 +81,6 @@ pub(super) struct Run {
     /// What new nodes are copied from, by node.
     pub(super) goldens: BTreeMap<String, Golden>,
     pub(super) boots: Semaphore,
-    /// Turns at stages that take all the processors.
-    pub(super) meals: Semaphore,
     pub(super) board: Arc<Board>,
 }
 
@@ -265,10 +263,6 @@ impl Run {
                 };
                 let _turn = match !alone && self.is_rolling(job.stage) {
                     true => Some(self.rolling.lock().await),
-                    false => None,
-                };
-                let _meal = match stage(job.stage).is_some_and(|stage| stage.hungry) {
-                    true => self.meals.acquire().await.ok(),
                     false => None,
                 };
                 steps::run(&place, &job.steps).await

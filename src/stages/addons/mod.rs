@@ -14,7 +14,6 @@ pub(super) const STAGE: Stage = Stage {
     nodes: |lab| lab.with_role(Role::ControlPlane).take(1).collect(),
     steps,
     rolling: false,
-    hungry: false,
     // Its files are those of the control plane.
     retire: super::Retire::NOTHING,
 };

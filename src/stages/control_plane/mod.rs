@@ -19,7 +19,6 @@ pub(super) const STAGE: Stage = Stage {
     nodes: |lab| lab.with_role(Role::ControlPlane).collect(),
     steps,
     rolling: true,
-    hungry: true,
     retire: super::Retire {
         units: &[
             "kube-scheduler.service",

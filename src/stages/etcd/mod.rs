@@ -15,7 +15,6 @@ pub(super) const STAGE: Stage = Stage {
     nodes: |lab| lab.with_role(Role::Etcd).collect(),
     steps,
     rolling: true,
-    hungry: false,
     retire: super::Retire { units: &["etcd.service"], paths: &["/var/lib/etcd", "/etc/etcd"] },
 };
 

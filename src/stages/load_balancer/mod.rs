@@ -21,7 +21,6 @@ pub(super) const STAGE: Stage = Stage {
     nodes: |lab| lab.nodes.iter().filter(|node| takes_part(lab, node)).collect(),
     steps,
     rolling: true,
-    hungry: false,
     retire: super::Retire {
         units: &["keepalived.service", "haproxy.service"],
         paths: &["/etc/lab/floating-address", "/etc/lab/pki", "/etc/haproxy", "/etc/keepalived"],

@@ -15,7 +15,6 @@ pub(super) const STAGE: Stage = Stage {
     nodes: |lab| lab.nodes.iter().collect(),
     steps,
     rolling: false,
-    hungry: false,
     retire: super::Retire::NOTHING,
 };
 

@@ -22,7 +22,6 @@ pub(super) const STAGE: Stage = Stage {
     nodes: |lab| lab.nodes.iter().collect(),
     steps,
     rolling: false,
-    hungry: false,
     retire: super::Retire {
         units: &["lab-pod-network.service"],
         paths: &["/etc/lab/pod-network.nft", "/etc/cni/net.d/10-lab.conflist"],

@@ -21,7 +21,6 @@ pub(super) const STAGE: Stage = Stage {
     nodes: |lab| lab.with_role(Role::Worker).collect(),
     steps,
     rolling: false,
-    hungry: false,
     retire: super::Retire {
         units: &["containerd.service"],
         paths: &["/etc/containerd/config.toml"],

@@ -20,7 +20,6 @@ pub(super) const STAGE: Stage = Stage {
     nodes: |lab| lab.with_role(Role::ControlPlane).take(1).collect(),
     steps,
     rolling: false,
-    hungry: false,
     retire: super::Retire::NOTHING,
 };
 

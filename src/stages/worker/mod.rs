@@ -16,7 +16,6 @@ pub(super) const STAGE: Stage = Stage {
     nodes: |lab| lab.with_role(Role::Worker).collect(),
     steps,
     rolling: false,
-    hungry: false,
     retire: super::Retire {
         units: &["kubelet.service", "kube-proxy.service"],
         paths: &["/var/lib/kubelet/kubeconfig", "/var/lib/kubelet/pki", "/var/lib/kube-proxy"],
