@@ -42,12 +42,15 @@ fn processes(dir: &Path) -> Vec<String> {
         .collect()
 }
 
-/// One line per node, and none twice.
-fn distinct(rig: &Rig, lab: &str, question: &str, seen: &mut BTreeSet<String>) {
-    for node in ["first1", "worker1", "worker2"] {
-        let said = rig.ok(&["ssh", "--lab", lab, node, "--", question]);
-        assert!(said.trim().len() > 5, "{node}: {question}: {said}");
-        assert!(seen.insert(said.trim().to_owned()), "{question}: {said} of {node} is another's");
+/// Asks a node all that is its own: what it says, no other may have said.
+fn is_its_own(rig: &Rig, lab: &str, node: &str, seen: &mut BTreeSet<String>) {
+    let asked = OWN.iter().map(|question| format!("echo $( ({question}) | tr '\\n' ' ')"));
+    let said = rig.ok(&["ssh", "--lab", lab, node, "--", &asked.collect::<Vec<_>>().join("; ")]);
+    let answers: Vec<&str> = said.lines().collect();
+    assert_eq!(answers.len(), OWN.len(), "{said}");
+    for (question, answer) in OWN.iter().zip(answers) {
+        assert!(answer.len() > 5, "{node}: {question}: {answer}");
+        assert!(seen.insert(answer.into()), "{question}: {answer} of {node} is another's, too");
     }
 }
 
@@ -93,8 +96,8 @@ fn nodes_are_copies_of_a_golden_guest() {
     let mut seen = BTreeSet::new();
     for lab in ["warm", "other"] {
         rig.ok(&["exec", "--lab", lab, "--", copied]);
-        for question in OWN {
-            distinct(&rig, lab, question, &mut seen);
+        for node in ["first1", "worker1", "worker2"] {
+            is_its_own(&rig, lab, node, &mut seen);
         }
         // As at a first boot, the machine's id is the domain's.
         let same =
