@@ -85,11 +85,9 @@ impl Run {
         }
         if said.status != 0 {
             let text = said.text();
-            self.events.warn(format!(
-                "{}: cloud-init reports problems: {}",
-                node.name,
-                text.trim()
-            ));
+            let lines = text.lines().filter(|line| !line.starts_with(CLOCK));
+            let text = lines.collect::<Vec<_>>().join("\n");
+            self.events.warn(format!("{}: cloud-init reports problems: {text}", node.name));
         }
     }
 
@@ -118,6 +116,9 @@ impl Run {
     }
 }
 
+/// Begins the line with a guest's clock, in seconds since 1970.
+const CLOCK: &str = "clock=";
+
 /// Packages and commands of a person's own user-data come after sshd: stages wait for them. What the
 /// first boot wrote, host keys among it, must outlive a loss of power a moment later. A copy of a golden
 /// guest went through all of it before it was one.
@@ -142,6 +143,6 @@ esac";
 /// Seconds between the guest's clock and ours, from the line `clock=SECONDS`.
 fn clock_skew(text: &str) -> Option<u64> {
     let theirs: i64 =
-        text.lines().find_map(|line| line.strip_prefix("clock="))?.trim().parse().ok()?;
+        text.lines().find_map(|line| line.strip_prefix(CLOCK))?.trim().parse().ok()?;
     Some(time::OffsetDateTime::now_utc().unix_timestamp().abs_diff(theirs))
 }
