@@ -65,6 +65,8 @@ impl Rig {
         let cache = self.home.path().join("cache");
         fs::create_dir_all(cache.join("lab")).unwrap();
         for shared in ["images", "artifacts"] {
+            // A link to nothing would be in the way of what is to come there.
+            fs::create_dir_all(common.join(shared)).unwrap();
             std::os::unix::fs::symlink(common.join(shared), cache.join("lab").join(shared))
                 .unwrap();
         }
