@@ -5,10 +5,10 @@ use std::process::ExitCode;
 use super::args::{Down, Format, Global};
 use super::failure::{FAILED, Failure};
 use super::output::{complain, print, print_json};
-use super::progress::Progress;
+use super::progress::telling;
 use super::{load, up};
 use crate::drivers::snapshots::Shelf;
-use crate::engine::{self, Events, Keep, Session};
+use crate::engine::{self, Keep, Session};
 use crate::model::code;
 
 pub(super) fn run(global: &Global, down: &Down) -> Result<ExitCode, Failure> {
@@ -55,14 +55,9 @@ fn remove(
         return Ok(ExitCode::SUCCESS);
     }
     let _lock = up::lock(session, "down")?;
-    let removed = runtime.block_on(async {
-        let (events, receiver) = Events::channel();
-        let reader = tokio::spawn(Progress::new(global, None).read(receiver));
-        let removed = engine::down(lab, place, store, keep, &events).await;
-        drop(events);
-        let _ = reader.await;
-        removed
-    })?;
+    let removed = runtime.block_on(telling(global, async |events| {
+        engine::down(lab, place, store, keep, events).await
+    }))?;
     if !global.quiet {
         complain(&match keep {
             Keep::Nothing => {

@@ -27,6 +27,10 @@ pub(super) fn run(global: &Global, images: &ImagesArgs) -> Result<ExitCode, Fail
             complain(text);
         }
     };
+    let remove = |name: &str| {
+        // The disks of golden guests stand on it.
+        goldens.remove_of(name).and_then(|()| all.remove(name)).map_err(unavailable)
+    };
     match &images.command {
         ImagesCommand::List => list(global, &all, &goldens)?,
         ImagesCommand::Pull { name } => {
@@ -45,8 +49,7 @@ pub(super) fn run(global: &Global, images: &ImagesArgs) -> Result<ExitCode, Fail
                 ));
             } else {
                 refuse_in_use(name, &users)?;
-                goldens.remove_of(name).map_err(unavailable)?;
-                all.remove(name).map_err(unavailable)?;
+                remove(name)?;
                 let local = all.build(name, &say).map_err(unavailable)?;
                 say(&format!(
                     "image {name} is built: {}, sha256 {}",
@@ -57,9 +60,7 @@ pub(super) fn run(global: &Global, images: &ImagesArgs) -> Result<ExitCode, Fail
         }
         ImagesCommand::Rm { name } => {
             refuse_in_use(name, &users(name, &dirs))?;
-            // Their disks stand on it.
-            goldens.remove_of(name).map_err(unavailable)?;
-            let removed = all.remove(name).map_err(unavailable)?;
+            let removed = remove(name)?;
             say(&format!("image {name} {}", if removed { "is removed" } else { "was not here" }));
         }
     }

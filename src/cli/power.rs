@@ -5,10 +5,10 @@ use std::process::ExitCode;
 use super::args::{Global, Power};
 use super::failure::Failure;
 use super::output::complain;
-use super::progress::Progress;
+use super::progress::telling;
 use super::stage::known_node;
 use super::{load, up};
-use crate::engine::{self, Change, Events};
+use crate::engine::{self, Change};
 use crate::model::{Node, Role};
 
 pub(super) fn run(global: &Global, power: &Power, change: Change) -> Result<ExitCode, Failure> {
@@ -20,14 +20,9 @@ pub(super) fn run(global: &Global, power: &Power, change: Change) -> Result<Exit
     };
     load::refuse_new(&session)?;
     let _lock = up::lock(&session, "stop, start or restart")?;
-    super::runtime()?.block_on(async {
-        let (events, receiver) = Events::channel();
-        let reader = tokio::spawn(Progress::new(global, None).read(receiver));
-        let done = engine::power(&session, &nodes, change, &events).await;
-        drop(events);
-        let _ = reader.await;
-        done
-    })?;
+    super::runtime()?.block_on(telling(global, async |events| {
+        engine::power(&session, &nodes, change, events).await
+    }))?;
     let members = lab.with_role(Role::Etcd).count();
     let stopped = nodes.iter().filter(|node| node.is(Role::Etcd)).count();
     if change == Change::Stop && stopped * 2 >= members && stopped > 0 && !global.quiet {

@@ -9,7 +9,7 @@ use std::time::Instant;
 use super::args::{Format, Global};
 use super::live::{BEAT, Live};
 use super::output::{complain, counted, draw_foot, paint, print, table};
-use crate::engine::{EngineError, Event, Failure, Trouble};
+use crate::engine::{EngineError, Event, Events, Failure, Trouble};
 
 /// A reader of events.
 pub(super) struct Progress {
@@ -23,6 +23,16 @@ pub(super) struct Progress {
     order: Vec<String>,
     /// What runs now, on a terminal of a person who reads along.
     live: Option<Live>,
+}
+
+/// Has what `work` says be told as `global` asks, while it is done.
+pub(super) async fn telling<T>(global: &Global, work: impl AsyncFnOnce(&Events) -> T) -> T {
+    let (events, receiver) = Events::channel();
+    let reader = tokio::spawn(Progress::new(global, None).read(receiver));
+    let done = work(&events).await;
+    drop(events);
+    let _ = reader.await;
+    done
 }
 
 impl Progress {

@@ -8,8 +8,8 @@ use super::args::{Format, Global, Verify};
 use super::failure::{FAILED, Failure};
 use super::load;
 use super::output::{complain, print, print_json};
-use super::progress::Progress;
-use crate::engine::{self, CheckResult, EngineError, Events, Session, Verdict};
+use super::progress::telling;
+use crate::engine::{self, CheckResult, EngineError, Session, Verdict};
 
 pub(super) fn run(global: &Global, verify: &Verify) -> Result<ExitCode, Failure> {
     let stage = verify.stage.as_deref().map(super::up::known).transpose()?;
@@ -50,12 +50,7 @@ async fn stop_each(
     say: engine::Say<'_>,
 ) -> Result<Vec<CheckResult>, EngineError> {
     let beside = Global { output: Format::Table, ..global.clone() };
-    let (events, receiver) = Events::channel();
-    let reader = tokio::spawn(Progress::new(&beside, None).read(receiver));
-    let done = engine::failover(session, say, &events).await;
-    drop(events);
-    let _ = reader.await;
-    done
+    telling(&beside, async |events| engine::failover(session, say, events).await).await
 }
 
 /// Says one result as it comes, for people.

@@ -5,7 +5,8 @@ use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use super::store;
+use super::gate::Gate;
+use super::store::{self, remove_tree};
 use crate::model::snapshot::Documents;
 use crate::render::golden::Mould;
 
@@ -80,7 +81,7 @@ impl Goldens {
         let dir = self.dir.join(mould.name());
         let io = |error: std::io::Error| format!("write {}: {error}", dir.display());
         // Whatever is there is no golden guest, or somebody would have found it.
-        gone(fs::remove_dir_all(&dir)).map_err(io)?;
+        remove_tree(&Gate::default(), &dir).map_err(io)?;
         store::make_dir(&dir).map_err(|error| error.to_string())?;
         fs::set_permissions(disk, fs::Permissions::from_mode(0o400)).map_err(io)?;
         let kept = dir.join("disk.qcow2");
@@ -100,32 +101,23 @@ impl Goldens {
         self.find(mould).ok_or_else(|| format!("read {}: it is not there", dir.display()))
     }
 
-    /// Gives up the golden guests of an image; true when there were any.
+    /// Gives up the golden guests of an image.
     ///
     /// # Errors
     /// When a file cannot be removed.
-    pub fn remove_of(&self, os: &str) -> Result<bool, String> {
+    pub fn remove_of(&self, os: &str) -> Result<(), String> {
         let all = self.all();
-        let mut own = all.iter().filter(|(mould, _)| mould.os == os).peekable();
-        let any = own.peek().is_some();
-        own.try_for_each(|(mould, _)| self.remove(mould))?;
-        Ok(any)
+        all.iter().filter(|(mould, _)| mould.os == os).try_for_each(|(mould, _)| self.remove(mould))
     }
 
     fn remove(&self, mould: &Mould) -> Result<(), String> {
         let dir = self.dir.join(mould.name());
         // Its mould first: what remains after a crash counts as none.
-        gone(fs::remove_file(dir.join("mould.json")))
-            .and_then(|()| gone(fs::remove_dir_all(&dir)))
+        [dir.join("mould.json"), dir.clone()]
+            .iter()
+            .try_for_each(|path| remove_tree(&Gate::default(), path))
             .map_err(|error| format!("remove {}: {error}", dir.display()))?;
         let _ = fs::remove_file(self.dir.join(format!("{}.lock", mould.name())));
         Ok(())
-    }
-}
-
-fn gone(result: std::io::Result<()>) -> std::io::Result<()> {
-    match result {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        other => other,
     }
 }

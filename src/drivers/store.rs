@@ -445,8 +445,8 @@ fn write_through(gate: &Gate, path: &Path, bytes: &[u8], mode: u32) -> io::Resul
     File::open(dir)?.sync_all()
 }
 
-/// Removes one thing after the other, what is deepest first.
-fn remove_tree(gate: &Gate, path: &Path) -> io::Result<()> {
+/// Removes one thing after the other, what is deepest first; fine when it is gone.
+pub(super) fn remove_tree(gate: &Gate, path: &Path) -> io::Result<()> {
     let gone = |result: io::Result<()>| match result {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         other => other,

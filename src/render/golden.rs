@@ -48,8 +48,8 @@ pub struct Mould {
 }
 
 impl Mould {
-    /// The mould of a node. `processor` is this computer's, `hypervisor` its
-    /// versions, `placement` the node's.
+    /// The mould of a node. `processor` is this computer's, `hypervisor` its versions, `placement` the
+    /// node's.
     ///
     /// # Errors
     /// When there is no image, or a template cannot be rendered.
@@ -64,17 +64,14 @@ impl Mould {
         let image = platform.images.get(&node.os);
         let image = image.ok_or_else(|| RenderError::new(format!("find the image {}", node.os)))?;
         let domain_type = platform.acceleration.domain_type();
-        let lab = workshop(lab, node, uuid::Uuid::nil());
-        let mut definition = String::new();
-        for node in &lab.nodes {
-            let nowhere = Placement {
-                pool: String::new(),
-                console: String::new(),
-                artifacts: None,
-                ..placement.clone()
-            };
-            definition = golden_domain(templates, &lab, node, platform, &nowhere)?.hash;
-        }
+        let (lab, stem) = workshop(lab, node, uuid::Uuid::nil());
+        let nowhere = Placement {
+            pool: String::new(),
+            console: String::new(),
+            artifacts: None,
+            ..placement.clone()
+        };
+        let definition = golden_domain(templates, &lab, &stem, platform, &nowhere)?.hash;
         Ok(Self {
             os: node.os.clone(),
             image: image.digest.clone(),
@@ -104,14 +101,14 @@ impl Mould {
     }
 }
 
-/// The lab of one node that a golden guest is while it is made.
-pub fn workshop(lab: &Lab, node: &Node, id: uuid::Uuid) -> Lab {
+/// The lab of one node, and that node, which a golden guest is while it is made.
+pub fn workshop(lab: &Lab, node: &Node, id: uuid::Uuid) -> (Lab, Node) {
     let mut lab = lab.clone();
     let mut node = node.clone();
     node.uuid = crate::model::name::object_id(id, "domain", NAME);
     (node.name, node.domain, node.fqdn) = (NAME.into(), NAME.into(), NAME.into());
-    (lab.name, lab.id, lab.nodes) = (NAME.into(), id, vec![node]);
-    lab
+    (lab.name, lab.id, lab.nodes) = (NAME.into(), id, vec![node.clone()]);
+    (lab, node)
 }
 
 /// What libvirt keeps of a golden guest, as that of a node: its name and id, its mark, its disk and
@@ -215,8 +212,7 @@ impl Personal<'_> {
         }
     }
 
-    /// The node's mark, but for the hash: what was cut before it got its own definition is defined
-    /// anew, and boots.
+    /// The node's mark, but for the hash: this is not the definition that the node is to have.
     fn mark<'x>(&self, tag: &BytesStart<'_>) -> BytesStart<'x> {
         let lab = self.lab.id.to_string();
         let marks = [

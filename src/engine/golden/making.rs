@@ -106,8 +106,8 @@ impl Workshop<'_> {
         blocking(move || engine.ensure(hide)).await??;
         let hypervisor: Arc<dyn Hypervisor> = Arc::new(Reconnecting::open(&self.engine.uri())?);
         let templates = &self.session.templates;
-        let lab = golden::workshop(&self.session.lab, model, self.engine.lab);
-        let [node] = &lab.nodes[..] else { return Err(EngineError::internal("make one guest")) };
+        let (lab, node) = golden::workshop(&self.session.lab, model, self.engine.lab);
+        let node = &node;
         let placement = self.placement(&lab, node);
         let pool = render::pool(templates, &lab.pool(), lab.pool_id(), &placement.pool)?;
         let platform = &self.prepared.platform;

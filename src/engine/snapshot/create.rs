@@ -1,7 +1,6 @@
 //! `lab snapshot create`: all guests stand still, all are saved side by side, all go on. All or
 //! nothing.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
@@ -9,9 +8,9 @@ use time::OffsetDateTime;
 
 use super::clock;
 use super::parts::{self, Piece};
+use crate::drivers::host;
 use crate::drivers::hypervisor::Hypervisor;
 use crate::drivers::snapshots::Shelf;
-use crate::drivers::{host, hypervisor::HypervisorError};
 use crate::engine::error::EngineError;
 use crate::engine::event::Events;
 use crate::engine::observe;
@@ -240,11 +239,6 @@ impl Work<'_> {
             disk: disks.get(&node.name).cloned().unwrap_or_default(),
             bytes: *bytes,
         };
-        let version: Result<String, HypervisorError> = {
-            let hypervisor = Arc::clone(&self.drivers.hypervisor);
-            let asked = tokio::task::spawn_blocking(move || hypervisor.version()).await;
-            asked.map_err(|error| EngineError::internal(error.to_string()))?
-        };
         Ok(Manifest {
             schema_version: SCHEMA_VERSION,
             name: self.wish.name.clone(),
@@ -255,7 +249,7 @@ impl Work<'_> {
             topology: name::hex(&Sha256::digest(text.as_bytes())),
             kubernetes: self.session.preview()?.platform.version.to_string(),
             made_by: env!("CARGO_PKG_VERSION").into(),
-            hypervisor: version?,
+            hypervisor: call(&self.drivers.hypervisor, |h| h.version()).await?,
             first_certificate: first.map(|(name, entry)| (name.clone(), entry.made.not_after)),
             pause_seconds,
             stages,
