@@ -5,10 +5,15 @@ use super::{Check, KUBECTL, Plan, one};
 use crate::model::{Lab, Node, Role};
 use crate::stages::runtime::TEST_IMAGE;
 
-/// Shell variables of every script: the namespace of this run, and the workers' names.
+/// What every script has: the namespace of this run, the workers' names, and patience with what the
+/// cluster does a moment after it was told (rules of kube-proxy, names in CoreDNS).
 fn preamble(workers: &[&Node]) -> String {
     let names: Vec<&str> = workers.iter().map(|node| node.name.as_str()).collect();
-    format!("k='{KUBECTL} -n lab-check-'$LAB_RUN\nworkers='{}'\n", names.join(" "))
+    format!(
+        "k='{KUBECTL} -n lab-check-'$LAB_RUN\nworkers='{}'\n\
+         soon() {{ end=$(($(date +%s) + 60)); until \"$@\"; do test $(date +%s) -lt $end || return 1; sleep 1; done; }}\n",
+        names.join(" ")
+    )
 }
 
 /// Whether cluster DNS is there at all; 69 is "missing", not "failed".
@@ -61,23 +66,13 @@ done
         "a service address leads to its pods",
         "address=$($k get service probe -o 'jsonpath={.spec.clusterIP}')
 for from in $workers; do
-  timeout 60 $k exec probe-$from -- wget -q -O /dev/null http://$address/name || { echo \"$from cannot reach $address\"; exit 1; }
+  soon timeout 60 $k exec probe-$from -- wget -q -O /dev/null http://$address/name || { echo \"$from cannot reach $address\"; exit 1; }
 done\n",
         "journalctl -u kube-proxy; iptables-save on the worker",
     );
     node_ports(lab, &workers, &mut add);
     if lab.kubernetes.has_addon("coredns") {
-        let script = format!(
-            "{KUBECTL} -n kube-system get deployment coredns >/dev/null 2>&1 || {{ echo 'CoreDNS is not installed: no image could be had'; exit 69; }}
-for from in $workers; do
-  $k exec probe-$from -- nslookup kubernetes.default.svc.{domain} {dns} 2>&1 | grep -q {api} || {{ echo \"{dns} does not know kubernetes.default.svc.{domain} when asked by $from\"; exit 1; }}
-  address=$($k get service probe -o 'jsonpath={{.spec.clusterIP}}')
-  $k exec probe-$from -- nslookup probe.lab-check-$LAB_RUN.svc.{domain} 2>&1 | grep -q \"$address\" || {{ echo \"a pod on $from does not find the service probe by name\"; exit 1; }}
-done\n",
-            domain = lab.kubernetes.cluster_domain,
-            dns = lab.kubernetes.dns_service(),
-            api = lab.kubernetes.api_service(),
-        );
+        let script = names(lab);
         add(
             "cluster-dns",
             "pods find services by name",
@@ -111,6 +106,25 @@ curl -fs --retry 40 --retry-connrefused --retry-delay 1 --max-time 60 http://127
         "{start}{KUBECTL} delete namespace lab-check-$LAB_RUN --wait=false >/dev/null 2>&1 || true\n"
     );
     plan.afterwards = Some((controller.name.clone(), end));
+}
+
+/// Asks for the API's and the run's own service by name, from every worker.
+fn names(lab: &Lab) -> String {
+    format!(
+        "{KUBECTL} -n kube-system get deployment coredns >/dev/null 2>&1 || {{ echo 'CoreDNS is not installed: no image could be had'; exit 69; }}
+# The answer also names the server: only the whole address is the one that was looked for.
+finds() {{ said=$($k exec probe-$1 -- nslookup $2 2>&1); echo \"$said\" | grep -qwF \"$3\"; }}
+address=$($k get service probe -o 'jsonpath={{.spec.clusterIP}}')
+for from in $workers; do
+  for pair in kubernetes.default=={api} probe.lab-check-$LAB_RUN==$address; do
+    name=${{pair%==*}}.svc.{domain}; wanted=${{pair#*==}}
+    soon finds $from $name $wanted || {{ echo \"a pod on $from asks {dns} for $name, which is $wanted, and hears: $(echo $said)\"; exit 1; }}
+  done
+done\n",
+        domain = lab.kubernetes.cluster_domain,
+        dns = lab.kubernetes.dns_service(),
+        api = lab.kubernetes.api_service(),
+    )
 }
 
 fn node_ports(lab: &Lab, workers: &[&Node], add: &mut impl FnMut(&'static str, &str, &str, &str)) {
