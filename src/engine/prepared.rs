@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::error::EngineError;
 use super::session::Session;
 use crate::drivers::artifacts::Found;
-use crate::model::platform::{Layout, Platform};
+use crate::model::platform::{Acceleration, Layout, Platform};
 use crate::model::{Lab, Node};
 use crate::pki::{Bundle, Pair, SshKeys};
 use crate::plan::{Desired, StageGoal};
@@ -96,7 +96,11 @@ impl Prepared {
         stage: &Stage,
         node: &Node,
     ) -> Result<Vec<Step>, EngineError> {
-        Ok((stage.steps)(&self.context(session), node)?)
+        let mut steps = (stage.steps)(&self.context(session), node)?;
+        if self.platform.acceleration == Acceleration::Emulated {
+            steps.iter_mut().for_each(Step::give_time);
+        }
+        Ok(steps)
     }
 
     /// What the topology asks for, with the stages in `only`.

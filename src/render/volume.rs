@@ -78,7 +78,8 @@ fn volume(templates: &Templates, pool: &str, data: &Data<'_>) -> Result<VolumeSp
     Ok(VolumeSpec { pool: pool.into(), name: data.name.into(), xml })
 }
 
-/// A node's own disk: a qcow2 overlay over the base image at host path `backing`.
+/// A node's own disk: a qcow2 overlay over the base image at host path `backing`. Its clusters have
+/// subclusters of 4 KiB, so that a file of one block takes one block, not the 64 KiB of a plain cluster.
 ///
 /// # Errors
 /// When the template cannot be rendered.

@@ -102,6 +102,13 @@ impl std::fmt::Debug for File {
 }
 
 impl Step {
+    /// Has what must come true wait three times as long: many emulated nodes on few processors.
+    pub fn give_time(&mut self) {
+        if let Step::Wait { timeout, optional: false, .. } = self {
+            *timeout *= 3;
+        }
+    }
+
     /// A file everybody may read, owned by root.
     pub fn file(path: impl Into<String>, content: impl Into<String>) -> Step {
         Step::File(File {

@@ -14,6 +14,9 @@ type Names = Arc<RwLock<BTreeMap<String, Ipv4Addr>>>;
 
 const ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 
+/// Enough for an emulated API server; a connection that was lost without a word ends with it.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 fn main() {
     let path = std::env::args().skip_while(|word| word != "-conf").nth(1).expect("-conf FILE");
     let text = std::fs::read_to_string(path).unwrap();
@@ -32,6 +35,8 @@ fn serve_http(port: u16, names: Names, ready: bool) {
     let listener = TcpListener::bind(("0.0.0.0", port)).unwrap();
     std::thread::spawn(move || {
         for mut stream in listener.incoming().flatten() {
+            // Who asked may be gone by now, taken back in time.
+            stream.set_read_timeout(Some(PATIENCE)).unwrap();
             let _ = stream.read(&mut [0; 1024]);
             let good = !ready || !names.read().unwrap().is_empty();
             let word = if good { "200 OK" } else { "503 Not Ready" };
@@ -50,7 +55,8 @@ fn watch(names: &Names, domain: &str) {
         })
         .collect();
     let tls = TlsConfig::builder().root_certs(RootCerts::new_with_certs(&certificates)).build();
-    let agent = ureq::Agent::config_builder().tls_config(tls).build().new_agent();
+    let config = ureq::Agent::config_builder().tls_config(tls).timeout_global(Some(PATIENCE));
+    let agent = config.build().new_agent();
     let host = std::env::var("KUBERNETES_SERVICE_HOST").unwrap();
     loop {
         let token = std::fs::read_to_string(format!("{ACCOUNT}/token")).unwrap();

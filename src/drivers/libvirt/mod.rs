@@ -6,6 +6,7 @@ mod observe;
 mod pulse;
 mod reconnect;
 mod snapshot;
+mod sparse;
 mod storage;
 mod update;
 
@@ -24,6 +25,14 @@ use super::hypervisor::{Content, Hypervisor, HypervisorError, Pulse, Result};
 use crate::model::inventory::Inventory;
 use crate::model::snapshot::Documents;
 use crate::render::{DeviceSpec, DomainSpec, NetworkSpec, PoolSpec, SnapshotSpec, VolumeSpec};
+
+/// The first libvirt that makes overlays with subclusters; as it writes versions.
+const OLDEST: u32 = 8_000_000;
+
+/// A version of libvirt or QEMU as people write it.
+fn readable(number: u32) -> String {
+    format!("{}.{}.{}", number / 1_000_000, number / 1000 % 1000, number % 1000)
+}
 
 /// A connection to libvirt.
 pub struct Libvirt {
@@ -55,6 +64,12 @@ impl Libvirt {
             };
             failed(format!("connect to libvirt at {uri}"))(error).hint(known)
         })?;
+        let version = connect.lib_version().map_err(failed("ask libvirt's version"))?;
+        if version < OLDEST {
+            let found = format!("it is version {}", readable(version));
+            return Err(HypervisorError::new(format!("use libvirt at {uri}"), found)
+                .hint(format!("lab needs libvirt {} or newer", readable(OLDEST))));
+        }
         Ok(Self { connect, uri: uri.into(), pools: Mutex::new(()) })
     }
 
@@ -246,12 +261,9 @@ impl Hypervisor for Libvirt {
     }
 
     fn version(&self) -> Result<String> {
-        let read = |number: u32| {
-            format!("{}.{}.{}", number / 1_000_000, number / 1000 % 1000, number % 1000)
-        };
         let library = self.connect.lib_version().map_err(failed("ask libvirt's version"))?;
         let hypervisor = self.connect.hyp_version().map_err(failed("ask QEMU's version"))?;
-        Ok(format!("libvirt {}, QEMU {}", read(library), read(hypervisor)))
+        Ok(format!("libvirt {}, QEMU {}", readable(library), readable(hypervisor)))
     }
 
     fn remove_domain(&self, uuid: Uuid) -> Result<()> {

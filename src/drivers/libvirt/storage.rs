@@ -9,7 +9,7 @@ use virt::storage_pool::StoragePool;
 use virt::storage_vol::StorageVol;
 use virt::stream::Stream;
 
-use super::{Libvirt, failed};
+use super::{Libvirt, failed, sparse};
 use crate::drivers::hypervisor::{Content, HypervisorError, Result};
 use crate::render::{PoolSpec, VolumeSpec};
 
@@ -116,8 +116,7 @@ fn mark(pool: &StoragePool, name: &str, doing: String) -> Result<()> {
 /// Fills a volume that is a file of this computer.
 fn copy(source: &Path, volume: &StorageVol) -> io::Result<()> {
     let path = volume.path().map_err(|error| io::Error::other(error.message().to_owned()))?;
-    let (mut source, mut target) = (File::open(source)?, File::create(path)?);
-    io::copy(&mut source, &mut target).map(drop)
+    sparse::copy(source, Path::new(&path))
 }
 
 fn upload(

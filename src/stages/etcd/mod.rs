@@ -52,7 +52,6 @@ struct Data<'a> {
     heartbeat_ms: u32,
     election_ms: u32,
     tls: &'a str,
-    emulated: bool,
 }
 
 /// A member as etcd's list of founders has it.
@@ -63,9 +62,11 @@ pub fn founder_entry(node: &Node) -> String {
 fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
     let (etcd, link) = super::binary(context, "etcd");
     let (etcdctl, ctl_link) = super::binary(context, "etcdctl");
-    let emulated = context.platform.acceleration == Acceleration::Emulated;
     // Emulated members answer late; both times grow together, as etcd asks.
-    let (heartbeat_ms, election_ms) = if emulated { (500, 5000) } else { (100, 1000) };
+    let (heartbeat_ms, election_ms) = match context.platform.acceleration {
+        Acceleration::Kvm => (100, 1000),
+        Acceleration::Emulated => (500, 5000),
+    };
     let others = context.lab.with_role(Role::Etcd).filter(|other| other.name != node.name);
     let others: Vec<String> = others.map(|other| other.address.to_string()).collect();
     let founders = context.etcd_founders;
@@ -82,7 +83,6 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
         heartbeat_ms,
         election_ms,
         tls: TLS,
-        emulated,
     };
     let unit = context.templates.render("stages/etcd/etcd.service.j2", &data)?;
     let mut steps = Vec::new();
