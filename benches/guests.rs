@@ -117,7 +117,20 @@ fn copied_guests(table: &mut Table, rounds: usize, count: u32) {
         let bytes = number(&labs["labs"][0], "bytes") / f64::from(1 << 20);
         table.add(&format!("disk, {count} copies"), "MiB", bytes);
     }
+    let inventory = inventory(&rig);
+    for _ in 0..rounds {
+        let nothing = format!("`up --until ssh` with nothing to do, {count} copies");
+        table.add(&nothing, "s", up(&rig));
+        table.add(&format!("`ansible all -m ping`, {count} copies"), "s", ping(&rig, &inventory));
+    }
     rig.ok(&["down"]);
+}
+
+/// Ansible's list of the nodes.
+fn inventory(rig: &Rig) -> std::path::PathBuf {
+    let path = rig.home.path().join("inventory");
+    fs::write(&path, rig.ok(&["inventory"])).unwrap();
+    path
 }
 
 fn up(rig: &Rig) -> f64 {
@@ -141,8 +154,7 @@ fn cluster(table: &mut Table, rounds: usize) {
     let rig = Rig::new("three");
     let name = |what: &str| format!("{what}, cluster `three`");
     table.add(&name("`up` from nothing to Ready"), "s", timed(&rig, &["up"]));
-    let inventory = rig.home.path().join("inventory");
-    fs::write(&inventory, rig.ok(&["inventory"])).unwrap();
+    let inventory = inventory(&rig);
     for _ in 0..rounds {
         table.add(&name("`up` with nothing to do"), "s", timed(&rig, &["up"]));
         table.add(&name("`ansible all -m ping`"), "s", ping(&rig, &inventory));
@@ -188,7 +200,7 @@ fn main() {
     plain_guests(&mut table, rounds, 1);
     plain_guests(&mut table, rounds, 3);
     plain_guests(&mut table, rounds, 6);
-    for count in [1, 3, 6] {
+    for count in [1, 3, 6, 9] {
         copied_guests(&mut table, rounds, count);
     }
     cluster(&mut table, rounds);
@@ -212,6 +224,13 @@ fn main() {
         ("processors' time of `lab`, % of `up --until ssh` of 3 plain guests", share),
         ("MiB of disk per additional plain guest", (of("disk", 6) - of("disk", 1)) / 5.0),
         ("MiB of disk per additional copy", copied_disk / 5.0),
+        (
+            "`up --until ssh` with nothing to do against `ansible all -m ping`, 9 copies",
+            ratio(
+                "`up --until ssh` with nothing to do, 9 copies",
+                "`ansible all -m ping`, 9 copies",
+            ),
+        ),
         (
             "`up` with nothing to do against `ansible all -m ping`, cluster `three`",
             ratio(

@@ -7,7 +7,7 @@ if [[ $(id -u) -ne 0 ]]; then
 fi
 set --
 "$(dirname -- "${BASH_SOURCE[0]}")/install-packages.sh" tests
-. "$(dirname -- "${BASH_SOURCE[0]}")/prepare.sh"
+. "$(dirname -- "${BASH_SOURCE[0]}")/prepare.sh" --release
 cd "$root"
-# What is measured is guests and libvirt: the binary that is there already serves.
-cargo bench --locked --profile dev --bench scale --bench guests
+# In the profile that people install.
+cargo bench --locked --bench scale --bench guests

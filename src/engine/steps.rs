@@ -31,6 +31,10 @@ pub(super) struct Elsewhere {
 }
 
 const POLL: Duration = Duration::from_millis(500);
+/// How long [`WAIT`] asks before it lets itself be stopped.
+const SPELL: Duration = Duration::from_secs(10);
+/// The longest rest between two spells.
+const REST: Duration = Duration::from_secs(30);
 const PACKAGE_LOCK: &str = "-o DPkg::Lock::Timeout=300";
 
 /// Steps that travel together.
@@ -277,9 +281,16 @@ async fn wait(
     let start = Instant::now();
     let text = WAIT.replace("PROBE", probe);
     loop {
+        let asked = Instant::now();
         let output = place.run(step, &text).await?;
         if output.status == 0 {
             return Ok(None);
+        }
+        // A question that outlasts its spell has not rested inside the guest.
+        let rest = (asked.elapsed().saturating_sub(SPELL) * 2).clamp(POLL, REST);
+        let rested = Instant::now() + rest;
+        while Instant::now() < rested && !(place.stopped)() {
+            tokio::time::sleep(POLL).await;
         }
         if (place.stopped)() {
             return Err(place.failure(
@@ -294,7 +305,6 @@ async fn wait(
             let message = format!("it did not come true within {timeout} s");
             return Ok(Some(place.failure(&code::PATIENCE, step, &message, Some(tail))));
         }
-        tokio::time::sleep(POLL).await;
     }
 }
 

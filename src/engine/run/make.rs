@@ -103,12 +103,22 @@ impl Run {
         Ok(())
     }
 
+    /// What a node has to be asked once it lets us in. In the images built here, what comes after sshd is
+    /// a person's own; where that is nothing, there is nothing to wait for.
+    fn preparations(&self, node: &Node) -> &'static str {
+        let image = self.prepared.platform.images.get(&node.os);
+        match image.is_some_and(|image| image.direct_boot) && node.user_data.is_empty() {
+            true => FLUSH,
+            false => WAIT_CLOUD_INIT,
+        }
+    }
+
     /// Waits until the node lets us in and its own preparations are done.
     async fn login(&self, node: &Node) -> Result<Output, EngineError> {
         let boot = Boot::of(&self.hypervisor, &self.events, &self.session.lab, node);
         let guest = (self.reach)(node);
         tokio::select! {
-            output = boot.run(&*guest, WAIT_CLOUD_INIT) => output,
+            output = boot.run(&*guest, self.preparations(node)) => output,
             () = self.stop.wait() => {
                 Err(EngineError::of(&code::STOPPED, "wait for the guest: the run was stopped"))
             }
@@ -119,9 +129,11 @@ impl Run {
 /// Begins the line with a guest's clock, in seconds since 1970.
 const CLOCK: &str = "clock=";
 
-/// Packages and commands of a person's own user-data come after sshd: stages wait for them. What the
-/// first boot wrote, host keys among it, must outlive a loss of power a moment later. A copy of a golden
-/// guest went through all of it before it was one.
+/// What the first boot wrote, host keys among it, must outlive a loss of power a moment later.
+const FLUSH: &str = "sync; date +clock=%s";
+
+/// Packages and commands of a person's own user-data come after sshd: stages wait for them. A copy of a
+/// golden guest went through all of it before it was one.
 ///
 /// `cloud-init status --wait` would do, but costs an emulated guest seconds at every boot.
 const WAIT_CLOUD_INIT: &str = "end() { sync; date +clock=%s; exit \"$1\"; }
