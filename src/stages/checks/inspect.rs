@@ -213,15 +213,17 @@ fn modules(lab: &Lab, node: &Node) -> Check {
     )
 }
 
-/// Connections to every other node, the best of three; what answers is its SSH server.
+/// Connections to every other node, what answers is its SSH server. The best counts: one of three, of
+/// twelve where a node answers late, which may be no more than a busy computer.
 fn near(lab: &Lab, node: &Node) -> Check {
     let mut script = format!(
         "command -v curl >/dev/null || {{ echo 'there is no curl on this node to ask with'; exit {MISSING}; }}\nbad=0 slowest=0\n"
     );
     for other in lab.nodes.iter().filter(|other| other.name != node.name) {
         script.push_str(&format!(
-            "best=\nfor i in 1 2 3; do\n  t=$(curl -s -o /dev/null -m 5 -w '%{{time_connect}}' http://{0}:22/ | tr , . | awk '{{printf \"%d\", $1 * 1000000}}')\n  \
-             if test \"$t\" -gt 0; then if test -z \"$best\" || test $t -lt $best; then best=$t; fi; fi\ndone\n\
+            "best=\nfor i in $(seq 12); do\n  t=$(curl -s -o /dev/null -m 5 -w '%{{time_connect}}' http://{0}:22/ | tr , . | awk '{{printf \"%d\", $1 * 1000000}}')\n  \
+             if test \"$t\" -gt 0; then if test -z \"$best\" || test $t -lt $best; then best=$t; fi; fi\n  \
+             if test $i -lt 3; then continue; fi\n  if test -z \"$best\" || test $best -le {2}000; then break; fi\n  sleep 0.3\ndone\n\
              if test -z \"$best\"; then echo '{1} ({0}) is not reached'; bad=1\n\
              else test $best -le $slowest || slowest=$best\n  test $best -le {2}000 || {{ echo \"{1} is $((best / 1000)) ms away\"; bad=1; }}; fi\n",
             other.address, other.name, NEAR
