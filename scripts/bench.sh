@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Benchmarks on real guests: `make bench`. Takes half an hour without KVM; LAB_BENCH_ROUNDS says how
+# Benchmarks on real guests: `make bench`. Takes most of an hour without KVM; LAB_BENCH_ROUNDS says how
 # often each thing is measured.
 set -euo pipefail
 if [[ $(id -u) -ne 0 ]]; then

@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::gate::Gate;
+use super::sparse;
 use super::store::{self, remove_tree};
 use crate::model::snapshot::Documents;
 use crate::render::golden::Mould;
@@ -83,10 +84,10 @@ impl Goldens {
         // Whatever is there is no golden guest, or somebody would have found it.
         remove_tree(&Gate::default(), &dir).map_err(io)?;
         store::make_dir(&dir).map_err(|error| error.to_string())?;
-        fs::set_permissions(disk, fs::Permissions::from_mode(0o400)).map_err(io)?;
         let kept = dir.join("disk.qcow2");
         // Labs and cache may be on different file systems.
-        fs::rename(disk, &kept).or_else(|_| fs::copy(disk, &kept).map(drop)).map_err(io)?;
+        fs::rename(disk, &kept).or_else(|_| sparse::copy(disk, &kept)).map_err(io)?;
+        fs::set_permissions(&kept, fs::Permissions::from_mode(0o400)).map_err(io)?;
         let text = serde_json::to_string_pretty(mould).unwrap_or_default();
         for (name, text) in [
             ("domain.xml", &documents.domain),

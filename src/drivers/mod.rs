@@ -19,5 +19,6 @@ pub mod private;
 pub mod routes;
 pub mod seed;
 pub mod snapshots;
+mod sparse;
 pub mod ssh;
 pub mod store;

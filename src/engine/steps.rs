@@ -257,7 +257,7 @@ async fn explained(
 /// Asks until PROBE succeeds, for short spells, so that a request to stop is heard in between. Rests twice
 /// as long as the question took: many nodes that wait must not slow down those they wait for.
 const WAIT: &str = r#"read now _ < /proc/uptime
-end=$((${now%.*} + 10))
+end=$((${now%.*} + SPELL))
 while :; do
   if PROBE; then exit 0; fi
   before=$now; read now _ < /proc/uptime
@@ -279,7 +279,7 @@ async fn wait(
     hint: &str,
 ) -> Result<Option<Box<Failure>>, Box<Failure>> {
     let start = Instant::now();
-    let text = WAIT.replace("PROBE", probe);
+    let text = WAIT.replace("SPELL", &SPELL.as_secs().to_string()).replace("PROBE", probe);
     loop {
         let asked = Instant::now();
         let output = place.run(step, &text).await?;

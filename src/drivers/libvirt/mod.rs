@@ -6,7 +6,6 @@ mod observe;
 mod pulse;
 mod reconnect;
 mod snapshot;
-mod sparse;
 mod storage;
 mod update;
 

@@ -9,8 +9,9 @@ use virt::storage_pool::StoragePool;
 use virt::storage_vol::StorageVol;
 use virt::stream::Stream;
 
-use super::{Libvirt, failed, sparse};
+use super::{Libvirt, failed};
 use crate::drivers::hypervisor::{Content, HypervisorError, Result};
+use crate::drivers::sparse;
 use crate::render::{PoolSpec, VolumeSpec};
 
 const CHUNK: usize = 1 << 20;

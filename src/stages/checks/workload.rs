@@ -72,11 +72,10 @@ done\n",
     );
     node_ports(lab, &workers, &mut add);
     if lab.kubernetes.has_addon("coredns") {
-        let script = names(lab);
         add(
             "cluster-dns",
             "pods find services by name",
-            &script,
+            &names(lab),
             "kubectl -n kube-system get pods; LAB_IMAGES for its image",
         );
     }
