@@ -94,7 +94,7 @@ fn main() {
         eprintln!("{size} workers: {:?} s", medians.last().unwrap());
     }
     let mut text = format!(
-        "# Scale\n\nWritten by `make bench`: milliseconds, medians of {ROUNDS} runs of one session, without optimisation, on one\nprocessor. The last column is how the time grew from 100 to 500 workers: linear growth is 5. Every node has the\nnames and routes of all others, so that what is made for all of them grows with their square.\n\n| what | 10 workers | 100 | 500 | grew |\n| --- | --- | --- | --- | --- |\n"
+        "# Scale\n\nWritten by `make bench`: milliseconds, medians of {ROUNDS} runs of one session, of the release build, on one\nprocessor. The last column is how the time grew from 100 to 500 workers: linear growth is 5. Every node has the\nnames and routes of all others, so that what is made for all of them grows with their square.\n\n| what | 10 workers | 100 | 500 | grew |\n| --- | --- | --- | --- | --- |\n"
     );
     for (at, part) in PARTS.iter().enumerate() {
         let of = |size: usize| medians[size][at] * 1000.0;

@@ -10,4 +10,4 @@ set --
 . "$(dirname -- "${BASH_SOURCE[0]}")/prepare.sh" --release
 cd "$root"
 # In the profile that people install.
-cargo bench --locked --bench scale --bench guests
+cargo bench --locked --bench scale --bench guests --bench cluster
