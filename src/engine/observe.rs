@@ -12,21 +12,25 @@ use crate::plan::{Desired, Observed};
 use crate::stages::upkeep::{Facts, Upkeep};
 use crate::stages::{STAGES, Stage, marker};
 
-/// Patience with nodes when only looking.
-pub(super) const GLANCE: Duration = Duration::from_secs(8);
+/// Patience with nodes when only looking. An emulated node among many busy ones needs more than ten
+/// seconds to let somebody in; taken for silent, all its stages would be gone through again.
+pub(super) fn glance(emulated: bool) -> Duration {
+    Duration::from_secs(if emulated { 30 } else { 8 })
+}
 
 /// Reads the markers of all nodes that run, side by side. Nodes that do not answer within
-/// [`GLANCE`] are left out.
+/// [`glance`] are left out.
 pub(super) async fn markers(
     session: &Session,
     inventory: &Inventory,
     reach: &Reach,
 ) -> BTreeMap<String, BTreeMap<String, String>> {
+    let patience = glance(session.is_emulated());
     let mut asked = tokio::task::JoinSet::new();
     for node in running(session, inventory) {
         let (name, guest) = (node.name.clone(), reach(node));
         asked.spawn(async move {
-            let read = tokio::time::timeout(GLANCE, read_markers(&*guest)).await;
+            let read = tokio::time::timeout(patience, read_markers(&*guest)).await;
             (name, read.ok().and_then(Result::ok))
         });
     }
@@ -40,26 +44,27 @@ pub(super) async fn markers(
 }
 
 /// Asks all nodes that run, side by side, how far their stages got and whether what those left is still
-/// so. Nodes that do not answer within [`GLANCE`] are left out.
+/// so. Nodes that do not answer within [`glance`] are left out.
 pub(super) async fn look(
     session: &Session,
     desired: &Desired,
     reach: &Reach,
     observed: &mut Observed,
 ) {
+    let patience = glance(session.is_emulated());
     let mut asked = tokio::task::JoinSet::new();
     for node in running(session, &observed.inventory) {
         let goals = desired.stages.iter().filter(|goal| goal.node == node.name);
         let script = Upkeep::all(goals.map(|goal| &goal.upkeep)).script();
         let (name, guest) = (node.name.clone(), reach(node));
         asked.spawn(async move {
-            let read = tokio::time::timeout(GLANCE, guest.run(marker::READ)).await;
+            let read = tokio::time::timeout(patience, guest.run(marker::READ)).await;
             let read = read.ok().and_then(Result::ok).map(|output| output.text());
             let versions = read.as_deref().map(marker::versions).unwrap_or_default();
             let markers = read.as_deref().map(marker::parse);
             let facts = match &markers {
                 Some(markers) if !markers.is_empty() => {
-                    tokio::time::timeout(GLANCE, guest.run(&script)).await.ok()
+                    tokio::time::timeout(patience, guest.run(&script)).await.ok()
                 }
                 _ => None,
             };

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::error::EngineError;
 use super::session::Session;
 use crate::drivers::artifacts::Found;
-use crate::model::platform::{Acceleration, Layout, Platform};
+use crate::model::platform::{Layout, Platform};
 use crate::model::{Lab, Node};
 use crate::pki::{Bundle, Pair, SshKeys};
 use crate::plan::{Desired, StageGoal};
@@ -97,7 +97,7 @@ impl Prepared {
         node: &Node,
     ) -> Result<Vec<Step>, EngineError> {
         let mut steps = (stage.steps)(&self.context(session), node)?;
-        if self.platform.acceleration == Acceleration::Emulated {
+        if self.platform.acceleration.is_emulated() {
             steps.iter_mut().for_each(Step::give_time);
         }
         Ok(steps)

@@ -10,7 +10,7 @@ use std::time::Duration;
 use time::OffsetDateTime;
 
 use super::error::EngineError;
-use super::observe::GLANCE;
+use super::observe::glance;
 use super::place::Place;
 use super::prepared::Prepared;
 use crate::drivers::artifacts::{self, Found};
@@ -304,9 +304,9 @@ impl Session {
         }
     }
 
-    /// True when a private engine should hide `/dev/kvm` from its libvirt.
-    pub fn hides_kvm(&self) -> bool {
-        self.acceleration().0 == Acceleration::Emulated
+    /// True when guests are emulated: then a private engine also hides `/dev/kvm` from its libvirt.
+    pub fn is_emulated(&self) -> bool {
+        self.acceleration().0.is_emulated()
     }
 
     /// Nodes over SSH, with the patience given.
@@ -343,7 +343,8 @@ impl Session {
             return Ok(None);
         }
         let known = |node: &&Node| keys.hosts.contains_key(&node.name);
-        self.reach_some(self.lab.nodes.iter().filter(known), &keys, GLANCE).map(Some)
+        self.reach_some(self.lab.nodes.iter().filter(known), &keys, glance(self.is_emulated()))
+            .map(Some)
     }
 
     /// The way to all nodes.

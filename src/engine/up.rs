@@ -195,7 +195,7 @@ async fn start_engine(
     }
     // Recorded before it exists: whoever comes after a crash knows where to look.
     session.store.save_record(&preflight::record(session, prepared))?;
-    let (engine, hide) = (engine.clone(), session.hides_kvm());
+    let (engine, hide) = (engine.clone(), session.is_emulated());
     events.timed(None, "engine", async { Ok(blocking(move || engine.ensure(hide)).await??) }).await
 }
 

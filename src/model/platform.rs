@@ -23,6 +23,11 @@ impl Acceleration {
             Acceleration::Emulated => "qemu",
         }
     }
+
+    /// Whether every processor that a guest uses costs the computer many times as much.
+    pub fn is_emulated(self) -> bool {
+        self == Acceleration::Emulated
+    }
 }
 
 /// Facts about one image.

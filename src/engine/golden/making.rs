@@ -102,7 +102,7 @@ struct Workshop<'s> {
 impl Workshop<'_> {
     /// The disk, and what libvirt keeps.
     async fn make(&self, model: &Node) -> Result<(PathBuf, Documents), EngineError> {
-        let (engine, hide) = (self.engine.clone(), self.session.hides_kvm());
+        let (engine, hide) = (self.engine.clone(), self.session.is_emulated());
         blocking(move || engine.ensure(hide)).await??;
         let hypervisor: Arc<dyn Hypervisor> = Arc::new(Reconnecting::open(&self.engine.uri())?);
         let templates = &self.session.templates;

@@ -95,7 +95,7 @@ fn manifest(session: &Session, name: &str) -> Result<Manifest, EngineError> {
 /// When its engine cannot be started, or there are no keys.
 pub fn drivers(session: &Session) -> Result<Drivers, EngineError> {
     if let super::Place::Private(engine) = &session.place {
-        engine.ensure(session.hides_kvm())?;
+        engine.ensure(session.is_emulated())?;
     }
     let hypervisor = session.place.connect()?;
     Ok(Drivers { hypervisor, reach: way(session)? })

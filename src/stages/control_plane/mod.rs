@@ -5,7 +5,6 @@ mod config;
 use serde::Serialize;
 
 use super::{After, Context, KUBECTL, Stage, StageError, Step};
-use crate::model::platform::Acceleration;
 use crate::model::version::Capabilities;
 use crate::model::{Lab, Node, Role};
 use crate::pki::{Identity, Issuer, Pair, kubeconfig};
@@ -57,7 +56,7 @@ struct Data<'a> {
     /// Emulated API servers answer late: who takes that for a loss of its lease starts again and asks
     /// for everything anew, which makes them answer later still. For the same reason they count nothing
     /// for metrics: a count per resource and minute is most of what an idle etcd is asked.
-    patient: bool,
+    emulated: bool,
     capabilities: Capabilities,
 }
 
@@ -78,7 +77,7 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
         lab,
         node,
         ciphers: super::etcd::CIPHERS,
-        patient: context.platform.acceleration == Acceleration::Emulated,
+        emulated: context.platform.acceleration.is_emulated(),
         shares_port: node.is(Role::LoadBalancer),
         etcd_servers: lab
             .with_role(Role::Etcd)
@@ -92,7 +91,8 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
         let text = context.templates.render(&format!("stages/control_plane/{unit}.j2"), &data)?;
         steps.push(Step::private(format!("/etc/systemd/system/{unit}"), text));
     }
-    steps.extend(units.map(Step::unit));
+    let [api_server, others @ ..] = units.map(Step::unit);
+    steps.push(api_server);
     steps.extend([
         Step::Wait {
             optional: false,
@@ -128,6 +128,9 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
             hint: format!("{KUBECTL} get --raw='/readyz?verbose' 2>&1 | tail -n 30"),
         },
     ]);
+    // Not before: whoever got the lease beside an API server that is not healthy would end, and leave
+    // the others waiting for the lease to run out.
+    steps.extend(others);
     Ok(steps)
 }
 

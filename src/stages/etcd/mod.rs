@@ -3,7 +3,6 @@
 use serde::Serialize;
 
 use super::{After, Context, Stage, StageError, Step};
-use crate::model::platform::Acceleration;
 use crate::model::{Node, Role};
 use crate::pki::{Identity, Issuer};
 
@@ -49,6 +48,7 @@ struct Data<'a> {
     others: String,
     token: String,
     ciphers: &'a str,
+    emulated: bool,
     heartbeat_ms: u32,
     election_ms: u32,
     tls: &'a str,
@@ -63,10 +63,8 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
     let (etcd, link) = super::binary(context, "etcd");
     let (etcdctl, ctl_link) = super::binary(context, "etcdctl");
     // Emulated members answer late; both times grow together, as etcd asks.
-    let (heartbeat_ms, election_ms) = match context.platform.acceleration {
-        Acceleration::Kvm => (100, 1000),
-        Acceleration::Emulated => (500, 5000),
-    };
+    let emulated = context.platform.acceleration.is_emulated();
+    let (heartbeat_ms, election_ms) = if emulated { (500, 5000) } else { (100, 1000) };
     let others = context.lab.with_role(Role::Etcd).filter(|other| other.name != node.name);
     let others: Vec<String> = others.map(|other| other.address.to_string()).collect();
     let founders = context.etcd_founders;
@@ -80,6 +78,7 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
         others: others.join(" "),
         token: context.lab.id.to_string(),
         ciphers: CIPHERS,
+        emulated,
         heartbeat_ms,
         election_ms,
         tls: TLS,

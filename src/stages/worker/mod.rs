@@ -29,6 +29,7 @@ struct Data<'a> {
     ciphers: Vec<&'a str>,
     dns: String,
     max_pods: u64,
+    emulated: bool,
     capabilities: Capabilities,
 }
 
@@ -46,6 +47,7 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
         node,
         ciphers: super::etcd::CIPHERS.split(',').collect(),
         max_pods: lab.kubernetes.max_pods(),
+        emulated: context.platform.acceleration.is_emulated(),
         dns: lab.kubernetes.dns_service().to_string(),
         capabilities: context.platform.version.capabilities(),
     };
