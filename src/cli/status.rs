@@ -49,7 +49,8 @@ fn describe(status: &Status) -> String {
     }
     for vip in &status.vips {
         let holders = match vip.holders.as_slice() {
-            [] => "held by nobody".into(),
+            [] if vip.silent.is_empty() => "held by nobody".into(),
+            [] => format!("held by nobody who answers; {} may have it", vip.silent.join(" or ")),
             [one] => format!("held by {one}"),
             many => format!("HELD BY {}", many.join(" AND ")),
         };

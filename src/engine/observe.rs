@@ -80,7 +80,8 @@ pub(super) async fn look(
     }
 }
 
-fn running<'s>(
+/// The nodes whose guests run.
+pub(super) fn running<'s>(
     session: &'s Session,
     inventory: &'s Inventory,
 ) -> impl Iterator<Item = &'s Node> + 's {

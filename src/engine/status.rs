@@ -1,11 +1,12 @@
 //! `status`: what every node is doing, read and never guessed.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::Serialize;
 
 use super::error::EngineError;
-use super::observe::markers;
+use super::observe::{markers, running};
 use super::provision::call;
 use super::session::{Reach, Session};
 use crate::model::inventory::Inventory;
@@ -13,8 +14,10 @@ use crate::model::{Node, Role};
 use crate::stages::vitals::{self, Vitals};
 use crate::stages::{KUBECTL, STAGES};
 
-/// Patience with nodes that say how they are: emulated ones take their time.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(20);
+/// Patience with nodes that say how they are: busy emulated ones take their time.
+fn patience(emulated: bool) -> Duration {
+    Duration::from_secs(if emulated { 90 } else { 20 })
+}
 
 /// A lab's state.
 #[derive(Clone, Debug, Serialize)]
@@ -46,6 +49,8 @@ pub struct VipStatus {
     pub address: String,
     /// Nodes that have it now; one, when all is well.
     pub holders: Vec<String>,
+    /// Nodes that run, may have it and do not say.
+    pub silent: Vec<String>,
 }
 
 /// The certificate that ends first.
@@ -117,8 +122,15 @@ pub async fn status(session: &Session) -> Result<Status, EngineError> {
     let vips = lab.vips.iter().map(|vip| {
         let has = |(_, vitals): &(&String, &Vitals)| vitals.vips.contains(&vip.name);
         let holders = vitals.iter().filter(has).map(|(node, _)| node.clone());
-        let (name, address) = (vip.name.clone(), vip.address.to_string());
-        VipStatus { name, address, holders: holders.collect() }
+        let may = |node: &&Node| lab.vips_of(node).any(|other| other.name == vip.name);
+        let silent = running(session, &inventory).filter(may);
+        let silent = silent.filter(|node| !vitals.contains_key(&node.name));
+        VipStatus {
+            name: vip.name.clone(),
+            address: vip.address.to_string(),
+            holders: holders.collect(),
+            silent: silent.map(|node| node.name.clone()).collect(),
+        }
     });
     let vips = vips.collect();
     let leads = |(_, vitals): &(&String, &Vitals)| vitals.etcd_leader == Some(true);
@@ -164,12 +176,13 @@ async fn all_vitals(
     reach: &Reach,
     nodes: Vec<&Node>,
 ) -> BTreeMap<String, Vitals> {
+    let patience = patience(session.is_emulated());
     let mut asked = tokio::task::JoinSet::new();
     for node in nodes {
         let (guest, script) = (reach(node), vitals::script(&session.lab, node));
         let name = node.name.clone();
         asked.spawn(async move {
-            let read = tokio::time::timeout(PATIENCE, guest.run(&script)).await;
+            let read = tokio::time::timeout(patience, guest.run(&script)).await;
             let output = read.ok().and_then(Result::ok)?;
             Some((name, vitals::parse(&String::from_utf8_lossy(&output.stdout))))
         });
