@@ -344,7 +344,7 @@ fn certificates_are_renewed(rig: &mut Rig) {
 /// member that does not answer is noticed.
 fn what_a_restore_asks_is_answered(rig: &Rig) {
     let session = rig.session();
-    let checks = recovery::checks(&session.lab, &|stage| stage != "worker");
+    let checks = recovery::checks(&session.lab, &|stage| stage != "worker", &[]);
     let names: std::collections::BTreeSet<&str> = checks.iter().map(|check| check.name).collect();
     let wanted = ["api-at-vip", "api-ready", "balancer-health", "etcd-hashes", "vip-holder"];
     assert!(names.iter().copied().eq(wanted), "{names:?}");

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use super::args::{Engine, Format, Global};
 use super::diagnostic;
@@ -181,6 +182,7 @@ pub(super) fn session(global: &Global) -> Result<Session, Failure> {
         place,
         dirs,
         templates,
+        pace: OnceLock::new(),
     })
 }
 

@@ -18,6 +18,7 @@ mod labs;
 mod lanes;
 mod merged;
 mod observe;
+mod pace;
 mod place;
 mod power;
 mod preflight;

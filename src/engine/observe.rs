@@ -1,7 +1,6 @@
 //! Looking at nodes: how far their stages got.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use super::error::EngineError;
 use super::session::{Reach, Session};
@@ -12,20 +11,14 @@ use crate::plan::{Desired, Observed};
 use crate::stages::upkeep::{Facts, Upkeep};
 use crate::stages::{STAGES, Stage, marker};
 
-/// Patience with nodes when only looking. An emulated node among many busy ones needs more than ten
-/// seconds to let somebody in; taken for silent, all its stages would be gone through again.
-pub(super) fn glance(emulated: bool) -> Duration {
-    Duration::from_secs(if emulated { 30 } else { 8 })
-}
-
 /// Reads the markers of all nodes that run, side by side. Nodes that do not answer within
-/// [`glance`] are left out.
+/// the patience of a glance are left out.
 pub(super) async fn markers(
     session: &Session,
     inventory: &Inventory,
     reach: &Reach,
 ) -> BTreeMap<String, BTreeMap<String, String>> {
-    let patience = glance(session.is_emulated());
+    let patience = session.pace().glance();
     let mut asked = tokio::task::JoinSet::new();
     for node in running(session, inventory) {
         let (name, guest) = (node.name.clone(), reach(node));
@@ -44,14 +37,14 @@ pub(super) async fn markers(
 }
 
 /// Asks all nodes that run, side by side, how far their stages got and whether what those left is still
-/// so. Nodes that do not answer within [`glance`] are left out.
+/// so. Nodes that do not answer within the patience of a glance are left out.
 pub(super) async fn look(
     session: &Session,
     desired: &Desired,
     reach: &Reach,
     observed: &mut Observed,
 ) {
-    let patience = glance(session.is_emulated());
+    let patience = session.pace().glance();
     let mut asked = tokio::task::JoinSet::new();
     for node in running(session, &observed.inventory) {
         let goals = desired.stages.iter().filter(|goal| goal.node == node.name);

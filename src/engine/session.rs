@@ -3,25 +3,24 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use time::OffsetDateTime;
 
 use super::error::EngineError;
-use super::observe::glance;
+use super::pace::Pace;
 use super::place::Place;
 use super::prepared::Prepared;
 use crate::drivers::artifacts::{self, Found};
 use crate::drivers::guest::{Answer, Guest, GuestError, Output, Put, Reply};
-use crate::drivers::host::{self, Dirs};
+use crate::drivers::host::Dirs;
 use crate::drivers::images::Images;
-use crate::drivers::libvirt::Libvirt;
 use crate::drivers::ssh::{Ssh, Target};
 use crate::drivers::store::Store;
 use crate::model::code;
-use crate::model::platform::{Acceleration, Artifacts, Image, Platform};
+use crate::model::platform::{Artifacts, Image, Platform};
 use crate::model::{Lab, Node, Owner, Role, Version, resolve, size};
 use crate::pki::{Bundle, SshKeys, super_admin};
 use crate::render::Templates;
@@ -51,6 +50,8 @@ pub struct Session {
     pub templates: Templates,
     /// Images.
     pub images: Images,
+    /// How fast its nodes are; found out when first asked for.
+    pub pace: OnceLock<Pace>,
 }
 
 impl Session {
@@ -232,12 +233,13 @@ impl Session {
         bundle: Bundle,
         keys: SshKeys,
     ) -> Result<Prepared, EngineError> {
-        let (acceleration, words) = self.acceleration();
+        let pace = self.pace();
         let version = found.as_ref().map_or(version, |found| found.version);
         let artifacts =
             found.as_ref().map_or_else(artifacts::expected, |found| found.artifacts.clone());
         let super_admin = super_admin(&bundle, OffsetDateTime::now_utc())?;
         let dns_image = self.dns_image(&artifacts, version);
+        let acceleration = pace.acceleration;
         let platform = Platform { acceleration, version, images, artifacts, dns_image };
         Ok(Prepared {
             platform,
@@ -248,7 +250,7 @@ impl Session {
             due: Vec::new(),
             super_admin,
             keys,
-            acceleration: words,
+            acceleration: pace.words.clone(),
             etcd_founders: self.etcd_founders()?,
         })
     }
@@ -289,24 +291,14 @@ impl Session {
         Ok(recorded.into_iter().filter_map(whole).collect())
     }
 
-    /// KVM or emulation. On a system libvirt that libvirt decides: its QEMU may open `/dev/kvm` where
-    /// we may not.
-    fn acceleration(&self) -> (Acceleration, String) {
-        let wanted = self.lab.options.acceleration.as_str();
-        match &self.place {
-            Place::System { uri } if wanted == "auto" && host::has_virtualisation() => {
-                match Libvirt::open(uri).is_ok_and(|libvirt| libvirt.offers_kvm()) {
-                    true => (Acceleration::Kvm, "KVM".into()),
-                    false => host::acceleration("no-kvm-here"),
-                }
-            }
-            _ => host::acceleration(wanted),
-        }
+    /// How fast its nodes are. Found out once: it may take a connection.
+    pub(super) fn pace(&self) -> &Pace {
+        self.pace.get_or_init(|| Pace::found(&self.place, &self.lab.options.acceleration))
     }
 
     /// True when guests are emulated: then a private engine also hides `/dev/kvm` from its libvirt.
     pub fn is_emulated(&self) -> bool {
-        self.acceleration().0.is_emulated()
+        self.pace().acceleration.is_emulated()
     }
 
     /// Nodes over SSH, with the patience given.
@@ -343,8 +335,7 @@ impl Session {
             return Ok(None);
         }
         let known = |node: &&Node| keys.hosts.contains_key(&node.name);
-        self.reach_some(self.lab.nodes.iter().filter(known), &keys, glance(self.is_emulated()))
-            .map(Some)
+        self.reach_some(self.lab.nodes.iter().filter(known), &keys, self.pace().glance()).map(Some)
     }
 
     /// The way to all nodes.

@@ -1,7 +1,6 @@
 //! `status`: what every node is doing, read and never guessed.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use serde::Serialize;
 
@@ -13,11 +12,6 @@ use crate::model::inventory::Inventory;
 use crate::model::{Node, Role};
 use crate::stages::vitals::{self, Vitals};
 use crate::stages::{KUBECTL, STAGES};
-
-/// Patience with nodes that say how they are: busy emulated ones take their time.
-fn patience(emulated: bool) -> Duration {
-    Duration::from_secs(if emulated { 90 } else { 20 })
-}
 
 /// A lab's state.
 #[derive(Clone, Debug, Serialize)]
@@ -176,7 +170,7 @@ async fn all_vitals(
     reach: &Reach,
     nodes: Vec<&Node>,
 ) -> BTreeMap<String, Vitals> {
-    let patience = patience(session.is_emulated());
+    let patience = session.pace().vitals();
     let mut asked = tokio::task::JoinSet::new();
     for node in nodes {
         let (guest, script) = (reach(node), vitals::script(&session.lab, node));

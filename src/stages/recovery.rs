@@ -47,8 +47,9 @@ pub fn announce(lab: &Lab, node: &Node) -> Option<String> {
     })
 }
 
-/// What must hold once a lab is restored, as far as its stages had been gone through.
-pub fn checks(lab: &Lab, reached: &dyn Fn(&str) -> bool) -> Vec<Check> {
+/// What must hold once a lab is restored, as far as its stages had been gone through, and nodes in
+/// `restarted` have started anew.
+pub fn checks(lab: &Lab, reached: &dyn Fn(&str) -> bool, restarted: &[&str]) -> Vec<Check> {
     let mut wanted = Vec::new();
     if reached("etcd") {
         // A quorum agreed to the revision that is compared.
@@ -68,7 +69,7 @@ pub fn checks(lab: &Lab, reached: &dyn Fn(&str) -> bool) -> Vec<Check> {
     let all = plan.nodes.into_iter().chain(plan.cluster);
     let mut found: Vec<Check> = all.filter(|check| wanted.contains(&check.name)).collect();
     if api && floating && reached("worker") {
-        found.extend(checks::all_ready(lab));
+        found.extend(checks::all_ready(lab, restarted));
     }
     found
 }

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use lab::drivers::host::Dirs;
 use lab::drivers::images::Images;
@@ -57,6 +58,7 @@ pub fn session(text: &str, home: &Path) -> Session {
         templates: Templates::new(&BTreeMap::new()).unwrap(),
         images: Images::new(&dirs.cache, &BTreeMap::new()),
         dirs,
+        pace: OnceLock::new(),
     }
 }
 

@@ -265,7 +265,11 @@ impl Work<'_> {
         let behind = self.events.timed(None, "clocks", clock::set(&nodes, &reach)).await?;
         self.announce(&reach).await;
         let stages = self.reached(&reach).await?;
-        let checks = recovery::checks(lab, &|stage| stages.iter().any(|reached| reached == stage));
+        // Memory goes on where it was; of disks alone, guests start anew.
+        let booted = nodes.iter().filter(|_| self.manifest.kind == Kind::Disk);
+        let restarted: Vec<&str> = booted.map(|node| node.name.as_str()).collect();
+        let reached = |stage: &str| stages.iter().any(|reached| reached == stage);
+        let checks = recovery::checks(lab, &reached, &restarted);
         let whole = health::wait(lab, &reach, checks, Some(since), PATIENCE);
         self.events.timed(None, "whole again", whole).await?;
         // Guests that booted did not stand still: what theirs were off is how they read the time.

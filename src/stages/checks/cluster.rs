@@ -1,6 +1,6 @@
 //! Checks of what several nodes make together.
 
-use super::{Check, Judge, KUBECTL, Plan, one};
+use super::{Check, Judge, KUBECTL, Plan, one, readiness};
 use crate::model::{Lab, Node, Role};
 use crate::stages::etcd;
 
@@ -22,7 +22,7 @@ pub(super) fn add(lab: &Lab, plan: &mut Plan) {
     }
     let Some(controller) = lab.with_role(Role::ControlPlane).next() else { return };
     for node in lab.with_role(Role::Worker) {
-        plan.cluster.push(ready(controller, &node.name));
+        plan.cluster.push(readiness::ready(controller, &node.name));
     }
     plan.cluster.push(one(
         "secrets-encrypted",
@@ -68,50 +68,6 @@ echo \"${{seen:-no quorum}}\"; exit 1\n",
         &script,
         "etcdctl endpoint hashkv; etcdctl alarm list",
     )
-}
-
-/// What a node last said is not enough: its lease must be fresh, or nobody heard of it since. A kubelet
-/// that has just been started says for a while that it is not ready: asked up to eight times.
-fn ready(controller: &Node, name: &str) -> Check {
-    let mut check = one(
-        "node-ready",
-        controller,
-        &format!("Kubernetes says {name} is Ready and takes pods"),
-        &format!(
-            "for i in 1 2 3 4 5 6 7 8; do\n\
-             test $i = 1 || sleep 5\n\
-             set -- $({KUBECTL} -n kube-node-lease get node/{name} lease/{name} -o 'jsonpath={{range .items[*]}}{{.status.conditions[?(@.type==\"Ready\")].status}}{{.spec.unschedulable}}{{.spec.renewTime}}{{\"\\n\"}}{{end}}')\n\
-             said=\"{name} is Ready: ${{1:-}}, last heard of ${{2:-never}}\"\n\
-             if test \"${{1:-}}\" = True && test \"$(date -d \"${{2:-1970-01-01}}\" +%s)\" -ge $LAB_SINCE; then\n\
-             echo \"$said\"; exit 0; fi\ndone\necho \"$said\"; exit 1"
-        ),
-        "",
-    );
-    check.hint = format!("kubectl describe node {name}; on {name}: journalctl -u kubelet");
-    check
-}
-
-/// All nodes at once, for whoever waits for all of them.
-pub fn all_ready(lab: &Lab) -> Option<Check> {
-    let controller = lab.with_role(Role::ControlPlane).next()?;
-    let count = lab.with_role(Role::Worker).count();
-    // Raw answers: for anything else kubectl first asks for all that the API can do.
-    let leases = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases";
-    let script = format!(
-        "since=$(date -u -d @$LAB_SINCE +%Y-%m-%dT%H:%M:%S)\n\
-         leases=$(mktemp /run/lab-leases.XXXXXX)\ntrap 'rm -f $leases' EXIT\n\
-         {KUBECTL} get --raw={leases} > $leases & asked=$!\n\
-         ready=$({KUBECTL} get --raw=/api/v1/nodes | grep -o '\"type\":\"Ready\",\"status\":\"True\"' | wc -l)\n\
-         wait $asked\n\
-         fresh=$(grep -o '\"renewTime\":\"[^\"]*' $leases | cut -d'\"' -f4 | awk -v since=$since '$1 >= since' | wc -l)\n\
-         echo \"of {count} nodes $ready are Ready, and $fresh were heard of since\"\n\
-         test $ready -ge {count} && test $fresh -ge {count}\n"
-    );
-    let hint = "kubectl get nodes; journalctl -u kubelet on those that are not";
-    let found = count > 0;
-    found.then(|| {
-        one("nodes-ready", controller, "Kubernetes says all nodes are Ready", &script, hint)
-    })
 }
 
 /// Writes a Secret and looks for its text in etcd, where the controller can reach a member.

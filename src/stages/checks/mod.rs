@@ -6,10 +6,11 @@ mod cluster;
 pub mod failover;
 mod inspect;
 mod node;
+mod readiness;
 mod workload;
 
-pub use cluster::all_ready;
 pub use inspect::inspection;
+pub use readiness::all_ready;
 
 use crate::model::{Lab, Node, Role};
 

@@ -8,7 +8,6 @@ use serde::Serialize;
 
 use super::{After, Context, Stage, StageError, Step};
 use crate::model::lab::Vip;
-use crate::model::platform::Acceleration;
 use crate::model::{Lab, Node, Role};
 use crate::pki::{Identity, Issuer};
 
@@ -87,9 +86,9 @@ fn data<'a>(context: &'a Context<'_>, node: &'a Node) -> Data<'a> {
     };
     // Emulated nodes answer late: patience there, haste where it can be had.
     let (advert_interval, check_interval, check_timeout, check_fall, watchdog) =
-        match context.platform.acceleration {
-            Acceleration::Kvm => (1, 1, 1, 2, 6),
-            Acceleration::Emulated => (2, 30, 30, 3, 150),
+        match context.platform.acceleration.is_emulated() {
+            false => (1, 1, 1, 2, 6),
+            true => (2, 30, 30, 3, 150),
         };
     Data {
         lab,
