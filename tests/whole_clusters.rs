@@ -140,6 +140,11 @@ fn the_hard_way_all_the_way() {
     rig.verified(&["cluster-dns", "cluster-dns-up"]);
     status(&rig);
     configuration_is_valid(&rig);
+    // A worker is back when it says so itself, not when what it said before is still believed.
+    rig.ok(&["snapshot", "create", "disks", "--disk-only"]);
+    rig.ok(&["snapshot", "restore", "disks", "--node", "worker00"]);
+    let nodes = rig.ok(&["kubectl", "get", "nodes"]);
+    assert_eq!(nodes.matches(" Ready ").count(), 3, "{nodes}");
     rig.ok(&["down"]);
 }
 

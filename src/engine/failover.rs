@@ -35,7 +35,8 @@ pub async fn failover(
     events: &Events,
 ) -> Result<Vec<CheckResult>, EngineError> {
     let keys = session.load_keys()?;
-    let reach = session.reach(&keys, Duration::from_secs(15))?;
+    // Who watches is alive, and busy where guests are emulated.
+    let reach = session.reach(&keys, session.pace().vitals())?;
     let booting = session.reach(&keys, session.lab.options.boot_patience())?;
     let hypervisor = session.place.connect()?;
     let run: u32 = rand::random();

@@ -64,7 +64,7 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
     let (etcdctl, ctl_link) = super::binary(context, "etcdctl");
     // Emulated members answer late; both times grow together, as etcd asks.
     let emulated = context.platform.acceleration.is_emulated();
-    let (heartbeat_ms, election_ms) = if emulated { (500, 5000) } else { (100, 1000) };
+    let (heartbeat_ms, election_ms) = if emulated { (1000, 10_000) } else { (100, 1000) };
     let others = context.lab.with_role(Role::Etcd).filter(|other| other.name != node.name);
     let others: Vec<String> = others.map(|other| other.address.to_string()).collect();
     let founders = context.etcd_founders;

@@ -52,13 +52,43 @@ struct Data<'a> {
     forward_node_ports: bool,
     vips: Vec<Floating<'a>>,
     addresses: String,
-    /// Seconds, all five, but for the fourth: failures in a row.
+    #[serde(flatten)]
+    patience: &'a Patience,
+}
+
+/// When somebody who does not answer is taken for dead: all in seconds, but for the failures.
+#[derive(Serialize)]
+struct Patience {
+    /// Between two words of the holder of a floating address.
     advert_interval: u8,
+    /// Until a server must have let somebody in, checks too.
+    connect_timeout: u8,
     check_interval: u8,
     check_timeout: u8,
+    /// Failed checks in a row.
     check_fall: u8,
+    /// Until a keepalived whose checks do not report is ended.
     watchdog: u8,
 }
+
+const HASTE: Patience = Patience {
+    advert_interval: 1,
+    connect_timeout: 5,
+    check_interval: 1,
+    check_timeout: 1,
+    check_fall: 2,
+    watchdog: 6,
+};
+
+/// Emulated nodes answer late.
+const EMULATED: Patience = Patience {
+    advert_interval: 2,
+    connect_timeout: 15,
+    check_interval: 30,
+    check_timeout: 30,
+    check_fall: 3,
+    watchdog: 150,
+};
 
 fn floating<'a>(lab: &'a Lab, node: &Node, vip: &'a Vip) -> Floating<'a> {
     let holders: Vec<&Node> = lab.with_role(vip.role).collect();
@@ -84,12 +114,6 @@ fn data<'a>(context: &'a Context<'_>, node: &'a Node) -> Data<'a> {
         true => addresses.iter().map(|address| (*address).to_owned()).collect(),
         false => vec!["ipv4@".to_owned()],
     };
-    // Emulated nodes answer late: patience there, haste where it can be had.
-    let (advert_interval, check_interval, check_timeout, check_fall, watchdog) =
-        match context.platform.acceleration.is_emulated() {
-            false => (1, 1, 1, 2, 6),
-            true => (2, 30, 30, 3, 150),
-        };
     Data {
         lab,
         node,
@@ -101,11 +125,10 @@ fn data<'a>(context: &'a Context<'_>, node: &'a Node) -> Data<'a> {
         forward_node_ports: !node.is(Role::Worker),
         addresses: addresses.join(" "),
         vips,
-        advert_interval,
-        check_interval,
-        check_timeout,
-        check_fall,
-        watchdog,
+        patience: match context.platform.acceleration.is_emulated() {
+            false => &HASTE,
+            true => &EMULATED,
+        },
     }
 }
 

@@ -12,7 +12,14 @@ pub(super) const STAGE: Stage = Stage {
     title: "Worker",
     why: "The kubelet starts the pods that were scheduled to its node; kube-proxy leads service \
           addresses to them.",
-    after: &[After::SameNode("runtime"), After::SameNode("pod-network")],
+    // A kubelet without an API asks ten times a second whether it is there yet, and so takes from API
+    // servers the processors that they start on.
+    after: &[
+        After::SameNode("runtime"),
+        After::SameNode("pod-network"),
+        After::AllNodes("control-plane"),
+        After::AllNodes("load-balancer"),
+    ],
     nodes: |lab| lab.with_role(Role::Worker).collect(),
     steps,
     rolling: false,
