@@ -53,8 +53,8 @@ pub struct UpOptions {
     pub stages: Vec<&'static Stage>,
     /// Removals were agreed to.
     pub yes: bool,
-    /// Nodes that boot at the same time.
-    pub concurrency: usize,
+    /// Nodes that boot at the same time; as many as the computer is good for when not said.
+    pub concurrency: Option<usize>,
     /// Nodes leave without their pods being moved away first.
     pub force: bool,
     /// This stage, and those after it, run again where they were done.
@@ -70,7 +70,7 @@ impl Default for UpOptions {
         Self {
             stages: STAGES.iter().collect(),
             yes: false,
-            concurrency: 8,
+            concurrency: None,
             force: false,
             from: None,
             overcommit: false,
@@ -253,8 +253,9 @@ pub async fn up_with(
     if let Some(upgrade) = &upgrade {
         events.note(upgrade.told());
     }
+    let boots = options.concurrency.unwrap_or_else(|| session.pace().boots());
     let run = Arc::new(Run {
-        boots: Semaphore::new(options.concurrency.max(1)),
+        boots: Semaphore::new(boots.max(1)),
         board: Board::new(&[]),
         session,
         prepared,

@@ -84,6 +84,18 @@ pub enum After {
     AllNodes(&'static str),
 }
 
+/// Whether the nodes of a lab go through a stage side by side or one at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turns {
+    /// Side by side.
+    Together,
+    /// One at a time where it was carried out before: what it restarts serves the whole cluster.
+    Rolling,
+    /// One at a time where guests are emulated: each asks so much of the API servers when it joins that
+    /// several at once, on few processors, can keep them from answering anybody.
+    Joining,
+}
+
 /// One row of the bootstrap.
 pub struct Stage {
     /// Short name, used on the command line and in markers.
@@ -98,9 +110,8 @@ pub struct Stage {
     pub nodes: fn(&Lab) -> Vec<&Node>,
     /// What it does there.
     pub steps: fn(&Context<'_>, &Node) -> Result<Vec<Step>, StageError>,
-    /// Where it was carried out before, it is carried out again on one node of the lab at a time:
-    /// what it restarts serves the whole cluster.
-    pub rolling: bool,
+    /// Whether nodes go through it side by side.
+    pub turns: Turns,
     /// What goes when a node stays but no longer has the stage.
     pub retire: Retire,
 }

@@ -169,7 +169,7 @@ impl Rig {
         prepared.keys = keys.clone();
         let drivers = self.drivers();
         let agreed = self.agreed.clone();
-        let options = UpOptions { yes, concurrency: 2, agreed, ..UpOptions::default() };
+        let options = UpOptions { yes, concurrency: Some(2), agreed, ..UpOptions::default() };
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let (events, mut receiver) = Events::channel();

@@ -6,9 +6,6 @@ use clap::{Args as ClapArgs, Subcommand};
 
 use crate::cli::complete::{certificates, logged, nodes, shipped, snapshots, stages, until};
 
-/// Nodes that boot at the same time.
-const CONCURRENCY: usize = 8;
-
 #[derive(Debug, ClapArgs)]
 #[command(
     after_help = "Example:\n  lab init --from single --name demo > lab.yaml\n  lab init --from three --name second --cidr free --to second.yaml"
@@ -74,9 +71,10 @@ pub(in crate::cli) struct Up {
     /// Start nodes though this computer has no room for them
     #[arg(long, env = "LAB_OVERCOMMIT")]
     pub overcommit: bool,
-    /// Nodes that boot at the same time
-    #[arg(long, env = "LAB_CONCURRENCY", default_value_t = CONCURRENCY, value_name = "N")]
-    pub concurrency: usize,
+    /// Nodes that boot at the same time: 8, or one more than the computer has processors where guests
+    /// are emulated
+    #[arg(long, env = "LAB_CONCURRENCY", value_name = "N")]
+    pub concurrency: Option<usize>,
 }
 
 impl Up {
@@ -90,7 +88,7 @@ impl Up {
             yes: false,
             force: false,
             overcommit: false,
-            concurrency: CONCURRENCY,
+            concurrency: None,
         }
     }
 }

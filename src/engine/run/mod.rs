@@ -21,7 +21,7 @@ use crate::drivers::hypervisor::Hypervisor;
 use crate::model::Node;
 use crate::model::code::{self, Code};
 use crate::plan::{Change, ChangeKind, Desired};
-use crate::stages::{fingerprint, stage, with_needs};
+use crate::stages::{Turns, fingerprint, stage, with_needs};
 
 /// Makes what is the whole lab's, in order.
 ///
@@ -261,7 +261,7 @@ impl Run {
                     stopped: &stopped,
                     last: self.admission(node, job.stage),
                 };
-                let _turn = match !alone && self.is_rolling(job.stage) {
+                let _turn = match !alone && self.takes_turns(job.stage) {
                     true => Some(self.rolling.lock().await),
                     false => None,
                 };
@@ -278,14 +278,18 @@ impl Run {
 
     /// True when the node carries a part of the cluster that others rely on.
     fn serves(&self, node: &Node) -> bool {
-        let rolling = |name: &String| stage(name).is_some_and(|stage| stage.rolling);
+        let rolling =
+            |name: &String| stage(name).is_some_and(|stage| stage.turns == Turns::Rolling);
         self.markers.get(&node.name).is_some_and(|markers| markers.keys().any(rolling))
     }
 
-    /// True when the stage changes a part of the cluster that serves already.
-    fn is_rolling(&self, name: &str) -> bool {
-        let serves = || self.markers.values().any(|markers| markers.contains_key(name));
-        stage(name).is_some_and(|stage| stage.rolling) && serves()
+    /// True when only one node at a time may be in the stage.
+    fn takes_turns(&self, name: &str) -> bool {
+        match stage(name).map_or(Turns::Together, |stage| stage.turns) {
+            Turns::Together => false,
+            Turns::Rolling => self.markers.values().any(|markers| markers.contains_key(name)),
+            Turns::Joining => self.prepared.platform.acceleration.is_emulated(),
+        }
     }
 
     /// A node that was stopped when the plan was made may have done its stages long ago.

@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::{After, Context, KUBECTL, Stage, StageError, Step};
+use super::{After, Context, KUBECTL, Stage, StageError, Step, Turns};
 use crate::model::{Lab, Node, Role};
 
 pub(super) const STAGE: Stage = Stage {
@@ -13,7 +13,7 @@ pub(super) const STAGE: Stage = Stage {
     after: &[After::AllNodes("control-plane"), After::AllNodes("worker")],
     nodes: |lab| lab.with_role(Role::ControlPlane).take(1).collect(),
     steps,
-    rolling: false,
+    turns: Turns::Together,
     // Its files are those of the control plane.
     retire: super::Retire::NOTHING,
 };

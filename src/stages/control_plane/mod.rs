@@ -4,7 +4,7 @@ mod config;
 
 use serde::Serialize;
 
-use super::{After, Context, KUBECTL, Stage, StageError, Step};
+use super::{After, Context, KUBECTL, Stage, StageError, Step, Turns};
 use crate::model::version::Capabilities;
 use crate::model::{Lab, Node, Role};
 use crate::pki::{Identity, Issuer, Pair, kubeconfig};
@@ -17,7 +17,7 @@ pub(super) const STAGE: Stage = Stage {
     after: &[After::SameNode("os"), After::AllNodes("etcd")],
     nodes: |lab| lab.with_role(Role::ControlPlane).collect(),
     steps,
-    rolling: true,
+    turns: Turns::Rolling,
     retire: super::Retire {
         units: &[
             "kube-scheduler.service",

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{After, Context, Stage, StageError, Step};
+use super::{After, Context, Stage, StageError, Step, Turns};
 use crate::model::{Node, Role};
 use crate::pki::{Identity, Issuer};
 
@@ -13,7 +13,7 @@ pub(super) const STAGE: Stage = Stage {
     after: &[After::SameNode("os")],
     nodes: |lab| lab.with_role(Role::Etcd).collect(),
     steps,
-    rolling: true,
+    turns: Turns::Rolling,
     retire: super::Retire { units: &["etcd.service"], paths: &["/var/lib/etcd", "/etc/etcd"] },
 };
 

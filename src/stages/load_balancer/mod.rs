@@ -6,7 +6,7 @@
 
 use serde::Serialize;
 
-use super::{After, Context, Stage, StageError, Step};
+use super::{After, Context, Stage, StageError, Step, Turns};
 use crate::model::lab::Vip;
 use crate::model::{Lab, Node, Role};
 use crate::pki::{Identity, Issuer};
@@ -19,7 +19,7 @@ pub(super) const STAGE: Stage = Stage {
     after: &[After::SameNode("os"), After::AllNodes("control-plane")],
     nodes: |lab| lab.nodes.iter().filter(|node| takes_part(lab, node)).collect(),
     steps,
-    rolling: true,
+    turns: Turns::Rolling,
     retire: super::Retire {
         units: &["keepalived.service", "haproxy.service"],
         paths: &["/etc/lab/floating-address", "/etc/lab/pki", "/etc/haproxy", "/etc/keepalived"],
@@ -67,6 +67,8 @@ struct Patience {
     check_timeout: u8,
     /// Failed checks in a row.
     check_fall: u8,
+    /// Good ones in a row: whoever is refused meanwhile comes back with all others at once.
+    check_rise: u8,
     /// Until a keepalived whose checks do not report is ended.
     watchdog: u8,
 }
@@ -77,6 +79,7 @@ const HASTE: Patience = Patience {
     check_interval: 1,
     check_timeout: 1,
     check_fall: 2,
+    check_rise: 2,
     watchdog: 6,
 };
 
@@ -87,6 +90,7 @@ const EMULATED: Patience = Patience {
     check_interval: 30,
     check_timeout: 30,
     check_fall: 3,
+    check_rise: 1,
     watchdog: 150,
 };
 

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Context, Stage, StageError, Step};
+use super::{Context, Stage, StageError, Step, Turns};
 use crate::model::os::Family;
 use crate::model::{Lab, Node};
 
@@ -14,7 +14,7 @@ pub(super) const STAGE: Stage = Stage {
     after: &[],
     nodes: |lab| lab.nodes.iter().collect(),
     steps,
-    rolling: false,
+    turns: Turns::Together,
     retire: super::Retire::NOTHING,
 };
 

@@ -8,7 +8,7 @@ mod overlay;
 
 use serde::Serialize;
 
-use super::{After, Context, Stage, StageError, Step};
+use super::{After, Context, Stage, StageError, Step, Turns};
 use crate::model::lab::PodNetwork;
 use crate::model::{Lab, Node, Role};
 use overlay::Overlay;
@@ -21,7 +21,7 @@ pub(super) const STAGE: Stage = Stage {
     after: &[After::SameNode("os")],
     nodes: |lab| lab.nodes.iter().collect(),
     steps,
-    rolling: false,
+    turns: Turns::Together,
     retire: super::Retire {
         units: &["lab-pod-network.service"],
         paths: &["/etc/lab/pod-network.nft", "/etc/cni/net.d/10-lab.conflist"],

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{After, Context, Stage, StageError, Step};
+use super::{After, Context, Stage, StageError, Step, Turns};
 use crate::model::{Node, Role};
 
 /// Name of the image that holds a pod's namespaces. The archive of that name in a built image is
@@ -20,7 +20,7 @@ pub(super) const STAGE: Stage = Stage {
     after: &[After::SameNode("os")],
     nodes: |lab| lab.with_role(Role::Worker).collect(),
     steps,
-    rolling: false,
+    turns: Turns::Together,
     retire: super::Retire {
         units: &["containerd.service"],
         paths: &["/etc/containerd/config.toml"],

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{After, Context, KUBECTL, Stage, StageError, Step};
+use super::{After, Context, KUBECTL, Stage, StageError, Step, Turns};
 use crate::model::lab::Vip;
 use crate::model::{Node, Role};
 
@@ -19,7 +19,7 @@ pub(super) const STAGE: Stage = Stage {
     ],
     nodes: |lab| lab.with_role(Role::ControlPlane).take(1).collect(),
     steps,
-    rolling: false,
+    turns: Turns::Together,
     retire: super::Retire::NOTHING,
 };
 

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{After, Context, Stage, StageError, Step};
+use super::{After, Context, Stage, StageError, Step, Turns};
 use crate::model::version::Capabilities;
 use crate::model::{Lab, Node, Role};
 use crate::pki::{Identity, Issuer, kubeconfig};
@@ -22,7 +22,7 @@ pub(super) const STAGE: Stage = Stage {
     ],
     nodes: |lab| lab.with_role(Role::Worker).collect(),
     steps,
-    rolling: false,
+    turns: Turns::Joining,
     retire: super::Retire {
         units: &["kubelet.service", "kube-proxy.service"],
         paths: &["/var/lib/kubelet/kubeconfig", "/var/lib/kubelet/pki", "/var/lib/kube-proxy"],
@@ -65,7 +65,7 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
     let proxy = bundle.pair(Identity::Proxy)?;
     let config = |user: &str, pair| kubeconfig(&lab.name, &server, ca, user, pair);
 
-    let mut steps: Vec<Step> = ["kubelet", "kube-proxy"]
+    let mut steps: Vec<Step> = ["kubelet", "kube-proxy", "kubectl"]
         .iter()
         .filter_map(|name| super::binary(context, name).1)
         .collect();
@@ -88,6 +88,17 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
             optional: false,
             title: "the kubelet answers".into(),
             probe: "curl -fsS http://127.0.0.1:10248/healthz >/dev/null 2>&1".into(),
+            timeout: 300,
+            hint: "journalctl -u kubelet -n 30 --no-pager".into(),
+        },
+        Step::Wait {
+            // An API that is away for now does not undo what was done here.
+            optional: true,
+            title: format!("Kubernetes knows {}", node.name),
+            probe: format!(
+                "kubectl --kubeconfig=/var/lib/kubelet/kubeconfig get --raw=/api/v1/nodes/{} >/dev/null 2>&1",
+                node.name
+            ),
             timeout: 300,
             hint: "journalctl -u kubelet -n 30 --no-pager".into(),
         },
