@@ -50,11 +50,36 @@ fn a_stage_waits_for_what_it_needs_on_other_nodes() {
     let first_api =
         at(&|event| matches!(event, Event::Started { task, .. } if task == "control-plane"));
     assert!(last_etcd < first_api, "the control plane started before etcd was complete");
-    let needs = lab::stages::with_needs(lab::stages::stage("worker").unwrap());
+    let first_kubelet = at(
+        &|event| matches!(event, Event::Step { task, step, .. } if task == "worker" && step.contains("kubelet.service")),
+    );
+    let last_api = events
+        .iter()
+        .rposition(|event| matches!(event, Event::Finished { task, .. } if task == "control-plane"))
+        .unwrap();
+    assert!(last_api < first_kubelet, "a kubelet started while API servers did");
+    let needs = lab::stages::with_needs(lab::stages::stage("runtime").unwrap());
     assert!(
         needs.iter().all(|stage| stage.name != "control-plane" && stage.name != "etcd"),
-        "workers would wait for the control plane for nothing"
+        "what workers bring along would wait for the control plane for nothing"
     );
+}
+
+#[test]
+fn emulated_workers_join_one_at_a_time() {
+    let rig = Rig::new("thw");
+    let (bundle, keys) = rig.secrets();
+    let (_, events) = rig.up(&bundle, &keys);
+    let mut joined: Vec<&str> = events
+        .iter()
+        .filter_map(|event| match event {
+            Event::Step { node, task, .. } if task == "worker" => Some(node.as_str()),
+            _ => None,
+        })
+        .collect();
+    joined.dedup();
+    joined.sort_unstable();
+    assert_eq!(joined, ["worker00", "worker01", "worker02"], "they were in it together");
 }
 
 #[test]
