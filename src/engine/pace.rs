@@ -43,8 +43,8 @@ impl Pace {
         Duration::from_secs(if self.acceleration.is_emulated() { 90 } else { 20 })
     }
 
-    /// Nodes that boot at the same time. Emulated ones have all they can use with a processor each: more
-    /// at once take longer one after the other (docs/timings.md).
+    /// Nodes that boot at the same time. Emulated ones have all they can use with a processor each: of
+    /// more at once none gets on to its stages (docs/timings.md).
     pub(super) fn boots(&self) -> usize {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         if self.acceleration.is_emulated() { processors + 1 } else { 8 }
