@@ -3,7 +3,8 @@
 
 use super::error::EngineError;
 use super::event::Events;
-use super::session::{Reach, Session};
+use super::reach::Reach;
+use super::session::Session;
 use crate::model::code;
 use crate::model::name::check_label;
 use crate::model::{Lab, Node, Role};

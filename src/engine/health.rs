@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::error::EngineError;
 use super::question::{CheckResult, Question, Told, Verdict};
-use super::session::Reach;
+use super::reach::Reach;
 use crate::model::Lab;
 use crate::model::code;
 use crate::stages::checks::Check;

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::error::EngineError;
-use super::session::{Reach, Session};
+use super::reach::Reach;
+use super::session::Session;
 use crate::drivers::guest::Guest;
 use crate::model::inventory::Inventory;
 use crate::model::{Lab, Node};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::error::EngineError;
-use super::session::Reach;
+use super::reach::Reach;
 use crate::drivers::guest::{Guest, GuestError, Output};
 use crate::model::Lab;
 use crate::stages::checks::{Check, Judge, MISSING, cis};

@@ -1,11 +1,9 @@
 //! One lab, opened: what it should be, where it runs, its secrets, and the drivers to reach it.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use time::OffsetDateTime;
 
@@ -14,20 +12,15 @@ use super::pace::Pace;
 use super::place::Place;
 use super::prepared::Prepared;
 use crate::drivers::artifacts::{self, Found};
-use crate::drivers::guest::{Answer, Guest, GuestError, Output, Put, Reply};
 use crate::drivers::host::Dirs;
 use crate::drivers::images::Images;
-use crate::drivers::ssh::{Ssh, Target};
 use crate::drivers::store::Store;
 use crate::model::code;
 use crate::model::platform::{Artifacts, Image, Platform};
-use crate::model::{Lab, Node, Owner, Role, Version, resolve, size};
+use crate::model::{Lab, Owner, Role, Version, resolve, size};
 use crate::pki::{Bundle, SshKeys, super_admin};
 use crate::render::Templates;
 use crate::stages::etcd::founder_entry;
-
-/// How the nodes of a lab are reached; tests put memory here.
-pub type Reach = Arc<dyn Fn(&Node) -> Arc<dyn Guest> + Send + Sync>;
 
 /// A lab and where it runs.
 #[derive(Debug)]
@@ -299,90 +292,6 @@ impl Session {
     /// True when guests are emulated: then a private engine also hides `/dev/kvm` from its libvirt.
     pub fn is_emulated(&self) -> bool {
         self.pace().acceleration.is_emulated()
-    }
-
-    /// Nodes over SSH, with the patience given.
-    ///
-    /// # Errors
-    /// When a key is missing or unreadable.
-    pub fn ssh(&self, node: &Node, keys: &SshKeys, patience: Duration) -> Result<Ssh, EngineError> {
-        let Some(host_key) = keys.hosts.get(&node.name) else {
-            return Err(EngineError::of(
-                &code::NOT_UP,
-                format!("reach node {}: it has no host key here", node.name),
-            )
-            .hint("is the lab up? `lab status`"));
-        };
-        Ok(Ssh::new(Target {
-            node: node.name.clone(),
-            address: SocketAddr::from((node.address, 22)),
-            route: self.place.route(),
-            user: self.lab.ssh.user.clone(),
-            key: keys.user.clone(),
-            host_key: SshKeys::public(host_key)?,
-            patience,
-        }))
-    }
-
-    /// The way to the nodes for somebody who only looks; `None` before there are keys. A node without
-    /// a key of its own was never made and does not answer.
-    ///
-    /// # Errors
-    /// When a key is unreadable.
-    pub(super) fn glance(&self) -> Result<Option<Reach>, EngineError> {
-        let keys = self.load_keys()?;
-        if keys.user.is_empty() {
-            return Ok(None);
-        }
-        let known = |node: &&Node| keys.hosts.contains_key(&node.name);
-        self.reach_some(self.lab.nodes.iter().filter(known), &keys, self.pace().glance()).map(Some)
-    }
-
-    /// The way to all nodes.
-    ///
-    /// # Errors
-    /// As [`Session::ssh`].
-    pub fn reach(&self, keys: &SshKeys, patience: Duration) -> Result<Reach, EngineError> {
-        self.reach_some(self.lab.nodes.iter(), keys, patience)
-    }
-
-    fn reach_some<'n>(
-        &self,
-        some: impl Iterator<Item = &'n Node>,
-        keys: &SshKeys,
-        patience: Duration,
-    ) -> Result<Reach, EngineError> {
-        let mut nodes: BTreeMap<String, Arc<dyn Guest>> = BTreeMap::new();
-        for node in some {
-            nodes.insert(node.name.clone(), Arc::new(self.ssh(node, keys, patience)?));
-        }
-        Ok(Arc::new(move |node: &Node| {
-            nodes.get(&node.name).cloned().unwrap_or_else(|| Arc::new(Nobody(node.name.clone())))
-        }))
-    }
-}
-
-/// Stands for a node that the session was not opened with.
-struct Nobody(String);
-
-impl Nobody {
-    fn fail<T: Send + Sync + 'static>(&self) -> Answer<'_, T> {
-        let error = GuestError::new(format!("reach node {}: the lab has no such node", self.0));
-        Box::pin(std::future::ready(Err(error)))
-    }
-}
-
-impl Guest for Nobody {
-    fn run<'a>(&'a self, _script: &'a str) -> Answer<'a, Output> {
-        self.fail()
-    }
-
-    fn talk<'a>(&'a self, _script: &'a str, _reply: &'a Reply<'a>) -> Answer<'a, Output> {
-        self.fail()
-    }
-
-    fn put<'a>(&'a self, _items: &'a [Put]) -> Answer<'a, ()> {
-        self.fail()
     }
 }
 

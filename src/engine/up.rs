@@ -10,8 +10,9 @@ use super::event::{Event, Events, Failure};
 use super::lanes::Board;
 use super::place::Place;
 use super::prepared::Prepared;
+use super::reach::Reach;
 use super::run::{Run, shared_changes};
-use super::session::{Reach, Session};
+use super::session::Session;
 use super::upgrade::Upgrade;
 use super::{depart, golden, observe, preflight, provision, snapshot};
 use crate::drivers::hypervisor::Hypervisor;
@@ -266,7 +267,7 @@ pub async fn up_with(
         events,
         changes,
         markers,
-        rolling: Mutex::new(()),
+        one_at_a_time: Mutex::new(()),
         upgrade,
         goldens,
     });

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use super::error::EngineError;
 use super::event::{Events, Failure};
-use super::session::Reach;
+use super::reach::Reach;
 use super::{depart, steps};
 use crate::model::code;
 use crate::model::{Lab, Node, Role, Version};

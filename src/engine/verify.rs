@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::error::EngineError;
 use super::question::{CheckResult, Question, Told};
-use super::session::{Reach, Session};
+use super::reach::Reach;
+use super::session::Session;
 use crate::stages::checks::{Plan, checks, inspection};
 
 /// Says each result as it comes.

@@ -35,7 +35,7 @@ impl Run {
         let stops =
             |change: &Change| matches!(change.kind, ChangeKind::Restart | ChangeKind::Replace);
         let _turn = match own.iter().any(stops) && !alone && self.serves(node) {
-            true => Some(self.rolling.lock().await),
+            true => Some(self.one_at_a_time.lock().await),
             false => None,
         };
         // What costs the host is many guests booting at once: held until the guest lets us in.

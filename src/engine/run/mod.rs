@@ -11,7 +11,8 @@ use super::error::EngineError;
 use super::event::{Event, Events, Failure};
 use super::lanes::{self, Board, Job};
 use super::prepared::Prepared;
-use super::session::{Reach, Session};
+use super::reach::Reach;
+use super::session::Session;
 use super::up::{Outcome, Stop};
 use super::upgrade::Upgrade;
 use super::{observe, provision, steps};
@@ -75,8 +76,8 @@ pub(super) struct Run {
     pub(super) changes: Vec<Change>,
     /// Fingerprints by node and stage, of the nodes that could be asked when the plan was made.
     pub(super) markers: BTreeMap<String, BTreeMap<String, String>>,
-    /// Held by the one node that restarts something the whole cluster relies on.
-    pub(super) rolling: Mutex<()>,
+    /// Held by the one node that restarts something the whole cluster relies on, or joins it.
+    pub(super) one_at_a_time: Mutex<()>,
     pub(super) upgrade: Option<Upgrade>,
     /// What new nodes are copied from, by node.
     pub(super) goldens: BTreeMap<String, Golden>,
@@ -178,7 +179,7 @@ impl Run {
         let (later, own): (Vec<Job>, Vec<Job>) = jobs.into_iter().partition(needs_workers);
         let mut failures = Vec::new();
         if !own.is_empty() || self.changes_of(node).next().is_some() {
-            let _turn = self.rolling.lock().await;
+            let _turn = self.one_at_a_time.lock().await;
             failures = match self.stop.requested() {
                 true => Vec::new(),
                 false => self.turn(upgrade, node, own).await,
@@ -262,7 +263,7 @@ impl Run {
                     last: self.admission(node, job.stage),
                 };
                 let _turn = match !alone && self.takes_turns(job.stage) {
-                    true => Some(self.rolling.lock().await),
+                    true => Some(self.one_at_a_time.lock().await),
                     false => None,
                 };
                 steps::run(&place, &job.steps).await

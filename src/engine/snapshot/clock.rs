@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 
 use crate::drivers::guest::Guest;
 use crate::engine::error::EngineError;
-use crate::engine::session::Reach;
+use crate::engine::reach::Reach;
 use crate::model::Node;
 use crate::model::code;
 use crate::stages::recovery::{CLOCK_IS_RIGHT, CLOCK_TOLERANCE, SET_CLOCK, TELL_THE_TIME};

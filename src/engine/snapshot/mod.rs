@@ -12,7 +12,8 @@ use std::sync::Arc;
 
 use super::error::EngineError;
 use super::event::Events;
-use super::session::{Reach, Session};
+use super::reach::Reach;
+use super::session::Session;
 use super::up::Drivers;
 use crate::drivers::hypervisor::Hypervisor;
 use crate::drivers::snapshots::Shelf;

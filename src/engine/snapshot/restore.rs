@@ -15,7 +15,8 @@ use crate::engine::boot::Boot;
 use crate::engine::error::EngineError;
 use crate::engine::event::Events;
 use crate::engine::provision::{self, call};
-use crate::engine::session::{Reach, Session};
+use crate::engine::reach::Reach;
+use crate::engine::session::Session;
 use crate::engine::up::{Drivers, Stop};
 use crate::engine::{health, observe};
 use crate::model::code;
@@ -266,8 +267,10 @@ impl Work<'_> {
         self.announce(&reach).await;
         let stages = self.reached(&reach).await?;
         // Memory goes on where it was; of disks alone, guests start anew.
-        let booted = nodes.iter().filter(|_| self.manifest.kind == Kind::Disk);
-        let restarted: Vec<&str> = booted.map(|node| node.name.as_str()).collect();
+        let restarted: Vec<&str> = match self.manifest.kind {
+            Kind::Disk => nodes.iter().map(|node| node.name.as_str()).collect(),
+            Kind::Memory => Vec::new(),
+        };
         let reached = |stage: &str| stages.iter().any(|reached| reached == stage);
         let checks = recovery::checks(lab, &reached, &restarted);
         let whole = health::wait(lab, &reach, checks, Some(since), PATIENCE);

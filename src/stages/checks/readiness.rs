@@ -45,8 +45,7 @@ pub fn all_ready(lab: &Lab, restarted: &[&str]) -> Option<Check> {
         restarted.join(" ")
     );
     let hint = "kubectl get nodes; journalctl -u kubelet on those that are not";
-    let found = count > 0;
-    found.then(|| {
+    (count > 0).then(|| {
         one("nodes-ready", controller, "Kubernetes says all nodes are Ready", &script, hint)
     })
 }

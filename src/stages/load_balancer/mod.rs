@@ -129,10 +129,7 @@ fn data<'a>(context: &'a Context<'_>, node: &'a Node) -> Data<'a> {
         forward_node_ports: !node.is(Role::Worker),
         addresses: addresses.join(" "),
         vips,
-        patience: match context.platform.acceleration.is_emulated() {
-            false => &HASTE,
-            true => &EMULATED,
-        },
+        patience: if context.platform.acceleration.is_emulated() { &EMULATED } else { &HASTE },
     }
 }
 

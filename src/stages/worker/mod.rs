@@ -7,6 +7,9 @@ use crate::model::version::Capabilities;
 use crate::model::{Lab, Node, Role};
 use crate::pki::{Identity, Issuer, kubeconfig};
 
+/// What a kubelet that does not come up has to say.
+const JOURNAL: &str = "journalctl -u kubelet -n 30 --no-pager";
+
 pub(super) const STAGE: Stage = Stage {
     name: "worker",
     title: "Worker",
@@ -89,7 +92,7 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
             title: "the kubelet answers".into(),
             probe: "curl -fsS http://127.0.0.1:10248/healthz >/dev/null 2>&1".into(),
             timeout: 300,
-            hint: "journalctl -u kubelet -n 30 --no-pager".into(),
+            hint: JOURNAL.into(),
         },
         Step::Wait {
             // An API that is away for now does not undo what was done here.
@@ -100,7 +103,7 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
                 node.name
             ),
             timeout: 300,
-            hint: "journalctl -u kubelet -n 30 --no-pager".into(),
+            hint: JOURNAL.into(),
         },
     ]);
     Ok(steps)
