@@ -43,6 +43,7 @@ impl Version {
             insecure_ports: self.minor < 23,
             kubelet_seccomp_default: self.minor >= 25,
             deny_service_external_ips: self.minor >= 21,
+            costly_fairness: self.minor < 26,
         }
     }
 
@@ -88,4 +89,7 @@ pub struct Capabilities {
     pub kubelet_seccomp_default: bool,
     /// The admission plugin `DenyServiceExternalIPs` (CIS 1.2.3).
     pub deny_service_external_ips: bool,
+    /// Before 1.26 API Priority and Fairness counts each of its levels a thousand times a second for
+    /// metrics (kubernetes issue 108272); it can be turned off.
+    pub costly_fairness: bool,
 }

@@ -55,8 +55,9 @@ struct Data<'a> {
     shares_port: bool,
     /// Emulated API servers answer late: who takes that for a loss of its lease starts again and asks
     /// for everything anew, which makes them answer later still. For the same reason they count nothing
-    /// for metrics: a count per resource and minute is most of what an idle etcd is asked. Their timers
-    /// fire together (`stages/timers.service.j2`).
+    /// for metrics: a count per resource and minute is most of what an idle etcd is asked, and a count
+    /// per priority level and millisecond most of what a busy API server does. Their timers fire together
+    /// (`stages/timers.service.j2`).
     emulated: bool,
     capabilities: Capabilities,
 }
