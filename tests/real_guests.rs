@@ -106,6 +106,7 @@ fn cluster_is_ready(rig: &Rig) {
     for stage in status["stages"].as_array().unwrap() {
         assert!(stage["missing"].as_array().unwrap().is_empty(), "{stage}");
     }
+    rig.workers_give_way("three-controller1", "three-worker1");
     rig.verified(&[]);
     let image = rig.ok(&[
         "kubectl",

@@ -137,6 +137,7 @@ fn book_all_the_way() {
 fn the_hard_way_all_the_way() {
     let rig = Rig::new("thw");
     up(&rig, &[]);
+    rig.workers_give_way("thw-master00", "thw-worker00");
     rig.verified(&["cluster-dns", "cluster-dns-up"]);
     status(&rig);
     configuration_is_valid(&rig);

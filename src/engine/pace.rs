@@ -46,7 +46,16 @@ impl Pace {
     /// Nodes that boot at the same time. Emulated ones have all they can use with a processor each: of
     /// more at once none gets on to its stages (docs/timings.md).
     pub(super) fn boots(&self) -> usize {
-        let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        if self.acceleration.is_emulated() { processors + 1 } else { 8 }
+        if self.acceleration.is_emulated() { processors() + 1 } else { 8 }
     }
+
+    /// Nodes that are checked at the same time. Checks start programs: on all emulated nodes at once those
+    /// leave nothing for the cluster that is checked.
+    pub(super) fn checked(&self) -> usize {
+        if self.acceleration.is_emulated() { processors() } else { 64 }
+    }
+}
+
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }

@@ -1,8 +1,11 @@
-//! `verify`: makes the checks of [`crate::stages::checks`]: those of nodes side by side, those of
-//! the cluster one after the other.
+//! `verify`: makes the checks of [`crate::stages::checks`]: those of nodes side by side, as many as
+//! nodes can take, those of the cluster one after the other.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
+
+use tokio::sync::Semaphore;
 
 use super::error::EngineError;
 use super::question::{CheckResult, Question, Told};
@@ -74,10 +77,12 @@ async fn make(
         let node = check.nodes.first().cloned().unwrap_or_default();
         lanes.entry(node).or_default().push(question(check));
     }
+    let places = Arc::new(Semaphore::new(session.pace().checked()));
     let mut running = tokio::task::JoinSet::new();
     for (_, questions) in lanes {
-        let told = told.clone();
+        let (told, places) = (told.clone(), Arc::clone(&places));
         running.spawn(async move {
+            let _place = places.acquire().await;
             let mut results = Vec::new();
             for question in questions {
                 results.extend(question.ask(&told).await?.results);
