@@ -1,5 +1,5 @@
-//! `verify`: makes the checks of [`crate::stages::checks`]: those of nodes side by side, as many as
-//! nodes can take, those of the cluster one after the other.
+//! `verify`: makes the checks of [`crate::stages::checks`]: those of nodes side by side, as far as the
+//! computer can take it, those of the cluster one after the other.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
