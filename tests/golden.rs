@@ -105,6 +105,33 @@ fn every_supported_version_renders() {
     }
 }
 
+/// A flag that a release does not know keeps its program from starting; the borders are those of
+/// Kubernetes' own change logs.
+#[test]
+fn programs_are_given_only_what_their_release_understands() {
+    /// A stage, a flag, the first and the last minor release that is given it.
+    const FLAGS: [(&str, &str, u32, u32); 6] = [
+        ("worker", "--network-plugin=cni", 20, 23),
+        ("worker", "seccompDefault: true", 25, 36),
+        ("control-plane", "--port=0", 20, 22),
+        ("control-plane", "DenyServiceExternalIPs", 21, 36),
+        ("control-plane", "--feature-gates=APIPriorityAndFairness=false", 20, 25),
+        ("control-plane", "--etcd-readycheck-timeout=10s", 25, 36),
+    ];
+    let home = tempfile::tempdir().unwrap();
+    let session = rig::session(&rig::shipped("three"), home.path());
+    for minor in 20..=36 {
+        let version = format!("1.{minor}.0");
+        let prepared = rig::prepared(&session, &version, Acceleration::Emulated);
+        for (stage, flag, first, last) in FLAGS {
+            let stage = STAGES.iter().find(|one| one.name == stage).unwrap();
+            let node = (stage.nodes)(&session.lab)[0];
+            let text = steps_text(&prepared.steps(&session, stage, node).unwrap());
+            assert_eq!(text.contains(flag), (first..=last).contains(&minor), "{flag} in {version}");
+        }
+    }
+}
+
 #[test]
 fn no_step_shows_a_secret_outside_of_secret_files() {
     let home = tempfile::tempdir().unwrap();

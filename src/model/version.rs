@@ -44,6 +44,7 @@ impl Version {
             kubelet_seccomp_default: self.minor >= 25,
             deny_service_external_ips: self.minor >= 21,
             costly_fairness: self.minor < 26,
+            readiness_has_a_timeout: self.minor >= 25,
         }
     }
 
@@ -92,4 +93,6 @@ pub struct Capabilities {
     /// Before 1.26 API Priority and Fairness counts each of its levels a thousand times a second for
     /// metrics (kubernetes issue 108272); it can be turned off.
     pub costly_fairness: bool,
+    /// From 1.25 readiness asks etcd once more, with a time-out of its own (`--etcd-readycheck-timeout`).
+    pub readiness_has_a_timeout: bool,
 }
