@@ -13,7 +13,7 @@ use super::question::{CheckResult, Verdict};
 use super::reach::Reach;
 use super::session::Session;
 use super::verify::Say;
-use crate::drivers::guest::Guest;
+use crate::drivers::guest::{Guest, Output};
 use crate::drivers::hypervisor::Hypervisor;
 use crate::model::Node;
 use crate::model::code;
@@ -42,19 +42,16 @@ pub async fn failover(
     let hypervisor = session.place.connect()?;
     let run: u32 = rand::random();
     let test = Test { session, reach, booting, hypervisor, events, run: format!("{run:08x}") };
-    let mut results = Vec::new();
     let Some(first) = session.lab.nodes.iter().find_map(|node| failover::trial(&session.lab, node))
     else {
         return Ok(vec![test.result("failover", "", Verdict::Failed, "one controller only")]);
     };
     test.healthy().await?;
-    test.ask(&first, &failover::prepare(&session.lab, &first, &test.run)).await?;
-    for node in &session.lab.nodes {
-        let made = test.without(node).await?;
-        made.iter().for_each(say);
-        results.extend(made);
-    }
-    test.ask(&first, &failover::clear(&first, &test.run)).await?;
+    let tried = test.each(&first, say).await;
+    // What was made for it is cleared away however it ended.
+    let cleared = test.ask(&first, &failover::clear(&first, &test.run)).await;
+    let results = tried?;
+    cleared?;
     Ok(results)
 }
 
@@ -68,7 +65,22 @@ struct Test<'s> {
     run: String,
 }
 
+/// What was seen while a node was down: seconds until the API and the service were back, and the writes.
+type Seen = (Option<f64>, Option<f64>, Output);
+
 impl Test<'_> {
+    /// One node after the other.
+    async fn each(&self, first: &Trial, say: Say<'_>) -> Result<Vec<CheckResult>, EngineError> {
+        self.ask(first, &failover::prepare(&self.session.lab, first, &self.run)).await?;
+        let mut results = Vec::new();
+        for node in &self.session.lab.nodes {
+            let made = self.without(node).await?;
+            made.iter().for_each(say);
+            results.extend(made);
+        }
+        Ok(results)
+    }
+
     /// Everything that happens while `node` is down, and until it is back.
     async fn without(&self, node: &Node) -> Result<Vec<CheckResult>, EngineError> {
         let Some(trial) = failover::trial(&self.session.lab, node) else {
@@ -78,12 +90,10 @@ impl Test<'_> {
         self.ask(&trial, &failover::start_writer(&trial, &self.run)).await?;
         let uuid = node.uuid;
         call(&self.hypervisor, move |h| h.stop_domain(uuid)).await?;
-        let start = Instant::now();
-        let api = self.back(&trial, &failover::ask_api(&trial), start).await;
-        let service = self.back(&trial, &failover::ask_service(&trial, &self.run), start).await;
-        let observer = self.guest(&trial)?;
-        let writes = observer.run(&failover::count_writes(&trial, &self.run)).await?;
+        let seen = self.watch(&trial).await;
+        // Started again even when there was nobody to tell what happened.
         call(&self.hypervisor, move |h| h.start_domain(uuid)).await?;
+        let (api, service, writes) = seen?;
         let kept = if writes.status == 0 { Verdict::Passed } else { Verdict::Failed };
         let results = vec![
             self.timed("failover-api", node, api),
@@ -94,6 +104,14 @@ impl Test<'_> {
         boot.run(&*(self.booting)(node), "true").await?;
         self.healthy().await?;
         Ok(results)
+    }
+
+    async fn watch(&self, trial: &Trial) -> Result<Seen, EngineError> {
+        let start = Instant::now();
+        let api = self.back(trial, &failover::ask_api(trial), start).await;
+        let service = self.back(trial, &failover::ask_service(trial, &self.run), start).await;
+        let writes = self.guest(trial)?.run(&failover::count_writes(trial, &self.run)).await?;
+        Ok((api, service, writes))
     }
 
     fn guest(&self, trial: &Trial) -> Result<Arc<dyn Guest>, EngineError> {

@@ -106,14 +106,14 @@ pub(in crate::cli) struct Status {
 
 #[derive(Debug, ClapArgs)]
 #[command(
-    after_help = "Examples:\n  lab verify\n  lab verify etcd\n  lab verify -o json | jq '.checks[] | select(.verdict != \"passed\")'\n  lab verify --failover"
+    after_help = "Examples:\n  lab verify\n  lab verify etcd\n  lab verify -o json | jq '.checks[] | select(.verdict != \"passed\")'\n  lab verify --failover\n  lab verify etcd --failover  without all the other checks first"
 )]
 pub(in crate::cli) struct Verify {
     /// Only what judges the work of this stage
     #[arg(add = stages())]
     pub stage: Option<String>,
     /// Then stop every node in turn, and show that the API and a service come back
-    #[arg(long, conflicts_with = "stage")]
+    #[arg(long)]
     pub failover: bool,
 }
 

@@ -84,18 +84,19 @@ YAML
     )
 }
 
-/// Starts a writer that leaves the numbers of acknowledged writes in a file; it ends by itself after
-/// half an hour.
+/// Starts a writer that leaves the names of acknowledged writes in a file, and waits for the first: what
+/// is stopped next is stopped under it. It ends by itself after half an hour.
 pub fn start_writer(trial: &Trial, run: &str) -> String {
     let k = kubectl(trial, run);
     format!(
-        "mkdir -p /run/lab; rm -f /run/lab/failover-stop; : > /run/lab/failover-acknowledged
+        "mkdir -p /run/lab; rm -f /run/lab/failover-stop /run/lab/failover-stopped; : > /run/lab/failover-acknowledged
 nohup sh -c 'n=0; end=$(($(date +%s) + 1800))
 while test ! -e /run/lab/failover-stop && test $(date +%s) -lt $end; do
   n=$((n + 1)); name=w$(date +%s)-$n
   {k} create configmap $name >/dev/null 2>&1 && echo $name >> /run/lab/failover-acknowledged
 done; touch /run/lab/failover-stopped' >/dev/null 2>&1 </dev/null &
-rm -f /run/lab/failover-stopped
+for i in $(seq 240); do test -s /run/lab/failover-acknowledged && exit 0; sleep 0.5; done
+echo 'no write was acknowledged within two minutes'; exit 1
 "
     )
 }
@@ -121,7 +122,7 @@ for i in 1 2 3 4 5 6 7 8 9 10; do curl -fs -o /dev/null --max-time 3 http://{}:$
     )
 }
 
-/// Stops the writer and looks for every write that was acknowledged.
+/// Stops the writer and looks for every write that was acknowledged; that there was none shows nothing.
 pub fn count_writes(trial: &Trial, run: &str) -> String {
     format!(
         "touch /run/lab/failover-stop
@@ -130,7 +131,7 @@ for i in $(seq 60); do test -e /run/lab/failover-stopped && break; sleep 1; done
 sort /run/lab/failover-acknowledged > /run/lab/failover-wanted
 lost=$(comm -23 /run/lab/failover-wanted /run/lab/failover-found | tr '\\n' ' ')
 echo \"$(wc -l < /run/lab/failover-wanted) acknowledged, lost: ${{lost:-none}}\"
-test -z \"$lost\"
+test -s /run/lab/failover-wanted && test -z \"$lost\"
 ",
         kubectl(trial, run)
     )
