@@ -66,6 +66,33 @@ fn a_stage_waits_for_what_it_needs_on_other_nodes() {
 }
 
 #[test]
+fn nodes_that_others_wait_for_boot_first() {
+    let mut rig = Rig::new("book");
+    rig.boots = 1;
+    let (bundle, keys) = rig.secrets();
+    let (_, events) = rig.up(&bundle, &keys);
+    let booted: Vec<&str> = events
+        .iter()
+        .filter_map(|event| match event {
+            Event::Started { node, task } if task == "boot" => node.as_deref(),
+            _ => None,
+        })
+        .collect();
+    let wanted = [
+        "etcd1",
+        "etcd2",
+        "etcd3",
+        "controller1",
+        "controller2",
+        "lb1",
+        "lb2",
+        "worker1",
+        "worker2",
+    ];
+    assert_eq!(booted, wanted);
+}
+
+#[test]
 fn emulated_workers_join_one_at_a_time() {
     let rig = Rig::new("thw");
     let (bundle, keys) = rig.secrets();

@@ -196,6 +196,14 @@ pub fn with_needs(stage: &'static Stage) -> Vec<&'static Stage> {
     STAGES.iter().filter(|stage| wanted.contains(&stage.name)).collect()
 }
 
+/// Where in the bootstrap others first wait for `node`, as an index of [`STAGES`]: the lower, the more
+/// depends on its being there soon.
+pub fn first_awaited(lab: &Lab, node: &Node) -> usize {
+    let awaited = |name| STAGES.iter().any(|stage| stage.after.contains(&After::AllNodes(name)));
+    let has = |stage: &Stage| (stage.nodes)(lab).iter().any(|other| other.name == node.name);
+    STAGES.iter().position(|stage| awaited(stage.name) && has(stage)).unwrap_or(STAGES.len())
+}
+
 /// Script that waits until a node that was started again serves the cluster as before.
 pub fn settled(node: &Node) -> String {
     let mut probes = Vec::new();

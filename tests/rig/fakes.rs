@@ -34,6 +34,8 @@ pub struct Rig {
     pub version: &'static str,
     /// Start of the digest of the disk with them.
     pub artifacts: &'static str,
+    /// Nodes that may boot at once.
+    pub boots: usize,
 }
 
 impl Rig {
@@ -53,6 +55,7 @@ impl Rig {
             agreed: None,
             version: "1.36.2",
             artifacts: "0123456789abcdef",
+            boots: 2,
         };
         rig.hypervisor.stand_behind(rig.gate.clone());
         rig.add_guests(&session.lab);
@@ -169,7 +172,8 @@ impl Rig {
         prepared.keys = keys.clone();
         let drivers = self.drivers();
         let agreed = self.agreed.clone();
-        let options = UpOptions { yes, concurrency: Some(2), agreed, ..UpOptions::default() };
+        let options =
+            UpOptions { yes, concurrency: Some(self.boots), agreed, ..UpOptions::default() };
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let (events, mut receiver) = Events::channel();

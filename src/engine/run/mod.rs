@@ -3,7 +3,9 @@
 mod make;
 
 use std::collections::BTreeMap;
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 
 use tokio::sync::{Mutex, Semaphore};
 
@@ -22,7 +24,7 @@ use crate::drivers::hypervisor::Hypervisor;
 use crate::model::Node;
 use crate::model::code::{self, Code};
 use crate::plan::{Change, ChangeKind, Desired};
-use crate::stages::{Turns, fingerprint, stage, with_needs};
+use crate::stages::{Turns, fingerprint, first_awaited, stage, with_needs};
 
 /// Makes what is the whole lab's, in order.
 ///
@@ -92,13 +94,20 @@ impl Run {
         if let Some(run) = Arc::get_mut(&mut self) {
             run.board = Board::new(&jobs);
         }
+        let mut nodes: Vec<&Node> = self.session.lab.nodes.iter().collect();
+        nodes.sort_by_key(|node| first_awaited(&self.session.lab, node));
+        let mut failures = Vec::new();
         let mut lanes = tokio::task::JoinSet::new();
-        for node in &self.session.lab.nodes {
+        for node in nodes {
             let own: Vec<Job> = jobs.iter().filter(|job| job.node == node.name).cloned().collect();
             let (run, node) = (Arc::clone(&self), node.clone());
-            lanes.spawn(async move { run.lane(&node, own).await });
+            let mut lane = Box::pin(async move { run.lane(&node, own).await });
+            // Gone here as far as its first wait: where few may boot at once, they are let in as they came.
+            match poll_fn(|context| Poll::Ready(lane.as_mut().poll(context))).await {
+                Poll::Ready(found) => failures.extend(found),
+                Poll::Pending => drop(lanes.spawn(lane)),
+            }
         }
-        let mut failures = Vec::new();
         while let Some(lane) = lanes.join_next().await {
             match lane {
                 Ok(found) => failures.extend(found),
