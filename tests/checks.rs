@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
-use lab::stages::checks::all_ready;
+use lab::stages::checks::{all_ready, checks};
 
 /// What counts as news.
 const SINCE: &str = "2026-11-22T22:30:00Z";
@@ -29,6 +29,19 @@ fn node(name: &str, ready: &str, said: &str) -> String {
     )
 }
 
+/// A shell in whose path `dir` comes first.
+fn shell(dir: &Path, script: &str) -> Command {
+    let path = format!("{}:{}", dir.display(), std::env::var("PATH").unwrap());
+    let mut command = Command::new("sh");
+    command.args(["-euc", script]).env("PATH", path);
+    command
+}
+
+fn program(path: &Path, text: &str) {
+    fs::write(path, text).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
 struct Cluster {
     dir: tempfile::TempDir,
 }
@@ -44,13 +57,11 @@ impl Cluster {
         let files = [
             ("nodes.json", list("NodeList", &nodes.join(","))),
             ("leases.json", list("LeaseList", &leases.join(","))),
-            ("kubectl", KUBECTL.into()),
         ];
         for (name, text) in files {
             fs::write(dir.path().join(name), text).unwrap();
         }
-        let program = dir.path().join("kubectl");
-        fs::set_permissions(program, fs::Permissions::from_mode(0o755)).unwrap();
+        program(&dir.path().join("kubectl"), KUBECTL);
         Self { dir }
     }
 
@@ -62,13 +73,8 @@ impl Cluster {
         let script = all_ready(&lab, restarted).unwrap().script;
         let script = script.replace("/run/lab-", &format!("{}/lab-", path.display()));
         let seconds = Command::new("date").args(["-d", SINCE, "+%s"]).output().unwrap().stdout;
-        let paths = format!("{}:{}", path.display(), std::env::var("PATH").unwrap());
-        let told = Command::new("sh")
-            .args(["-c", &script])
-            .env("PATH", paths)
-            .env("LAB_SINCE", String::from_utf8(seconds).unwrap().trim())
-            .output()
-            .unwrap();
+        let since = String::from_utf8(seconds).unwrap();
+        let told = shell(path, &script).env("LAB_SINCE", since.trim()).output().unwrap();
         assert_eq!(String::from_utf8_lossy(&told.stderr), "");
         told.status.success()
     }
@@ -90,4 +96,33 @@ fn a_node_is_ready_when_it_said_so_and_was_heard_of() {
         let nodes = [node("worker1", "True", NEW), node("worker2", said, NEW)];
         assert!(!Cluster::new(&nodes, &fresh).is_ready(&[]), "{said}");
     }
+}
+
+/// Lists what is in the file `namespaces`, and writes down what it is told to delete.
+const NAMESPACES: &str = "#!/bin/sh\ncase \" $* \" in\n\
+    *' get namespaces -l app.kubernetes.io/managed-by=lab '*) cat \"$(dirname \"$0\")/namespaces\";;\n\
+    *' delete namespaces '*) echo \"${*#* delete namespaces }\" > \"$(dirname \"$0\")/deleted\";;\n\
+    *) exit 1;;\nesac\n";
+
+#[test]
+fn checks_clear_away_what_they_made_and_what_killed_runs_left_an_hour_ago() {
+    let home = rig::home();
+    let lab = rig::session(TWO_WORKERS, home.path()).lab;
+    let (_, script) = checks(&lab).afterwards.unwrap();
+    let now = Command::new("date").args(["-u", "+%Y-%m-%dT%H:%M:%SZ"]).output().unwrap().stdout;
+    let now = String::from_utf8(now).unwrap();
+    let (now, long_ago) = (now.trim(), "2020-02-20T20:20:20Z");
+    let dir = home.path();
+    let namespaces = format!(
+        "lab-check-00000001 {long_ago}\nlab-secret-00000002 {long_ago}\nlab-check-00000003 {now}\n\
+         lab-failover-00000004 {long_ago}\nlab-check-mine {long_ago}\nmy-lab-check-00000005 {long_ago}\n"
+    );
+    fs::write(dir.join("namespaces"), namespaces).unwrap();
+    program(&dir.join("kubectl"), NAMESPACES);
+    assert!(shell(dir, &format!("LAB_RUN=0000abcd\n{script}")).status().unwrap().success());
+    let deleted = fs::read_to_string(dir.join("deleted")).unwrap();
+    assert_eq!(
+        deleted.trim(),
+        "lab-check-0000abcd lab-check-00000001 lab-secret-00000002 --wait=false"
+    );
 }

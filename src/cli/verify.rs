@@ -5,11 +5,12 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use super::args::{Format, Global, Verify};
-use super::failure::{FAILED, Failure};
-use super::load;
+use super::failure::{FAILED, Failure, INTERRUPTED};
 use super::output::{complain, print, print_json};
 use super::progress::telling;
-use crate::engine::{self, CheckResult, EngineError, Session, Verdict};
+use super::{load, signals};
+use crate::engine::{self, CheckResult, EngineError, Session, Stop, Verdict};
+use crate::model::code;
 
 pub(super) fn run(global: &Global, verify: &Verify) -> Result<ExitCode, Failure> {
     let stage = verify.stage.as_deref().map(super::up::known).transpose()?;
@@ -28,15 +29,25 @@ pub(super) fn run(global: &Global, verify: &Verify) -> Result<ExitCode, Failure>
         true => Some(super::up::lock(&session, "verify --failover")?),
         false => None,
     };
-    let runtime = super::runtime()?;
-    let mut results =
-        runtime.block_on(engine::verify(&session, stage.map(|stage| stage.name), &say))?;
-    let broken = results.iter().any(|result| result.verdict == Verdict::Failed);
-    if verify.failover && broken {
-        complain("not stopping nodes of a lab that does not work as it is");
-    } else if verify.failover {
-        results.extend(runtime.block_on(stop_each(global, &session, &say))?);
-    }
+    let stage = stage.map(|stage| stage.name);
+    let work = async |stop: &Stop| {
+        let mut results = engine::verify(&session, stage, stop, &say).await?;
+        let broken = results.iter().any(|result| result.verdict == Verdict::Failed);
+        if verify.failover && broken {
+            complain("not stopping nodes of a lab that does not work as it is");
+        } else if verify.failover {
+            results.extend(stop_each(global, &session, stop, &say).await?);
+        }
+        Ok(results)
+    };
+    let results = super::runtime()?.block_on(async {
+        let stop = Stop::default();
+        let signals = tokio::spawn(signals::listen(stop.clone(), "lab up"));
+        let results = work(&stop).await;
+        signals.abort();
+        results
+    });
+    let results = results.map_err(stopped)?;
     if results.is_empty() {
         return Err(Failure::usage("there is nothing to check: no node has this stage"));
     }
@@ -47,10 +58,19 @@ pub(super) fn run(global: &Global, verify: &Verify) -> Result<ExitCode, Failure>
 async fn stop_each(
     global: &Global,
     session: &Session,
+    stop: &Stop,
     say: engine::Say<'_>,
 ) -> Result<Vec<CheckResult>, EngineError> {
     let beside = Global { output: Format::Table, ..global.clone() };
-    telling(&beside, async |events| engine::failover(session, say, events).await).await
+    telling(&beside, async |events| engine::failover(session, stop, say, events).await).await
+}
+
+fn stopped(error: EngineError) -> Failure {
+    if *error.code != code::STOPPED {
+        return error.into();
+    }
+    complain("stopped as asked; what was made for the checks is cleared away");
+    Failure::silent(INTERRUPTED)
 }
 
 /// Says one result as it comes, for people.

@@ -7,7 +7,7 @@ use super::error::EngineError;
 use super::event::{Event, Events};
 use super::session::Session;
 use super::steps;
-use super::up::Stop;
+use super::stop::Stop;
 use crate::model::Node;
 use crate::stages::Stage;
 

@@ -12,9 +12,10 @@ use super::provision::call;
 use super::question::{CheckResult, Verdict};
 use super::reach::Reach;
 use super::session::Session;
+use super::stop::Stop;
+use super::up::Drivers;
 use super::verify::Say;
 use crate::drivers::guest::{Guest, Output};
-use crate::drivers::hypervisor::Hypervisor;
 use crate::model::Node;
 use crate::model::code;
 use crate::stages::checks::checks;
@@ -29,9 +30,10 @@ const HEAL: Duration = Duration::from_secs(2400);
 ///
 /// # Errors
 /// When a node cannot be stopped or started, or the cluster does not heal: going on would measure
-/// two failures at once.
+/// two failures at once. When it was stopped: the node that is down then is started again.
 pub async fn failover(
     session: &Session,
+    stop: &Stop,
     say: Say<'_>,
     events: &Events,
 ) -> Result<Vec<CheckResult>, EngineError> {
@@ -39,9 +41,25 @@ pub async fn failover(
     // Who watches is alive, and busy where guests are emulated.
     let reach = session.reach(&keys, session.pace().vitals())?;
     let booting = session.reach(&keys, session.lab.options.boot_patience())?;
-    let hypervisor = session.place.connect()?;
+    let drivers = Drivers { hypervisor: session.place.connect()?, reach };
+    failover_with(session, drivers, booting, stop, say, events).await
+}
+
+/// The same with given drivers; nodes that boot are reached by `booting`.
+///
+/// # Errors
+/// As [`failover`].
+pub async fn failover_with(
+    session: &Session,
+    drivers: Drivers,
+    booting: Reach,
+    stop: &Stop,
+    say: Say<'_>,
+    events: &Events,
+) -> Result<Vec<CheckResult>, EngineError> {
     let run: u32 = rand::random();
-    let test = Test { session, reach, booting, hypervisor, events, run: format!("{run:08x}") };
+    let run = format!("{run:08x}");
+    let test = Test { session, drivers, booting, stop, events, run };
     let Some(first) = session.lab.nodes.iter().find_map(|node| failover::trial(&session.lab, node))
     else {
         return Ok(vec![test.result("failover", "", Verdict::Failed, "one controller only")]);
@@ -49,7 +67,7 @@ pub async fn failover(
     test.healthy().await?;
     let tried = test.each(&first, say).await;
     // What was made for it is cleared away however it ended.
-    let cleared = test.ask(&first, &failover::clear(&first, &test.run)).await;
+    let cleared = test.tell(&first, &failover::clear(&first, &test.run)).await;
     let results = tried?;
     cleared?;
     Ok(results)
@@ -57,10 +75,10 @@ pub async fn failover(
 
 struct Test<'s> {
     session: &'s Session,
-    reach: Reach,
+    drivers: Drivers,
     /// With the patience that a boot takes.
     booting: Reach,
-    hypervisor: Arc<dyn Hypervisor>,
+    stop: &'s Stop,
     events: &'s Events,
     run: String,
 }
@@ -89,10 +107,10 @@ impl Test<'_> {
         };
         self.ask(&trial, &failover::start_writer(&trial, &self.run)).await?;
         let uuid = node.uuid;
-        call(&self.hypervisor, move |h| h.stop_domain(uuid)).await?;
-        let seen = self.watch(&trial).await;
+        call(&self.drivers.hypervisor, move |h| h.stop_domain(uuid)).await?;
+        let seen = self.stop.or("see what comes back", self.watch(&trial)).await;
         // Started again even when there was nobody to tell what happened.
-        call(&self.hypervisor, move |h| h.start_domain(uuid)).await?;
+        call(&self.drivers.hypervisor, move |h| h.start_domain(uuid)).await?;
         let (api, service, writes) = seen?;
         let kept = if writes.status == 0 { Verdict::Passed } else { Verdict::Failed };
         let results = vec![
@@ -100,8 +118,9 @@ impl Test<'_> {
             self.timed("failover-service", node, service),
             self.result("failover-writes", &node.name, kept, &writes.text()),
         ];
-        let boot = Boot::of(&self.hypervisor, self.events, &self.session.lab, node);
-        boot.run(&*(self.booting)(node), "true").await?;
+        let boot = Boot::of(&self.drivers.hypervisor, self.events, &self.session.lab, node);
+        let guest = (self.booting)(node);
+        self.stop.or("wait for the guest", boot.run(&*guest, "true")).await?;
         self.healthy().await?;
         Ok(results)
     }
@@ -117,10 +136,15 @@ impl Test<'_> {
     fn guest(&self, trial: &Trial) -> Result<Arc<dyn Guest>, EngineError> {
         let node = self.session.lab.node(&trial.observer);
         let node = node.ok_or_else(|| EngineError::internal("find the node that watches"))?;
-        Ok((self.reach)(node))
+        Ok((self.drivers.reach)(node))
     }
 
+    /// Has `script` run on the controller that stays, unless the run is stopped.
     async fn ask(&self, trial: &Trial, script: &str) -> Result<(), EngineError> {
+        self.stop.or("prepare", self.tell(trial, script)).await
+    }
+
+    async fn tell(&self, trial: &Trial, script: &str) -> Result<(), EngineError> {
         let output = self.guest(trial)?.run(script).await?;
         if output.status == 0 {
             return Ok(());
@@ -150,7 +174,8 @@ impl Test<'_> {
         let plan = checks(&self.session.lab);
         let all = plan.nodes.into_iter().chain(plan.cluster);
         let wanted = all.filter(|check| WANTED.contains(&check.name)).collect();
-        health::wait(&self.session.lab, &self.reach, wanted, None, HEAL).await
+        let wait = health::wait(&self.session.lab, &self.drivers.reach, wanted, None, HEAL);
+        self.stop.or("wait until all is well", wait).await
     }
 
     fn timed(&self, name: &str, node: &Node, seconds: Option<f64>) -> CheckResult {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{Mutex, Semaphore, watch};
+use tokio::sync::{Mutex, Semaphore};
 
 use super::blocking::blocking;
 use super::error::EngineError;
@@ -13,39 +13,12 @@ use super::prepared::Prepared;
 use super::reach::Reach;
 use super::run::{Run, shared_changes};
 use super::session::Session;
+use super::stop::Stop;
 use super::upgrade::Upgrade;
 use super::{depart, golden, observe, preflight, provision, snapshot};
 use crate::drivers::hypervisor::Hypervisor;
 use crate::plan::{Change, Desired, Observed, diff};
 use crate::stages::{STAGES, Stage};
-
-/// A request to stop, shared with the signal handler.
-#[derive(Clone, Debug)]
-pub struct Stop(Arc<watch::Sender<bool>>);
-
-impl Default for Stop {
-    fn default() -> Self {
-        Self(Arc::new(watch::channel(false).0))
-    }
-}
-
-impl Stop {
-    /// Asks every lane to stop at its next step.
-    pub fn request(&self) {
-        self.0.send_replace(true);
-    }
-
-    /// True once asked.
-    pub fn requested(&self) -> bool {
-        *self.0.borrow()
-    }
-
-    /// Waits until asked.
-    pub async fn wait(&self) {
-        // The sender lives in us, so the wait cannot end for lack of one.
-        let _ = self.0.subscribe().wait_for(|asked| *asked).await;
-    }
-}
 
 /// How `up` behaves.
 #[derive(Clone, Debug)]

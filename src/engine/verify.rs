@@ -11,7 +11,8 @@ use super::error::EngineError;
 use super::question::{CheckResult, Question, Told};
 use super::reach::Reach;
 use super::session::Session;
-use crate::stages::checks::{Plan, checks, inspection};
+use super::stop::Stop;
+use crate::stages::checks::{Check, Plan, checks, inspection};
 
 /// Says each result as it comes.
 pub type Say<'s> = &'s (dyn Fn(&CheckResult) + Sync);
@@ -19,10 +20,11 @@ pub type Say<'s> = &'s (dyn Fn(&CheckResult) + Sync);
 /// Makes every check, or those that judge the work of one stage.
 ///
 /// # Errors
-/// When the lab has no keys here, so that no node can be asked.
+/// When the lab has no keys here, so that no node can be asked, and when it was stopped.
 pub async fn verify(
     session: &Session,
     stage: Option<&str>,
+    stop: &Stop,
     say: Say<'_>,
 ) -> Result<Vec<CheckResult>, EngineError> {
     let keys = session.load_keys()?;
@@ -32,7 +34,7 @@ pub async fn verify(
         Some(stage) => plan.of_stage(stage),
         None => plan,
     };
-    make(session, &reach, plan, say).await
+    make(session, &reach, plan, stop, say).await
 }
 
 /// Asks whether nodes are fit for their roles: all of them, or those named.
@@ -48,34 +50,63 @@ pub async fn inspect(
     let reach = session.reach(&keys, Duration::from_secs(15))?;
     let mut plan = inspection(&session.lab);
     plan.nodes.retain(|check| nodes.is_empty() || check.nodes.iter().all(|n| nodes.contains(n)));
-    make(session, &reach, plan, say).await
+    make(session, &reach, plan, &Stop::default(), say).await
 }
 
 /// Every check, by a given way to the nodes.
 ///
 /// # Errors
-/// When a task of ours dies.
+/// When it was stopped, or a task of ours dies.
 pub async fn verify_with(
     session: &Session,
     reach: &Reach,
+    stop: &Stop,
     say: Say<'_>,
 ) -> Result<Vec<CheckResult>, EngineError> {
-    make(session, reach, checks(&session.lab), say).await
+    make(session, reach, checks(&session.lab), stop, say).await
 }
 
+/// Makes the checks of a plan, and clears away what they made, also when they are given up.
 async fn make(
     session: &Session,
     reach: &Reach,
     plan: Plan,
+    stop: &Stop,
     say: Say<'_>,
 ) -> Result<Vec<CheckResult>, EngineError> {
     let Plan { nodes, cluster, afterwards } = plan;
     let told = Told::new(None);
-    let question = |check| Question::new(&session.lab, reach, check);
+    let asked = async {
+        let mut results = of_nodes(session, reach, nodes, &told, say).await?;
+        for check in cluster {
+            let made = Question::new(&session.lab, reach, check).ask(&told).await?.results;
+            made.iter().for_each(say);
+            results.extend(made);
+        }
+        Ok(results)
+    };
+    let results = stop.or("make all checks", asked).await;
+    if let Some((node, script)) = afterwards
+        && let Some(node) = session.lab.node(&node)
+    {
+        // What it clears away has a name of this run's own; a failure shows in the checks.
+        let _ = reach(node).run(&format!("LAB_RUN={}\n{script}", told.run)).await;
+    }
+    results
+}
+
+/// Makes the checks of single nodes: on each one after the other, nodes side by side.
+async fn of_nodes(
+    session: &Session,
+    reach: &Reach,
+    checks: Vec<Check>,
+    told: &Told,
+    say: Say<'_>,
+) -> Result<Vec<CheckResult>, EngineError> {
     let mut lanes: BTreeMap<String, Vec<Question>> = BTreeMap::new();
-    for check in nodes {
+    for check in checks {
         let node = check.nodes.first().cloned().unwrap_or_default();
-        lanes.entry(node).or_default().push(question(check));
+        lanes.entry(node).or_default().push(Question::new(&session.lab, reach, check));
     }
     let places = Arc::new(Semaphore::new(session.pace().checked()));
     let mut running = tokio::task::JoinSet::new();
@@ -96,17 +127,6 @@ async fn make(
             lane.map_err(|error| EngineError::internal(format!("run a check: {error}")))??;
         lane.iter().for_each(say);
         results.extend(lane);
-    }
-    for check in cluster {
-        let made = question(check).ask(&told).await?.results;
-        made.iter().for_each(say);
-        results.extend(made);
-    }
-    if let Some((node, script)) = afterwards
-        && let Some(node) = session.lab.node(&node)
-    {
-        // What it clears away has a name of this run's own; a failure shows in the checks.
-        let _ = reach(node).run(&format!("LAB_RUN={}\n{script}", told.run)).await;
     }
     Ok(results)
 }

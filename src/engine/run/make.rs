@@ -117,12 +117,7 @@ impl Run {
     async fn login(&self, node: &Node) -> Result<Output, EngineError> {
         let boot = Boot::of(&self.hypervisor, &self.events, &self.session.lab, node);
         let guest = (self.reach)(node);
-        tokio::select! {
-            output = boot.run(&*guest, self.preparations(node)) => output,
-            () = self.stop.wait() => {
-                Err(EngineError::of(&code::STOPPED, "wait for the guest: the run was stopped"))
-            }
-        }
+        self.stop.or("wait for the guest", boot.run(&*guest, self.preparations(node))).await
     }
 }
 

@@ -1,6 +1,6 @@
 //! Checks of what several nodes make together.
 
-use super::{Check, Judge, KUBECTL, Plan, one, readiness};
+use super::{Check, Judge, KUBECTL, Plan, namespaces, one, readiness};
 use crate::model::{Lab, Node, Role};
 use crate::stages::etcd;
 
@@ -75,7 +75,7 @@ fn secret_script(lab: &Lab) -> String {
     let Some(member) = lab.with_role(Role::Etcd).next() else { return "false".into() };
     let pki = "/etc/kubernetes/pki";
     format!(
-        "ns=lab-secret-$LAB_RUN\n{KUBECTL} create namespace $ns >/dev/null\n\
+        "ns=lab-secret-$LAB_RUN\n{}\
          trap '{KUBECTL} delete namespace $ns --wait=false >/dev/null' EXIT\n\
          {KUBECTL} -n $ns create secret generic probe --from-literal=word=plainly-readable >/dev/null\n\
          key=$(printf '/registry/secrets/%s/probe' $ns | base64 -w0)\n\
@@ -86,6 +86,7 @@ fn secret_script(lab: &Lab) -> String {
          rm -f /run/lab-secret.$$\n\
          case $value in *plainly-readable*) echo 'the Secret stands in etcd in clear'; exit 1;;\n\
          k8s:enc:secretbox:*) exit 0;; *) echo 'etcd gave no value'; exit 1;; esac\n",
+        namespaces::make(KUBECTL, "$ns"),
         member.address
     )
 }

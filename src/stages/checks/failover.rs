@@ -3,6 +3,7 @@
 
 use std::net::Ipv4Addr;
 
+use super::namespaces;
 use crate::model::{Lab, Node, Role};
 use crate::stages::KUBECTL;
 use crate::stages::runtime::TEST_IMAGE;
@@ -44,8 +45,7 @@ pub fn prepare(lab: &Lab, trial: &Trial, run: &str) -> String {
     let k = kubectl(trial, run);
     let replicas = lab.with_role(Role::Worker).count().clamp(1, 3);
     format!(
-        "{k} create namespace lab-failover-{run} >/dev/null
-for i in $(seq 60); do {k} get serviceaccount default >/dev/null 2>&1 && break; sleep 1; done
+        "{}{}for i in $(seq 60); do {k} get serviceaccount default >/dev/null 2>&1 && break; sleep 1; done
 {k} apply -f - >/dev/null <<'YAML'
 apiVersion: apps/v1
 kind: Deployment
@@ -80,7 +80,9 @@ spec:
   ports: [{{port: 80, targetPort: 8080}}]
 YAML
 {k} rollout status deployment/web --timeout=300s --request-timeout=0 >/dev/null
-"
+",
+        namespaces::clear_failover(&k),
+        namespaces::make(&k, &format!("lab-failover-{run}")),
     )
 }
 

@@ -5,6 +5,7 @@ pub mod cis;
 mod cluster;
 pub mod failover;
 mod inspect;
+mod namespaces;
 mod node;
 mod readiness;
 mod workload;

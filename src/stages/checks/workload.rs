@@ -1,7 +1,7 @@
 //! Checks with pods of their own: a web server on every worker and a service in front of them, in a
 //! namespace that goes again.
 
-use super::{Check, KUBECTL, Plan, one};
+use super::{Check, KUBECTL, Plan, namespaces, one};
 use crate::model::{Lab, Node, Role};
 use crate::stages::runtime::TEST_IMAGE;
 
@@ -101,10 +101,7 @@ trap 'kill $forward 2>/dev/null' EXIT
 curl -fs --retry 40 --retry-connrefused --retry-delay 1 --max-time 60 http://127.0.0.1:$port/name | grep -qx $1\n",
         "journalctl -u kubelet on the worker",
     );
-    let end = format!(
-        "{start}{KUBECTL} delete namespace lab-check-$LAB_RUN --wait=false >/dev/null 2>&1 || true\n"
-    );
-    plan.afterwards = Some((controller.name.clone(), end));
+    plan.afterwards = Some((controller.name.clone(), namespaces::clear()));
 }
 
 /// Asks for the API's and the run's own service by name, from every worker.
@@ -166,8 +163,7 @@ done\n"
 /// A web server per worker, bound to it, and a service in front.
 fn pods() -> String {
     format!(
-        "{KUBECTL} create namespace lab-check-$LAB_RUN >/dev/null
-for i in $(seq 60); do $k get serviceaccount default >/dev/null 2>&1 && break; sleep 1; done
+        "{}for i in $(seq 60); do $k get serviceaccount default >/dev/null 2>&1 && break; sleep 1; done
 for w in $workers; do cat <<POD; done | $k apply -f - >/dev/null
 ---
 apiVersion: v1
@@ -192,6 +188,7 @@ spec:
   selector: {{app: lab-probe}}
   ports: [{{port: 80, targetPort: 8080}}]
 SERVICE
-$k wait --for=condition=Ready pod --all --timeout=240s --request-timeout=0\n"
+$k wait --for=condition=Ready pod --all --timeout=240s --request-timeout=0\n",
+        namespaces::make(KUBECTL, "lab-check-$LAB_RUN")
     )
 }
