@@ -121,8 +121,8 @@ impl Rig {
         command
     }
 
-    /// Niceness of each thread of the emulator that runs a domain of this home's.
-    pub fn niceness(&self, domain: &str) -> Vec<i32> {
+    /// The process that emulates a domain of this home's.
+    fn emulator(&self, domain: &str) -> PathBuf {
         let (guest, home) = (format!("guest={domain},"), self.home.path().to_str().unwrap());
         let processes = fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
         let emulator = processes.into_iter().find(|process| {
@@ -130,14 +130,23 @@ impl Rig {
             let command = String::from_utf8_lossy(&command);
             command.contains(&guest) && command.contains(home)
         });
-        let threads = fs::read_dir(emulator.unwrap().join("task")).unwrap().flatten();
+        emulator.unwrap()
+    }
+
+    /// Niceness of each thread of the emulator that runs a domain, and of its session where Linux
+    /// schedules those.
+    fn niceness(&self, domain: &str) -> Vec<i32> {
+        let emulator = self.emulator(domain);
+        let threads = fs::read_dir(emulator.join("task")).unwrap().flatten();
         let nice = |thread: fs::DirEntry| {
             // Threads for files come and go.
             let stat = fs::read_to_string(thread.path().join("stat")).ok()?;
             // After the name in brackets comes the third field; the nineteenth is meant.
             stat.rsplit_once(") ")?.1.split(' ').nth(16)?.parse().ok()
         };
-        threads.filter_map(nice).collect()
+        let session = fs::read_to_string(emulator.join("autogroup")).unwrap_or_default();
+        let session = session.rsplit_once("nice ").map(|(_, nice)| nice.trim().parse().unwrap());
+        threads.filter_map(nice).chain(session).collect()
     }
 
     /// Workers take what the control plane leaves of the processors.

@@ -1,5 +1,6 @@
 //! Which guests go first where processors are short. libvirt does this by control groups, which a private
-//! engine has none of; what is left is the niceness of QEMU's threads, set by a hook of libvirt's.
+//! engine has none of; what is left is the niceness of QEMU's threads, and of its session where Linux
+//! schedules sessions (`/proc/PID/autogroup`), set by a hook of libvirt's.
 
 use std::fs;
 use std::io;
