@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::shape::shape;
 use super::templates::{RenderError, Templates};
 use crate::model::inventory::Shape;
-use crate::model::{Lab, Node, Platform, Role};
+use crate::model::{Lab, Node, Platform};
 
 /// A domain as it should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,9 +44,6 @@ struct Data<'a> {
     artifacts: Option<&'a str>,
     console: &'a str,
     golden: bool,
-    /// Emulated guests take all the processor they can get. Workers that have no part in the control
-    /// plane take what is left: without answers from there they have nothing to do.
-    gives_way: bool,
 }
 
 /// Paths on the libvirt host that a domain refers to besides its own volumes.
@@ -121,7 +118,6 @@ fn of_kind(
         artifacts: placement.artifacts.as_deref(),
         console: &placement.console,
         golden,
-        gives_way: !kvm && !golden && node.is(Role::Worker) && !leads(node),
     };
     let template = "xml-templates/domain.xml.j2";
     let hash = super::volume::sha256(&templates.render(template, &data)?);
@@ -137,11 +133,6 @@ fn of_kind(
         hash: hash.clone(),
         disk: disk.clone(),
     })
-}
-
-/// True when the cluster is led from the node, or by way of it.
-fn leads(node: &Node) -> bool {
-    [Role::ControlPlane, Role::Etcd, Role::LoadBalancer].into_iter().any(|role| node.is(role))
 }
 
 /// Everything that is written once, at first boot, and cannot be changed on a running node: another

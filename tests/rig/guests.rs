@@ -121,45 +121,6 @@ impl Rig {
         command
     }
 
-    /// The process that emulates a domain of this home's.
-    fn emulator(&self, domain: &str) -> PathBuf {
-        let (guest, home) = (format!("guest={domain},"), self.home.path().to_str().unwrap());
-        let processes = fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
-        let emulator = processes.into_iter().find(|process| {
-            let command = fs::read(process.join("cmdline")).unwrap_or_default();
-            let command = String::from_utf8_lossy(&command);
-            command.contains(&guest) && command.contains(home)
-        });
-        emulator.unwrap()
-    }
-
-    /// Niceness of each thread of the emulator that runs a domain, and of its session where Linux
-    /// schedules those.
-    fn niceness(&self, domain: &str) -> Vec<i32> {
-        let emulator = self.emulator(domain);
-        let threads = fs::read_dir(emulator.join("task")).unwrap().flatten();
-        let nice = |thread: fs::DirEntry| {
-            // Threads for files come and go.
-            let stat = fs::read_to_string(thread.path().join("stat")).ok()?;
-            // After the name in brackets comes the third field; the nineteenth is meant.
-            stat.rsplit_once(") ")?.1.split(' ').nth(16)?.parse().ok()
-        };
-        let session = fs::read_to_string(emulator.join("autogroup")).unwrap_or_default();
-        let session = session.rsplit_once("nice ").map(|(_, nice)| nice.trim().parse().unwrap());
-        threads.filter_map(nice).chain(session).collect()
-    }
-
-    /// Workers take what the control plane leaves of the processors.
-    pub fn workers_give_way(&self, lead: &str, worker: &str) {
-        for (domain, wanted) in [(lead, 0), (worker, 10)] {
-            let nice = self.niceness(domain);
-            assert!(
-                nice.len() > 1 && nice.iter().all(|nice| *nice == wanted),
-                "{domain}: {nice:?}"
-            );
-        }
-    }
-
     pub fn say(&self, text: &str) {
         eprintln!("[{:6.1} s] {text}", self.start.elapsed().as_secs_f64());
     }

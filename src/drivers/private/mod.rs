@@ -9,7 +9,6 @@ mod control;
 mod inside;
 mod namespace;
 mod owner;
-mod precedence;
 mod supervisor;
 mod uplink;
 
@@ -118,7 +117,6 @@ impl PrivateEngine {
             store::make_dir(&path)
                 .map_err(|error| HypervisorError::new(doing, error.to_string()))?;
         }
-        precedence::install(&self.dir.join("etc")).map_err(io)?;
         if control::is_alive(&self.dir.join(supervisor::ALIVE)) {
             return Err(HypervisorError::new(
                 doing,
