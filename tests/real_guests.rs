@@ -66,6 +66,7 @@ fn three_from_nothing_to_nothing() {
     tools::show_what_nodes_say(&rig);
     rerun_changes_nothing(&rig);
     a_lost_marker_reruns_one_stage(&rig);
+    an_interrupted_verify(&rig);
     one_stage_by_hand(&rig);
     // What takes long to mend is broken by `make test-full`.
     chapters::are_as_told(
@@ -234,6 +235,23 @@ fn a_lost_marker_reruns_one_stage(rig: &Rig) {
     rig.ok(&["up"]);
     let output = rig.lab(&["up"]);
     assert!(text(&output.stderr).contains("nothing to do"));
+}
+
+/// Somebody has seen enough of `verify` while its pods run: nothing of it stays.
+fn an_interrupted_verify(rig: &Rig) {
+    let mut command = rig.command(&["verify", "verify"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+    assert!(lines.any(|line| line.contains("a pod starts on every worker")));
+    let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();
+    let said: Vec<String> = lines.collect();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{said:?} {}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("is cleared away"), "{}", text(&output.stderr));
+    let namespaces = rig.ok(&["kubectl", "get", "namespaces"]);
+    let stays = |line: &&str| line.starts_with("lab-") && !line.contains("Terminating");
+    assert_eq!(namespaces.lines().find(stays), None, "{namespaces}");
 }
 
 /// What a learner does: breaks something, has one stage judged, runs that stage on that node.

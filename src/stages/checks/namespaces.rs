@@ -9,7 +9,9 @@ const LABEL: &str = "app.kubernetes.io/managed-by";
 pub(super) fn make(kubectl: &str, name: &str) -> String {
     format!(
         "{kubectl} create --validate=false -f - >/dev/null <<NAMESPACE
-{{apiVersion: v1, kind: Namespace, metadata: {{name: {name}, labels: {{{LABEL}: lab}}}}}}
+apiVersion: v1
+kind: Namespace
+metadata: {{name: {name}, labels: {{{LABEL}: lab}}}}
 NAMESPACE
 "
     )
