@@ -98,9 +98,10 @@ fn a_node_is_ready_when_it_said_so_and_was_heard_of() {
     }
 }
 
-/// Lists what is in the file `namespaces`, and writes down what it is told to delete.
+/// Lists what is in the file `namespaces`, when the end of a line is asked for in the way that kubectl
+/// understands, and writes down what it is told to delete.
 const NAMESPACES: &str = "#!/bin/sh\ncase \" $* \" in\n\
-    *' get namespaces -l app.kubernetes.io/managed-by=lab '*) cat \"$(dirname \"$0\")/namespaces\";;\n\
+    *' get namespaces -l app.kubernetes.io/managed-by=lab '*'{\"\\n\"}{end} '*) cat \"$(dirname \"$0\")/namespaces\";;\n\
     *' delete namespaces '*) echo \"${*#* delete namespaces }\" > \"$(dirname \"$0\")/deleted\";;\n\
     *) exit 1;;\nesac\n";
 

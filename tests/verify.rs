@@ -146,7 +146,7 @@ fn failover_stops_every_node_once_and_all_run_again() {
 
 #[test]
 fn an_interrupted_failover_leaves_no_node_stopped() {
-    // While the API is asked for, while the cluster heals, and before anything was stopped.
+    // While the API is asked for; before anything was stopped: while all must be well, while pods start.
     let places = [("--request-timeout=5s get --raw=/readyz", 1), ("set -- $(", 0), ("rollout", 0)];
     for (words, stopped) in places {
         let book = Book::new(Some((words, Then::Interrupt)));

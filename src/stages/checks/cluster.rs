@@ -74,8 +74,9 @@ echo \"${{seen:-no quorum}}\"; exit 1\n",
 fn secret_script(lab: &Lab) -> String {
     let Some(member) = lab.with_role(Role::Etcd).next() else { return "false".into() };
     let pki = "/etc/kubernetes/pki";
+    let make = namespaces::make(KUBECTL, "$ns");
     format!(
-        "ns=lab-secret-$LAB_RUN\n{}\
+        "ns=lab-secret-$LAB_RUN\n{make}\
          trap '{KUBECTL} delete namespace $ns --wait=false >/dev/null' EXIT\n\
          {KUBECTL} -n $ns create secret generic probe --from-literal=word=plainly-readable >/dev/null\n\
          key=$(printf '/registry/secrets/%s/probe' $ns | base64 -w0)\n\
@@ -86,7 +87,6 @@ fn secret_script(lab: &Lab) -> String {
          rm -f /run/lab-secret.$$\n\
          case $value in *plainly-readable*) echo 'the Secret stands in etcd in clear'; exit 1;;\n\
          k8s:enc:secretbox:*) exit 0;; *) echo 'etcd gave no value'; exit 1;; esac\n",
-        namespaces::make(KUBECTL, "$ns"),
         member.address
     )
 }

@@ -43,9 +43,11 @@ fn kubectl(trial: &Trial, run: &str) -> String {
 /// Starts a service with a pod on every worker that it can have one on.
 pub fn prepare(lab: &Lab, trial: &Trial, run: &str) -> String {
     let k = kubectl(trial, run);
+    let clear = namespaces::clear_failover(&k);
+    let make = namespaces::make(&k, &format!("lab-failover-{run}"));
     let replicas = lab.with_role(Role::Worker).count().clamp(1, 3);
     format!(
-        "{}{}for i in $(seq 60); do {k} get serviceaccount default >/dev/null 2>&1 && break; sleep 1; done
+        "{clear}{make}for i in $(seq 60); do {k} get serviceaccount default >/dev/null 2>&1 && break; sleep 1; done
 {k} apply -f - >/dev/null <<'YAML'
 apiVersion: apps/v1
 kind: Deployment
@@ -80,9 +82,7 @@ spec:
   ports: [{{port: 80, targetPort: 8080}}]
 YAML
 {k} rollout status deployment/web --timeout=300s --request-timeout=0 >/dev/null
-",
-        namespaces::clear_failover(&k),
-        namespaces::make(&k, &format!("lab-failover-{run}")),
+"
     )
 }
 

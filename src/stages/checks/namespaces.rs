@@ -22,7 +22,7 @@ NAMESPACE
 pub(super) fn clear() -> String {
     format!(
         "hour=$(date -u -d '1 hour ago' +%Y-%m-%dT%H:%M:%SZ)
-old=$({KUBECTL} get namespaces -l {LABEL}=lab -o 'jsonpath={{range .items[*]}}{{.metadata.name}} {{.metadata.creationTimestamp}}{{\"\n\"}}{{end}}' |
+old=$({KUBECTL} get namespaces -l {LABEL}=lab -o 'jsonpath={{range .items[*]}}{{.metadata.name}} {{.metadata.creationTimestamp}}{{\"\\n\"}}{{end}}' |
   awk -v hour=\"$hour\" '$1 ~ /^lab-(check|secret)-[0-9a-f]+$/ && $2 < hour {{ print $1 }}')
 {KUBECTL} delete namespaces lab-check-$LAB_RUN $old --wait=false >/dev/null 2>&1 || true
 "

@@ -162,8 +162,9 @@ done\n"
 
 /// A web server per worker, bound to it, and a service in front.
 fn pods() -> String {
+    let make = namespaces::make(KUBECTL, "lab-check-$LAB_RUN");
     format!(
-        "{}for i in $(seq 60); do $k get serviceaccount default >/dev/null 2>&1 && break; sleep 1; done
+        "{make}for i in $(seq 60); do $k get serviceaccount default >/dev/null 2>&1 && break; sleep 1; done
 for w in $workers; do cat <<POD; done | $k apply -f - >/dev/null
 ---
 apiVersion: v1
@@ -188,7 +189,6 @@ spec:
   selector: {{app: lab-probe}}
   ports: [{{port: 80, targetPort: 8080}}]
 SERVICE
-$k wait --for=condition=Ready pod --all --timeout=240s --request-timeout=0\n",
-        namespaces::make(KUBECTL, "lab-check-$LAB_RUN")
+$k wait --for=condition=Ready pod --all --timeout=240s --request-timeout=0\n"
     )
 }
