@@ -124,6 +124,6 @@ fn checks_clear_away_what_they_made_and_what_killed_runs_left_an_hour_ago() {
     let deleted = fs::read_to_string(dir.join("deleted")).unwrap();
     assert_eq!(
         deleted.trim(),
-        "lab-check-0000abcd lab-check-00000001 lab-secret-00000002 --wait=false"
+        "lab-check-0000abcd lab-check-00000001 lab-secret-00000002 --ignore-not-found --wait=false"
     );
 }

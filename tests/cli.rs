@@ -366,11 +366,11 @@ fn artifacts_that_do_not_fit_are_refused_before_anything_is_made() {
     assert!(err(&output).contains("kube-apiserver"), "{}", err(&output));
     for name in lab::drivers::artifacts::REQUIRED {
         use std::os::unix::fs::PermissionsExt;
-        fs::write(bin.join(name), "#!/bin/sh\necho Kubernetes v1.99.0\n").unwrap();
+        fs::write(bin.join(name), "#!/bin/sh\necho Kubernetes v1.19.16\n").unwrap();
         fs::set_permissions(bin.join(name), fs::Permissions::from_mode(0o755)).unwrap();
     }
     let output = run(&bin);
-    assert!(err(&output).contains("Kubernetes 1.99.0 is not supported"), "{}", err(&output));
+    assert!(err(&output).contains("Kubernetes 1.19.16 is not supported"), "{}", err(&output));
 }
 
 #[test]

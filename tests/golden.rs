@@ -6,6 +6,7 @@ mod rig;
 
 use lab::engine::{Prepared, Session};
 use lab::model::platform::Acceleration;
+use lab::model::version::NEWEST_MINOR;
 use lab::plan::{Observed, diff};
 use lab::stages::{STAGES, Step};
 
@@ -98,7 +99,7 @@ fn the_schema_is_as_before() {
 fn every_supported_version_renders() {
     let home = tempfile::tempdir().unwrap();
     let session = rig::session(&rig::shipped("three"), home.path());
-    for minor in 20..=36 {
+    for minor in 20..=NEWEST_MINOR {
         let prepared = rig::prepared(&session, &format!("1.{minor}.0"), Acceleration::Kvm);
         let all: Vec<_> = STAGES.iter().collect();
         prepared.desired(&session, &all).unwrap();
@@ -112,15 +113,15 @@ fn programs_are_given_only_what_their_release_understands() {
     /// A stage, a flag, the first and the last minor release that is given it.
     const FLAGS: [(&str, &str, u32, u32); 6] = [
         ("worker", "--network-plugin=cni", 20, 23),
-        ("worker", "seccompDefault: true", 25, 36),
+        ("worker", "seccompDefault: true", 25, NEWEST_MINOR),
         ("control-plane", "--port=0", 20, 22),
-        ("control-plane", "DenyServiceExternalIPs", 21, 36),
+        ("control-plane", "DenyServiceExternalIPs", 21, NEWEST_MINOR),
         ("control-plane", "--feature-gates=APIPriorityAndFairness=false", 20, 25),
-        ("control-plane", "--etcd-readycheck-timeout=10s", 25, 36),
+        ("control-plane", "--etcd-readycheck-timeout=10s", 25, NEWEST_MINOR),
     ];
     let home = tempfile::tempdir().unwrap();
     let session = rig::session(&rig::shipped("three"), home.path());
-    for minor in 20..=36 {
+    for minor in 20..=NEWEST_MINOR {
         let version = format!("1.{minor}.0");
         let prepared = rig::prepared(&session, &version, Acceleration::Emulated);
         for (stage, flag, first, last) in FLAGS {

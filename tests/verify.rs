@@ -30,14 +30,14 @@ struct Yes {
     node: String,
     heard: Arc<Mutex<Vec<String>>>,
     stop: Stop,
-    at: Option<(&'static str, Then)>,
+    at: &'static [(&'static str, Then)],
 }
 
 impl Guest for Yes {
     fn run<'a>(&'a self, script: &'a str) -> Answer<'a, Output> {
         Box::pin(async move {
             self.heard.lock().unwrap().push(script.to_owned());
-            match self.at.filter(|(words, _)| script.contains(words)) {
+            match self.at.iter().find(|(words, _)| script.contains(words)) {
                 Some((_, Then::Vanish)) => return Err(GuestError::new("the node is gone")),
                 Some((_, Then::Interrupt)) => {
                     self.stop.request();
@@ -68,7 +68,7 @@ struct Book {
 }
 
 impl Book {
-    fn new(at: Option<(&'static str, Then)>) -> Self {
+    fn new(at: &'static [(&'static str, Then)]) -> Self {
         let rig = Rig::new("book");
         let (bundle, keys) = rig.secrets();
         rig.up(&bundle, &keys).0.unwrap();
@@ -116,14 +116,16 @@ fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap()
 }
 
-fn was_stopped<T: std::fmt::Debug>(done: Result<T, EngineError>) {
-    assert_eq!(done.unwrap_err().code.id, "L0606");
+fn was_stopped<T: std::fmt::Debug>(done: Result<T, EngineError>) -> EngineError {
+    let error = done.unwrap_err();
+    assert_eq!(error.code.id, "L0606");
+    error
 }
 
 #[test]
 fn an_interrupted_verify_clears_away_what_its_checks_made() {
-    let book = Book::new(Some(("kind: Pod", Then::Interrupt)));
-    was_stopped(book.verify());
+    let book = Book::new(&[("kind: Pod", Then::Interrupt)]);
+    assert_eq!(was_stopped(book.verify()).hint, None);
     let heard = book.heard.lock().unwrap().clone();
     let word = |script: &str| {
         script.lines().find_map(|line| line.strip_prefix("LAB_RUN=").map(str::to_owned)).unwrap()
@@ -135,8 +137,18 @@ fn an_interrupted_verify_clears_away_what_its_checks_made() {
 }
 
 #[test]
+fn an_interrupted_verify_says_what_it_could_not_clear_away() {
+    let book = Book::new(&[
+        ("delete namespaces lab-check-$LAB_RUN", Then::Vanish),
+        ("kind: Pod", Then::Interrupt),
+    ]);
+    let hint = was_stopped(book.verify()).hint.unwrap();
+    assert!(hint.contains("is still there"), "{hint}");
+}
+
+#[test]
 fn failover_stops_every_node_once_and_all_run_again() {
-    let book = Book::new(None);
+    let book = Book::new(&[]);
     let results = book.failover().unwrap();
     assert_eq!(results.len(), 3 * 9, "{results:?}");
     assert!(results.iter().all(|result| result.verdict == Verdict::Passed), "{results:?}");
@@ -147,18 +159,22 @@ fn failover_stops_every_node_once_and_all_run_again() {
 #[test]
 fn an_interrupted_failover_leaves_no_node_stopped() {
     // While the API is asked for; before anything was stopped: while all must be well, while pods start.
-    let places = [("--request-timeout=5s get --raw=/readyz", 1), ("set -- $(", 0), ("rollout", 0)];
-    for (words, stopped) in places {
-        let book = Book::new(Some((words, Then::Interrupt)));
+    const PLACES: [([(&str, Then); 1], usize); 3] = [
+        ([("--request-timeout=5s get --raw=/readyz", Then::Interrupt)], 1),
+        ([("set -- $(", Then::Interrupt)], 0),
+        ([("rollout", Then::Interrupt)], 0),
+    ];
+    for (at, stopped) in &PLACES {
+        let book = Book::new(at);
         was_stopped(book.failover());
-        assert_eq!(book.stopped(), stopped, "{words}");
-        assert!(book.all_run(), "{words}");
+        assert_eq!(book.stopped(), *stopped, "{}", at[0].0);
+        assert!(book.all_run(), "{}", at[0].0);
     }
 }
 
 #[test]
 fn a_failover_that_nobody_can_watch_leaves_no_node_stopped() {
-    let book = Book::new(Some(("failover-wanted", Then::Vanish)));
+    let book = Book::new(&[("failover-wanted", Then::Vanish)]);
     let error = book.failover().unwrap_err();
     assert!(error.message.contains("the node is gone"), "{error}");
     assert!(book.stopped() == 1 && book.all_run());

@@ -69,7 +69,8 @@ fn stopped(error: EngineError) -> Failure {
     if *error.code != code::STOPPED {
         return error.into();
     }
-    complain("stopped as asked; what was made for the checks is cleared away");
+    let left = error.hint.as_deref().unwrap_or("what was made for the checks is cleared away");
+    complain(&format!("stopped as asked; {left}"));
     Failure::silent(INTERRUPTED)
 }
 

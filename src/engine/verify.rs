@@ -86,13 +86,25 @@ async fn make(
         Ok(results)
     };
     let results = stop.or("make all checks", asked).await;
-    if let Some((node, script)) = afterwards
-        && let Some(node) = session.lab.node(&node)
-    {
-        // What it clears away has a name of this run's own; a failure shows in the checks.
-        let _ = reach(node).run(&format!("LAB_RUN={}\n{script}", told.run)).await;
-    }
-    results
+    let cleared = clear(session, reach, afterwards, &told).await;
+    // Where the checks ended by themselves, what keeps it from being cleared away shows in them.
+    results.map_err(|error| if cleared { error } else { error.hint(LEFT) })
+}
+
+const LEFT: &str =
+    "what was made for the checks is still there; `lab verify` removes it when it is an hour old";
+
+/// Removes what the checks made, by names of this run's own. False when that failed.
+async fn clear(
+    session: &Session,
+    reach: &Reach,
+    afterwards: Option<(String, String)>,
+    told: &Told,
+) -> bool {
+    let Some((node, script)) = afterwards else { return true };
+    let Some(node) = session.lab.node(&node) else { return true };
+    let done = reach(node).run(&format!("LAB_RUN={}\n{script}", told.run)).await;
+    done.is_ok_and(|output| output.status == 0)
 }
 
 /// Makes the checks of single nodes: on each one after the other, nodes side by side.

@@ -238,13 +238,13 @@ fn login(text: &str) -> Result<(), (String, String)> {
 }
 
 fn kubernetes_version(text: &str) -> Result<(), (String, String)> {
-    let range = format!("1.{OLDEST_MINOR} to 1.{NEWEST_MINOR} are supported");
+    let range = format!("1.{OLDEST_MINOR} to 1.{NEWEST_MINOR} are known");
     match Version::parse(text) {
         None => Err((
             format!("'{}' is not a Kubernetes version", printable(text)),
             format!("write it with three numbers, like {}; {range}", super::version::DEFAULT),
         )),
-        Some(version) if !version.is_supported() => {
+        Some(version) if version.is_too_old() => {
             Err((format!("Kubernetes {version} is not supported"), range))
         }
         Some(_) => Ok(()),

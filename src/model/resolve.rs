@@ -49,6 +49,7 @@ pub(super) struct Places {
     pub vips: Vec<Span>,
     pub router_ids: Vec<Span>,
     pub endpoint: Span,
+    pub version: Span,
 }
 
 /// Reads a topology.
@@ -379,6 +380,7 @@ fn places(root: &Yaml) -> Places {
             .map(|entry| span(entry.node.get("router_id"), &entry.key_span))
             .collect(),
         endpoint: of("kubernetes", "endpoint"),
+        version: of("kubernetes", "version"),
         nodes,
     }
 }

@@ -6,8 +6,8 @@ use serde::Serialize;
 pub const DEFAULT: Version = Version { minor: 36, patch: 2 };
 /// Oldest minor release that is supported.
 pub const OLDEST_MINOR: u32 = 20;
-/// Newest minor release this build was tried with.
-pub const NEWEST_MINOR: u32 = 36;
+/// Newest minor release whose changes are known here. A newer one is set up like this one, with a warning.
+pub const NEWEST_MINOR: u32 = 37;
 
 /// A Kubernetes version; the major number is always 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,9 +31,18 @@ impl Version {
         Some(Version { minor: minor.parse().ok()?, patch: patch.parse().ok()? })
     }
 
-    /// True when this build of `lab` can bootstrap the version.
-    pub fn is_supported(self) -> bool {
-        (OLDEST_MINOR..=NEWEST_MINOR).contains(&self.minor)
+    /// True when this build of `lab` cannot bootstrap the version.
+    pub fn is_too_old(self) -> bool {
+        self.minor < OLDEST_MINOR
+    }
+
+    /// What to say of a version that came after this build of `lab`; `None` for those it knows.
+    pub fn unknown(self) -> Option<String> {
+        (self.minor > NEWEST_MINOR).then(|| {
+            format!(
+                "Kubernetes {self} is newer than this `lab`, which sets it up like 1.{NEWEST_MINOR}"
+            )
+        })
     }
 
     /// What this version's components understand.
@@ -51,6 +60,9 @@ impl Version {
     /// The CoreDNS that kubeadm pairs with the release.
     pub fn coredns(self) -> &'static str {
         const PAIRS: &[(u32, &str)] = &[
+            (37, "coredns/coredns:v1.14.3"),
+            (36, "coredns/coredns:v1.14.2"),
+            (35, "coredns/coredns:v1.13.1"),
             (34, "coredns/coredns:v1.12.1"),
             (33, "coredns/coredns:v1.12.0"),
             (31, "coredns/coredns:v1.11.3"),

@@ -12,6 +12,7 @@ use super::problem::{Problem, Span};
 use super::resolve::{Draft as NodeDraft, Places};
 use super::role::Role;
 use super::size;
+use super::version::Version;
 
 /// A lab in the making, with its places in the file.
 pub(super) struct Draft {
@@ -26,6 +27,7 @@ pub(super) struct Draft {
 /// Applies every rule and fills in what depends on several fields (addresses, pod subnets).
 pub(super) fn apply(lab: &mut Draft, problems: &mut Vec<Problem>) {
     names(lab, problems);
+    release(lab, problems);
     networks(lab, problems);
     // A role that could not be read would be missed here a second time.
     if !problems.iter().any(|problem| ["L0123", "L0205"].contains(&problem.code)) {
@@ -71,6 +73,16 @@ fn names(lab: &Draft, problems: &mut Vec<Problem>) {
                 .help(format!("rename the floating address, for example '{}-vip'", vip.name)),
             );
         }
+    }
+}
+
+/// A release that came after this `lab` is no reason to refuse: most change nothing that matters here.
+fn release(lab: &Draft, problems: &mut Vec<Problem>) {
+    if let Some(text) = lab.kubernetes.version.and_then(Version::unknown) {
+        problems.push(
+            Problem::warning("L0402", &lab.places.version, text)
+                .help("`lab verify` shows whether that did; a newer `lab` may know more"),
+        );
     }
 }
 

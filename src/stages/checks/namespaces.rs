@@ -24,7 +24,7 @@ pub(super) fn clear() -> String {
         "hour=$(date -u -d '1 hour ago' +%Y-%m-%dT%H:%M:%SZ)
 old=$({KUBECTL} get namespaces -l {LABEL}=lab -o 'jsonpath={{range .items[*]}}{{.metadata.name}} {{.metadata.creationTimestamp}}{{\"\\n\"}}{{end}}' |
   awk -v hour=\"$hour\" '$1 ~ /^lab-(check|secret)-[0-9a-f]+$/ && $2 < hour {{ print $1 }}')
-{KUBECTL} delete namespaces lab-check-$LAB_RUN $old --wait=false >/dev/null 2>&1 || true
+{KUBECTL} delete namespaces lab-check-$LAB_RUN $old --ignore-not-found --wait=false >/dev/null
 "
     )
 }
