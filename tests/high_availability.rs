@@ -111,7 +111,7 @@ impl Rig {
             lab::pki::super_admin(&self.bundle, time::OffsetDateTime::now_utc()).unwrap();
         prepared.bundle = self.bundle.clone();
         prepared.keys = self.keys.clone();
-        if let Some(record) = session.store.record().unwrap() {
+        if let Some(record) = session.store.record().unwrap().filter(|r| !r.etcd.is_empty()) {
             prepared.etcd_founders = record.etcd;
         }
         let nodes: std::collections::BTreeMap<String, Arc<dyn Guest>> = self

@@ -35,6 +35,8 @@ enum Step {
     Delete(&'static str),
     PutAway,
     Down,
+    /// `up` with one worker less, and another disk for the one that stays.
+    Edit,
 }
 
 struct World {
@@ -75,7 +77,13 @@ impl World {
 
     /// Carries a step out; the error when it was refused or cut.
     fn run(&self, step: Step) -> Result<(), String> {
-        if step == Step::Up {
+        if step == Step::Edit {
+            let fewer = self.rig.text.replace("  worker:\n    count: 2", "  worker:\n    count: 1");
+            let edited = fewer.replace("disk: 20GiB", "disk: 30GiB");
+            assert!(fewer != self.rig.text && edited != fewer);
+            *self.rig.edited.lock().unwrap() = Some(edited);
+        }
+        if matches!(step, Step::Up | Step::Edit) {
             return match self.rig.up_agreed(&self.bundle, &self.keys).0? {
                 Outcome::Done(_) | Outcome::Unchanged => Ok(()),
                 other => Err(format!("{other:?}")),
@@ -91,7 +99,7 @@ impl World {
         let stop = Stop::default();
         let wish = |name: &str, kind| Wish { name: name.into(), kind };
         match step {
-            Step::Up => Ok(()),
+            Step::Up | Step::Edit => Ok(()),
             Step::Save(name) => {
                 let wish = wish(name, Kind::Memory);
                 snapshot::create(&session, &drivers, &wish, &stop, &events).await.map(drop)
@@ -205,6 +213,23 @@ fn up_is_cut_everywhere() {
     assert!(points > 60, "{points}");
     let copied = cut_everywhere_in(World::with_goldens, "three", &[], Step::Up);
     assert!(copied > points + 12, "{copied} after {points}");
+}
+
+/// What was going to be removed, or made anew, still is.
+#[test]
+fn edits_are_cut_everywhere() {
+    let two_workers = |secrets: &(Bundle, SshKeys)| {
+        let mut world = World::new("three", secrets);
+        let text = &mut world.rig.text;
+        *text = text.replace("  worker:\n    count: 1", "  worker:\n    count: 2");
+        let lab = world.rig.session().lab;
+        world.rig.add_guests(&lab);
+        world
+    };
+    let secrets = two_workers(&Rig::new("three").secrets()).rig.secrets();
+    let make = |_: &str, _: &(Bundle, SshKeys)| two_workers(&secrets);
+    let points = cut_everywhere_in(make, "three", &[Step::Up], Step::Edit);
+    assert!(points > 40, "{points}");
 }
 
 #[test]

@@ -28,6 +28,9 @@ pub async fn run_stage(
 ) -> Result<bool, EngineError> {
     let prepared = session.prepare(events)?;
     let steps = prepared.steps(session, stage, node)?;
+    if stage.name == "etcd" {
+        session.remember_founders(&prepared.etcd_founders)?;
+    }
     let guest = session.ssh(node, &prepared.keys, PATIENCE)?;
     let place = steps::Place {
         node: &node.name,

@@ -1,8 +1,11 @@
 //! Taking nodes out of a running cluster before anything of them is removed: pods move away, the
 //! etcd member leaves while its cluster has a quorum. Asked of nodes that stay; done twice is done once.
 
+use std::net::Ipv4Addr;
+
 use super::error::EngineError;
 use super::event::Events;
+use super::quorum;
 use super::reach::Reach;
 use super::session::Session;
 use crate::model::code;
@@ -19,45 +22,59 @@ struct Leaving {
     pods: bool,
     /// Its etcd member leaves.
     member: bool,
+    /// Where its member was. One that was announced and never started has no name in etcd's list.
+    address: Option<Ipv4Addr>,
+    /// The node itself goes, not only a part of it.
+    whole: bool,
 }
 
 /// `before` is the lab as it was: nodes it does not know may have had any role.
-fn leaving(changes: &[Change], before: Option<&Lab>) -> Vec<Leaving> {
+fn leaving(lab: &Lab, changes: &[Change], before: Option<&Lab>) -> Vec<Leaving> {
     let mut all: Vec<Leaving> = Vec::new();
     for change in changes {
         let Some(node) = &change.node else { continue };
+        let old = before.and_then(|lab| lab.node(node));
+        let address = old.or_else(|| lab.node(node)).map(|node| node.address);
         let (pods, member) = match (change.kind, change.object, change.name.as_str()) {
-            (ChangeKind::Remove, "domain", _) => match before.and_then(|lab| lab.node(node)) {
+            (ChangeKind::Remove, "domain", _) => match old {
                 Some(old) => (old.is(Role::Worker), old.is(Role::Etcd)),
                 None => (true, true),
             },
-            // Made anew, a member joins again by itself.
-            (ChangeKind::Replace, "domain", _) | (ChangeKind::Retire, _, "worker") => (true, false),
+            // Made anew, a member joins again by itself; elsewhere nobody would know it as the same.
+            (ChangeKind::Replace, "domain", _) => {
+                let moves = lab.node(node).map(|node| node.address) != address;
+                (true, moves && old.is_some_and(|old| old.is(Role::Etcd)))
+            }
+            (ChangeKind::Retire, _, "worker") => (true, false),
             (ChangeKind::Retire, _, "etcd") => (false, true),
             _ => continue,
         };
+        let whole = change.kind != ChangeKind::Retire;
         match all.iter_mut().find(|leaving| leaving.node == *node) {
             Some(known) => {
                 known.pods |= pods;
                 known.member |= member;
+                known.whole |= whole;
             }
-            None => all.push(Leaving { node: node.clone(), pods, member }),
+            None => all.push(Leaving { node: node.clone(), pods, member, address, whole }),
         }
     }
     all
 }
 
-/// A node that stays and has the stage: whom to ask.
-fn witness<'s>(
+/// Nodes that have the stage, those first that stay as they are: whom to ask. One that loses something
+/// else has it all the same, and so does one that loses it later in this run.
+fn witnesses<'s>(
     session: &'s Session,
     observed: &Observed,
     leaving: &[Leaving],
     stage: &str,
-) -> Option<&'s Node> {
-    session.lab.nodes.iter().find(|node| {
-        let has = observed.markers.get(&node.name).is_some_and(|m| m.contains_key(stage));
-        has && !leaving.iter().any(|leaving| leaving.node == node.name)
-    })
+) -> Vec<&'s Node> {
+    let has =
+        |node: &&Node| observed.markers.get(&node.name).is_some_and(|m| m.contains_key(stage));
+    let mut all: Vec<&Node> = session.lab.nodes.iter().filter(has).collect();
+    all.sort_by_key(|node| leaving.iter().any(|leaving| leaving.node == node.name));
+    all
 }
 
 /// Nodes that run and did not say how far they are might be the ones to ask: then nobody knows whether
@@ -74,7 +91,7 @@ fn refuse_ignorance(
             domain.is_some() && !observed.markers.contains_key(&node.name)
         });
         let Some(silent) = silent.filter(|_| !leaving.is_empty()) else { continue };
-        if witness(session, observed, leaving, stage).is_none() {
+        if witnesses(session, observed, leaving, stage).is_empty() {
             let name = &silent.name;
             let text =
                 format!("remove nodes: {name} does not answer, and nobody else can let them go");
@@ -98,26 +115,37 @@ pub(super) async fn prepare(
     force: bool,
     events: &Events,
 ) -> Result<(), EngineError> {
+    if quorum::is_founded_anew(session, observed, changes) {
+        return Ok(());
+    }
     let before = session.before()?;
-    let mut all = leaving(changes, before.as_ref());
+    let mut all = leaving(&session.lab, changes, before.as_ref());
     all.retain(|leaving| leaving.pods || leaving.member);
     if !force {
         refuse_ignorance(session, observed, &all)?;
     }
-    let controller = witness(session, observed, &all, "control-plane");
-    let member = witness(session, observed, &all, "etcd");
+    let controllers = witnesses(session, observed, &all, "control-plane");
+    let members = witnesses(session, observed, &all, "etcd");
     for one in &all {
         // The name may come from a domain's metadata, which others can write.
         check_label("node name", &one.node, 63).map_err(|(why, _)| EngineError::internal(why))?;
-        if let Some(controller) = controller.filter(|_| one.pods && !force) {
-            let task = format!("drain {}", one.node);
-            let script = drain(&one.node);
+        let mut asked = controllers.iter().filter(|node| node.name != one.node || !one.whole);
+        if let Some(controller) = asked.next().filter(|_| one.pods) {
+            let (task, script) = match force {
+                false => (format!("drain {}", one.node), drain(&one.node)),
+                true => (format!("forget {}", one.node), forget(&one.node)),
+            };
             let work = ask(reach, controller, &one.node, &script, "move its pods away");
-            events.timed(None, &task, work).await?;
+            match events.timed(None, &task, work).await {
+                // It was asked to go as it is.
+                Err(error) if force => events.warn(error.message),
+                done => done?,
+            }
         }
-        if let Some(member) = member.filter(|_| one.member) {
+        let other = members.iter().find(|member| member.name != one.node);
+        if let Some(member) = other.filter(|_| one.member) {
             let task = format!("etcd member {} leaves", one.node);
-            let script = leave(&one.node);
+            let script = leave(one);
             let work = ask(reach, member, &one.node, &script, "take it out of etcd");
             events.timed(None, &task, work).await?;
         }
@@ -154,21 +182,34 @@ fn drain(node: &str) -> String {
     )
 }
 
-/// Command that has the pods of a node go elsewhere, and none come.
-pub(super) fn move_pods(node: &str) -> String {
+/// Kubernetes forgets a node whose pods nobody moves.
+fn forget(node: &str) -> String {
     format!(
-        "kubectl drain {node} --ignore-daemonsets --delete-emptydir-data --force --timeout=300s 2>&1"
+        "export KUBECONFIG=/etc/kubernetes/admin.conf\n\
+         kubectl delete node {node} --ignore-not-found --wait=false 2>&1\n"
     )
 }
 
-fn leave(node: &str) -> String {
+/// Command that has the pods of a node go elsewhere, and none come. A kubelet that is dead never says that
+/// its pods ended: they are waited for no longer than two minutes beyond their time.
+pub(super) fn move_pods(node: &str) -> String {
+    format!(
+        "kubectl drain {node} --ignore-daemonsets --delete-emptydir-data --force \
+         --skip-wait-for-delete-timeout=120 --timeout=300s 2>&1"
+    )
+}
+
+fn leave(leaving: &Leaving) -> String {
+    let node = &leaving.node;
+    // No peer has this address where none is known.
+    let address = leaving.address.unwrap_or(Ipv4Addr::UNSPECIFIED);
     let etcdctl = format!("ETCDCTL_API=3 etcdctl --command-timeout=10s {}", etcd::CLIENT);
     format!(
         "tries=0
 while :; do
   list=$({etcdctl} member list) || list=unknown
   if test \"$list\" != unknown; then
-    id=$(printf '%s\\n' \"$list\" | awk -F', ' '$3 == \"{node}\" {{print $1}}')
+    id=$(printf '%s\\n' \"$list\" | awk -F', ' '$3 == \"{node}\" || $3 == \"\" && $4 == \"https://{address}:2380\" {{print $1}}')
     test -n \"$id\" || exit 0
     {etcdctl} member remove \"$id\" >/dev/null && exit 0
   fi
@@ -179,6 +220,7 @@ done
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
@@ -190,7 +232,11 @@ mod tests {
             change(ChangeKind::Retire, "stage", "etcd"),
             change(ChangeKind::Create, "volume", "n.qcow2"),
         ];
-        let wanted = Leaving { node: "n".into(), pods: true, member: true };
-        assert_eq!(leaving(&changes, None), [wanted]);
+        let text = include_str!("../../topologies/three.yaml");
+        let owner = crate::model::Owner { machine: "m".into(), uid: 0 };
+        let lab = crate::model::resolve::load(text, &owner).unwrap().lab;
+        let wanted =
+            Leaving { node: "n".into(), pods: true, member: true, address: None, whole: false };
+        assert_eq!(leaving(&lab, &changes, None), [wanted]);
     }
 }

@@ -25,6 +25,14 @@ enum Mark {
     Broken,
 }
 
+/// Why a stage was not carried out to its end.
+pub(super) enum Broken {
+    /// It failed.
+    Failed(Box<Failure>),
+    /// Another node failed in its turn, so that this one is left alone.
+    Skipped,
+}
+
 /// Who needs what: one signal per (stage, node).
 pub(super) struct Board {
     signals: BTreeMap<(&'static str, String), watch::Sender<Mark>>,
@@ -89,7 +97,7 @@ pub(super) async fn walk<F, W>(
 ) -> Vec<Failure>
 where
     W: FnMut(Job) -> F,
-    F: Future<Output = Result<(), Box<Failure>>>,
+    F: Future<Output = Result<(), Broken>>,
 {
     let mut failures = Vec::new();
     for job in jobs {
@@ -100,7 +108,8 @@ where
         let node = Some(job.node.as_str());
         match events.timed(node, job.stage, work(job.clone())).await {
             Ok(()) => board.set(job, Mark::Done),
-            Err(failure) => {
+            Err(Broken::Skipped) => board.give_up(std::slice::from_ref(job), events),
+            Err(Broken::Failed(failure)) => {
                 board.set(job, Mark::Broken);
                 events.send(Event::Failed((*failure).clone()));
                 failures.push(*failure);

@@ -25,6 +25,7 @@ mod preflight;
 mod prepared;
 mod provision;
 mod question;
+mod quorum;
 mod reach;
 mod room;
 mod run;

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use super::admission;
 use super::error::EngineError;
 use super::place::Place;
-use super::prepared::Prepared;
 use super::provision;
 use super::session::Session;
 use crate::drivers::host;
@@ -16,7 +15,7 @@ use crate::drivers::store::Record;
 use crate::model::Version;
 use crate::model::code;
 use crate::model::inventory::Inventory;
-use crate::plan::{Change, ChangeKind, Desired, Observed, conflicts};
+use crate::plan::{Change, ChangeKind, Desired, conflicts};
 
 pub(super) fn refuse_conflicts(
     session: &Session,
@@ -143,29 +142,11 @@ pub(super) fn refuse_version(
     Ok(())
 }
 
-/// Refuses to make anew so many etcd members at once that the others lose their majority. All at once
-/// is a new cluster, which is what was asked for.
-pub(super) fn refuse_lost_quorum(
-    session: &Session,
-    observed: &Observed,
-    changes: &[Change],
-) -> Result<(), EngineError> {
-    let is_member =
-        |name: &str| observed.markers.get(name).is_some_and(|markers| markers.contains_key("etcd"));
-    let members = session.lab.nodes.iter().filter(|node| is_member(&node.name)).count();
-    let replaced = changes.iter().filter(|c| c.kind == ChangeKind::Replace);
-    let lost = replaced.filter(|c| c.node.as_deref().is_some_and(is_member)).count();
-    if lost == members || lost * 2 < members {
-        return Ok(());
-    }
-    Err(EngineError::of(&code::QUORUM, format!(
-        "make {lost} of {members} etcd members anew at once: those that stay would have no majority"
-    ))
-    .hint("change fewer than half of the etcd nodes in one run, or `lab down` and `lab up`")
-    .preflight())
-}
-
-pub(super) fn record(session: &Session, prepared: &Prepared) -> Record {
+/// What is known of the lab on this computer. Who founded its etcd stays as it is.
+///
+/// # Errors
+/// When the record of before cannot be read.
+pub(super) fn record(session: &Session) -> Result<Record, EngineError> {
     let (lab, place) = (&session.lab, &session.place);
     let mut record = Record::new(&lab.name, lab.id, place.name(), &place.uri());
     record.artifacts = session.chosen_artifacts();
@@ -175,9 +156,9 @@ pub(super) fn record(session: &Session, prepared: &Prepared) -> Record {
     if let Place::Private(engine) = place {
         record.run = Some(engine.run.clone());
     }
-    record.etcd.clone_from(&prepared.etcd_founders);
+    record.etcd = session.store.record()?.map(|before| before.etcd).unwrap_or_default();
     record.router_ids = lab.vips.iter().map(|vip| (vip.name.clone(), vip.router_id)).collect();
-    record
+    Ok(record)
 }
 
 /// What stands in the way is said before anything is downloaded or made: what others have, and what

@@ -125,10 +125,13 @@ async fn remove_node(
 ) -> Result<(), EngineError> {
     let node = change.node.clone().unwrap_or_default();
     let uuid = crate::model::name::object_id(desired.lab, "domain", &node);
+    // While the domain is there, the next run knows that something is left to do.
+    session.forget(std::iter::once(node.as_str()))?;
     remove(session, hypervisor, &node, uuid).await
 }
 
-/// Domain and disks of a node; fine when they are gone.
+/// Domain and disks of a node; fine when they are gone. The domain goes last: its mark is all that tells
+/// the run after one that was killed here what was going to be.
 pub(super) async fn remove(
     session: &Session,
     hypervisor: &Arc<dyn Hypervisor>,
@@ -137,9 +140,10 @@ pub(super) async fn remove(
 ) -> Result<(), EngineError> {
     let (pool, node) = (session.lab.pool(), node.to_owned());
     call(hypervisor, move |h| {
-        h.remove_domain(uuid)?;
+        h.stop_domain(uuid)?;
         h.remove_volume(&pool, &format!("{node}.qcow2"))?;
-        h.remove_volume(&pool, &format!("{node}-seed.img"))
+        h.remove_volume(&pool, &format!("{node}-seed.img"))?;
+        h.remove_domain(uuid)
     })
     .await
 }

@@ -81,7 +81,7 @@ impl Session {
             ))
             .hint("remove `version` from the topology, or name another folder")
             .preflight()),
-            _ if !found.version.is_supported() => Err(unavailable(format!(
+            _ if found.version.is_too_old() => Err(unavailable(format!(
                 "use the artifacts in {}: Kubernetes {} is not supported",
                 dir.display(),
                 found.version
@@ -145,6 +145,12 @@ impl Session {
                 self.scan_artifacts(&dir)?
             }
         };
+        // What the topology asks for was spoken of when it was read.
+        if let Some(text) = found.version.unknown()
+            && self.lab.kubernetes.version.is_none()
+        {
+            say.warn(text);
+        }
         let mut images = BTreeMap::new();
         for os in self.lab.systems() {
             if self.images.local(os).is_none() {
@@ -272,9 +278,8 @@ impl Session {
     /// The members that formed the cluster, as recorded; before that, those of the topology.
     pub(super) fn etcd_founders(&self) -> Result<Vec<String>, EngineError> {
         let recorded = self.store.record()?.map(|record| record.etcd).unwrap_or_default();
-        let members = self.lab.with_role(Role::Etcd).map(founder_entry);
         if recorded.is_empty() {
-            return Ok(members.collect());
+            return Ok(self.etcd_members());
         }
         // Records of earlier versions hold names alone.
         let whole = |entry: String| match entry.contains('=') {
@@ -282,6 +287,24 @@ impl Session {
             false => self.lab.node(&entry).map(founder_entry),
         };
         Ok(recorded.into_iter().filter_map(whole).collect())
+    }
+
+    /// The members of the topology, as etcd's list of founders has them.
+    pub(super) fn etcd_members(&self) -> Vec<String> {
+        self.lab.with_role(Role::Etcd).map(founder_entry).collect()
+    }
+
+    /// Writes down who founds the etcd cluster: whoever comes later joins it.
+    ///
+    /// # Errors
+    /// When the record cannot be read or written.
+    pub(super) fn remember_founders(&self, founders: &[String]) -> Result<(), EngineError> {
+        let Some(mut record) = self.store.record()? else { return Ok(()) };
+        if record.etcd != founders {
+            record.etcd = founders.to_owned();
+            self.store.save_record(&record)?;
+        }
+        Ok(())
     }
 
     /// How fast its nodes are. Found out once: it may take a connection.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::Semaphore;
 
 use super::blocking::blocking;
 use super::error::EngineError;
@@ -11,11 +11,11 @@ use super::lanes::Board;
 use super::place::Place;
 use super::prepared::Prepared;
 use super::reach::Reach;
-use super::run::{Run, shared_changes};
+use super::run::{OneAtATime, Run, shared_changes};
 use super::session::Session;
 use super::stop::Stop;
 use super::upgrade::Upgrade;
-use super::{depart, golden, observe, preflight, provision, snapshot};
+use super::{depart, golden, observe, preflight, provision, quorum, snapshot};
 use crate::drivers::hypervisor::Hypervisor;
 use crate::plan::{Change, Desired, Observed, diff};
 use crate::stages::{STAGES, Stage};
@@ -125,7 +125,7 @@ pub async fn up(
         blocking(move || session.prepare(&events))
     };
     let prepared = preparing.await??;
-    start_engine(&session, &prepared, &events).await?;
+    start_engine(&session, &events).await?;
     let hypervisor = session.place.connect()?;
     let reach = session.reach(&prepared.keys, session.lab.options.boot_patience())?;
     up_with(session, prepared, Drivers { hypervisor, reach }, options, stop, events).await
@@ -158,17 +158,13 @@ fn forget_from(from: &Stage, observed: &mut Observed) {
     }
 }
 
-async fn start_engine(
-    session: &Session,
-    prepared: &Prepared,
-    events: &Events,
-) -> Result<bool, EngineError> {
+async fn start_engine(session: &Session, events: &Events) -> Result<bool, EngineError> {
     let Place::Private(engine) = &session.place else { return Ok(false) };
     if engine.is_running() {
         return Ok(false);
     }
     // Recorded before it exists: whoever comes after a crash knows where to look.
-    session.store.save_record(&preflight::record(session, prepared))?;
+    session.store.save_record(&preflight::record(session)?)?;
     let (engine, hide) = (engine.clone(), session.is_emulated());
     events.timed(None, "engine", async { Ok(blocking(move || engine.ensure(hide)).await??) }).await
 }
@@ -179,7 +175,7 @@ async fn start_engine(
 /// As [`up`].
 pub async fn up_with(
     session: Arc<Session>,
-    prepared: Prepared,
+    mut prepared: Prepared,
     drivers: Drivers,
     options: UpOptions,
     stop: Stop,
@@ -200,12 +196,17 @@ pub async fn up_with(
     }
     preflight::refuse_version(prepared.platform.version, observed.kubernetes())?;
     let changes = diff(&desired, &observed);
+    // What runs again was done all the same: those who have it can be asked.
+    observed.markers.clone_from(&markers);
     preflight::refuse_stale(&changes, options.agreed.as_ref())?;
     if changes.is_empty() {
         return Ok(Outcome::Unchanged);
     }
     preflight::refuse_loss(&changes, options.yes)?;
-    preflight::refuse_lost_quorum(&session, &observed, &changes)?;
+    quorum::refuse_loss(&session, &observed, &changes)?;
+    if quorum::is_founded_anew(&session, &observed, &changes) {
+        prepared.etcd_founders = session.etcd_members();
+    }
     if changes.iter().any(|change| change.object == "domain") {
         events.note(format!("guests run with {}", prepared.acceleration));
     }
@@ -217,7 +218,7 @@ pub async fn up_with(
     {
         events.warn(NO_DNS);
     }
-    session.store.save_record(&preflight::record(&session, &prepared))?;
+    session.store.save_record(&preflight::record(&session)?)?;
     depart::prepare(&session, &reach, &observed, &changes, options.force, &events).await?;
     session.store.write("topology.yaml", &session.source)?;
     shared_changes(&session, &prepared, &desired, &hypervisor, &changes, &events).await?;
@@ -240,7 +241,7 @@ pub async fn up_with(
         events,
         changes,
         markers,
-        one_at_a_time: Mutex::new(()),
+        one_at_a_time: OneAtATime::default(),
         upgrade,
         goldens,
     });

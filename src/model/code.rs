@@ -130,8 +130,9 @@ codes! {
         ["`lab console NODE --log`", "`boot_timeout` under `options` where it is only slow",
          "`lab restart NODE`"];
     QUORUM "L1007" "etcd would lose its majority"
-        "So many members at once would go or be made anew that those that stay could not decide. Nothing was changed."
+        "So many members at once would go or be made anew that those that stay could not decide, or that none stays and all that Kubernetes knows is lost. Nothing was changed."
         ["change fewer than half of the members in one run",
+         "where all go, add the new ones and `lab up` first, then take the old ones away",
          "`lab down` and `lab up`, where what etcd holds may go"];
     NOT_WHOLE "L1008" "the lab is not whole"
         "After a restore, a renewal or a restart, one of the questions that must be answered well was not: the message says which, and by whom."

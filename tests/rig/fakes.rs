@@ -18,6 +18,8 @@ use crate::rig;
 pub struct Rig {
     pub home: tempfile::TempDir,
     pub text: String,
+    /// A topology in place of `text`, for whoever only borrows the rig.
+    pub edited: std::sync::Mutex<Option<String>>,
     pub hypervisor: Arc<MemoryHypervisor>,
     pub guests: BTreeMap<String, Arc<MemoryGuest>>,
     /// No image of cluster DNS can be had.
@@ -46,6 +48,7 @@ impl Rig {
         let mut rig = Self {
             home,
             text,
+            edited: std::sync::Mutex::default(),
             hypervisor: Arc::default(),
             guests: BTreeMap::new(),
             no_dns: false,
@@ -92,7 +95,9 @@ impl Rig {
     }
 
     pub fn session(&self) -> Session {
-        let mut session = rig::session(&self.text, self.home.path());
+        let edited = self.edited.lock().unwrap().clone();
+        let text = edited.as_deref().unwrap_or(&self.text);
+        let mut session = rig::session(text, self.home.path());
         session.store = session.store.behind(self.gate.clone());
         session
     }
@@ -160,7 +165,7 @@ impl Rig {
         let session = Arc::new(self.session());
         self.keep(keep, keys);
         let mut prepared = rig::prepared_for_real(&session);
-        if let Some(record) = session.store.record().unwrap() {
+        if let Some(record) = session.store.record().unwrap().filter(|r| !r.etcd.is_empty()) {
             prepared.etcd_founders = record.etcd;
         }
         prepared.platform.version = lab::model::Version::parse(self.version).unwrap();
@@ -190,9 +195,13 @@ impl Rig {
     pub fn keep(&self, keep: &lab::pki::Bundle, keys: &lab::pki::SshKeys) {
         let store = rig::session(&self.text, self.home.path()).store;
         store.create().unwrap();
+        // For a node that left nobody makes any.
+        let (lab, mut keep, mut keys) = (self.session().lab, keep.clone(), keys.clone());
+        keep.prune(&lab);
         let all: Vec<String> = keep.entries.keys().cloned().collect();
-        store.save_bundle(keep, &all).unwrap();
-        store.save_ssh_keys(keys, "").unwrap();
+        store.save_bundle(&keep, &all).unwrap();
+        keys.hosts.retain(|node, _| lab.node(node).is_some());
+        store.save_ssh_keys(&keys, "").unwrap();
     }
 
     pub fn secrets(&self) -> (lab::pki::Bundle, lab::pki::SshKeys) {

@@ -31,13 +31,6 @@ impl Run {
             let why = "the run was stopped before this node";
             return Err(("domain", EngineError::of(&code::STOPPED, why)));
         }
-        // What serves the cluster is stopped on one node at a time.
-        let stops =
-            |change: &Change| matches!(change.kind, ChangeKind::Restart | ChangeKind::Replace);
-        let _turn = match own.iter().any(stops) && !alone && self.serves(node) {
-            true => Some(self.one_at_a_time.lock().await),
-            false => None,
-        };
         // What costs the host is many guests booting at once: held until the guest lets us in.
         let _permit = self.boots.acquire().await;
         let name = Some(node.name.as_str());
@@ -92,15 +85,19 @@ impl Run {
     }
 
     /// Waits until the node serves the cluster as before.
+    ///
+    /// # Errors
+    /// When it does not; then no other node that serves may stop.
     pub(super) async fn settle(&self, node: &Node) -> Result<(), EngineError> {
         let script = settled(node);
         let settle = async { (self.reach)(node).run(&script).await.map_err(EngineError::from) };
         let output = self.events.timed(Some(&node.name), "settle", settle).await?;
-        if output.status != 0 {
-            let text = format!("{}: it runs again, but does not serve yet", node.name);
-            self.events.warn(text);
+        if output.status == 0 {
+            return Ok(());
         }
-        Ok(())
+        let text = format!("wait for {}: it runs again, but does not serve", node.name);
+        Err(EngineError::of(&code::STEP, text)
+            .hint(format!("`lab verify`; `lab ssh {}`", node.name)))
     }
 
     /// What a node has to be asked once it lets us in. In the images built here, what comes after sshd is

@@ -1,17 +1,18 @@
 //! Carrying a plan out: what the lab shares in order, then one lane per node.
 
 mod make;
+mod turns;
 
 use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
 
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::Semaphore;
 
 use super::error::EngineError;
 use super::event::{Event, Events, Failure};
-use super::lanes::{self, Board, Job};
+use super::lanes::{self, Board, Broken, Job};
 use super::prepared::Prepared;
 use super::reach::Reach;
 use super::session::Session;
@@ -25,7 +26,8 @@ use crate::drivers::hypervisor::Hypervisor;
 use crate::model::Node;
 use crate::model::code::{self, Code};
 use crate::plan::{Change, ChangeKind, Desired};
-use crate::stages::{Turns, fingerprint, first_awaited, stage, with_needs};
+use crate::stages::{Turns, fingerprint, first_awaited, stage};
+pub(super) use turns::OneAtATime;
 
 /// Makes what is the whole lab's, in order.
 ///
@@ -80,7 +82,7 @@ pub(super) struct Run {
     /// Fingerprints by node and stage, of the nodes that could be asked when the plan was made.
     pub(super) markers: BTreeMap<String, BTreeMap<String, String>>,
     /// Held by the one node that restarts something the whole cluster relies on, or joins it.
-    pub(super) one_at_a_time: Mutex<()>,
+    pub(super) one_at_a_time: OneAtATime,
     pub(super) upgrade: Option<Upgrade>,
     /// What new nodes are copied from, by node.
     pub(super) goldens: BTreeMap<String, Golden>,
@@ -168,58 +170,20 @@ impl Run {
     }
 
     async fn lane(&self, node: &Node, jobs: Vec<Job>) -> Vec<Failure> {
-        let Some(upgrade) = &self.upgrade else { return self.pass(node, jobs, false).await };
+        let Some(upgrade) = &self.upgrade else {
+            return match self.is_made_anew_beside_others(node) {
+                true => self.in_turn(None, node, jobs).await,
+                false => self.pass(node, jobs, false).await,
+            };
+        };
         if !upgrade.may_begin(node).await {
             self.board.give_up(&jobs, &self.events);
             return Vec::new();
         }
         match self.markers.contains_key(&node.name) {
-            true => self.in_turn(upgrade, node, jobs).await,
+            true => self.in_turn(Some(upgrade), node, jobs).await,
             false => self.pass(node, jobs, false).await,
         }
-    }
-
-    /// One node of a serving cluster that goes to another release: while it changes, no other does.
-    async fn in_turn(&self, upgrade: &Upgrade, node: &Node, jobs: Vec<Job>) -> Vec<Failure> {
-        // What needs the workers needs them of the new release.
-        let needs_workers = |job: &Job| {
-            let needs = stage(job.stage).map(with_needs).unwrap_or_default();
-            job.stage != "worker" && needs.iter().any(|stage| stage.name == "worker")
-        };
-        let (later, own): (Vec<Job>, Vec<Job>) = jobs.into_iter().partition(needs_workers);
-        let mut failures = Vec::new();
-        if !own.is_empty() || self.changes_of(node).next().is_some() {
-            let _turn = self.one_at_a_time.lock().await;
-            failures = match self.stop.requested() {
-                true => Vec::new(),
-                false => self.turn(upgrade, node, own).await,
-            };
-        }
-        let well = failures.is_empty() && !self.stop.requested();
-        upgrade.ended(node, well);
-        match well {
-            true => self.walk(node, later, false).await,
-            false => {
-                self.board.give_up(&later, &self.events);
-                failures
-            }
-        }
-    }
-
-    async fn turn(&self, upgrade: &Upgrade, node: &Node, jobs: Vec<Job>) -> Vec<Failure> {
-        if let Err(failure) = upgrade.empty(node, &self.reach, &self.events).await {
-            self.board.give_up(&jobs, &self.events);
-            self.events.send(Event::Failed((*failure).clone()));
-            return vec![*failure];
-        }
-        let failures = self.pass(node, jobs, true).await;
-        if failures.is_empty() && self.serves(node) {
-            match self.settle(node).await {
-                Ok(()) => {}
-                Err(error) => return vec![self.not_ready(node, "settle", &error)],
-            }
-        }
-        failures
     }
 
     /// Changes of the node itself that come before its stages.
@@ -249,11 +213,32 @@ impl Run {
     /// Boots the node where that is needed, and walks through its stages. One that changes `alone` has
     /// its turn already, and waits for no other node.
     async fn pass(&self, node: &Node, jobs: Vec<Job>, alone: bool) -> Vec<Failure> {
+        // What serves the cluster is stopped on one node at a time.
+        let turn = match !alone && self.stops(node) && self.serves(node) {
+            true => match self.one_at_a_time.serving().await {
+                Some(turn) => Some(turn),
+                None => {
+                    self.board.give_up(&jobs, &self.events);
+                    return Vec::new();
+                }
+            },
+            false => None,
+        };
         if let Err((task, error)) = self.boot(node, !jobs.is_empty(), alone).await {
             self.board.give_up(&jobs, &self.events);
+            if let Some(turn) = turn {
+                turn.failed(&node.name);
+            }
             return vec![self.not_ready(node, task, &error)];
         }
+        drop(turn);
         self.walk(node, jobs, alone).await
+    }
+
+    /// True when the node stops for a while.
+    fn stops(&self, node: &Node) -> bool {
+        let stops = [ChangeKind::Restart, ChangeKind::Replace];
+        self.changes_of(node).any(|change| stops.contains(&change.kind))
     }
 
     async fn walk(&self, node: &Node, jobs: Vec<Job>, alone: bool) -> Vec<Failure> {
@@ -272,11 +257,22 @@ impl Run {
                     stopped: &stopped,
                     last: self.admission(node, job.stage),
                 };
-                let _turn = match !alone && self.takes_turns(job.stage) {
-                    true => Some(self.one_at_a_time.lock().await),
+                let serving = self.is_served(job.stage);
+                let turn = match !alone && self.takes_turns(job.stage) {
+                    true if serving => {
+                        Some(self.one_at_a_time.serving().await.ok_or(Broken::Skipped)?)
+                    }
+                    true => Some(self.one_at_a_time.joining().await),
                     false => None,
                 };
-                steps::run(&place, &job.steps).await
+                if job.stage == "etcd" {
+                    self.remember_founders(&job)?;
+                }
+                let done = steps::run(&place, &job.steps).await;
+                if let Some(turn) = turn.filter(|_| serving && done.is_err()) {
+                    turn.failed(&job.node);
+                }
+                done.map_err(Broken::Failed)
             }
         };
         lanes::walk(&self.board, &jobs, alone, &self.events, work).await
@@ -298,9 +294,32 @@ impl Run {
     fn takes_turns(&self, name: &str) -> bool {
         match stage(name).map_or(Turns::Together, |stage| stage.turns) {
             Turns::Together => false,
-            Turns::Rolling => self.markers.values().any(|markers| markers.contains_key(name)),
+            Turns::Rolling => self.is_served(name),
             Turns::Joining => self.prepared.platform.acceleration.is_emulated(),
         }
+    }
+
+    /// True when the cluster relies on nodes that went through the stage.
+    fn is_served(&self, name: &str) -> bool {
+        let rolling = stage(name).is_some_and(|stage| stage.turns == Turns::Rolling);
+        rolling && self.markers.values().any(|markers| markers.contains_key(name))
+    }
+
+    /// Writes down who founds the cluster, before the first of them does: until then it may be others.
+    fn remember_founders(&self, job: &Job) -> Result<(), Broken> {
+        let done = self.session.remember_founders(&self.prepared.etcd_founders);
+        done.map_err(|error| {
+            Broken::Failed(Box::new(Failure {
+                code: error.code.id,
+                node: Some(job.node.clone()),
+                task: job.stage.into(),
+                step: None,
+                message: error.message,
+                tail: None,
+                hint: error.hint,
+                lost: false,
+            }))
+        })
     }
 
     /// A node that was stopped when the plan was made may have done its stages long ago.

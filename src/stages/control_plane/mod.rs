@@ -64,6 +64,14 @@ struct Data<'a> {
 
 const BINARIES: &[&str] =
     &["kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl"];
+/// True when the API server takes the node's own address alone: HAProxy has, or will have, another one on
+/// the same port. It does so wherever floating addresses are HAProxy's, so that it need not start anew when
+/// nodes become load balancers, or cease to be.
+fn leaves_room(lab: &Lab, node: &Node) -> bool {
+    let is_held_by = |role| lab.vips.iter().any(|vip| vip.role == role);
+    node.is(Role::LoadBalancer) || is_held_by(Role::LoadBalancer) && !is_held_by(Role::ControlPlane)
+}
+
 const SUPER_ADMIN: &str = "/run/lab/super-admin.conf";
 const BINDINGS: &str = "/etc/kubernetes/lab/bindings.yaml";
 
@@ -80,7 +88,7 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
         node,
         ciphers: super::etcd::CIPHERS,
         emulated: context.platform.acceleration.is_emulated(),
-        shares_port: node.is(Role::LoadBalancer),
+        shares_port: leaves_room(lab, node),
         etcd_servers: lab
             .with_role(Role::Etcd)
             .map(|member| format!("https://{}:2379", member.address))

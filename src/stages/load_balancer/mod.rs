@@ -167,9 +167,30 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
         ]);
         units.push("keepalived.service");
     }
+    steps.extend(UNITS.iter().filter(|unit| !units.contains(&unit.0)).map(no_longer));
     steps.extend(units.into_iter().map(Step::reloading_unit));
     steps.extend(proofs(node));
     Ok(steps)
+}
+
+/// The stage's units, and what each has to itself.
+const UNITS: [(&str, &str); 2] = [
+    ("haproxy.service", "/etc/haproxy"),
+    ("keepalived.service", "/etc/keepalived /etc/lab/floating-address"),
+];
+
+/// A node may keep the stage and lose one of its units: a floating address that nobody wants any more
+/// would be announced for ever, and HAProxy would hold a port that the API server needs.
+fn no_longer((unit, paths): &(&str, &str)) -> Step {
+    let file = format!("/etc/systemd/system/{unit}");
+    Step::Run {
+        title: format!("have no {unit}"),
+        unless: Some(format!("test ! -e {file}")),
+        script: format!(
+            "systemctl disable --quiet --now {unit} || true\nrm -rf {file} {paths}\nsystemctl daemon-reload\n"
+        ),
+        transient: true,
+    }
 }
 
 /// The stage ends when HAProxy has somebody to lead to. That the API answers at each floating address
@@ -179,12 +200,19 @@ fn proofs(node: &Node) -> Vec<Step> {
     if !node.is(Role::LoadBalancer) {
         return Vec::new();
     }
-    vec![Step::Wait {
+    let health = "curl -fs -o /dev/null --unix-socket /run/haproxy/health.sock --max-time";
+    let anew = Step::Run {
+        title: "start HAProxy anew where it hangs".into(),
+        unless: Some(format!("{health} 20 http://haproxy/alive")),
+        script: "systemctl restart haproxy.service\n".into(),
+        transient: true,
+    };
+    let proof = Step::Wait {
         title: "HAProxy has an API server that is ready".into(),
-        probe: "curl -fs -o /dev/null --max-time 5 --unix-socket /run/haproxy/health.sock http://haproxy/api"
-            .into(),
+        probe: format!("{health} 5 http://haproxy/api"),
         timeout: 600,
         hint: "journalctl -u haproxy -n 30 --no-pager".into(),
         optional: false,
-    }]
+    };
+    vec![anew, proof]
 }
