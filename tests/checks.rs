@@ -9,6 +9,7 @@ use std::path::Path;
 use std::process::Command;
 
 use lab::stages::checks::{all_ready, checks};
+use lab::stages::{STAGES, Step};
 
 /// What counts as news.
 const SINCE: &str = "2026-11-22T22:30:00Z";
@@ -126,4 +127,198 @@ fn checks_clear_away_what_they_made_and_what_killed_runs_left_an_hour_ago() {
         deleted.trim(),
         "lab-check-0000abcd lab-check-00000001 lab-secret-00000002 --ignore-not-found --wait=false"
     );
+}
+
+/// The files of a node that is everything, in a directory of their own.
+struct Files {
+    dir: tempfile::TempDir,
+}
+
+impl Files {
+    fn new() -> Self {
+        let dir = rig::home();
+        for file in files() {
+            let path = dir.path().join(file.path.trim_start_matches('/'));
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, &file.content).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(file.mode)).unwrap();
+        }
+        program(&dir.path().join("systemctl"), "#!/bin/sh\necho ${MAIN_PID:-0}\n");
+        Self { dir }
+    }
+
+    fn write(&self, path: &str, text: &str) {
+        fs::write(self.dir.path().join(path), text).unwrap();
+    }
+
+    /// What the check of that name says of them, and whether it is content.
+    fn judged(&self, name: &str, pid: u32) -> (bool, String) {
+        let home = rig::home();
+        let lab = rig::session(&rig::shipped("single"), home.path()).lab;
+        let check = checks(&lab).nodes.into_iter().find(|check| check.name == name).unwrap();
+        let root = self.dir.path().display().to_string();
+        let mut script = check.script;
+        for place in ["/etc/", "/var/lib/", "/run/lab-"] {
+            script = script.replace(place, &format!("{root}{place}"));
+        }
+        fs::create_dir_all(self.dir.path().join("run")).unwrap();
+        let told = shell(self.dir.path(), &script).env("MAIN_PID", pid.to_string()).output();
+        let told = told.unwrap();
+        (told.status.success(), String::from_utf8(told.stdout).unwrap())
+    }
+
+    /// The verdict of a rule of the benchmark.
+    fn passes(&self, id: &str, pid: u32) -> bool {
+        let said = self.judged("cis", pid).1;
+        let found = said.lines().find(|line| line.starts_with(&format!("{id}\t")));
+        found.unwrap_or_else(|| panic!("no {id} in {said}")).contains("\tPASS\t")
+    }
+}
+
+fn files() -> Vec<lab::stages::File> {
+    let home = rig::home();
+    let session = rig::session(&rig::shipped("single"), home.path());
+    let prepared = rig::prepared_for_real(&session);
+    let node = &session.lab.nodes[0];
+    let steps = STAGES.iter().flat_map(|stage| prepared.steps(&session, stage, node).unwrap());
+    let file = |step| match step {
+        Step::File(file) => Some(file),
+        _ => None,
+    };
+    steps.filter_map(file).collect()
+}
+
+#[test]
+fn certificates_that_were_replaced_are_noticed() {
+    let lab = Files::new();
+    let (whole, said) = lab.judged("certificates", 0);
+    assert!(whole && said.contains(" days left, "), "{said}");
+    // Those of another lab, of which each is whole in itself.
+    let others = files();
+    let other = |path: &str| {
+        others.iter().find(|file| file.path == format!("/{path}")).unwrap().content.clone()
+    };
+    for path in [
+        "etc/etcd/pki/peer.crt",
+        "etc/etcd/pki/server.key",
+        "etc/kubernetes/pki/apiserver.crt",
+        "etc/kubernetes/pki/front-proxy-client.crt",
+        "etc/kubernetes/pki/apiserver-etcd-client.key",
+        "etc/kubernetes/scheduler.conf",
+        "var/lib/kubelet/pki/kubelet.crt",
+        "var/lib/kubelet/kubeconfig",
+    ] {
+        let lab = Files::new();
+        lab.write(path, &other(path));
+        let (whole, said) = lab.judged("certificates", 0);
+        let name = path.trim_end_matches(".key").trim_end_matches(".crt");
+        assert!(!whole && said.contains(name), "{path}: {said}");
+        lab.write(path, "nonsense");
+        assert!(!lab.judged("certificates", 0).0, "{path}");
+    }
+}
+
+#[test]
+fn rules_of_the_benchmark_look_at_all_that_they_name() {
+    let lab = Files::new();
+    for id in ["1.1.20", "1.1.21", "4.2.1", "4.2.2", "4.2.4", "4.3.1"] {
+        assert!(lab.passes(id, 0), "{id}: {}", lab.judged("cis", 0).1);
+    }
+    let mode = |path: &str, mode: u32| {
+        let path = lab.dir.path().join(path);
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    mode("etc/kubernetes/pki/etcd/ca.crt", 0o666);
+    mode("etc/kubernetes/pki/sa.key", 0o640);
+    assert!(!lab.passes("1.1.20", 0) && !lab.passes("1.1.21", 0));
+
+    let proxy = "var/lib/kube-proxy/config.conf";
+    let text = fs::read_to_string(lab.dir.path().join(proxy)).unwrap();
+    for address in ["0.0.0.0:10249", "'[::]:10249'", "10.240.0.11:10249"] {
+        lab.write(proxy, &text.replace("127.0.0.1:10249", address));
+        assert!(!lab.passes("4.3.1", 0), "{address}");
+    }
+    // A flag goes before what the file says.
+    let mut kubelet = Command::new("sh");
+    kubelet.args(["-c", "read -r _", "--anonymous-auth", "--authorization-mode=AlwaysAllow"]);
+    kubelet.args(["--read-only-port=10255"]).stdin(std::process::Stdio::piped());
+    let mut kubelet = kubelet.spawn().unwrap();
+    for id in ["4.2.1", "4.2.2", "4.2.4"] {
+        assert!(!lab.passes(id, kubelet.id()), "{id}");
+    }
+    drop(kubelet.stdin.take());
+    kubelet.wait().unwrap();
+}
+
+/// What a node with these programs says of itself.
+fn vitals(etcdctl: &str, kubelet: &str) -> (lab::stages::vitals::Vitals, tempfile::TempDir) {
+    let (home, dir) = (rig::home(), rig::home());
+    let lab = rig::session(&rig::shipped("single"), home.path()).lab;
+    program(&dir.path().join("etcdctl"), &format!("#!/bin/sh\necho '{etcdctl}'\n"));
+    program(&dir.path().join("kubelet"), kubelet);
+    let vitals = say_vitals(&lab, dir.path());
+    (vitals, dir)
+}
+
+fn say_vitals(lab: &lab::model::Lab, dir: &Path) -> lab::stages::vitals::Vitals {
+    let place = format!("{}/", dir.display());
+    let script = lab::stages::vitals::script(lab, &lab.nodes[0]);
+    let script = script.replace("/usr/local/bin/", &place).replace("/run/lab-", &place);
+    let told = shell(dir, &script).output().unwrap();
+    lab::stages::vitals::parse(&String::from_utf8(told.stdout).unwrap())
+}
+
+#[test]
+fn a_node_says_who_leads_and_what_it_runs_whichever_release_it_is() {
+    let kubelet = "#!/bin/sh\necho Kubernetes v1.36.2\n";
+    for (status, version, leads) in [
+        ("https://127.0.0.1:2379, 8e9e, 3.4.23, 20 kB, true, false, 2, 8, 8, ", "3.4.23", true),
+        (
+            "https://127.0.0.1:2379, 8e9e, 3.6.4, 3.6.0, 20 kB, 16 kB, 20%, 0 B, false, false, 2, 8, 8, , , false",
+            "3.6.4",
+            false,
+        ),
+    ] {
+        let (vitals, _) = vitals(status, kubelet);
+        assert_eq!(vitals.etcd.as_deref(), Some(version));
+        assert_eq!(vitals.etcd_leader, Some(leads), "{status}");
+        assert_eq!(vitals.kubernetes.as_deref(), Some("v1.36.2"));
+    }
+    // Asked before there is a kubelet: that is not remembered.
+    let (early, dir) = vitals("", "#!/bin/sh\nexit 1\n");
+    assert_eq!(early.kubernetes, None);
+    program(&dir.path().join("kubelet"), kubelet);
+    let home = rig::home();
+    let lab = rig::session(&rig::shipped("single"), home.path()).lab;
+    assert_eq!(say_vitals(&lab, dir.path()).kubernetes.as_deref(), Some("v1.36.2"));
+}
+
+/// Answers as a member before 3.5.10, or since, and writes down which hash it was asked for.
+const MEMBER: &str = r#"#!/bin/sh
+for last; do :; done
+case "$last" in
+*/hashkv) test -e "$(dirname "$0")/new" || exit 22;;
+esac
+case "$last" in
+*/range) echo '{"header":{"revision":"7"}}';;
+*) echo "$last" >> "$(dirname "$0")/asked"; echo '{"header":{},"hash":41}';;
+esac
+"#;
+
+#[test]
+fn members_hash_one_revision_whatever_that_is_called() {
+    let home = rig::home();
+    let lab = rig::session(TWO_WORKERS, home.path()).lab;
+    let check = checks(&lab).cluster.into_iter().find(|check| check.name == "etcd-hashes").unwrap();
+    for (new, wanted) in [(false, "/hash"), (true, "/hashkv")] {
+        let dir = rig::home();
+        program(&dir.path().join("curl"), MEMBER);
+        if new {
+            fs::write(dir.path().join("new"), "").unwrap();
+        }
+        let told = shell(dir.path(), &check.script).output().unwrap();
+        assert!(told.status.success(), "{told:?}");
+        let asked = fs::read_to_string(dir.path().join("asked")).unwrap();
+        assert!(asked.trim().ends_with(wanted), "{asked}");
+    }
 }

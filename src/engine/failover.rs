@@ -127,8 +127,9 @@ impl Test<'_> {
 
     async fn watch(&self, trial: &Trial) -> Result<Seen, EngineError> {
         let start = Instant::now();
-        let api = self.back(trial, &failover::ask_api(trial), start).await;
-        let service = self.back(trial, &failover::ask_service(trial, &self.run), start).await;
+        let (api, service) = (failover::ask_api(trial), failover::ask_service(trial, &self.run));
+        let (api, service) =
+            tokio::join!(self.back(trial, &api, start), self.back(trial, &service, start));
         let writes = self.guest(trial)?.run(&failover::count_writes(trial, &self.run)).await?;
         Ok((api, service, writes))
     }

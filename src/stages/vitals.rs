@@ -53,12 +53,14 @@ sed -n 's/^PRETTY_NAME=\"\\{0,1\\}\\([^\"]*\\).*/os=\\1/p' /etc/os-release
     };
     if let Some(binary) = binary {
         text.push_str(&format!(
-            "echo kubernetes=$(cat /run/lab-version-{binary} 2>/dev/null || /usr/local/bin/{binary} --version 2>/dev/null | awk '{{print $2}}' | tee /run/lab-version-{binary})\n"
+            "f=/run/lab-version-{binary}\n\
+             test -s $f || {{ v=$(/usr/local/bin/{binary} --version 2>/dev/null | awk '{{print $2}}'); test -z \"$v\" || echo \"$v\" > $f; }}\n\
+             test ! -s $f || echo kubernetes=$(cat $f)\n"
         ));
     }
     if node.is(Role::Etcd) {
         text.push_str(&format!(
-            "ETCDCTL_API=3 etcdctl --command-timeout=5s {} endpoint status 2>/dev/null | awk -F', ' '{{print \"etcd=\" $3; print \"etcd_leader=\" $5}}'\n",
+            "ETCDCTL_API=3 etcdctl --command-timeout=5s {} endpoint status 2>/dev/null | awk -F', ' '{{print \"etcd=\" $3; for (i = 4; i <= NF; i++) if ($i == \"true\" || $i == \"false\") {{print \"etcd_leader=\" $i; exit}}}}'\n",
             etcd::CLIENT
         ));
     }

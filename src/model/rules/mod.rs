@@ -51,6 +51,13 @@ fn names(lab: &Draft, problems: &mut Vec<Problem>) {
         if let Err((message, help)) = check_label("node name", name, 40) {
             problems.push(Problem::error("L0201", &draft.name_span, message).help(help));
         }
+        if is_number(name) {
+            let text = format!("'{name}' is read as an address, not as a name");
+            problems.push(
+                Problem::error("L0201", &draft.name_span, text)
+                    .help(format!("write 'node-{name}', or another word")),
+            );
+        }
         if let Some(first) = seen.insert(name.to_ascii_lowercase(), &draft.name_span) {
             problems.push(
                 Problem::error(
@@ -74,6 +81,12 @@ fn names(lab: &Draft, problems: &mut Vec<Problem>) {
             );
         }
     }
+}
+
+/// True for what resolvers take for an address: numbers, also hexadecimal ones.
+fn is_number(name: &str) -> bool {
+    let (digits, radix) = name.strip_prefix("0x").map_or((name, 10), |digits| (digits, 16));
+    digits.chars().all(|digit| digit.is_digit(radix))
 }
 
 /// A release that came after this `lab` is no reason to refuse: most change nothing that matters here.

@@ -11,8 +11,8 @@ use crate::model::{Node, Role};
 enum On {
     /// Flags of a unit's main process.
     Flags(&'static str),
-    /// A YAML file, flattened to `--a.b=value` lines.
-    Yaml(&'static str),
+    /// A program's YAML file, flattened to `--a.b=value` lines, and its old flags, which go before it.
+    Yaml(&'static str, &'static str),
     /// Files.
     Files,
 }
@@ -26,8 +26,13 @@ enum Ask {
     Absent(&'static str),
     Present(&'static str),
     Least(&'static str, u32),
+    Starts(&'static str, &'static str),
     Mode(&'static str, &'static str),
     Owner(&'static str, &'static str),
+    /// A directory, a pattern of names, the mode: of all files below.
+    Modes(&'static str, &'static str, &'static str),
+    /// A directory and who owns it and all that is below.
+    Owners(&'static str, &'static str),
 }
 
 struct Rule {
@@ -42,7 +47,7 @@ const fn rule(id: &'static str, role: Role, on: On, ask: Ask, title: &'static st
     Rule { id, role, on, ask, title }
 }
 
-use Ask::{Absent, Is, Item, Lacks, Least, Mode, Owner, Present};
+use Ask::{Absent, Is, Item, Lacks, Least, Mode, Modes, Owner, Owners, Present, Starts};
 use On::{Files, Flags, Yaml};
 use Role::{ControlPlane as C, Etcd as E, Worker as W};
 
@@ -50,8 +55,9 @@ const API: On = Flags("kube-apiserver");
 const MANAGER: On = Flags("kube-controller-manager");
 const SCHEDULER: On = Flags("kube-scheduler");
 const ETCD: On = Flags("etcd");
-const KUBELET: On = Yaml("/var/lib/kubelet/config.yaml");
-const PROXY: On = Yaml("/var/lib/kube-proxy/config.conf");
+const KUBELET: On = Yaml("kubelet", "/var/lib/kubelet/config.yaml");
+const PROXY: On = Yaml("kube-proxy", "/var/lib/kube-proxy/config.conf");
+const PKI: &str = "/etc/kubernetes/pki";
 const UNITS: &str = "/etc/systemd/system";
 
 const RULES: &[Rule] = &[
@@ -125,15 +131,9 @@ const RULES: &[Rule] = &[
         Owner("/etc/kubernetes/controller-manager.conf", "root:root"),
         "controller-manager.conf: root's",
     ),
-    rule(
-        "1.1.19",
-        C,
-        Files,
-        Owner("/etc/kubernetes/pki", "root:root"),
-        "certificates and keys: root's",
-    ),
-    rule("1.1.20", C, Files, Mode("/etc/kubernetes/pki/*.crt", "644"), "certificates: mode 644"),
-    rule("1.1.21", C, Files, Mode("/etc/kubernetes/pki/*.key", "600"), "keys: mode 600"),
+    rule("1.1.19", C, Files, Owners(PKI, "root:root"), "certificates and keys: root's"),
+    rule("1.1.20", C, Files, Modes(PKI, "*.crt", "644"), "certificates: mode 644"),
+    rule("1.1.21", C, Files, Modes(PKI, "*.key", "600"), "keys: mode 600"),
     rule("1.2.1", C, API, Is("anonymous-auth", "false"), "anonymous requests are refused"),
     rule("1.2.2", C, API, Absent("token-auth-file"), "no tokens from a file"),
     rule("1.2.4", C, API, Present("kubelet-client-key"), "kubelets are asked with a certificate"),
@@ -373,7 +373,7 @@ const RULES: &[Rule] = &[
         "4.3.1",
         W,
         PROXY,
-        Lacks("metricsBindAddress", "0.0.0.0"),
+        Starts("metricsBindAddress", "127.0.0.1:"),
         "kube-proxy's metrics are the node's alone",
     ),
 ];
@@ -389,6 +389,17 @@ Lacks() { v=$(value "$2"); case ",$v," in *",$3,"*) r=1;; *) r=0;; esac; verdict
 Absent() { v=$(value "$2"); test -z "$v"; verdict "$1" $? "$2 is ${v:-not set}"; }
 Present() { v=$(value "$2"); test -n "$v"; verdict "$1" $? "$2 is ${v:-not set}"; }
 Least() { v=$(value "$2"); test "${v:-0}" -ge "$3"; verdict "$1" $? "$2 is ${v:-not set}"; }
+Starts() { v=$(value "$2"); case "$v" in ""|"$3"*) r=0;; *) r=1;; esac; verdict "$1" $r "$2 is ${v:-not set}"; }
+Modes() {
+  if test -z "$(find "$2" -name "$3" 2>/dev/null | head -n 1)"; then say "$1" FAIL "$2/$3 is missing"; return; fi
+  bad=$(find "$2" -name "$3" -perm "/$(printf %o $((~0$4 & 0777)))" -printf ' %p is %m' | head -c 400)
+  test -z "$bad"; verdict "$1" $? "${bad:-$2/$3}"
+}
+Owners() {
+  if ! test -d "$2"; then say "$1" FAIL "$2 is missing"; return; fi
+  bad=$(find "$2" '(' ! -user "${3%:*}" -o ! -group "${3#*:}" ')' -printf ' %p is %u:%g' | head -c 400)
+  test -z "$bad"; verdict "$1" $? "${bad:-$2 is $3}"
+}
 Mode() {
   bad=
   for f in $2; do
@@ -400,12 +411,17 @@ Mode() {
 Owner() { o=$(stat -c %U:%G "$2" 2>/dev/null); test "$o" = "$3"; verdict "$1" $? "$2 is ${o:-missing}"; }
 flags() {
   pid=$(systemctl show -p MainPID --value "$1.service")
-  lines=$(tr '\0' '\n' < "/proc/$pid/cmdline" 2>/dev/null)
+  lines=$(tr '\0' '\n' < "/proc/$pid/cmdline" 2>/dev/null | sed 's/^\(--[a-z0-9-]*\)$/\1=true/')
 }
 yaml() {
+  flags "$1"
+  old=$(printf '%s\n' "$lines" | sed -n 's/^--anonymous-auth=/--authentication.anonymous.enabled=/p
+    s/^--authorization-mode=/--authorization.mode=/p; s/^--client-ca-file=/--authentication.x509.clientCAFile=/p
+    s/^--read-only-port=/--readOnlyPort=/p; s/^--make-iptables-util-chains=/--makeIPTablesUtilChains=/p
+    s/^--rotate-certificates=/--rotateCertificates=/p; s/^--metrics-bind-address=/--metricsBindAddress=/p')
   lines=$(awk '/^ *[A-Za-z0-9]+:/ { match($0, /^ */); d = RLENGTH / 2; k = $1; sub(/:.*/, "", k); p[d] = k
     path = p[0]; for (i = 1; i <= d; i++) path = path "." p[i]
-    v = $0; sub(/^[^:]*: */, "", v); gsub(/"/, "", v); print "--" path "=" v }' "$1" 2>/dev/null)
+    v = $0; sub(/^[^:]*: */, "", v); gsub(/"/, "", v); print "--" path "=" v }' "$2" 2>/dev/null; printf '%s\n' "$old")
 }
 set +e
 "#;
@@ -419,7 +435,7 @@ pub(super) fn check(node: &Node) -> Option<Check> {
             last = rule.on;
             match rule.on {
                 Flags(unit) => script.push_str(&format!("flags {unit}\n")),
-                Yaml(path) => script.push_str(&format!("yaml {path}\n")),
+                Yaml(unit, path) => script.push_str(&format!("yaml {unit} {path}\n")),
                 Files => {}
             }
         }
@@ -448,6 +464,9 @@ fn call(rule: &Rule) -> String {
         Absent(flag) => format!("Absent {id} {flag}\n"),
         Present(flag) => format!("Present {id} {flag}\n"),
         Least(flag, least) => format!("Least {id} {flag} {least}\n"),
+        Starts(flag, start) => format!("Starts {id} {flag} {start}\n"),
+        Modes(path, names, mode) => format!("Modes {id} {path} '{names}' {mode}\n"),
+        Owners(path, owner) => format!("Owners {id} {path} {owner}\n"),
         Mode(path, mode) => format!("Mode {id} '{}' {mode}\n", place(path)),
         Owner(path, owner) => format!("Owner {id} {} {owner}\n", place(path)),
     }

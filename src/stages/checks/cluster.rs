@@ -9,11 +9,12 @@ pub(super) fn add(lab: &Lab, plan: &mut Plan) {
         plan.cluster.push(hashes(lab, member));
     }
     for vip in &lab.vips {
-        let holders = lab.with_role(vip.role).map(|node| node.name.clone()).collect();
+        // Whoever has it without being one of its holders is in their way.
+        let everybody = lab.nodes.iter().map(|node| node.name.clone()).collect();
         plan.cluster.push(Check {
             name: "vip-holder",
             stage: super::stage_of("vip-holder"),
-            nodes: holders,
+            nodes: everybody,
             proves: format!("exactly one node holds {} ({})", vip.address, vip.name),
             script: format!("ip -o -4 address show to {}/32 | grep -q .", vip.address),
             hint: "journalctl -u keepalived on the nodes that may hold it".into(),
@@ -24,26 +25,32 @@ pub(super) fn add(lab: &Lab, plan: &mut Plan) {
     for node in lab.with_role(Role::Worker) {
         plan.cluster.push(readiness::ready(controller, &node.name));
     }
-    plan.cluster.push(one(
-        "secrets-encrypted",
-        controller,
-        "a Secret cannot be read in etcd",
-        &secret_script(lab),
-        "/etc/kubernetes/encryption.yaml",
-    ));
+    // Each API server has a configuration of its own.
+    for (index, controller) in lab.with_role(Role::ControlPlane).enumerate() {
+        plan.cluster.push(one(
+            "secrets-encrypted",
+            controller,
+            &format!("a Secret that {} writes cannot be read in etcd", controller.name),
+            &secret_script(lab, index),
+            "/etc/kubernetes/encryption.yaml",
+        ));
+    }
 }
 
 /// Members hash what they hold at one revision; a member that is behind is asked again. The revision
 /// is that of a read which a quorum agreed to. Asked over HTTP: starting etcdctl costs an emulated
-/// node more than the whole question.
+/// node more than the whole question. Before 3.5.10 what hashes one revision was called `hash`, which
+/// since then hashes the whole file at once.
 fn hashes(lab: &Lab, member: &Node) -> Check {
     let members: Vec<String> = lab
         .with_role(Role::Etcd)
-        .map(|node| format!("https://{}:2379/v3/maintenance/hash", node.address))
+        .map(|node| format!("https://{}:2379/v3/maintenance/$path", node.address))
         .collect();
     // The body asks for the key "lab", which nobody has.
     let script = format!(
         "ask() {{ curl -sS --max-time 20 {} -d \"$@\"; }}
+path=hashkv
+ask '{{}}' --fail --retry 2 -o /dev/null https://{}:2379/v3/maintenance/$path 2>/dev/null || path=hash
 for i in 1 2 3 4 5; do
   revision=$(ask '{{\"key\":\"bGFi\"}}' https://{}:2379/v3/kv/range | grep -o '\"revision\":\"[0-9]*\"' | tr -cd 0-9) || revision=
   if test -n \"$revision\"; then
@@ -58,6 +65,7 @@ done
 echo \"${{seen:-no quorum}}\"; exit 1\n",
         etcd::TLS,
         member.address,
+        member.address,
         members.join(" "),
         members.len(),
     );
@@ -71,16 +79,16 @@ echo \"${{seen:-no quorum}}\"; exit 1\n",
 }
 
 /// Writes a Secret and looks for its text in etcd, where the controller can reach a member.
-fn secret_script(lab: &Lab) -> String {
+fn secret_script(lab: &Lab, index: usize) -> String {
     let Some(member) = lab.with_role(Role::Etcd).next() else { return "false".into() };
     let pki = "/etc/kubernetes/pki";
     let make = namespaces::make(KUBECTL, "$ns");
     format!(
-        "ns=lab-secret-$LAB_RUN\n{make}\
+        "ns=lab-secret-${{LAB_RUN}}{index:x}\n{make}\
          trap '{KUBECTL} delete namespace $ns --wait=false >/dev/null' EXIT\n\
          {KUBECTL} -n $ns create secret generic probe --from-literal=word=plainly-readable >/dev/null\n\
          key=$(printf '/registry/secrets/%s/probe' $ns | base64 -w0)\n\
-         curl -fsS --cacert {pki}/etcd/ca.crt --cert {pki}/apiserver-etcd-client.crt \
+         curl -fsS --max-time 30 --cacert {pki}/etcd/ca.crt --cert {pki}/apiserver-etcd-client.crt \
          --key {pki}/apiserver-etcd-client.key -X POST -d \"{{\\\"key\\\":\\\"$key\\\"}}\" \
          https://{}:2379/v3/kv/range > /run/lab-secret.$$\n\
          value=$(grep -o '\"value\":\"[^\"]*\"' /run/lab-secret.$$ | cut -d'\"' -f4 | base64 -d 2>/dev/null | tr -d '\\0')\n\

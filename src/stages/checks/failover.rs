@@ -115,8 +115,9 @@ pub fn ask_api(trial: &Trial) -> String {
 /// down.
 pub fn ask_service(trial: &Trial, run: &str) -> String {
     format!(
-        "test -s /run/lab/failover-port || {} get service web -o 'jsonpath={{.spec.ports[0].nodePort}}' > /run/lab/failover-port 2>/dev/null
-port=$(cat /run/lab/failover-port)
+        "known=/run/lab/failover-port-{run}
+test -s $known || {} get service web -o 'jsonpath={{.spec.ports[0].nodePort}}' > $known 2>/dev/null
+port=$(cat $known)
 for i in 1 2 3 4 5 6 7 8 9 10; do curl -fs -o /dev/null --max-time 3 http://{}:$port/name || exit 1; done
 ",
         kubectl(trial, run),
@@ -142,7 +143,7 @@ test -s /run/lab/failover-wanted && test -z \"$lost\"
 /// Clears everything away.
 pub fn clear(trial: &Trial, run: &str) -> String {
     format!(
-        "touch /run/lab/failover-stop; rm -f /run/lab/failover-port
+        "touch /run/lab/failover-stop; rm -f /run/lab/failover-port-*
 {} delete namespace lab-failover-{run} --wait=false >/dev/null 2>&1 || true\n",
         kubectl(trial, run)
     )

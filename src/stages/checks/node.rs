@@ -1,6 +1,7 @@
 //! Checks of single nodes.
 
 use super::{Check, KUBECTL, one};
+use crate::model::lab::PodNetwork;
 use crate::model::{Lab, Node, Role};
 use crate::stages::{etcd, stage_of_unit};
 
@@ -44,6 +45,15 @@ fn active(node: &Node, unit: &'static str) -> Check {
         &format!("journalctl -u {unit}"),
     );
     Check { stage: stage_of_unit(unit).map_or(check.stage, |stage| stage.name), ..check }
+}
+
+/// A unit that is active may hang all the same.
+fn answers(node: &Node, unit: &'static str, port: u16) -> Check {
+    let asks = format!(
+        "systemctl is-active {unit}.service\n\
+         curl -fsSk -o /dev/null --max-time 20 --retry 3 https://127.0.0.1:{port}/healthz\n"
+    );
+    Check { proves: format!("{unit} runs and answers"), script: asks, ..active(node, unit) }
 }
 
 /// Every name of the lab with its address: nodes and floating addresses.
@@ -102,33 +112,52 @@ pub(super) fn clock(node: &Node) -> Check {
     )
 }
 
+/// Certificates in files and in kubeconfigs: each is one, comes from the authority that those who see it
+/// know, has a key that fits, and lasts.
 fn certificates(node: &Node) -> Check {
     let script = "command -v openssl >/dev/null || { echo 'there is no openssl on this node to read them with'; exit 69; }
-now=$(date +%s); least=99999; which=
-see() {
-  end=$(openssl x509 -noout -enddate 2>/dev/null | cut -d= -f2) || return 0
-  test -n \"$end\" || return 0
-  days=$((($(date -d \"$end\" +%s) - now) / 86400))
+now=$(date +%s); least=99999; which=; bad=0
+wrong() { echo \"$1\"; bad=1; }
+# Name, file, authority, public half of its key.
+look() {
+  said=$(openssl x509 -noout -enddate -pubkey -in \"$2\" 2>/dev/null) || { wrong \"$1 is no certificate\"; return 0; }
+  openssl verify -CAfile \"$3\" \"$2\" >/dev/null 2>&1 || wrong \"$1 is not valid, or not from $3\"
+  test \"$(printf '%s\\n' \"$said\" | sed -n '/^-----BEGIN/,/^-----END/p')\" = \"$4\" || wrong \"the key of $1 is another's\"
+  days=$((($(date -d \"$(printf '%s\\n' \"$said\" | sed -n 's/^notAfter=//p')\" +%s) - now) / 86400))
   if test $days -lt $least; then least=$days; which=$1; fi
 }
-for f in /etc/kubernetes/pki/*.crt /etc/kubernetes/pki/etcd/*.crt /etc/etcd/pki/*.crt /var/lib/kubelet/pki/*.crt /etc/lab/pki/*.crt; do
-  test ! -e $f || see $f < $f
+authority() {
+  case $1 in
+  */front-proxy-*) echo /etc/kubernetes/pki/front-proxy-ca.crt ;;
+  */apiserver-etcd-client.crt | /etc/kubernetes/pki/etcd/*) echo /etc/kubernetes/pki/etcd/ca.crt ;;
+  /etc/kubernetes/* | /var/lib/*) echo /etc/kubernetes/pki/ca.crt ;;
+  *) echo \"${1%/*}/ca.crt\" ;;
+  esac
+}
+for f in /etc/kubernetes/pki/*.crt /etc/kubernetes/pki/etcd/*.crt /etc/etcd/pki/*.crt /var/lib/kubelet/pki/*.crt /etc/lab/pki/*.crt /etc/haproxy/pki/*.crt /etc/haproxy/pki/*.pem; do
+  test -e $f || continue
+  key=$f; test ${f%.crt} = $f || key=${f%.crt}.key
+  # Of an authority only its certificate is here.
+  if test -e $key; then key=$(openssl pkey -pubout -in $key 2>/dev/null); else key=$(openssl x509 -noout -pubkey -in $f 2>/dev/null); fi
+  look $f $f $(authority $f) \"$key\"
 done
 for f in /etc/kubernetes/*.conf /var/lib/kubelet/kubeconfig /var/lib/kube-proxy/kubeconfig; do
   test -e $f || continue
-  sed -n 's/.*client-certificate-data: *\"\\{0,1\\}\\([A-Za-z0-9+\\/=]*\\).*/\\1/p' $f | base64 -d > /run/lab-certificate 2>/dev/null
-  see $f < /run/lab-certificate
+  data() { sed -n \"s/.*client-$1-data: *\\\"\\{0,1\\}\\([A-Za-z0-9+\\/=]*\\).*/\\1/p\" $f | base64 -d 2>/dev/null; }
+  data certificate > /run/lab-certificate
+  look $f /run/lab-certificate /etc/kubernetes/pki/ca.crt \"$(data key | openssl pkey -pubout 2>/dev/null)\"
 done
 rm -f /run/lab-certificate
+test $bad = 0 || exit 1
 if test -z \"$which\"; then echo 'none here'; exit 0; fi
 echo \"$least days left, $which\"
 test $least -ge 30\n";
     one(
         "certificates",
         node,
-        "every certificate has at least 30 days left",
+        "every certificate is whole and has at least 30 days left",
         script,
-        "`lab up` renews what ends soon",
+        "`lab up` renews what ends soon and puts back what was changed",
     )
 }
 
@@ -137,8 +166,13 @@ fn pod_routes(lab: &Lab, node: &Node) -> Check {
     let mut script = String::from("bad=0\n");
     for other in lab.with_role(Role::Worker).filter(|other| other.name != node.name) {
         if let Some(subnet) = other.pod_subnet {
+            // What leads nowhere has no next hop; without a tunnel it is the worker itself.
+            let next = match lab.kubernetes.pod_network {
+                PodNetwork::Routed => format!("via {} ", other.address),
+                PodNetwork::Overlay => "via ".to_owned(),
+            };
             script.push_str(&format!(
-                "ip -4 route show {subnet} | grep -q . || {{ echo \"no way to {subnet}, the pods of {}\"; bad=1; }}\n",
+                "ip -4 route show {subnet} | grep -qF '{next}' || {{ echo \"no way to {subnet}, the pods of {}\"; bad=1; }}\n",
                 other.name
             ));
         }
@@ -173,7 +207,7 @@ fn members(lab: &Lab, node: &Node, all: &mut Vec<Check>) {
         "the members are those of the topology, and all vote",
         &format!(
             "list=$({ctl} member list)\n\
-             seen=$(echo \"$list\" | awk -F', ' '$2 == \"started\" && $6 == \"false\" {{print $3}}' | sort | tr '\\n' ' ')\n\
+             seen=$(echo \"$list\" | awk -F', ' '$2 == \"started\" && $6 == \"false\" {{print $3}}' | LC_ALL=C sort | tr '\\n' ' ')\n\
              echo \"$seen\"\ntest \"$seen\" = '{} '\n",
             names.join(" ")
         ),
@@ -194,9 +228,8 @@ fn controller(node: &Node, all: &mut Vec<Check>) {
         ),
         "journalctl -u kube-apiserver",
     ));
-    for unit in ["kube-controller-manager", "kube-scheduler"] {
-        all.push(active(node, unit));
-    }
+    all.push(answers(node, "kube-controller-manager", 10257));
+    all.push(answers(node, "kube-scheduler", 10259));
     all.push(one(
         "no-open-ports",
         node,
@@ -210,7 +243,7 @@ fn controller(node: &Node, all: &mut Vec<Check>) {
         node,
         "the API refuses requests without a credential",
         &format!(
-            "code=$(curl -sk -o /dev/null -w '%{{http_code}}' https://{}:6443/api)\n\
+            "code=$(curl -sk --max-time 20 -o /dev/null -w '%{{http_code}}' https://{}:6443/api)\n\
              echo \"the API answered $code\"\ntest \"$code\" = 401",
             node.address
         ),

@@ -160,7 +160,8 @@ done\n"
     }
 }
 
-/// A web server per worker, bound to it, and a service in front.
+/// A web server per worker and a service in front. The scheduler puts each on its worker, which must take
+/// pods.
 fn pods() -> String {
     let make = namespaces::make(KUBECTL, "lab-check-$LAB_RUN");
     format!(
@@ -171,7 +172,11 @@ apiVersion: v1
 kind: Pod
 metadata: {{name: probe-$w, labels: {{app: lab-probe}}}}
 spec:
-  nodeName: $w
+  affinity:
+    nodeAffinity:
+      requiredDuringSchedulingIgnoredDuringExecution:
+        nodeSelectorTerms:
+          - matchFields: [{{key: metadata.name, operator: In, values: [\"$w\"]}}]
   automountServiceAccountToken: false
   terminationGracePeriodSeconds: 0
   containers:
