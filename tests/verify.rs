@@ -25,7 +25,7 @@ enum Then {
     Vanish,
 }
 
-/// A node that says yes to everything, but that only the first of its kind holds floating addresses.
+/// A node that says yes to everything, but that only one node holds each floating address.
 struct Yes {
     node: String,
     heard: Arc<Mutex<Vec<String>>>,
@@ -45,8 +45,12 @@ impl Guest for Yes {
                 }
                 None => {}
             }
-            let holds = !script.contains("address show to") || self.node.ends_with('1');
-            Ok(Output { status: u32::from(!holds), ..Output::default() })
+            let holder = match script {
+                _ if script.contains("address show to 10.240.0.20/") => "controller1",
+                _ if script.contains("address show to 10.240.0.40/") => "lb1",
+                _ => &self.node,
+            };
+            Ok(Output { status: u32::from(self.node != holder), ..Output::default() })
         })
     }
 
