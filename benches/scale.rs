@@ -8,12 +8,12 @@ mod rig;
 use std::fs;
 use std::time::Instant;
 
-use lab::drivers::hypervisor::Hypervisor;
-use lab::drivers::libvirt::Libvirt;
+use lab::drivers::provider::Hypervisor;
+use lab::drivers::provider::libvirt::Libvirt;
+use lab::kubernetes::STAGES;
 use lab::model::platform::Acceleration;
-use lab::model::resolve;
+use lab::model::topology::resolve;
 use lab::plan::{Observed, diff};
-use lab::stages::STAGES;
 
 const SIZES: [u32; 3] = [10, 100, 500];
 const ROUNDS: usize = 5;

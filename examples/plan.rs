@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use lab::drivers::host;
-use lab::model::resolve;
+use lab::model::topology::resolve;
 
 #[allow(clippy::print_stdout, clippy::print_stderr, reason = "a program of its own")]
 fn main() -> ExitCode {

@@ -8,8 +8,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
-use lab::stages::checks::{all_ready, checks};
-use lab::stages::{STAGES, Step};
+use lab::kubernetes::checks::{all_ready, checks};
+use lab::kubernetes::{STAGES, Step};
 
 /// What counts as news.
 const SINCE: &str = "2026-11-22T22:30:00Z";
@@ -175,7 +175,7 @@ impl Files {
     }
 }
 
-fn files() -> Vec<lab::stages::File> {
+fn files() -> Vec<lab::kubernetes::File> {
     let home = rig::home();
     let session = rig::session(&rig::shipped("single"), home.path());
     let prepared = rig::prepared_for_real(&session);
@@ -251,7 +251,7 @@ fn rules_of_the_benchmark_look_at_all_that_they_name() {
 }
 
 /// What a node with these programs says of itself.
-fn vitals(etcdctl: &str, kubelet: &str) -> (lab::stages::vitals::Vitals, tempfile::TempDir) {
+fn vitals(etcdctl: &str, kubelet: &str) -> (lab::kubernetes::node_info::Vitals, tempfile::TempDir) {
     let (home, dir) = (rig::home(), rig::home());
     let lab = rig::session(&rig::shipped("single"), home.path()).lab;
     program(&dir.path().join("etcdctl"), &format!("#!/bin/sh\necho '{etcdctl}'\n"));
@@ -260,12 +260,12 @@ fn vitals(etcdctl: &str, kubelet: &str) -> (lab::stages::vitals::Vitals, tempfil
     (vitals, dir)
 }
 
-fn say_vitals(lab: &lab::model::Lab, dir: &Path) -> lab::stages::vitals::Vitals {
+fn say_vitals(lab: &lab::model::Lab, dir: &Path) -> lab::kubernetes::node_info::Vitals {
     let place = format!("{}/", dir.display());
-    let script = lab::stages::vitals::script(lab, &lab.nodes[0]);
+    let script = lab::kubernetes::node_info::script(lab, &lab.nodes[0]);
     let script = script.replace("/usr/local/bin/", &place).replace("/run/lab-", &place);
     let told = shell(dir, &script).output().unwrap();
-    lab::stages::vitals::parse(&String::from_utf8(told.stdout).unwrap())
+    lab::kubernetes::node_info::parse(&String::from_utf8(told.stdout).unwrap())
 }
 
 #[test]

@@ -290,7 +290,7 @@ fn odd_files_are_refused_and_never_hang() {
 fn a_second_run_is_refused_at_once_and_names_the_first() {
     let home = Home::new();
     let state = home.path().join(".local/state/lab");
-    let store = lab::drivers::store::Store::new(&state, "three");
+    let store = lab::drivers::state::store::Store::new(&state, "three");
     let _lock = store.lock("lab up").unwrap();
     let start = std::time::Instant::now();
     let output = home.lab(&["up", "-f", "three", "--engine", "private"]);
@@ -364,7 +364,7 @@ fn artifacts_that_do_not_fit_are_refused_before_anything_is_made() {
     let output = run(&bin);
     assert_eq!(output.status.code(), Some(2));
     assert!(err(&output).contains("kube-apiserver"), "{}", err(&output));
-    for name in lab::drivers::artifacts::REQUIRED {
+    for name in lab::drivers::assets::binaries::REQUIRED {
         use std::os::unix::fs::PermissionsExt;
         fs::write(bin.join(name), "#!/bin/sh\necho Kubernetes v1.19.16\n").unwrap();
         fs::set_permissions(bin.join(name), fs::Permissions::from_mode(0o755)).unwrap();
@@ -563,10 +563,10 @@ fn hosts_and_ssh_files_follow_from_the_topology() {
 
 fn with_certificates(home: &Home) {
     let state = home.path().join(".local/state/lab");
-    let store = lab::drivers::store::Store::new(&state, "three");
+    let store = lab::drivers::state::store::Store::new(&state, "three");
     let owner = lab::drivers::host::owner();
     let text = out(&home.lab(&["init", "--from", "three"]));
-    let three = lab::model::resolve::load(&text, &owner).unwrap().lab;
+    let three = lab::model::topology::resolve::load(&text, &owner).unwrap().lab;
     let mut bundle = lab::pki::Bundle::default();
     let made = bundle.ensure(&three, time::OffsetDateTime::now_utc()).unwrap();
     store.save_bundle(&bundle, &made).unwrap();

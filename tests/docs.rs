@@ -7,8 +7,8 @@ mod rig;
 use std::collections::BTreeMap;
 use std::fs;
 
-use lab::model::resolve;
-use lab::model::schema::{Kind, TOPOLOGY, Table};
+use lab::model::topology::resolve;
+use lab::model::topology::schema::{Kind, TOPOLOGY, Table};
 
 fn same_or_write(path: &str, text: &str) {
     if std::env::var_os("LAB_UPDATE_GOLDEN").is_some() {

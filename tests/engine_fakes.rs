@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use fakes::Rig;
 use lab::engine::{Event, Outcome, Stop};
+use lab::kubernetes::{STAGES, marker};
 use lab::model::inventory::{FoundDomain, FoundNetwork};
-use lab::stages::{STAGES, marker};
 
 #[test]
 fn first_run_builds_everything_and_the_second_changes_nothing() {
@@ -58,7 +58,7 @@ fn a_stage_waits_for_what_it_needs_on_other_nodes() {
         .rposition(|event| matches!(event, Event::Finished { task, .. } if task == "control-plane"))
         .unwrap();
     assert!(last_api < first_kubelet, "a kubelet started while API servers did");
-    let needs = lab::stages::with_needs(lab::stages::stage("runtime").unwrap());
+    let needs = lab::kubernetes::with_needs(lab::kubernetes::stage("runtime").unwrap());
     assert!(
         needs.iter().all(|stage| stage.name != "control-plane" && stage.name != "etcd"),
         "what workers bring along would wait for the control plane for nothing"
@@ -243,7 +243,8 @@ fn a_stopped_run_goes_on_later() {
 
 #[test]
 fn networks_the_computer_already_reaches_are_named_with_a_free_one() {
-    use lab::plan::{HostNetwork, conflicts};
+    use lab::model::inventory::HostNetwork;
+    use lab::plan::conflicts;
     let home = tempfile::tempdir().unwrap();
     let session = rig::session(&rig::shipped("three"), home.path());
     let prepared = rig::prepared_for_real(&session);

@@ -14,9 +14,9 @@ use std::time::{Duration, Instant};
 
 use fakes::Rig;
 use lab::drivers::guest::{Answer, Guest, Output, Put, Reply};
-use lab::drivers::hypervisor::{Hypervisor, Pulse};
-use lab::drivers::memory::{MemoryGuest, MemoryHypervisor};
-use lab::drivers::store::Store;
+use lab::drivers::provider::memory::{MemoryGuest, MemoryHypervisor};
+use lab::drivers::provider::{Hypervisor, Pulse};
+use lab::drivers::state::store::Store;
 use lab::engine::{Event, Outcome};
 
 /// A guest that restarts in the middle of a stage: it is waited for, and the stage begins again.

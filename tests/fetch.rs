@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 
-use lab::drivers::fetch::{Checksum, download, find_checksum, hash, text};
+use lab::drivers::assets::download::{Checksum, download, find_checksum, hash, text};
 
 type Reply = Box<dyn Fn(&str, Option<usize>) -> Vec<u8> + Send>;
 
@@ -135,7 +135,7 @@ fn images_that_name_other_files_are_refused() {
     qemu(&["create", "-f", "qcow2", &base, "8M"]);
     qemu(&["create", "-f", "qcow2", "-b", &base, "-F", "qcow2", &over]);
     qemu(&["create", "-f", "qcow2", &good, "8M"]);
-    let check = |file: &str| lab::drivers::images::check(std::path::Path::new(file));
+    let check = |file: &str| lab::drivers::assets::images::check(std::path::Path::new(file));
     assert_eq!(check(&good).unwrap(), 8 << 20);
     assert!(check(&over).unwrap_err().contains("backing file"));
     for (name, bytes) in [("empty", &b""[..]), ("page", b"<html></html>"), ("raw", &[7; 4096])] {

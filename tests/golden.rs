@@ -5,10 +5,10 @@
 mod rig;
 
 use lab::engine::{Prepared, Session};
+use lab::kubernetes::{STAGES, Step};
 use lab::model::platform::Acceleration;
 use lab::model::version::NEWEST_MINOR;
 use lab::plan::{Observed, diff};
-use lab::stages::{STAGES, Step};
 
 fn title(text: &str) -> String {
     format!("\n=== {text} ===\n")
@@ -90,7 +90,8 @@ fn shipped_topologies_render_as_before() {
 #[test]
 fn the_schema_is_as_before() {
     let mut wrong = Vec::new();
-    let schema = serde_json::to_string_pretty(&lab::model::schema::json_schema()).unwrap();
+    let schema =
+        serde_json::to_string_pretty(&lab::model::topology::schema::json_schema()).unwrap();
     rig::golden("schema.json", &(schema + "\n"), &mut wrong);
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

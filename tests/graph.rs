@@ -6,7 +6,8 @@ mod rig;
 
 use std::collections::BTreeMap;
 
-use lab::model::{Lab, resolve};
+use lab::model::Lab;
+use lab::model::topology::resolve;
 use lab::render::graph::{Flow, Health, Scene, dot, html, mermaid, svg};
 use quick_xml::events::Event;
 

@@ -18,15 +18,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lab::drivers::guest::Guest;
-use lab::drivers::memory::MemoryHypervisor;
+use lab::drivers::provider::memory::MemoryHypervisor;
 use lab::engine::{
     Drivers, EngineError, Event, Events, Outcome, Reach, Session, Stop, UpOptions, up_with,
 };
+use lab::kubernetes::checks::Check;
+use lab::kubernetes::{recovery, stage};
 use lab::model::platform::Acceleration;
 use lab::model::{Node, Version};
 use lab::pki::{Bundle, Identity, Issuer, SshKeys};
-use lab::stages::checks::Check;
-use lab::stages::{recovery, stage};
 use namespaces::Namespaces;
 
 const TOPOLOGY: &str = "name: ha
@@ -380,7 +380,7 @@ fn the_dns_add_on_is_taken_by_the_api(rig: &Rig) {
     let manifest = steps
         .iter()
         .find_map(|step| match step {
-            lab::stages::Step::File(file) if file.path.ends_with("coredns.yaml") => Some(file),
+            lab::kubernetes::Step::File(file) if file.path.ends_with("coredns.yaml") => Some(file),
             _ => None,
         })
         .unwrap();
@@ -409,7 +409,9 @@ fn a_controller_that_binds_second_goes_on(rig: &Rig) {
     let controller = session.lab.node("controller2").unwrap();
     let steps = prepared.steps(&session, stage("control-plane").unwrap(), controller).unwrap();
     let script = steps.into_iter().find_map(|step| match step {
-        lab::stages::Step::Run { script, .. } if script.contains("bindings.yaml") => Some(script),
+        lab::kubernetes::Step::Run { script, .. } if script.contains("bindings.yaml") => {
+            Some(script)
+        }
         _ => None,
     });
     // The super-admin's credential is gone by now; the administrator may do the same.

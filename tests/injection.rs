@@ -4,7 +4,7 @@
 
 mod rig;
 
-use lab::model::{resolve, yaml};
+use lab::model::topology::{resolve, yaml};
 use serde_json::Value as Json;
 
 const NASTY: &[&str] = &[
@@ -177,10 +177,11 @@ fn paths_come_through_xml_unchanged_or_are_refused() {
 #[test]
 fn parsers_of_what_guests_and_libvirt_say_never_panic() {
     for text in corpus() {
-        let _ = lab::stages::marker::parse(&text);
-        let _ = lab::drivers::libvirt::parse_document(&text);
-        let _ = lab::drivers::libvirt::parse_document(&format!("<a b='{text}'>{text}</a>"));
-        let _ = lab::drivers::fetch::find_checksum(&text, &text, "sha256");
+        let _ = lab::kubernetes::marker::parse(&text);
+        let _ = lab::drivers::provider::libvirt::parse_document(&text);
+        let _ =
+            lab::drivers::provider::libvirt::parse_document(&format!("<a b='{text}'>{text}</a>"));
+        let _ = lab::drivers::assets::download::find_checksum(&text, &text, "sha256");
         let _ = resolve::load(&text, &rig::owner());
     }
 }

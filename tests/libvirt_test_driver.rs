@@ -6,12 +6,12 @@ mod rig;
 
 use std::process::Command;
 
-use lab::drivers::hypervisor::{Content, Hypervisor};
-use lab::drivers::libvirt::Libvirt;
+use lab::drivers::provider::libvirt::Libvirt;
+use lab::drivers::provider::{Content, Hypervisor};
+use lab::kubernetes::STAGES;
 use lab::model::platform::Acceleration;
 use lab::model::snapshot::Kind;
 use lab::plan::Desired;
-use lab::stages::STAGES;
 
 /// The test driver is one per process: tests that change it take turns.
 static DRIVER: std::sync::Mutex<()> = std::sync::Mutex::new(());

@@ -29,8 +29,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use guests::{LAB, Rig, text, tool};
-use lab::drivers::hypervisor::Hypervisor;
-use lab::drivers::libvirt::Libvirt;
+use lab::drivers::provider::Hypervisor;
+use lab::drivers::provider::libvirt::Libvirt;
 use traces::{differences_that_stay, traces};
 
 fn is_started(event: &serde_json::Value, task: &str) -> bool {

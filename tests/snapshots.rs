@@ -7,8 +7,8 @@ mod fakes;
 mod rig;
 
 use fakes::Rig;
-use lab::drivers::hypervisor::Hypervisor;
-use lab::drivers::snapshots::Shelf;
+use lab::drivers::provider::Hypervisor;
+use lab::drivers::state::snapshots::Shelf;
 use lab::engine::snapshot::{self, RestoreOptions, Wish};
 use lab::engine::{EngineError, Events, Outcome, Stop};
 use lab::model::snapshot::{Kind, Manifest};

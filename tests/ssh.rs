@@ -10,10 +10,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use lab::drivers::guest::ssh::{Route, Ssh, Target, quote};
 use lab::drivers::guest::{Guest, Put};
-use lab::drivers::ssh::{Route, Ssh, Target, quote};
+use lab::model::File;
 use lab::pki::{SshKeys, generate_ssh_key};
-use lab::stages::File;
 use russh::keys::{PrivateKey, PublicKey};
 use russh::server::{Auth, ChannelOpenHandle, Msg, Session, VerifiedPublicKey};
 use russh::{Channel, ChannelId};

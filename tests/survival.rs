@@ -394,11 +394,11 @@ fn a_thousand_random_commands_and_cuts_leave_what_others_have() {
         }
         world.rig.gate.shut_at(None);
         let inventory =
-            lab::drivers::hypervisor::Hypervisor::inventory(&*world.rig.hypervisor).unwrap();
+            lab::drivers::provider::Hypervisor::inventory(&*world.rig.hypervisor).unwrap();
         assert_eq!(of_others(&inventory), before, "sequence {sequence} of seed {seed}: {told:?}");
         world.run(Step::Down).unwrap_or_else(|error| panic!("{sequence}: {told:?}: {error}"));
         let inventory =
-            lab::drivers::hypervisor::Hypervisor::inventory(&*world.rig.hypervisor).unwrap();
+            lab::drivers::provider::Hypervisor::inventory(&*world.rig.hypervisor).unwrap();
         assert_eq!(format!("{inventory:#?}"), before, "left over: {sequence}: {told:?}");
         assert!(!world.rig.session().store.root().exists(), "{sequence}: {told:?}");
     }
@@ -423,7 +423,7 @@ fn keys_and_certificates_are_cut_everywhere() {
         if !keys.ensure(&session.lab).unwrap().is_empty() {
             session.store.save_ssh_keys(&keys, &SshKeys::public(&keys.user).unwrap())?;
         }
-        Ok::<_, lab::drivers::store::StoreError>(())
+        Ok::<_, lab::drivers::state::store::StoreError>(())
     };
     rig.session().store.create().unwrap();
     make().unwrap();
@@ -486,7 +486,7 @@ fn a_second_run_is_refused_at_once_and_the_lock_dies_with_its_holder() {
     let start = std::time::Instant::now();
     let refused = store.lock("lab down").unwrap_err();
     assert!(start.elapsed().as_secs_f64() < 1.0);
-    let lab::drivers::store::LockError::Held(Some(holder)) = refused else { panic!() };
+    let lab::drivers::state::store::LockError::Held(Some(holder)) = refused else { panic!() };
     assert_eq!((holder.pid, holder.command.as_str()), (std::process::id(), "lab up"));
     drop(held);
     store.lock("lab down").unwrap();

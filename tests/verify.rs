@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 
 use fakes::Rig;
 use lab::drivers::guest::{Answer, Guest, GuestError, Output, Put, Reply};
-use lab::drivers::hypervisor::Hypervisor;
+use lab::drivers::provider::Hypervisor;
 use lab::engine::{
     CheckResult, Drivers, EngineError, Events, Reach, Stop, Verdict, failover_with, verify_with,
 };

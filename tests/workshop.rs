@@ -11,9 +11,9 @@ use std::path::Path;
 use std::process::Command;
 
 use lab::engine::Session;
+use lab::kubernetes::checks::checks;
+use lab::kubernetes::{STAGES, Stage};
 use lab::model::platform::Acceleration;
-use lab::stages::checks::checks;
-use lab::stages::{STAGES, Stage};
 
 const BEGIN: &str = "<!-- made by `make golden` -->\n";
 const END: &str = "<!-- end -->\n";

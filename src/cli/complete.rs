@@ -9,16 +9,17 @@ use clap::CommandFactory;
 use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
 use clap_complete::env::{CompleteEnv, Shells};
 
-use super::args::{Args, Engine, Format, Global};
-use super::failure::Failure;
-use super::output::print;
-use super::{help, load};
+use crate::cli::args::{Args, Engine, Format, Global};
+use crate::cli::failure::Failure;
+use crate::cli::output::print;
+use crate::cli::{help, load};
 use crate::drivers::host::{self, Dirs};
-use crate::drivers::snapshots::Shelf;
-use crate::drivers::store::{self, Store};
-use crate::model::{Lab, resolve};
+use crate::drivers::state::snapshots::Shelf;
+use crate::drivers::state::store::{self, Store};
+use crate::kubernetes::STAGES;
+use crate::model::Lab;
+use crate::model::topology::resolve;
 use crate::pki::leaf_specs;
-use crate::stages::STAGES;
 
 /// The variable by which a shell asks.
 const VARIABLE: &str = "LAB_COMPLETE";

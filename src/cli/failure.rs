@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use super::output::{complain, paint};
-use crate::drivers::store::{Holder, StoreError};
+use crate::cli::output::{complain, paint};
+use crate::drivers::state::store::{Holder, StoreError};
 use crate::engine::EngineError;
 use crate::model::code::{self, Code};
 pub(super) use crate::model::exit::{BUSY, CHANGES, FAILED, INTERRUPTED, USAGE};

@@ -5,11 +5,11 @@ use std::process::ExitCode;
 
 use clap::CommandFactory;
 
-use super::args::Args;
-use super::failure::Failure;
-use super::output::{print, table};
-use crate::model::check::nearest;
+use crate::cli::args::Args;
+use crate::cli::failure::Failure;
+use crate::cli::output::{print, table};
 use crate::model::code::{self, CODES, Code};
+use crate::model::topology::check::nearest;
 
 const ERRORS: &str = include_str!("../../docs/errors.md");
 
@@ -84,7 +84,7 @@ fn of_command(words: &[String]) -> Option<String> {
         found = found.find_subcommand_mut(word)?;
     }
     let text = found.render_long_help();
-    Some(match std::io::stdout().is_terminal() && super::output::colours() {
+    Some(match std::io::stdout().is_terminal() && crate::cli::output::colours() {
         true => text.ansi().to_string(),
         false => text.to_string(),
     })

@@ -4,19 +4,18 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use super::args::{Engine, Format, Global};
-use super::diagnostic;
-use super::failure::{Failure, USAGE};
-use super::output::{colours, complain, print_json};
+use crate::cli::args::{Engine, Format, Global};
+use crate::cli::failure::{Failure, USAGE};
+use crate::cli::output::{colours, complain, diagnostic, print_json};
+use crate::drivers::assets::images::Images;
 use crate::drivers::host::{self, Dirs};
-use crate::drivers::images::Images;
-use crate::drivers::store::{self, Store};
+use crate::drivers::state::store::{self, Store};
 use crate::engine::{EngineChoice, Place, Session};
 use crate::model::code;
 use crate::model::name::assign_router_ids;
-use crate::model::resolve::{self, Loaded};
-use crate::model::yaml::MAX_BYTES;
-use crate::render::{TOPOLOGIES, Templates};
+use crate::model::topology::resolve::{self, Loaded};
+use crate::model::topology::yaml::MAX_BYTES;
+use crate::render::TOPOLOGIES;
 
 /// A topology's text and where it came from.
 #[derive(Debug)]
@@ -66,7 +65,7 @@ pub(super) fn source(global: &Global, dirs: &Dirs) -> Result<Source, Failure> {
             return Ok(Source { text, shown: format!("{name}.yaml (shipped)"), base: here });
         }
         let names = shipped();
-        let near = crate::model::check::nearest(&name, names.iter().map(String::as_str));
+        let near = crate::model::topology::check::nearest(&name, names.iter().map(String::as_str));
         let help = match near {
             Some(near) => format!("did you mean `-f {near}`?"),
             None => format!("name a file, or a shipped topology: {}", names.join(", ")),
@@ -148,7 +147,7 @@ pub(super) fn session(global: &Global) -> Result<Session, Failure> {
     let source = source(global, &dirs)?;
     let mut loaded = topology(global, &source)?;
     let overrides = overrides(&dirs.config);
-    let templates = Templates::new(&overrides).map_err(|error| {
+    let templates = crate::kubernetes::templates(&overrides).map_err(|error| {
         Failure::failed(error.to_string()).hint(format!("see {}", dirs.config.display()))
     })?;
     let store = Store::new(&dirs.state, &loaded.lab.name);

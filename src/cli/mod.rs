@@ -1,47 +1,13 @@
 //! Mouth: the command line. One file per command, each a leaf; the only room that prints.
 
 mod args;
-mod certs;
+mod commands;
 mod complete;
-mod connect;
-mod console;
-mod diagnostic;
-mod doctor;
-mod down;
-mod exec;
 mod failure;
-mod follow;
-mod forward;
-mod graph;
 mod help;
-mod hosts;
-mod images;
-mod init;
-mod inspect;
-mod inventory;
-mod kubeconfig;
-mod kubectl;
-mod list;
-mod live;
 mod load;
-mod logs;
-mod man;
 mod output;
-mod plan;
-mod power;
 mod progress;
-mod runs;
-mod saved_plan;
-mod schema;
-mod shell;
-mod signals;
-mod snapshot;
-mod ssh;
-mod stage;
-mod status;
-mod up;
-mod validate;
-mod verify;
 
 use std::process::ExitCode;
 
@@ -49,6 +15,11 @@ use clap::Parser;
 
 use crate::engine::Change;
 use args::{Args, Command, Form};
+use commands::{
+    certs, connect, console, doctor, down, exec, forward, graph, hosts, images, init, inspect,
+    inventory, kubeconfig, kubectl, list, logs, man, plan, power, runs, schema, shell, snapshot,
+    ssh, stage, status, up, validate, verify,
+};
 use failure::Failure;
 
 /// Runs the command line of this process.

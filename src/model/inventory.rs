@@ -1,5 +1,6 @@
 //! What a hypervisor holds, as found: ours and others'.
 
+use ipnet::Ipv4Net;
 use std::collections::BTreeMap;
 
 use uuid::Uuid;
@@ -125,6 +126,15 @@ impl FoundDomain {
     pub fn node_of(&self, lab: Uuid) -> Option<&str> {
         let mark = self.mark.as_ref().filter(|mark| mark.lab == lab)?;
         let node = mark.node.as_deref()?;
-        (self.uuid == super::name::object_id(lab, "domain", node)).then_some(node)
+        (self.uuid == crate::model::name::object_id(lab, "domain", node)).then_some(node)
     }
+}
+
+/// A network the computer itself reaches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostNetwork {
+    /// The network.
+    pub net: Ipv4Net,
+    /// Interface it is reached by.
+    pub device: String,
 }

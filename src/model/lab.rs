@@ -9,15 +9,15 @@ use serde::Serialize;
 use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
-use super::role::Role;
-use super::version::Version;
+use crate::model::role::Role;
+use crate::model::version::Version;
 
 /// A whole lab: one network, its nodes, what runs on them.
 #[derive(Clone, Debug, Serialize)]
 pub struct Lab {
     /// Short name; prefixes every object.
     pub name: String,
-    /// Stable id, see [`super::name::lab_id`].
+    /// Stable id, see [`crate::model::name::lab_id`].
     pub id: Uuid,
     /// DNS domain of the nodes.
     pub domain: String,
@@ -244,7 +244,7 @@ impl Lab {
 
     /// Id of the storage pool that holds this lab's volumes.
     pub fn pool_id(&self) -> Uuid {
-        super::name::object_id(self.id, "pool", &self.pool())
+        crate::model::name::object_id(self.id, "pool", &self.pool())
     }
 
     /// Name of the storage pool that holds this lab's volumes.

@@ -12,7 +12,7 @@ const RESERVED: &[&str] = &["localhost", "kubernetes", "all", "gateway"];
 /// # Errors
 /// What is wrong and how to mend it, as (message, help).
 pub fn check_label(what: &str, text: &str, max: usize) -> Result<(), (String, String)> {
-    let shown = super::problem::printable(text);
+    let shown = crate::model::topology::problem::printable(text);
     if let Some(c) = text.chars().find(|c| c.is_control()) {
         return Err((
             format!("{what} contains a control character (U+{:04X})", c as u32),
@@ -117,7 +117,7 @@ pub fn hex(bytes: &[u8]) -> String {
 /// `taken` are ids of other labs on the computer.
 pub fn assign_router_ids(
     lab: Uuid,
-    vips: &mut [super::lab::Vip],
+    vips: &mut [crate::model::lab::Vip],
     before: &std::collections::BTreeMap<String, u8>,
     taken: &std::collections::BTreeSet<u8>,
 ) {

@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::os::Os;
-use super::version::Version;
+use crate::model::os::Os;
+use crate::model::version::Version;
 
 /// How guests execute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

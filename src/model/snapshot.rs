@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::inventory::Inventory;
+use crate::model::inventory::Inventory;
 
 /// Format of manifests; a newer one is refused.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -133,7 +133,7 @@ pub type AllDocuments = BTreeMap<String, Documents>;
 /// What is wrong and how to mend it, as (message, help).
 pub fn check_name(name: &str) -> Result<(), (String, String)> {
     for label in name.split('.') {
-        super::name::check_label("a snapshot's name", label, 40)?;
+        crate::model::name::check_label("a snapshot's name", label, 40)?;
     }
     Ok(())
 }

@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use time::{Duration, OffsetDateTime};
 
-use super::certificate::{Authority, LEAF_DAYS, Pair, PkiError};
-use super::specs::{Identity, Issuer, LeafSpec, leaf_specs, super_admin_spec};
 use crate::model::Lab;
+use crate::pki::certificate::{Authority, LEAF_DAYS, Pair, PkiError};
+use crate::pki::specs::{Identity, Issuer, LeafSpec, leaf_specs, super_admin_spec};
 
 /// One certificate of the bundle and what it was made from.
 #[derive(Clone, Debug)]
@@ -90,7 +90,7 @@ impl Bundle {
         }
         if self.encryption_key.0.is_empty() {
             let key: [u8; 32] = rand::random();
-            self.encryption_key = EncryptionKey(super::kubeconfig::base64(&key));
+            self.encryption_key = EncryptionKey(crate::pki::kubeconfig::base64(&key));
             made.push("encryption-key".into());
         }
         made.sort();

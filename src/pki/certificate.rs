@@ -7,7 +7,7 @@ use rcgen::{
 };
 use time::{Duration, OffsetDateTime};
 
-use super::specs::{LeafSpec, Usage};
+use crate::pki::specs::{LeafSpec, Usage};
 
 /// Days a leaf certificate lives.
 pub const LEAF_DAYS: i64 = 365;

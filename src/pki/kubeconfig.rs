@@ -1,6 +1,6 @@
 //! kubeconfig files: one per identity, certificates inside.
 
-use super::certificate::Pair;
+use crate::pki::certificate::Pair;
 
 /// Renders a kubeconfig. `server` is an address of ours, `user` a name of our own tables and the
 /// rest base64, so that nothing in here needs quoting.

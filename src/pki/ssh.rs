@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use russh::keys::ssh_key::LineEnding;
 use russh::keys::{Algorithm, PrivateKey};
 
-use super::certificate::PkiError;
 use crate::model::Lab;
+use crate::pki::certificate::PkiError;
 
 /// The lab's SSH keys in OpenSSH format.
 #[derive(Clone, Default)]

@@ -2,18 +2,9 @@
 
 use ipnet::Ipv4Net;
 
-use super::diff::Desired;
 use crate::model::Lab;
-use crate::model::inventory::{Inventory, Mark};
-
-/// A network the computer itself reaches.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HostNetwork {
-    /// The network.
-    pub net: Ipv4Net,
-    /// Interface it is reached by.
-    pub device: String,
-}
+use crate::model::inventory::{HostNetwork, Inventory, Mark};
+use crate::plan::diff::Desired;
 
 /// Something in the way, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,12 +6,12 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 use uuid::Uuid;
 
-use super::change::{Change, ChangeKind};
+use crate::kubernetes::drift::{Facts, Upkeep};
+use crate::kubernetes::stage;
 use crate::model::Version;
 use crate::model::inventory::{FoundDomain, Inventory};
+use crate::plan::change::{Change, ChangeKind};
 use crate::render::{DomainSpec, NetworkSpec, PoolSpec};
-use crate::stages::stage;
-use crate::stages::upkeep::{Facts, Upkeep};
 
 /// A stage on a node, as it should have run.
 #[derive(Clone, Debug)]

@@ -6,5 +6,5 @@ mod conflict;
 mod diff;
 
 pub use change::{Change, ChangeKind};
-pub use conflict::{Conflict, HostNetwork, conflicts, free_network};
+pub use conflict::{Conflict, conflicts, free_network};
 pub use diff::{Desired, Observed, StageGoal, diff};

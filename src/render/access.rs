@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use super::quote;
 use crate::model::Lab;
 use crate::model::role::ROLES;
+use crate::render::shell::quote;
 
 /// Where the lab's SSH files are, and the way to a network that this computer is not part of.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 
-use super::templates::RenderError;
+use crate::render::templates::RenderError;
 
 /// A disk or a network card.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,10 +3,10 @@
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::shape::shape;
-use super::templates::{RenderError, Templates};
 use crate::model::inventory::Shape;
 use crate::model::{Lab, Node, Platform};
+use crate::render::shape::shape;
+use crate::render::templates::{RenderError, Templates};
 
 /// A domain as it should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,7 +75,7 @@ pub fn domain(
     of_kind(templates, lab, node, platform, placement, false)
 }
 
-/// Renders the domain of a golden guest, see [`super::golden`]: without a network card, with room for
+/// Renders the domain of a golden guest, see [`crate::render::golden`]: without a network card, with room for
 /// what its copies get while they run.
 ///
 /// # Errors
@@ -113,14 +113,14 @@ fn of_kind(
         initrd: placement.boot.as_ref().map(|(_, initrd)| initrd.as_str()),
         pool: &placement.pool,
         backing: &placement.backing,
-        overlay: super::volume::overlay_name(node),
-        seed: super::volume::seed_name(node),
+        overlay: crate::render::volume::overlay_name(node),
+        seed: crate::render::volume::seed_name(node),
         artifacts: placement.artifacts.as_deref(),
         console: &placement.console,
         golden,
     };
     let template = "xml-templates/domain.xml.j2";
-    let hash = super::volume::sha256(&templates.render(template, &data)?);
+    let hash = crate::render::volume::sha256(&templates.render(template, &data)?);
     data.hash = &hash;
     let xml = templates.render(template, &data)?;
     let (name, uuid) = (node.domain.clone(), node.uuid);
@@ -150,5 +150,5 @@ fn disk_hash(lab: &Lab, node: &Node) -> String {
         lab.domain,
         lab.ssh,
     ]);
-    super::volume::sha256(&parts.to_string())
+    crate::render::volume::sha256(&parts.to_string())
 }

@@ -6,12 +6,12 @@ use quick_xml::events::{BytesStart, BytesText, Event};
 use quick_xml::{Reader, Writer};
 use serde::{Deserialize, Serialize};
 
-use super::domain::{DomainSpec, Placement, golden_domain};
-use super::templates::{RenderError, Templates};
-use super::volume::{overlay_name, sha256};
 use crate::model::platform::Platform;
 use crate::model::snapshot::Documents;
 use crate::model::{Lab, Node};
+use crate::render::domain::{DomainSpec, Placement, golden_domain};
+use crate::render::templates::{RenderError, Templates};
+use crate::render::volume::{overlay_name, sha256};
 
 pub(super) const BEGIN: &str = include_str!("../../cloud-init/golden/begin.sh");
 pub(super) const WAIT: &str = include_str!("../../cloud-init/golden/wait.sh");
@@ -19,7 +19,7 @@ pub(super) const PERSONALITY: &str = include_str!("../../cloud-init/golden/perso
 
 /// What a golden guest says on its console, and whether it is one is the rest of the line.
 pub const SAYS: &str = "lab-golden: ";
-/// Name of the snapshot in which it is frozen, as given to [`super::snapshot`].
+/// Name of the snapshot in which it is frozen, as given to [`crate::render::snapshot`].
 pub const FROZEN: &str = "golden";
 /// Name of the lab and of the node that it is while it is made.
 pub const NAME: &str = "golden";

@@ -3,9 +3,9 @@
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::templates::{RenderError, Templates};
-use super::volume::sha256;
 use crate::model::{Lab, Node};
+use crate::render::templates::{RenderError, Templates};
+use crate::render::volume::sha256;
 
 /// A network as it should be.
 #[derive(Clone, Debug, PartialEq, Eq)]

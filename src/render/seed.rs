@@ -3,9 +3,10 @@
 use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
 
-use super::golden;
-use super::templates::{RenderError, Templates};
-use crate::model::{Lab, Node, cloud_config};
+use crate::model::topology::cloud_config;
+use crate::model::{Lab, Node};
+use crate::render::golden;
+use crate::render::templates::{RenderError, Templates};
 
 /// The files of a seed disk. `user_data` and `personality` hold the host key and are secret.
 #[derive(Clone, PartialEq, Eq)]

@@ -3,8 +3,8 @@
 
 use serde::Deserialize;
 
-use super::templates::RenderError;
 use crate::model::inventory::Shape;
+use crate::render::templates::RenderError;
 
 #[derive(Deserialize)]
 struct Domain {

@@ -4,9 +4,9 @@
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::templates::{RenderError, Templates};
 use crate::model::snapshot::{Kind, Manifest};
 use crate::model::{Lab, Node};
+use crate::render::templates::{RenderError, Templates};
 
 /// A domain's part of a snapshot as it should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,7 +59,7 @@ pub fn snapshot(
         domain: node.uuid,
         kind,
         pool: lab.pool(),
-        disk: super::volume::overlay_name(node),
+        disk: crate::render::volume::overlay_name(node),
         xml: render(false)?,
         redefine: render(true)?,
         name: name.clone(),

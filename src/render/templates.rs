@@ -13,7 +13,6 @@ pub static XML_TEMPLATES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/xml-templa
 pub static CLOUD_INIT: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/cloud-init");
 /// Shipped topologies.
 pub static TOPOLOGIES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/topologies");
-static STAGES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/src/stages");
 
 /// A template could not be rendered: a bug in a shipped template, or a mistake in one's own.
 #[derive(Debug)]
@@ -46,23 +45,29 @@ impl std::fmt::Debug for Templates {
 }
 
 impl Templates {
-    /// The shipped templates, each replaced by the entry of `overrides` with the same name.
+    /// The shipped templates and those of `stages`, name and text, each replaced by the entry of
+    /// `overrides` with the same name.
     ///
     /// # Errors
     /// When a template does not parse; the message names it and the line.
-    pub fn new(overrides: &BTreeMap<String, String>) -> Result<Self, RenderError> {
+    pub fn new(
+        stages: &[(&str, &str)],
+        overrides: &BTreeMap<String, String>,
+    ) -> Result<Self, RenderError> {
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.set_auto_escape_callback(escape_of);
         environment.set_formatter(format_value);
-        for (prefix, dir) in
-            [("xml-templates", &XML_TEMPLATES), ("cloud-init", &CLOUD_INIT), ("stages", &STAGES)]
-        {
-            for (path, text) in files(dir) {
-                let name = format!("{prefix}/{path}");
-                let text = overrides.get(&name).cloned().unwrap_or(text);
-                environment.add_template_owned(name, text).map_err(|error| explain(&error))?;
-            }
+        let own = |(name, text): &(&str, &str)| ((*name).to_owned(), (*text).to_owned());
+        let mut all: Vec<(String, String)> = stages.iter().map(own).collect();
+        for (prefix, dir) in [("xml-templates", &XML_TEMPLATES), ("cloud-init", &CLOUD_INIT)] {
+            all.extend(
+                files(dir).into_iter().map(|(path, text)| (format!("{prefix}/{path}"), text)),
+            );
+        }
+        for (name, text) in all {
+            let text = overrides.get(&name).cloned().unwrap_or(text);
+            environment.add_template_owned(name, text).map_err(|error| explain(&error))?;
         }
         Ok(Self { environment })
     }

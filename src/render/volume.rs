@@ -4,9 +4,9 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::templates::{RenderError, Templates};
 use crate::model::platform::Image;
 use crate::model::{Lab, Node, name};
+use crate::render::templates::{RenderError, Templates};
 
 /// A storage pool as it should be.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use lab::stages::STAGES;
+use lab::kubernetes::STAGES;
 
 use crate::documents::{LOOKS, block, page, words};
 use crate::guests::{Rig, kill, text};

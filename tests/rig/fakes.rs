@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use lab::drivers::gate::Gate;
-use lab::drivers::goldens::Goldens;
+use lab::drivers::assets::goldens::Goldens;
 use lab::drivers::guest::Guest;
-use lab::drivers::hypervisor::Hypervisor;
-use lab::drivers::memory::{MemoryGuest, MemoryHypervisor};
+use lab::drivers::provider::Hypervisor;
+use lab::drivers::provider::memory::{MemoryGuest, MemoryHypervisor};
+use lab::drivers::state::failpoint::Gate;
 use lab::engine::{Drivers, Event, Events, Outcome, Reach, Session, Stop, UpOptions, up_with};
 use lab::model::snapshot::Documents;
 use lab::model::{Lab, Node};

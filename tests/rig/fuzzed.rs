@@ -3,13 +3,14 @@
 //! their corpus.
 #![allow(dead_code, missing_docs)]
 
-use lab::drivers::fetch;
-use lab::drivers::libvirt::parse_document;
-use lab::drivers::picture::Picture;
-use lab::drivers::store::Record;
+use lab::drivers::assets::download;
+use lab::drivers::host::footprint::Picture;
+use lab::drivers::provider::libvirt::parse_document;
+use lab::drivers::state::store::Record;
+use lab::kubernetes::{marker, node_info};
+use lab::model::Owner;
 use lab::model::snapshot::{Intent, Manifest, check_name};
-use lab::model::{Owner, resolve};
-use lab::stages::{marker, vitals};
+use lab::model::topology::resolve;
 
 /// A topology is refused with a reason, or it is a lab whose names are safe everywhere they go.
 pub fn topology(bytes: &[u8]) {
@@ -53,7 +54,7 @@ pub fn guest(bytes: &[u8]) {
     for stage in marker::parse(&text).keys() {
         assert!(text.contains("stage"), "{stage}");
     }
-    let _ = vitals::parse(&text);
+    let _ = node_info::parse(&text);
 }
 
 /// What stands in the lab's directory, and lists of checksums.
@@ -70,6 +71,6 @@ pub fn state(bytes: &[u8]) {
         assert!(safe(&text), "{text:?}");
     }
     for algorithm in ["sha256", "sha512"] {
-        let _ = fetch::find_checksum(&text, "image.qcow2", algorithm);
+        let _ = download::find_checksum(&text, "image.qcow2", algorithm);
     }
 }

@@ -5,9 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lab::drivers::gate::Gate;
-use lab::drivers::hypervisor::{Content, Hypervisor, HypervisorError, Pulse, Result};
-use lab::drivers::libvirt::Libvirt;
+use lab::drivers::provider::libvirt::Libvirt;
+use lab::drivers::provider::{Content, Hypervisor, HypervisorError, Pulse, Result};
+use lab::drivers::state::failpoint::Gate;
 use lab::model::inventory::Inventory;
 use lab::model::snapshot::Documents;
 use lab::render::{DeviceSpec, DomainSpec, NetworkSpec, PoolSpec, SnapshotSpec, VolumeSpec};

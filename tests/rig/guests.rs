@@ -93,7 +93,7 @@ impl Rig {
     /// The lab of the shipped topology.
     pub fn resolved(&self) -> lab::model::Lab {
         let owner = lab::model::Owner { machine: "test".into(), uid: 0 };
-        lab::model::resolve::load(&self.shipped(), &owner).unwrap().lab
+        lab::model::topology::resolve::load(&self.shipped(), &owner).unwrap().lab
     }
 
     /// Where the lab's own libvirt listens, once it runs.
@@ -243,7 +243,7 @@ impl Drop for Rig {
             let consoles =
                 self.home.path().join("state/lab").join(&self.lab).join("engine/consoles");
             for entry in fs::read_dir(consoles).into_iter().flatten().flatten() {
-                let tail = lab::drivers::hypervisor::tail(&entry.path()).unwrap_or_default();
+                let tail = lab::drivers::provider::tail(&entry.path()).unwrap_or_default();
                 eprintln!("--- {}\n{tail}", entry.path().display());
             }
         }

@@ -7,16 +7,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use lab::drivers::assets::images::Images;
 use lab::drivers::host::Dirs;
-use lab::drivers::images::Images;
-use lab::drivers::private::PrivateEngine;
-use lab::drivers::store::Store;
+use lab::drivers::provider::private::PrivateEngine;
+use lab::drivers::state::store::Store;
 use lab::engine::{Place, Prepared, Session};
+use lab::kubernetes::hard_way::etcd::founder_entry;
 use lab::model::platform::{Acceleration, Artifacts, Image, Layout, Platform};
-use lab::model::{Owner, Role, Version, resolve};
+use lab::model::topology::resolve;
+use lab::model::{Owner, Role, Version};
 use lab::pki::{Bundle, SshKeys, super_admin};
-use lab::render::{TOPOLOGIES, Templates};
-use lab::stages::etcd::founder_entry;
+use lab::render::TOPOLOGIES;
 
 pub const SHIPPED: &[&str] = &["bare-metal", "book", "single", "three", "thw"];
 
@@ -55,7 +56,7 @@ pub fn session(text: &str, home: &Path) -> Session {
         owner: owner(),
         store,
         place,
-        templates: Templates::new(&BTreeMap::new()).unwrap(),
+        templates: lab::kubernetes::templates(&BTreeMap::new()).unwrap(),
         images: Images::new(&dirs.cache, &BTreeMap::new()),
         dirs,
         pace: OnceLock::new(),
@@ -70,7 +71,7 @@ pub fn platform(session: &Session, version: &str, acceleration: Acceleration) ->
         virtual_size: 3 << 30,
         direct_boot: true,
     };
-    let binaries = lab::drivers::artifacts::REQUIRED.iter().map(|name| (*name).to_owned());
+    let binaries = lab::drivers::assets::binaries::REQUIRED.iter().map(|name| (*name).to_owned());
     Platform {
         acceleration,
         version: Version::parse(version).unwrap(),

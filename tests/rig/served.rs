@@ -8,13 +8,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use lab::drivers::guest::ssh::{Route, Ssh, Target};
 use lab::drivers::guest::{Guest, Output, Put};
-use lab::drivers::memory::MemoryGuest;
-use lab::drivers::ssh::{Route, Ssh, Target};
+use lab::drivers::provider::memory::MemoryGuest;
 use lab::engine::Reach;
+use lab::model::File;
 use lab::model::Node;
 use lab::pki::SshKeys;
-use lab::stages::File;
 use russh::keys::{PrivateKey, PublicKey};
 use russh::server::{Auth, ChannelOpenHandle, Msg, Session, VerifiedPublicKey};
 use russh::{Channel, ChannelId};

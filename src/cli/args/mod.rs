@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use clap_complete::env::Shells;
 
-use super::complete::{explained, labs, nodes};
+use crate::cli::complete::{explained, labs, nodes};
 
 pub(super) use own::*;
 

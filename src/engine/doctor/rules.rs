@@ -1,6 +1,7 @@
 //! Judgement of the facts: one function per finding.
 
-use super::{Computer, Device, Finding, Grade, Wanted};
+use crate::engine::doctor::computer::{Computer, Device, Wanted};
+use crate::engine::doctor::{Finding, Grade};
 
 /// Disk space that a node takes with Kubernetes on it, MiB.
 const DISK_PER_NODE: u64 = 1200;

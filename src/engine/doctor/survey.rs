@@ -4,16 +4,15 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{Computer, Device, Wanted};
-use crate::drivers::capacity;
-use crate::drivers::host::{self, find_program, run_tool};
-use crate::drivers::hypervisor::Hypervisor;
-use crate::drivers::libvirt::Libvirt;
-use crate::drivers::private;
-use crate::engine::admission::Demand;
-use crate::engine::preflight::early_conflicts;
-use crate::engine::provision::call;
-use crate::engine::{Place, Session};
+use crate::drivers::host::{self, capacity, find_program, run_tool};
+use crate::drivers::provider::libvirt::Libvirt;
+use crate::drivers::provider::{Hypervisor, private};
+use crate::engine::apply::capacity::Demand;
+use crate::engine::apply::preflight::early_conflicts;
+use crate::engine::doctor::computer::{Computer, Device, Wanted};
+use crate::engine::lab::open::Session;
+use crate::engine::lab::provider::Place;
+use crate::engine::machines::provision::call;
 use crate::model::inventory::Inventory;
 
 /// Programs that labs need.

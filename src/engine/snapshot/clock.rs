@@ -7,11 +7,10 @@ use std::time::Duration;
 use time::OffsetDateTime;
 
 use crate::drivers::guest::Guest;
-use crate::engine::error::EngineError;
-use crate::engine::reach::Reach;
-use crate::model::Node;
-use crate::model::code;
-use crate::stages::recovery::{CLOCK_IS_RIGHT, CLOCK_TOLERANCE, SET_CLOCK, TELL_THE_TIME};
+use crate::engine::lab::reach::Reach;
+use crate::engine::task::error::EngineError;
+use crate::kubernetes::recovery::{CLOCK_IS_RIGHT, CLOCK_TOLERANCE, SET_CLOCK, TELL_THE_TIME};
+use crate::model::{Node, code};
 
 /// How often a guest is asked for its time before what is known has to do.
 const QUESTIONS: u32 = 30;

@@ -6,22 +6,21 @@ use std::time::{Duration, Instant};
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 
-use super::clock;
-use super::parts::{self, Piece};
 use crate::drivers::host;
-use crate::drivers::hypervisor::Hypervisor;
-use crate::drivers::snapshots::Shelf;
-use crate::engine::error::EngineError;
-use crate::engine::event::Events;
-use crate::engine::observe;
-use crate::engine::provision::call;
-use crate::engine::session::Session;
-use crate::engine::stop::Stop;
-use crate::engine::up::Drivers;
-use crate::model::code;
+use crate::drivers::provider::Hypervisor;
+use crate::drivers::state::snapshots::Shelf;
+use crate::engine::apply::up::Drivers;
+use crate::engine::lab::open::Session;
+use crate::engine::machines::observe;
+use crate::engine::machines::provision::call;
+use crate::engine::snapshot::clock;
+use crate::engine::snapshot::parts::{self, Piece};
+use crate::engine::task::error::EngineError;
+use crate::engine::task::event::Events;
+use crate::engine::task::stop::Stop;
 use crate::model::inventory::{FoundDomain, Inventory};
 use crate::model::snapshot::{self, AllDocuments, Intent, Kind, Manifest, Part, SCHEMA_VERSION};
-use crate::model::{Lab, name};
+use crate::model::{Lab, code, name};
 
 /// How long guests are waited for that shall do something for a snapshot, but need not.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -55,7 +54,7 @@ pub async fn create(
     let shelf = Shelf::new(&session.store);
     // Cut between the manifest and the end: there was nothing left to do.
     let cut = shelf.intent(&wish.name)? == Some(Intent::Create);
-    super::settle(session, hypervisor, events).await?;
+    crate::engine::snapshot::settle(session, hypervisor, events).await?;
     if let Some(manifest) = shelf.manifest(&wish.name)?.filter(|_| cut) {
         return Ok(Some(manifest));
     }

@@ -1,12 +1,12 @@
 //! `lab snapshot delete`: the parts go, and their space comes back.
 
-use super::parts;
-use crate::drivers::snapshots::Shelf;
-use crate::engine::error::EngineError;
-use crate::engine::event::Events;
-use crate::engine::provision::call;
-use crate::engine::session::Session;
-use crate::engine::up::Drivers;
+use crate::drivers::state::snapshots::Shelf;
+use crate::engine::apply::up::Drivers;
+use crate::engine::lab::open::Session;
+use crate::engine::machines::provision::call;
+use crate::engine::snapshot::parts;
+use crate::engine::task::error::EngineError;
+use crate::engine::task::event::Events;
 use crate::model::snapshot::Intent;
 
 /// Deletes a snapshot; the bytes that the disks take less.
@@ -21,13 +21,13 @@ pub async fn delete(
 ) -> Result<u64, EngineError> {
     let shelf = Shelf::new(&session.store);
     // A restore that was cut needs its snapshot.
-    super::settle(session, &drivers.hypervisor, events).await?;
-    let manifest = super::manifest(session, name)?;
+    crate::engine::snapshot::settle(session, &drivers.hypervisor, events).await?;
+    let manifest = crate::engine::snapshot::manifest(session, name)?;
     let nodes: Vec<String> = manifest.nodes.iter().map(|part| part.node.clone()).collect();
     let before = taken(session, drivers, &nodes).await?;
     shelf.begin(name, &Intent::Delete)?;
     let work = async {
-        let lab = super::list::lab_of(session, name)?;
+        let lab = crate::engine::snapshot::list::lab_of(session, name)?;
         parts::remove(session, &drivers.hypervisor, &lab, name, manifest.kind).await?;
         shelf.remove(name).map_err(EngineError::from)
     };

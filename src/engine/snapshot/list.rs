@@ -2,14 +2,14 @@
 
 use serde::Serialize;
 
-use super::parts;
-use crate::drivers::snapshots::Shelf;
-use crate::engine::error::EngineError;
-use crate::engine::place::Place;
-use crate::engine::session::Session;
-use crate::model::code;
+use crate::drivers::state::snapshots::Shelf;
+use crate::engine::lab::open::Session;
+use crate::engine::lab::provider::Place;
+use crate::engine::snapshot::parts;
+use crate::engine::task::error::EngineError;
 use crate::model::snapshot::{Intent, Kind, Manifest};
-use crate::model::{Lab, resolve};
+use crate::model::topology::resolve;
+use crate::model::{Lab, code};
 
 /// A snapshot as it is told.
 #[derive(Clone, Debug, Serialize)]

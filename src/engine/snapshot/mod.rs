@@ -2,7 +2,7 @@
 //! before its first effect, so that a run which was cut is finished or taken back by the next.
 
 mod clock;
-mod create;
+pub(crate) mod create;
 mod delete;
 mod list;
 mod parts;
@@ -10,16 +10,16 @@ mod restore;
 
 use std::sync::Arc;
 
-use super::error::EngineError;
-use super::event::Events;
-use super::reach::Reach;
-use super::session::Session;
-use super::up::Drivers;
-use crate::drivers::hypervisor::Hypervisor;
-use crate::drivers::snapshots::Shelf;
-use crate::model::check::nearest;
+use crate::drivers::provider::Hypervisor;
+use crate::drivers::state::snapshots::Shelf;
+use crate::engine::apply::up::Drivers;
+use crate::engine::lab::open::Session;
+use crate::engine::lab::reach::Reach;
+use crate::engine::task::error::EngineError;
+use crate::engine::task::event::Events;
 use crate::model::code;
 use crate::model::snapshot::{Intent, Manifest};
+use crate::model::topology::check::nearest;
 
 pub use create::{Wish, create};
 pub use delete::delete;
@@ -95,7 +95,7 @@ fn manifest(session: &Session, name: &str) -> Result<Manifest, EngineError> {
 /// # Errors
 /// When its engine cannot be started, or there are no keys.
 pub fn drivers(session: &Session) -> Result<Drivers, EngineError> {
-    if let super::Place::Private(engine) = &session.place {
+    if let crate::engine::Place::Private(engine) = &session.place {
         engine.ensure(session.is_emulated())?;
     }
     let hypervisor = session.place.connect()?;

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::drivers::hypervisor::{Hypervisor, HypervisorError};
-use crate::drivers::snapshots::Shelf;
-use crate::engine::error::EngineError;
-use crate::engine::provision::call;
-use crate::engine::session::Session;
+use crate::drivers::provider::{Hypervisor, HypervisorError};
+use crate::drivers::state::snapshots::Shelf;
+use crate::engine::lab::open::Session;
+use crate::engine::machines::provision::call;
+use crate::engine::task::error::EngineError;
 use crate::model::Lab;
 use crate::model::snapshot::Kind;
 use crate::render::{self, SnapshotSpec};

@@ -7,26 +7,26 @@ use std::time::{Duration, Instant};
 
 use time::OffsetDateTime;
 
-use super::parts::{self, Piece};
-use super::{clock, manifest};
-use crate::drivers::hypervisor::Hypervisor;
-use crate::drivers::snapshots::Shelf;
-use crate::engine::boot::Boot;
-use crate::engine::error::EngineError;
-use crate::engine::event::Events;
-use crate::engine::provision::{self, call};
-use crate::engine::reach::Reach;
-use crate::engine::session::Session;
-use crate::engine::stop::Stop;
-use crate::engine::up::Drivers;
-use crate::engine::{health, observe};
-use crate::model::code;
+use crate::drivers::provider::Hypervisor;
+use crate::drivers::state::snapshots::Shelf;
+use crate::engine::apply::up::Drivers;
+use crate::engine::lab::open::Session;
+use crate::engine::lab::reach::Reach;
+use crate::engine::machines::boot::Boot;
+use crate::engine::machines::observe;
+use crate::engine::machines::provision::{self, call};
+use crate::engine::snapshot::parts::{self, Piece};
+use crate::engine::snapshot::{clock, manifest};
+use crate::engine::task::error::EngineError;
+use crate::engine::task::event::Events;
+use crate::engine::task::stop::Stop;
+use crate::engine::verify::wait;
+use crate::kubernetes::recovery;
 use crate::model::inventory::Inventory;
 use crate::model::name::assign_router_ids;
 use crate::model::snapshot::{Intent, Kind, Manifest};
-use crate::model::{Lab, Node, Role};
+use crate::model::{Lab, Node, Role, code};
 use crate::render::{self, SnapshotSpec};
-use crate::stages::recovery;
 
 /// How `restore` behaves.
 #[derive(Clone, Debug, Default)]
@@ -83,7 +83,7 @@ pub async fn restore(
     let work = Work { session: &session, drivers, manifest: &manifest, options, events };
     let shelf = Shelf::new(&session.store);
     let nodes = options.node.iter().cloned().collect();
-    let older = super::cut_restore(&session)?.filter(|older| older != name);
+    let older = crate::engine::snapshot::cut_restore(&session)?.filter(|older| older != name);
     shelf.begin(name, &Intent::Restore { nodes })?;
     if let Some(older) = older {
         shelf.finish(&older)?;
@@ -100,7 +100,8 @@ pub async fn restore(
 fn take_on(session: &mut Session, name: &str) -> Result<(), EngineError> {
     let shelf = Shelf::new(&session.store);
     let Some(text) = shelf.file(name, "topology.yaml")? else { return Ok(()) };
-    let mut lab = super::list::lab_of(session, name).map_err(EngineError::preflight)?;
+    let mut lab =
+        crate::engine::snapshot::list::lab_of(session, name).map_err(EngineError::preflight)?;
     let record = shelf.file(name, "lab.json")?.unwrap_or_default();
     let ids: BTreeMap<String, u8> = serde_json::from_str::<serde_json::Value>(&record)
         .ok()
@@ -131,7 +132,7 @@ fn refuse(
         })?;
     }
     let now = OffsetDateTime::now_utc().unix_timestamp();
-    if let Some(remark) = super::list::certificates(manifest, now) {
+    if let Some(remark) = crate::engine::snapshot::list::certificates(manifest, now) {
         let ended = manifest.first_certificate.as_ref().is_some_and(|(_, end)| *end < now);
         if ended && !options.yes {
             return Err(cannot(format!("{remark}, so its cluster will not find together"))
@@ -253,7 +254,7 @@ impl Work<'_> {
         let lab = &self.session.lab;
         // Files may have come back: the keys that the nodes know now.
         let reach = match self.drivers.hypervisor.has_surroundings() {
-            true => super::way(self.session)?,
+            true => crate::engine::snapshot::way(self.session)?,
             false => self.drivers.reach.clone(),
         };
         let nodes: Vec<_> = match &self.options.node {
@@ -274,7 +275,7 @@ impl Work<'_> {
         };
         let reached = |stage: &str| stages.iter().any(|reached| reached == stage);
         let checks = recovery::checks(lab, &reached, &restarted);
-        let whole = health::wait(lab, &reach, checks, Some(since), PATIENCE);
+        let whole = wait::wait(lab, &reach, checks, Some(since), PATIENCE);
         self.events.timed(None, "whole again", whole).await?;
         // Guests that booted did not stand still: what theirs were off is how they read the time.
         Ok(if self.manifest.kind == Kind::Memory { behind } else { 0.0 })

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use quick_xml::escape::escape;
 
-use super::scene::{Health, Item, Scene};
-use super::svg::svg;
+use crate::render::graph::scene::{Health, Item, Scene};
+use crate::render::graph::svg::svg;
 
 const STYLE: &str = "\
 :root{color-scheme:light}*{box-sizing:border-box}\

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use quick_xml::escape::escape;
 
-use super::scene::{Edge, Flow, Health, Item, Kind, Row, Scene};
+use crate::render::graph::scene::{Edge, Flow, Health, Item, Kind, Row, Scene};
 
 const BOX: (f64, f64) = (186.0, 98.0);
 const GAP: (f64, f64) = (34.0, 84.0);

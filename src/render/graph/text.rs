@@ -1,6 +1,6 @@
 //! For tools that lay out by themselves.
 
-use super::scene::{Flow, Health, Item, Kind, Scene};
+use crate::render::graph::scene::{Flow, Health, Item, Kind, Scene};
 
 /// A Mermaid flow chart, as Markdown pages show it.
 pub fn mermaid(scene: &Scene) -> String {

@@ -1,0 +1,77 @@
+//! `lab console`: a node's serial console.
+
+use std::io::{IsTerminal, Read, Write};
+use std::process::ExitCode;
+
+use crate::cli::args::{Console, Global};
+use crate::cli::commands::ssh::Raw;
+use crate::cli::commands::stage::known_node;
+use crate::cli::failure::Failure;
+use crate::cli::load;
+use crate::cli::output::{complain, print};
+use crate::drivers::provider::libvirt::Libvirt;
+use crate::engine::Session;
+use crate::model::Node;
+
+/// Ctrl-], as virsh and telnet have it.
+const LEAVE: u8 = 0x1d;
+
+pub(crate) fn run(global: &Global, arguments: &Console) -> Result<ExitCode, Failure> {
+    let session = load::session(global)?;
+    let node = known_node(&session.lab, &arguments.node)?;
+    if arguments.log {
+        print(&log(&session, node)?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    load::refuse_resting(&session)?;
+    let failed = |error: crate::drivers::provider::HypervisorError| {
+        Failure::from(crate::engine::EngineError::from(error))
+    };
+    let libvirt = Libvirt::open(&session.place.uri()).map_err(failed)?;
+    let console = libvirt.console(node.uuid, &node.name).map_err(failed)?;
+    let terminal = std::io::stdin().is_terminal();
+    if terminal && !global.quiet {
+        complain(&format!("the console of {}; Ctrl-] leaves it", node.name));
+    }
+    let raw = if terminal { Raw::enter() } else { None };
+    let writer = console.clone();
+    if terminal {
+        // Ends with the process: a read of standard input cannot be called off.
+        std::thread::spawn(move || {
+            let (mut input, mut buffer) = (std::io::stdin().lock(), [0u8; 256]);
+            while let Ok(count @ 1..) = input.read(&mut buffer) {
+                let typed = buffer.get(..count).unwrap_or_default();
+                let until = typed.iter().position(|byte| *byte == LEAVE);
+                if writer.send(typed.get(..until.unwrap_or(count)).unwrap_or_default()).is_err()
+                    || until.is_some()
+                {
+                    break;
+                }
+            }
+            writer.hang_up();
+        });
+    }
+    let mut out = std::io::stdout().lock();
+    while let Ok(bytes @ [_, ..]) = console.receive().as_deref() {
+        if out.write_all(bytes).and_then(|()| out.flush()).is_err() {
+            break;
+        }
+    }
+    drop(raw);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Everything that the console said since the node was made.
+fn log(session: &Session, node: &Node) -> Result<String, Failure> {
+    let path = session.place.layout().console(&node.domain);
+    let bytes = std::fs::read(&path).map_err(|error| {
+        let failure = Failure::failed(format!("read {path}: {error}"));
+        match error.kind() {
+            std::io::ErrorKind::PermissionDenied => {
+                failure.hint("it is root's: sudo lab console ...")
+            }
+            _ => failure.hint("is the lab up? `lab status`"),
+        }
+    })?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}

@@ -1,0 +1,138 @@
+//! `lab images`.
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use serde_json::json;
+
+use crate::cli::args::{Format, Global, Images as ImagesArgs, ImagesCommand};
+use crate::cli::failure::Failure;
+use crate::cli::load;
+use crate::cli::output::{complain, print, print_json, table};
+use crate::drivers::assets::goldens::Goldens;
+use crate::drivers::assets::images::Images;
+use crate::drivers::host::Dirs;
+use crate::drivers::state::store::{self, Store};
+use crate::model::code;
+use crate::model::os::NAMES;
+use crate::model::size::human;
+use crate::render::golden::Mould;
+
+pub(crate) fn run(global: &Global, images: &ImagesArgs) -> Result<ExitCode, Failure> {
+    let dirs = Dirs::from_environment();
+    let all = Images::new(&dirs.cache, &load::overrides(&dirs.config));
+    let goldens = Goldens::new(&dirs.cache);
+    let say = |text: &str| {
+        if !global.quiet {
+            complain(text);
+        }
+    };
+    let remove = |name: &str| {
+        // The disks of golden guests stand on it.
+        goldens.remove_of(name).and_then(|()| all.remove(name)).map_err(unavailable)
+    };
+    match &images.command {
+        ImagesCommand::List => list(global, &all, &goldens)?,
+        ImagesCommand::Pull { name } => {
+            refuse_in_use(name, &users(name, &dirs))?;
+            let local = all.pull(name, &progress).map_err(unavailable)?;
+            say(&format!("image {name} is here: {}, sha256 {}", human(local.size), local.sha256));
+        }
+        ImagesCommand::Build { name, force } => {
+            let users = users(name, &dirs);
+            if !force && all.is_built(name).map_err(unavailable)? {
+                say(&format!("image {name} is here already; --force makes it anew"));
+            } else if all.image(name).is_ok() && !users.is_empty() && !force {
+                say(&format!(
+                    "image {name} would be built anew, but disks of {} stand on it; kept as it is",
+                    users.join(", ")
+                ));
+            } else {
+                refuse_in_use(name, &users)?;
+                remove(name)?;
+                let local = all.build(name, &say).map_err(unavailable)?;
+                say(&format!(
+                    "image {name} is built: {}, sha256 {}",
+                    human(local.size),
+                    local.sha256
+                ));
+            }
+        }
+        ImagesCommand::Rm { name } => {
+            refuse_in_use(name, &users(name, &dirs))?;
+            let removed = remove(name)?;
+            say(&format!("image {name} {}", if removed { "is removed" } else { "was not here" }));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Labs whose disks stand on an image.
+fn users(name: &str, dirs: &Dirs) -> Vec<String> {
+    let uses = |lab: &String| {
+        let record = Store::new(&dirs.state, lab).record().ok().flatten();
+        record.is_some_and(|record| record.images.iter().any(|image| image == name))
+    };
+    store::labs(&dirs.state).into_iter().filter(uses).collect()
+}
+
+fn refuse_in_use(name: &str, users: &[String]) -> Result<(), Failure> {
+    if users.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::usage(format!(
+        "the image {name} is in use: disks of {} stand on it",
+        users.join(", ")
+    ))
+    .hint("`lab down` those labs first; without their base the disks are worthless"))
+}
+
+fn list(global: &Global, images: &Images, goldens: &Goldens) -> Result<(), Failure> {
+    let mut rows = vec![["IMAGE", "SYSTEM", "HERE", "SIZE", "SOURCE"].map(String::from).to_vec()];
+    let mut data = Vec::new();
+    for name in NAMES {
+        let os = images.os(name).map_err(unavailable)?;
+        let local = images.local(name);
+        data.push(json!({"name": name, "title": os.title, "url": os.url, "local": local}));
+        let (here, size, source) = match local {
+            Some(local) => ("yes", human(local.size), local.source),
+            None if os.suite.is_some() => ("no", "-".into(), "pull or build".into()),
+            None => ("no", "-".into(), "pull".into()),
+        };
+        rows.push(vec![(*name).to_owned(), os.title, here.into(), size, source]);
+    }
+    match global.output {
+        Format::Json => {
+            let golden = |(mould, bytes)| json!({"mould": mould, "bytes": bytes});
+            let goldens: Vec<_> = goldens.all().into_iter().map(golden).collect();
+            print_json(&json!({"images": data, "golden": goldens}));
+        }
+        Format::Table => {
+            print(&table(&rows));
+            goldens.all().iter().for_each(|(mould, bytes)| print(&told(mould, *bytes)));
+        }
+    }
+    Ok(())
+}
+
+/// A golden guest, as a line.
+fn told(mould: &Mould, bytes: u64) -> String {
+    let (memory, disk) = (human(mould.memory_mib << 20), human(mould.disk_bytes));
+    let shape = format!("{} x {memory}, disk {disk}", mould.cpus);
+    format!("golden guest of {}: {shape}; takes {}", mould.os, human(bytes))
+}
+
+/// Says how far a download is, on one line of a terminal.
+fn progress(done: u64, total: Option<u64>) {
+    if std::io::stderr().is_terminal() && (done >> 18).is_multiple_of(40) {
+        let total = total.map_or_else(String::new, |total| format!(" of {}", human(total)));
+        let _ = std::io::Write::write_fmt(
+            &mut std::io::stderr().lock(),
+            format_args!("\r  {}{total}   ", human(done)),
+        );
+    }
+}
+
+fn unavailable(error: String) -> Failure {
+    Failure::failed(error).code(&code::NO_IMAGE)
+}

@@ -1,0 +1,66 @@
+//! `lab kubeconfig`.
+
+use std::process::ExitCode;
+
+use crate::cli::args::Global;
+use crate::cli::failure::Failure;
+use crate::cli::load;
+use crate::cli::output::{complain, print};
+use crate::drivers::host::kubeconfig_file;
+use crate::engine::{self, Place, Session};
+use crate::model::code;
+use crate::pki::{Identity, Issuer, kubeconfig};
+
+pub(crate) fn run(global: &Global, local: Option<u16>, merge: bool) -> Result<ExitCode, Failure> {
+    let session = load::existing(global)?;
+    let text = text(&session, local)?;
+    match merge {
+        true => merged(global, &session, &text)?,
+        false => print(&text),
+    }
+    if local.is_none() && matches!(session.place, Place::Private(_)) && !global.quiet {
+        complain(
+            "note: a private lab's addresses are reached from inside it: `lab kubectl`, `lab shell`, or `lab forward` and `lab kubeconfig --local`",
+        );
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Puts the lab into the person's own file; `down` is told where before it is there.
+fn merged(global: &Global, session: &Session, text: &str) -> Result<(), Failure> {
+    let path = kubeconfig_file::path()
+        .ok_or_else(|| Failure::usage("neither KUBECONFIG nor HOME says where yours is"))?;
+    let path = std::path::absolute(&path).unwrap_or(path);
+    engine::remember_kubeconfig(&session.store, &path)?;
+    let name = engine::context(&session.lab);
+    kubeconfig_file::merge(&path, &name, text).map_err(|error| {
+        Failure::failed(format!("merge the lab into {}: {error}", path.display()))
+            .hint("nothing was changed; `lab kubeconfig > FILE` writes one of its own")
+    })?;
+    if !global.quiet {
+        complain(&format!(
+            "the context {name} in {} is the current one; `lab down` takes it out again",
+            path.display()
+        ));
+    }
+    Ok(())
+}
+
+/// The administrator's kubeconfig: for the lab's own address of the API, or a port of this computer.
+pub(crate) fn text(session: &Session, local: Option<u16>) -> Result<String, Failure> {
+    let bundle = session.store.bundle()?;
+    let failed = |error: crate::pki::PkiError| {
+        Failure::failed(error.to_string()).code(&code::NOT_UP).hint("is the lab up? `lab status`")
+    };
+    let pair = bundle.pair(Identity::Admin).map_err(failed)?;
+    let ca = bundle.ca(Issuer::Kubernetes).map_err(failed)?;
+    let server = match (local, session.lab.api_endpoint()) {
+        (Some(port), _) => format!("https://127.0.0.1:{port}"),
+        (None, Some(endpoint)) => format!("https://{endpoint}:6443"),
+        (None, None) => {
+            return Err(Failure::failed("find an API server: the lab has no controller")
+                .code(&code::NO_SUCH));
+        }
+    };
+    Ok(kubeconfig(&session.lab.name, &server, ca, "kubernetes-admin", pair))
+}

@@ -1,0 +1,63 @@
+//! `lab list`: all labs of this person.
+
+use std::process::ExitCode;
+
+use serde_json::json;
+
+use crate::cli::args::{Format, Global};
+use crate::cli::failure::{FAILED, Failure};
+use crate::cli::load;
+use crate::cli::output::{complain, print, print_json, table};
+use crate::drivers::host::Dirs;
+use crate::drivers::state::store;
+use crate::engine::{self, LabStatus};
+use crate::model::size;
+
+pub(crate) fn run(global: &Global) -> Result<ExitCode, Failure> {
+    let runtime = crate::cli::runtime()?;
+    let mut found = Vec::new();
+    let mut bad = 0;
+    for name in store::labs(&Dirs::from_environment().state) {
+        // Warnings about a topology are for those who use it.
+        let one = Global { lab: Some(name.clone()), file: None, quiet: true, ..global.clone() };
+        let looked = load::session(&one)
+            .and_then(|session| Ok(runtime.block_on(engine::lab_status(&session))?));
+        match looked {
+            Ok(status) => found.push(status),
+            // One lab that cannot be looked at hides none of the others.
+            Err(failure) => {
+                bad += 1;
+                complain(&format!("the lab '{name}' cannot be looked at:"));
+                failure.report();
+            }
+        }
+    }
+    match global.output {
+        Format::Json => print_json(&json!({"labs": found})),
+        Format::Table if found.is_empty() && bad == 0 => {
+            if !global.quiet {
+                complain("there are no labs; `lab up -f three` makes one");
+            }
+        }
+        Format::Table => print(&describe(&found)),
+    }
+    if bad == 0 { Ok(ExitCode::SUCCESS) } else { Err(Failure::silent(FAILED)) }
+}
+
+fn describe(labs: &[LabStatus]) -> String {
+    let heading = ["LAB", "ENGINE", "STATE", "NODES", "NETWORK", "MEMORY", "DISK", "SNAPSHOTS"];
+    let mut rows = vec![heading.map(String::from).to_vec()];
+    rows.extend(labs.iter().map(|lab| {
+        vec![
+            lab.name.clone(),
+            lab.engine.clone(),
+            lab.state.clone(),
+            format!("{}/{}", lab.running, lab.nodes),
+            lab.cidr.to_string(),
+            size::human(lab.memory_mib << 20),
+            size::human(lab.bytes),
+            lab.snapshots.to_string(),
+        ]
+    }));
+    table(&rows)
+}

@@ -1,0 +1,34 @@
+//! One file per command, each a leaf that no other command imports.
+
+pub(crate) mod certs;
+pub(crate) mod connect;
+pub(crate) mod console;
+pub(crate) mod doctor;
+pub(crate) mod down;
+pub(crate) mod exec;
+pub(crate) mod follow;
+pub(crate) mod forward;
+pub(crate) mod graph;
+pub(crate) mod hosts;
+pub(crate) mod images;
+pub(crate) mod init;
+pub(crate) mod inspect;
+pub(crate) mod inventory;
+pub(crate) mod kubeconfig;
+pub(crate) mod kubectl;
+pub(crate) mod list;
+pub(crate) mod logs;
+pub(crate) mod man;
+pub(crate) mod plan;
+pub(crate) mod power;
+pub(crate) mod runs;
+pub(crate) mod saved_plan;
+pub(crate) mod schema;
+pub(crate) mod shell;
+pub(crate) mod snapshot;
+pub(crate) mod ssh;
+pub(crate) mod stage;
+pub(crate) mod status;
+pub(crate) mod up;
+pub(crate) mod validate;
+pub(crate) mod verify;

@@ -1,0 +1,20 @@
+//! `lab schema`.
+
+use std::process::ExitCode;
+
+use schemars::schema_for;
+
+use crate::cli::args::SchemaOf;
+use crate::cli::failure::Failure;
+use crate::cli::output::print_json;
+use crate::engine::Event;
+use crate::model::topology::schema::json_schema;
+
+#[expect(clippy::unnecessary_wraps, reason = "all commands have one shape")]
+pub(crate) fn run(of: SchemaOf) -> Result<ExitCode, Failure> {
+    match of {
+        SchemaOf::Topology => print_json(&json_schema()),
+        SchemaOf::Events => print_json(&schema_for!(Event)),
+    }
+    Ok(ExitCode::SUCCESS)
+}

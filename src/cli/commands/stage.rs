@@ -1,0 +1,162 @@
+//! `lab stage list`, `lab stage show` and `lab stage run`.
+
+use std::process::ExitCode;
+
+use serde_json::json;
+
+use crate::cli::args::{Format, Global, Stage as StageArgs, StageCommand};
+use crate::cli::commands::up;
+use crate::cli::failure::{self, FAILED, Failure};
+use crate::cli::load;
+use crate::cli::output::{print, print_json};
+use crate::cli::progress::{Progress, signals};
+use crate::engine::{self, Events, Session, Stop};
+use crate::kubernetes::{After, STAGES, Stage, Step};
+use crate::model::{Lab, Node};
+
+pub(crate) fn run(global: &Global, stage: &StageArgs) -> Result<ExitCode, Failure> {
+    match &stage.command {
+        StageCommand::List => list(global),
+        StageCommand::Show { node, stage } => show(global, node, stage),
+        StageCommand::Run { node, stage } => carry_out(global, node, stage),
+    }
+    .map(|()| ExitCode::SUCCESS)
+}
+
+/// Node and stage of those names; the stage must have something to do there.
+fn meant<'s>(
+    session: &'s Session,
+    node: &str,
+    name: &str,
+) -> Result<(&'s Node, &'static Stage), Failure> {
+    let stage = up::known(name)?;
+    let node = known_node(&session.lab, node)?;
+    if (stage.nodes)(&session.lab).iter().any(|other| other.name == node.name) {
+        return Ok((node, stage));
+    }
+    let names: Vec<&str> = (stage.nodes)(&session.lab).iter().map(|n| n.name.as_str()).collect();
+    Err(Failure::unknown(format!("the stage '{name}' does nothing on {}", node.name))
+        .hint(format!("it runs on: {}", names.join(", "))))
+}
+
+fn carry_out(global: &Global, node: &str, name: &str) -> Result<(), Failure> {
+    let session = load::session(global)?;
+    let (node, stage) = meant(&session, node, name)?;
+    load::refuse_new(&session)
+        .map_err(|failure| failure.hint("`lab up --until ssh` makes its nodes"))?;
+    let _lock = up::lock(&session, "stage run")?;
+    let (_, log) = session.store.run_log("stage")?;
+    let done = crate::cli::runtime()?.block_on(async {
+        let (events, receiver) = Events::channel();
+        let reader = tokio::spawn(Progress::new(global, Some(log)).read(receiver));
+        let stop = Stop::default();
+        let signals = tokio::spawn(signals::listen(stop.clone(), "lab stage run"));
+        let done = engine::run_stage(&session, node, stage, &stop, &events).await;
+        signals.abort();
+        drop(events);
+        if let Ok(mut progress) = reader.await {
+            let how = match &done {
+                Ok(true) => "done",
+                Ok(false) => "failed",
+                Err(error) => failure::outcome(error),
+            };
+            progress.ended(how, done.as_ref().err());
+        }
+        done
+    })?;
+    match done {
+        true => Ok(()),
+        false => Err(Failure::silent(FAILED)),
+    }
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "both subcommands have one shape")]
+fn list(global: &Global) -> Result<(), Failure> {
+    let after = |after: &[After]| {
+        let name = |after: &After| match after {
+            After::SameNode(name) => format!("{name} (same node)"),
+            After::AllNodes(name) => (*name).to_owned(),
+        };
+        after.iter().map(name).collect::<Vec<_>>()
+    };
+    if global.output == Format::Json {
+        let stages = STAGES.iter().map(
+            |s| json!({"name": s.name, "title": s.title, "why": s.why, "after": after(s.after)}),
+        );
+        print_json(&json!({"stages": stages.collect::<Vec<_>>()}));
+        return Ok(());
+    }
+    for stage in STAGES {
+        let needs = after(stage.after);
+        let needs = if needs.is_empty() { "nothing".into() } else { needs.join(", ") };
+        print(&format!(
+            "{:<14} {}\n               after: {needs}\n               {}\n",
+            stage.name, stage.title, stage.why
+        ));
+    }
+    Ok(())
+}
+
+/// The node of that name, or what there is instead.
+pub(crate) fn known_node<'l>(lab: &'l Lab, name: &str) -> Result<&'l Node, Failure> {
+    lab.node(name).ok_or_else(|| {
+        let names = || lab.nodes.iter().map(|node| node.name.as_str());
+        let failure = Failure::unknown(format!("the lab '{}' has no node '{name}'", lab.name));
+        match crate::model::topology::check::nearest(name, names()) {
+            Some(near) => failure.hint(format!("did you mean `{near}`?")),
+            None => failure.hint(format!("its nodes: {}", names().collect::<Vec<_>>().join(", "))),
+        }
+    })
+}
+
+fn show(global: &Global, node: &str, name: &str) -> Result<(), Failure> {
+    let session = load::session(global)?;
+    let (node, stage) = meant(&session, node, name)?;
+    let prepared = session.preview()?;
+    let mut steps = prepared.steps(&session, stage, node)?;
+    for step in &mut steps {
+        redact(step);
+    }
+    if global.output == Format::Json {
+        print_json(
+            &json!({"stage": stage.name, "node": node.name, "why": stage.why, "steps": steps}),
+        );
+        return Ok(());
+    }
+    print(&format!("# {} on {}\n# {}\n", stage.title, node.name, stage.why));
+    for (number, step) in steps.iter().enumerate() {
+        print(&format!("## {}. {}\n{}", number + 1, step.title(), body(step)));
+    }
+    Ok(())
+}
+
+fn redact(step: &mut Step) {
+    if let Step::File(file) = step
+        && file.secret
+    {
+        file.content = "<redacted>\n".into();
+    }
+}
+
+fn body(step: &Step) -> String {
+    let indent = |text: &str| text.lines().map(|line| format!("    {line}\n")).collect::<String>();
+    match step {
+        Step::File(file) => {
+            format!("mode {:o}, owner {}\n{}", file.mode, file.owner, indent(&file.content))
+        }
+        Step::Directory { mode, owner, .. } => format!("mode {mode:o}, owner {owner}\n"),
+        Step::Block { content, .. } => indent(content),
+        Step::Run { unless, script, .. } => {
+            let unless = unless.as_ref().map(|u| format!("unless: {u}\n")).unwrap_or_default();
+            unless + &indent(script)
+        }
+        Step::Wait { probe, timeout, hint, optional, .. } => {
+            let otherwise = if *optional { "done without if not; " } else { "" };
+            format!(
+                "{otherwise}at most {timeout} s, until this succeeds:\n{}if not, look at: {hint}\n",
+                indent(probe)
+            )
+        }
+        Step::Packages { .. } | Step::Binary { .. } | Step::Unit { .. } => String::new(),
+    }
+}

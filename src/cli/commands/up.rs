@@ -1,0 +1,157 @@
+//! `lab up`.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use crate::cli::args::{Global, Up};
+use crate::cli::commands::saved_plan::SavedPlan;
+use crate::cli::failure::{self, FAILED, Failure, INTERRUPTED};
+use crate::cli::load;
+use crate::cli::output::{agrees, complain, counted};
+use crate::cli::progress::{Progress, signals};
+use crate::drivers::state::store::LockError;
+use crate::engine::{self, EngineError, Events, Outcome, Session, Stop, UpOptions};
+use crate::kubernetes::{STAGES, Stage, stage, with_needs};
+use crate::model::topology::check::nearest;
+
+/// The stages that `--until NAME` means; all without it. `ssh` is before the first.
+pub(crate) fn stages(until: Option<&str>) -> Result<Vec<&'static Stage>, Failure> {
+    match until {
+        None => Ok(STAGES.iter().collect()),
+        Some("ssh") => Ok(Vec::new()),
+        Some(name) => known(name).map(with_needs),
+    }
+}
+
+/// The stage of that name.
+pub(crate) fn known(name: &str) -> Result<&'static Stage, Failure> {
+    stage(name).ok_or_else(|| {
+        let names = || STAGES.iter().map(|stage| stage.name);
+        let failure = Failure::unknown(format!("there is no stage '{name}'"));
+        match nearest(name, names()) {
+            Some(near) => failure.hint(format!("did you mean `{near}`?")),
+            None => failure
+                .hint(format!("choose from: ssh, {}", names().collect::<Vec<_>>().join(", "))),
+        }
+    })
+}
+
+/// Takes the lab's lock.
+pub(crate) fn lock(
+    session: &Session,
+    command: &str,
+) -> Result<crate::drivers::state::store::Lock, Failure> {
+    session.store.lock(&format!("lab {command}")).map_err(|error| match error {
+        LockError::Held(holder) => Failure::busy(&session.lab.name, holder),
+        LockError::Failed(error) => error.into(),
+    })
+}
+
+pub(crate) fn run(global: &Global, up: &Up) -> Result<ExitCode, Failure> {
+    let session = Arc::new(load::session(global)?);
+    let saved = up.plan.as_deref().map(|path| SavedPlan::load(path, &session.lab)).transpose()?;
+    let until = saved.as_ref().map_or(&up.until, |plan| &plan.until);
+    let stages = stages(until.as_deref())?;
+    let from = up.from.as_deref().map(known).transpose()?;
+    let _lock = lock(&session, "up")?;
+    let (path, log) = session.store.run_log("up")?;
+    let options = UpOptions {
+        stages,
+        yes: up.yes,
+        concurrency: up.concurrency,
+        force: up.force,
+        from,
+        overcommit: up.overcommit,
+        agreed: saved.map(|plan| plan.changes),
+    };
+    let runtime = crate::cli::runtime()?;
+    let attempt = |options: UpOptions, log| {
+        runtime.block_on(async {
+            let (events, receiver) = Events::channel();
+            let reader = tokio::spawn(Progress::new(global, Some(log)).read(receiver));
+            let stop = Stop::default();
+            let signals = tokio::spawn(signals::listen(stop.clone(), "lab up"));
+            let session = Arc::clone(&session);
+            let outcome = match up.checkpoint {
+                true => engine::up_by_checkpoints(session, options, stop, events).await,
+                false => engine::up(session, options, stop, events).await,
+            };
+            signals.abort();
+            (outcome, reader.await.ok())
+        })
+    };
+    let again = log.try_clone();
+    let (mut outcome, mut progress) = attempt(options.clone(), log);
+    if let (Err(error), Ok(log)) = (&outcome, again)
+        && error.asks
+        && agrees(&error.message)
+    {
+        (outcome, progress) = attempt(UpOptions { yes: true, ..options }, log);
+    }
+    if let Some(progress) = &mut progress {
+        progress.ended(how(&outcome), outcome.as_ref().err());
+    }
+    let outcome = outcome?;
+    let lab = &session.lab;
+    let say = |text: &str| {
+        if !global.quiet {
+            complain(text);
+        }
+    };
+    match outcome {
+        Outcome::Unchanged => {
+            say(&format!(
+                "nothing to do: the lab '{}' is as its topology says ({})",
+                lab.name,
+                counted(lab.nodes.len(), "node")
+            ));
+            Ok(ExitCode::SUCCESS)
+        }
+        Outcome::Done(changes) => {
+            if let Some(progress) = progress {
+                say(&format!("\n{}", progress.timings()));
+            }
+            let made = counted(changes.len(), "change");
+            say(&format!("the lab '{}' is up: {made} made", lab.name));
+            say(&next_steps(global, up, &session));
+            Ok(ExitCode::SUCCESS)
+        }
+        Outcome::Stopped => {
+            complain("stopped as asked; `lab up` goes on from here");
+            Err(Failure::silent(INTERRUPTED))
+        }
+        Outcome::Failed(failures) => {
+            complain(&format!(
+                "\n{} failed; what was done stays, and `lab up` goes on from here\nthe whole story: {}",
+                counted(failures.len(), "task"),
+                path.display()
+            ));
+            Err(Failure::silent(FAILED))
+        }
+    }
+}
+
+/// How the run ended, in a word.
+fn how(outcome: &Result<Outcome, EngineError>) -> &'static str {
+    match outcome {
+        Ok(Outcome::Unchanged) => "unchanged",
+        Ok(Outcome::Done(_)) => "done",
+        Ok(Outcome::Stopped) => "stopped",
+        Ok(Outcome::Failed(_)) => "failed",
+        Err(error) => failure::outcome(error),
+    }
+}
+
+fn next_steps(global: &Global, up: &Up, session: &Session) -> String {
+    let option = match (&global.lab, &global.file) {
+        (None, None) => String::new(),
+        _ => format!(" --lab {}", session.lab.name),
+    };
+    let node = session.lab.nodes.first().map_or("NODE", |node| node.name.as_str());
+    if up.until.is_some() {
+        return format!("next:\n  lab status{option}\n  lab ssh{option} {node}\n  lab up{option}");
+    }
+    format!(
+        "next:\n  lab kubectl{option} get nodes\n  lab ssh{option} {node}\n  lab verify{option}\n  lab down{option}"
+    )
+}

@@ -1,0 +1,101 @@
+//! Printing: data on standard output, everything else on standard error. A closed pipe is no
+//! error of ours.
+
+pub(crate) mod diagnostic;
+
+use std::io::{BufRead, IsTerminal, Write};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use serde::Serialize;
+
+/// Lines at the foot of the terminal, which are not to stay.
+static FOOT: Mutex<usize> = Mutex::new(0);
+
+/// Takes the foot away: what is printed while the guard lives takes its place.
+fn without_foot() -> MutexGuard<'static, usize> {
+    let mut drawn = FOOT.lock().unwrap_or_else(PoisonError::into_inner);
+    if *drawn > 0 {
+        // Whatever was typed stands in the line below; up to the first, and everything from there.
+        let _ = write!(std::io::stderr().lock(), "\r\x1b[{drawn}A\x1b[J");
+        *drawn = 0;
+    }
+    drawn
+}
+
+/// Draws the foot, in place of the one before.
+pub(super) fn draw_foot(lines: &[String]) {
+    let mut drawn = without_foot();
+    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    let mut out = std::io::stderr().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    *drawn = lines.len();
+}
+
+/// Prints data, with a line feed at its end.
+pub(super) fn print(text: &str) {
+    let _foot = without_foot();
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes());
+    if !text.ends_with('\n') {
+        let _ = out.write_all(b"\n");
+    }
+    let _ = out.flush();
+}
+
+/// Prints data as JSON.
+pub(super) fn print_json(value: &impl Serialize) {
+    print(&serde_json::to_string_pretty(value).unwrap_or_default());
+}
+
+/// Says something to the person.
+pub(super) fn complain(text: &str) {
+    let _foot = without_foot();
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
+
+/// True when standard error is a terminal that wants colours.
+pub(super) fn colours() -> bool {
+    std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
+}
+
+/// Text in an ANSI style where colours are wanted.
+pub(super) fn paint(style: &str, text: &str) -> String {
+    if colours() { format!("\x1b[{style}m{text}\x1b[0m") } else { text.to_owned() }
+}
+
+/// `1 node`, `3 nodes`.
+pub(super) fn counted(count: usize, thing: &str) -> String {
+    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
+}
+
+/// Lays out rows in columns; the first row is the heading.
+pub(super) fn table(rows: &[Vec<String>]) -> String {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column: usize| {
+        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max()
+    };
+    let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
+    let mut text = String::new();
+    for row in rows {
+        let mut line = String::new();
+        for (cell, width) in row.iter().zip(&widths) {
+            line.push_str(&format!("{cell:<width$}  "));
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+/// Asks the person, when there is one. Silence is no.
+pub(super) fn agrees(what: &str) -> bool {
+    let (input, mut output) = (std::io::stdin(), std::io::stderr());
+    if !input.is_terminal() || !output.is_terminal() {
+        return false;
+    }
+    let _ = write!(output, "{what}\ndo it? [y/N] ");
+    let _ = output.flush();
+    let mut answer = String::new();
+    let read = input.lock().read_line(&mut answer);
+    read.is_ok() && ["y", "yes"].contains(&answer.trim().to_ascii_lowercase().as_str())
+}

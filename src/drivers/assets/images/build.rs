@@ -1,0 +1,292 @@
+//! `lab images build`: a bootable Debian disk from packages alone, with everything the stages
+//! install already inside, and the container images no registry is needed for.
+
+use std::fs::{self, File};
+use std::io::BufWriter;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use sha2::{Digest, Sha256};
+
+use crate::drivers::assets::images::archive::{self, Entry};
+use crate::drivers::host;
+use crate::model::name::hex;
+use crate::model::os::Os;
+use crate::render::CLOUD_INIT;
+
+/// The system itself: what a guest needs to boot, be configured and be reached.
+const BASE: &[&str] = &[
+    "linux-image-cloud-amd64",
+    "initramfs-tools",
+    "zstd",
+    "systemd",
+    "systemd-sysv",
+    "systemd-resolved",
+    "systemd-timesyncd",
+    "libnss-resolve",
+    "libnss-myhostname",
+    "udev",
+    "dbus",
+    "cloud-init",
+    "openssh-server",
+    "sudo",
+    "netplan.io",
+    "iproute2",
+    "iputils-ping",
+    "ca-certificates",
+    "curl",
+    "e2fsprogs",
+    "qemu-guest-agent",
+    "kmod",
+    "procps",
+    "jq",
+    "bind9-dnsutils",
+    "less",
+    "openssl",
+    "python3",
+];
+/// What stages of load balancing and networks need, besides the catalogue's packages.
+const MORE: &[&str] =
+    &["haproxy", "keepalived", "ipset", "ebtables", "busybox-static", "catatonit"];
+
+const OPTIONS: &[&str] = &[
+    "--mode=root",
+    "--variant=apt",
+    "--format=directory",
+    "--architectures=amd64",
+    "--aptopt=Apt::Install-Recommends \"false\"",
+    "--aptopt=Acquire::Languages \"none\"",
+    "--dpkgopt=path-exclude=/usr/share/doc/*",
+    "--dpkgopt=path-include=/usr/share/doc/*/copyright",
+    "--dpkgopt=path-exclude=/usr/share/man/*",
+    "--dpkgopt=path-exclude=/usr/share/info/*",
+    "--dpkgopt=path-exclude=/usr/share/locale/*",
+    "--dpkgopt=path-exclude=/usr/share/lintian/*",
+];
+
+fn packages(os: &Os) -> Vec<&str> {
+    let mut packages: Vec<&str> = BASE.iter().chain(MORE).copied().collect();
+    packages.extend(os.packages.values().flatten().map(String::as_str));
+    packages.sort_unstable();
+    packages.dedup();
+    packages
+}
+
+/// Hash of everything that decides what a build gives, but for the packages' versions.
+pub(crate) fn inputs(os: &Os) -> String {
+    let mut hash = Sha256::new();
+    hash.update([packages(os).join(","), OPTIONS.join(","), format!("{:?}", os.suite)].join("\n"));
+    hash.update(archive::FORMAT);
+    for file in CLOUD_INIT.get_dir("build").into_iter().flat_map(include_dir::Dir::files) {
+        hash.update(file.contents());
+    }
+    hex(&hash.finalize())
+}
+
+/// Builds into `dir`: `vmlinuz`, `initrd.img`, and the disk whose path is returned.
+pub(crate) fn build(os: &Os, dir: &Path, say: &dyn Fn(&str)) -> Result<PathBuf, String> {
+    let Some(suite) = os.suite.as_deref() else {
+        return Err(format!(
+            "build '{}': only Debian images are built here; use `lab images pull {}`",
+            os.name, os.name
+        ));
+    };
+    let io = |error: std::io::Error| format!("build {}: {error}", os.name);
+    let work = tempfile::Builder::new().prefix("build-").tempdir_in(dir).map_err(io)?;
+    let sources = work.path().join("debian.sources");
+    fs::write(&sources, debian_sources(suite)?).map_err(io)?;
+    let root = work.path().join("root");
+
+    say("installing packages (mmdebstrap)");
+    bootstrap(os, suite, work.path(), &root, &sources)?;
+    say("packing container images");
+    container_images(&root).map_err(io)?;
+    say("making the disk");
+    let boot = root.join("boot");
+    take(&boot, "vmlinuz-", &dir.join("vmlinuz")).map_err(io)?;
+    take(&boot, "initrd.img-", &dir.join("initrd.img")).map_err(io)?;
+    make_disk(&root, work.path(), &dir.join("building.qcow2"))
+}
+
+fn bootstrap(os: &Os, suite: &str, work: &Path, root: &Path, sources: &Path) -> Result<(), String> {
+    let mut arguments: Vec<String> = OPTIONS.iter().map(|option| (*option).to_owned()).collect();
+    arguments.push(format!("--include={}", packages(os).join(",")));
+    arguments.extend(apt_access().into_iter().map(|option| format!("--aptopt={option}")));
+    for hook in hooks(work).map_err(|error| format!("write the build's hooks: {error}"))? {
+        arguments.push(format!("--customize-hook={}", hook.display()));
+    }
+    arguments.extend([suite.to_owned(), root.display().to_string(), sources.display().to_string()]);
+    let log = work.parent().unwrap_or(work).join("build.log");
+    let file = File::create(&log).map_err(|error| format!("write {}: {error}", log.display()))?;
+    let copy = file.try_clone().map_err(|error| format!("write {}: {error}", log.display()))?;
+    let program = host::find_program("mmdebstrap")
+        .ok_or("find mmdebstrap: install the package of that name")?;
+    let status = Command::new(program)
+        .args(&arguments)
+        .env("LC_ALL", "C")
+        .stdin(Stdio::null())
+        .stdout(file)
+        .stderr(copy)
+        .status()
+        .map_err(|error| format!("run mmdebstrap: {error}"))?;
+    if status.success() {
+        return Ok(());
+    }
+    let tail = crate::drivers::provider::tail(&log).unwrap_or_default();
+    Err(format!("run mmdebstrap: {status}\n{tail}\nthe whole log is {}", log.display()))
+}
+
+fn hooks(work: &Path) -> std::io::Result<Vec<PathBuf>> {
+    use std::os::unix::fs::PermissionsExt;
+    let mut paths = Vec::new();
+    for file in CLOUD_INIT.get_dir("build").into_iter().flat_map(include_dir::Dir::files) {
+        let path = work.join(file.path().file_name().unwrap_or_default());
+        fs::write(&path, file.contents())?;
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
+        paths.push(path);
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+/// The host's own Debian sources for `suite`, so that the build asks the mirrors this computer
+/// already trusts and no other.
+fn debian_sources(suite: &str) -> Result<String, String> {
+    let mut found = String::new();
+    let dir = fs::read_dir("/etc/apt/sources.list.d").into_iter().flatten().flatten();
+    for path in dir.map(|entry| entry.path()) {
+        if path.extension().is_some_and(|extension| extension == "sources") {
+            let text = fs::read_to_string(&path).unwrap_or_default();
+            for stanza in text.split("\n\n").filter_map(|stanza| debian_stanza(stanza, suite)) {
+                found.push_str(&stanza);
+                found.push('\n');
+            }
+        }
+    }
+    for line in fs::read_to_string("/etc/apt/sources.list").unwrap_or_default().lines() {
+        if line.starts_with("deb ")
+            && line
+                .split_ascii_whitespace()
+                .any(|w| w == suite || w.starts_with(&format!("{suite}-")))
+        {
+            found.push_str(line);
+            found.push('\n');
+        }
+    }
+    if found.is_empty() {
+        return Err(format!(
+            "find Debian sources for '{suite}' in /etc/apt: this computer must itself use them; \
+             elsewhere use `lab images pull`"
+        ));
+    }
+    Ok(found)
+}
+
+/// The stanza as binary source, if it is Debian's own (by its keyring) and has the suite.
+fn debian_stanza(stanza: &str, suite: &str) -> Option<String> {
+    let lines: Vec<&str> =
+        stanza.lines().filter(|line| !line.trim_start().starts_with('#')).collect();
+    let field = |name: &str| {
+        let line = lines.iter().find(|line| line.to_ascii_lowercase().starts_with(name))?;
+        line.split_once(':').map(|(_, value)| value.trim())
+    };
+    let suites = field("suites:")?;
+    let dash = format!("{suite}-");
+    let fits = suites.split_ascii_whitespace().any(|s| s == suite || s.starts_with(&dash));
+    let ours = field("signed-by:").is_some_and(|key| key.contains("debian-archive-"));
+    if !fits || !ours || field("enabled:") == Some("no") {
+        return None;
+    }
+    let as_binary = |line: &&str| {
+        if line.to_ascii_lowercase().starts_with("types:") {
+            "Types: deb".into()
+        } else {
+            (*line).to_owned()
+        }
+    };
+    Some(lines.iter().map(as_binary).fold(String::new(), |text, line| text + &line + "\n"))
+}
+
+/// How this computer reaches its mirrors: proxies and time-outs of its apt.
+fn apt_access() -> Vec<String> {
+    let dump =
+        host::run_tool("apt-config", &["dump", "--no-empty", "--format", "%f \"%v\"%n", "Acquire"]);
+    let keep = [
+        "Acquire::http::Proxy",
+        "Acquire::https::Proxy",
+        "Acquire::Retries",
+        "Acquire::Check-Valid-Until",
+        "Acquire::Check-Date",
+    ];
+    dump.unwrap_or_default()
+        .lines()
+        .filter(|line| keep.iter().any(|prefix| line.starts_with(prefix)))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// A pause image for pods' namespaces and a busybox to try things with.
+fn container_images(root: &Path) -> std::io::Result<()> {
+    let dir = root.join("usr/share/lab/images");
+    fs::create_dir_all(&dir)?;
+    let program = |path: &str, from: &str| {
+        let content = fs::read(root.join(from))?;
+        Ok::<_, std::io::Error>(Entry { path: path.into(), content, link: None })
+    };
+    let pause = [program("pause", "usr/bin/catatonit")?];
+    let out = BufWriter::new(File::create(dir.join("pause.tar"))?);
+    archive::write(out, "lab.local/pause:1", &["/pause", "-P"], &pause)?;
+    let mut busybox = vec![program("bin/busybox", "bin/busybox")?];
+    for applet in [
+        "sh", "cat", "echo", "hostname", "httpd", "ip", "ls", "nc", "nslookup", "ping", "ps",
+        "sleep", "wget",
+    ] {
+        busybox.push(Entry {
+            path: format!("bin/{applet}"),
+            content: Vec::new(),
+            link: Some("busybox".into()),
+        });
+    }
+    let out = BufWriter::new(File::create(dir.join("busybox.tar"))?);
+    archive::write(out, "lab.local/busybox:1", &["/bin/sh"], &busybox)
+}
+
+fn take(boot: &Path, prefix: &str, to: &Path) -> std::io::Result<()> {
+    let found = fs::read_dir(boot)?
+        .flatten()
+        .find(|entry| entry.file_name().to_string_lossy().starts_with(prefix));
+    let Some(entry) = found else {
+        return Err(std::io::Error::other(format!("no {prefix}* in the built system")));
+    };
+    fs::copy(entry.path(), to).map(drop)
+}
+
+/// An ext4 file system straight on the disk: no partition table, no boot loader, nothing to wait
+/// for. cloud-init grows it to the overlay's size.
+fn make_disk(root: &Path, work: &Path, out: &Path) -> Result<PathBuf, String> {
+    let raw = work.join("disk.raw");
+    let shown = |path: &Path| path.display().to_string();
+    let file = File::create(&raw).map_err(|error| format!("write {}: {error}", raw.display()))?;
+    file.set_len(3 << 30).map_err(|error| format!("write {}: {error}", raw.display()))?;
+    host::run_tool(
+        "mkfs.ext4",
+        &[
+            "-q",
+            "-F",
+            "-L",
+            "root",
+            "-m",
+            "1",
+            "-E",
+            "lazy_itable_init=0,lazy_journal_init=0,root_owner=0:0",
+            "-d",
+            &shown(root),
+            &shown(&raw),
+        ],
+    )?;
+    host::run_tool(
+        "qemu-img",
+        &["convert", "-c", "-f", "raw", "-O", "qcow2", &shown(&raw), &shown(out)],
+    )?;
+    Ok(out.to_owned())
+}

@@ -1,0 +1,105 @@
+//! Whether a lab fits on this computer, before any of it is there.
+
+use crate::drivers::host::capacity::Capacity;
+use crate::engine::lab::open::Session;
+use crate::engine::lab::provider::Place;
+use crate::engine::task::error::EngineError;
+use crate::model::code;
+use crate::model::inventory::Inventory;
+
+/// Disk space that a node takes once it has booted, MiB.
+const DISK_PER_NODE: u64 = 400;
+/// Memory that the computer needs for itself, MiB.
+const RESERVE: u64 = 256;
+
+/// What nodes that do not run yet want.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Demand {
+    /// Nodes.
+    pub nodes: u64,
+    /// Nodes without a disk yet.
+    pub disks: u64,
+    /// Memory, MiB.
+    pub memory: u64,
+}
+
+impl Demand {
+    /// Of the session's lab, where `inventory` is all that is there.
+    pub fn of(session: &Session, inventory: &Inventory) -> Self {
+        let mut demand = Self::default();
+        for node in &session.lab.nodes {
+            let domain = inventory.domains.iter().find(|domain| domain.uuid == node.uuid);
+            if !domain.is_some_and(|domain| domain.active) {
+                demand.nodes += 1;
+                demand.disks += u64::from(domain.is_none());
+                demand.memory += node.memory_mib;
+            }
+        }
+        demand
+    }
+}
+
+/// Why `demand` does not fit; `None` when it does.
+fn shortage(demand: Demand, capacity: Capacity) -> Option<String> {
+    let had = capacity.memory.saturating_sub(capacity.promised + RESERVE);
+    if demand.memory > had {
+        let promised = match capacity.promised {
+            0 => String::new(),
+            promised => format!(" ({promised} MiB more are promised to guests that run)"),
+        };
+        return Some(format!(
+            "{} nodes want {} MiB of memory, and {had} can be had{promised}",
+            demand.nodes, demand.memory
+        ));
+    }
+    let need = demand.disks * DISK_PER_NODE;
+    (need > capacity.disk).then(|| {
+        format!(
+            "{} new disks want {need} MiB at least, and {} are free",
+            demand.disks, capacity.disk
+        )
+    })
+}
+
+/// Refuses a lab that does not fit, unless the person insists. What another computer has is its own
+/// libvirt's business.
+pub(crate) fn admit(
+    session: &Session,
+    inventory: &Inventory,
+    insists: bool,
+) -> Result<(), EngineError> {
+    let local = match &session.place {
+        Place::Private(_) => true,
+        Place::System { uri } => uri.starts_with("qemu:///") || uri.starts_with("qemu+unix"),
+    };
+    let demand = Demand::of(session, inventory);
+    if insists || !local || demand.nodes == 0 {
+        return Ok(());
+    }
+    let place = session.place.layout().pools;
+    match shortage(demand, Capacity::read(place.as_ref())) {
+        None => Ok(()),
+        Some(why) => Err(EngineError::of(&code::NO_ROOM, format!("find room for the lab on this computer: {why}"))
+            .hint("`lab list` shows what other labs take; smaller `memory` or fewer nodes, or `--overcommit` to insist")
+            .preflight()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_promised_to_others_is_not_had() {
+        let demand = Demand { nodes: 3, disks: 3, memory: 5000 };
+        let capacity = Capacity { memory: 6000, promised: 0, disk: 2000 };
+        assert_eq!(shortage(demand, capacity), None);
+        let promised =
+            shortage(demand, Capacity { promised: 1000, ..capacity }).unwrap_or_default();
+        assert!(promised.contains("4744 can be had (1000 MiB more"), "{promised}");
+        let full = shortage(demand, Capacity { disk: 1000, ..capacity }).unwrap_or_default();
+        assert!(full.contains("want 1200 MiB at least, and 1000 are free"), "{full}");
+        // What is there already wants no new disk.
+        assert_eq!(shortage(Demand { disks: 0, ..demand }, Capacity { disk: 0, ..capacity }), None);
+    }
+}

@@ -1,0 +1,211 @@
+//! What is refused before anything is touched, and what is recorded before it exists.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::drivers::host;
+use crate::drivers::host::footprint::Picture;
+use crate::drivers::provider::Hypervisor;
+use crate::drivers::state::store::Record;
+use crate::engine::apply::capacity;
+use crate::engine::lab::open::Session;
+use crate::engine::lab::provider::Place;
+use crate::engine::machines::provision;
+use crate::engine::task::error::EngineError;
+use crate::model::inventory::Inventory;
+use crate::model::{Version, code};
+use crate::plan::{Change, ChangeKind, Desired, conflicts};
+
+pub(crate) fn refuse_conflicts(
+    session: &Session,
+    desired: &Desired,
+    inventory: &Inventory,
+) -> Result<(), EngineError> {
+    let host = match session.place {
+        // A private engine has a network namespace of its own: nothing there can collide.
+        Place::Private(_) => Vec::new(),
+        Place::System { .. } => host::used_networks(),
+    };
+    let found = conflicts(&session.lab, desired, inventory, &host);
+    let Some(first) = found.first() else { return Ok(()) };
+    let text: Vec<&str> = found.iter().map(|conflict| conflict.message.as_str()).collect();
+    Err(EngineError::of(&code::CONFLICT, format!("make room for the lab: {}", text.join("; ")))
+        .hint(first.help.clone())
+        .preflight())
+}
+
+/// What overlays stand on must be as it was: another byte below them is damage that nobody reports.
+pub(crate) async fn refuse_changed_bases(
+    desired: &Desired,
+    inventory: &Inventory,
+    hypervisor: &Arc<dyn Hypervisor>,
+) -> Result<(), EngineError> {
+    let pool = desired.pool.name.clone();
+    let there = inventory.pools.iter().filter(|found| found.uuid == desired.pool.uuid);
+    let volumes: Vec<String> = there.flat_map(|found| found.volumes.clone()).collect();
+    let shared = desired.volumes.iter().filter(|(node, _)| node.is_none()).map(|(_, name)| name);
+    let shared: Vec<String> = shared.filter(|name| volumes.contains(name)).cloned().collect();
+    let changed = provision::call(hypervisor, move |h| {
+        let mut changed = Vec::new();
+        for name in shared {
+            if h.volume_changed(&pool, &name)? {
+                changed.push(name);
+            }
+        }
+        Ok(changed)
+    })
+    .await?;
+    if changed.is_empty() {
+        return Ok(());
+    }
+    let nodes =
+        desired.volumes.iter().filter(|(node, name)| node.is_some() && volumes.contains(name));
+    let nodes: BTreeSet<&str> = nodes.filter_map(|(node, _)| node.as_deref()).collect();
+    let nodes: Vec<&str> = nodes.into_iter().collect();
+    Err(EngineError::of(&code::CHANGED_BASE, format!(
+        "start guests on {}: it was written to since lab made it, and the disks of {} stand on it",
+        changed.join(", "),
+        nodes.join(", ")
+    ))
+    .hint("what the guests read may be damaged: `lab down`, then `lab up` makes everything anew")
+    .preflight())
+}
+
+/// Changes as a saved plan holds them. Whether an engine must be started first is left out: a plan may
+/// be made while it rests.
+pub fn as_agreed(changes: &[Change]) -> serde_json::Value {
+    let changes: Vec<&Change> = changes.iter().filter(|c| c.object != "engine").collect();
+    serde_json::to_value(changes).unwrap_or_default()
+}
+
+/// What was agreed to is done, or nothing.
+pub(crate) fn refuse_stale(
+    changes: &[Change],
+    agreed: Option<&serde_json::Value>,
+) -> Result<(), EngineError> {
+    match agreed {
+        Some(agreed) if as_agreed(changes) != *agreed => Err(EngineError::of(
+            &code::STALE_PLAN,
+            "carry out the saved plan: the lab, or its topology, is no longer what it was made for",
+        )
+        .hint("look at `lab plan`, and save it again")
+        .preflight()),
+        _ => Ok(()),
+    }
+}
+
+pub(crate) fn refuse_loss(changes: &[Change], yes: bool) -> Result<(), EngineError> {
+    let of = |retired: bool| {
+        let destructive = changes.iter().filter(|change| change.is_destructive());
+        let chosen = destructive.filter(move |c| (c.kind == ChangeKind::Retire) == retired);
+        chosen.map(move |change| match &change.node {
+            Some(node) if retired => format!("{} of {node}", change.name),
+            _ => change.name.clone(),
+        })
+    };
+    let (disks, parts): (Vec<_>, Vec<_>) = (of(false).collect(), of(true).collect());
+    if yes || (disks.is_empty() && parts.is_empty()) {
+        return Ok(());
+    }
+    let mut lost = Vec::new();
+    if !disks.is_empty() {
+        lost.push(format!("{} would be removed with their disks", disks.join(", ")));
+    }
+    if !parts.is_empty() {
+        lost.push(format!("{} would be removed with what it keeps there", parts.join(", ")));
+    }
+    let error = EngineError::of(&code::CONSENT, format!("change the lab: {}", lost.join("; ")));
+    Err(error.hint("look at `lab plan`, then `lab up --yes`").preflight().asks())
+}
+
+/// API servers understand what the release before theirs wrote, and nothing newer or older.
+/// `found` are the oldest and the newest of the control planes.
+pub(crate) fn refuse_version(
+    wanted: Version,
+    found: Option<(Version, Version)>,
+) -> Result<(), EngineError> {
+    let Some((oldest, newest)) = found else { return Ok(()) };
+    let refused = |from: Version, why: &str, hint: String| {
+        let doing = format!("change Kubernetes from {from} to {wanted}");
+        let error = EngineError::of(&code::VERSION, format!("{doing}: {why}"));
+        Err(error.hint(hint).preflight())
+    };
+    if wanted < newest {
+        let why = "what the newer one wrote, the older one does not understand";
+        return refused(newest, why, "`lab snapshot restore` goes back, disks and all".into());
+    }
+    if wanted.minor > oldest.minor + 1 {
+        let hint = format!("first to a 1.{}, then on", oldest.minor + 1);
+        return refused(oldest, "it goes up one minor release at a time", hint);
+    }
+    Ok(())
+}
+
+/// What is known of the lab on this computer. Who founded its etcd stays as it is.
+///
+/// # Errors
+/// When the record of before cannot be read.
+pub(crate) fn record(session: &Session) -> Result<Record, EngineError> {
+    let (lab, place) = (&session.lab, &session.place);
+    let mut record = Record::new(&lab.name, lab.id, place.name(), &place.uri());
+    record.artifacts = session.chosen_artifacts();
+    record.archives = session.chosen_archives();
+    record.base.clone_from(&session.base);
+    record.images = lab.systems().into_iter().map(str::to_owned).collect();
+    if let Place::Private(engine) = place {
+        record.run = Some(engine.run.clone());
+    }
+    record.etcd = session.store.record()?.map(|before| before.etcd).unwrap_or_default();
+    record.router_ids = lab.vips.iter().map(|vip| (vip.name.clone(), vip.router_id)).collect();
+    Ok(record)
+}
+
+/// What stands in the way is said before anything is downloaded or made: what others have, and what
+/// this computer has not.
+pub(crate) async fn early(session: &Session, overcommit: bool) -> Result<(), EngineError> {
+    let inventory = early_conflicts(session).await?;
+    capacity::admit(session, &inventory, overcommit)
+}
+
+/// What others have that is in the lab's way. Gives what there is.
+pub(crate) async fn early_conflicts(session: &Session) -> Result<Inventory, EngineError> {
+    if !session.place.is_running() {
+        return Ok(Inventory::default());
+    }
+    let desired = session.preview()?.desired(session, &[])?;
+    let hypervisor = session.place.connect()?;
+    let inventory = provision::call(&hypervisor, |h| h.inventory()).await?;
+    refuse_conflicts(session, &desired, &inventory)?;
+    Ok(inventory)
+}
+
+/// File that holds the picture of the computer before the lab first came up.
+const PICTURE: &str = "before.json";
+
+/// A picture of the computer, and of its libvirt where the lab uses that one.
+pub fn picture(session: &Session) -> Picture {
+    let hypervisor = match &session.place {
+        Place::System { .. } => session.place.connect().ok(),
+        // What is inside a private engine goes with it.
+        Place::Private(_) => None,
+    };
+    Picture::take(session.lab.id, hypervisor.as_deref())
+}
+
+/// The picture taken before the lab first came up.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn picture_before(session: &Session) -> Result<Option<Picture>, EngineError> {
+    let text = session.store.read(PICTURE)?;
+    Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
+}
+
+/// Takes the picture, once, before anything is made.
+pub(crate) fn remember_before(session: &Session) -> Result<(), EngineError> {
+    if session.store.record()?.is_some() || session.store.read(PICTURE)?.is_some() {
+        return Ok(());
+    }
+    let text = serde_json::to_string_pretty(&picture(session)).unwrap_or_default();
+    Ok(session.store.write(PICTURE, &text)?)
+}

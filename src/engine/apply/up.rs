@@ -1,0 +1,253 @@
+//! `plan` and `up`: observe, compare, change.
+
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
+use crate::drivers::provider::Hypervisor;
+use crate::engine::apply::preflight;
+use crate::engine::apply::run::turns::OneAtATime;
+use crate::engine::apply::run::{Run, shared_changes};
+use crate::engine::cluster::upgrade::Upgrade;
+use crate::engine::cluster::{drain, quorum};
+use crate::engine::lab::open::Session;
+use crate::engine::lab::prepared::Prepared;
+use crate::engine::lab::provider::Place;
+use crate::engine::lab::reach::Reach;
+use crate::engine::machines::{clone, observe, provision};
+use crate::engine::snapshot;
+use crate::engine::stages::lanes::Board;
+use crate::engine::task::blocking::blocking;
+use crate::engine::task::error::EngineError;
+use crate::engine::task::event::{Event, Events, Failure};
+use crate::engine::task::stop::Stop;
+use crate::kubernetes::{STAGES, Stage};
+use crate::plan::{Change, Desired, Observed, diff};
+
+/// How `up` behaves.
+#[derive(Clone, Debug)]
+pub struct UpOptions {
+    /// Stages to go through; see [`crate::kubernetes::with_needs`].
+    pub stages: Vec<&'static Stage>,
+    /// Removals were agreed to.
+    pub yes: bool,
+    /// Nodes that boot at the same time; as many as the computer is good for when not said.
+    pub concurrency: Option<usize>,
+    /// Nodes leave without their pods being moved away first.
+    pub force: bool,
+    /// This stage, and those after it, run again where they were done.
+    pub from: Option<&'static Stage>,
+    /// Nodes start though this computer has no room for them.
+    pub overcommit: bool,
+    /// What a saved plan says: other changes are refused. See [`preflight::as_agreed`].
+    pub agreed: Option<serde_json::Value>,
+}
+
+impl Default for UpOptions {
+    fn default() -> Self {
+        Self {
+            stages: STAGES.iter().collect(),
+            yes: false,
+            concurrency: None,
+            force: false,
+            from: None,
+            overcommit: false,
+            agreed: None,
+        }
+    }
+}
+
+/// How `up` ended.
+#[derive(Debug)]
+pub enum Outcome {
+    /// There was nothing to do.
+    Unchanged,
+    /// All changes were made.
+    Done(Vec<Change>),
+    /// Stopped as asked; the next `up` goes on.
+    Stopped,
+    /// Some changes could not be made.
+    Failed(Vec<Failure>),
+}
+
+/// What `up` would do. Changes nothing.
+///
+/// # Errors
+/// When something cannot be read, or stands in the lab's way.
+pub async fn plan(
+    session: &Session,
+    stages: &[&'static Stage],
+) -> Result<Vec<Change>, EngineError> {
+    let prepared = session.preview()?;
+    let desired = prepared.desired(session, stages)?;
+    let mut observed =
+        Observed { engine_running: session.place.is_running(), ..Observed::default() };
+    if observed.engine_running {
+        let hypervisor = session.place.connect()?;
+        observed.inventory = provision::call(&hypervisor, |h| h.inventory()).await?;
+        surroundings(session, &hypervisor, &desired, &mut observed)?;
+        preflight::refuse_conflicts(session, &desired, &observed.inventory)?;
+        if let Some(reach) = session.glance()? {
+            observe::look(session, &desired, &reach, &mut observed).await;
+            preflight::refuse_version(prepared.platform.version, observed.kubernetes())?;
+        }
+    }
+    Ok(diff(&desired, &observed))
+}
+
+/// The computer's routes to the lab's pods, and the engine's way out. The hypervisor in memory has no
+/// computer around it.
+fn surroundings(
+    session: &Session,
+    hypervisor: &Arc<dyn Hypervisor>,
+    desired: &Desired,
+    observed: &mut Observed,
+) -> Result<(), EngineError> {
+    if hypervisor.has_surroundings() {
+        observed.routes = session.place.routes(&session.lab, None)?;
+        observed.uplink = session.place.has_uplink();
+    } else {
+        observed.uplink = desired.uplink.is_some();
+    }
+    Ok(())
+}
+
+/// Makes the lab what its topology says.
+///
+/// # Errors
+/// When nothing could be begun; failures of single nodes are in the outcome.
+pub async fn up(
+    session: Arc<Session>,
+    options: UpOptions,
+    stop: Stop,
+    events: Events,
+) -> Result<Outcome, EngineError> {
+    preflight::early(&session, options.overcommit).await?;
+    preflight::remember_before(&session)?;
+    let preparing = {
+        let (session, events) = (Arc::clone(&session), events.clone());
+        blocking(move || session.prepare(&events))
+    };
+    let prepared = preparing.await??;
+    start_engine(&session, &events).await?;
+    let hypervisor = session.place.connect()?;
+    let reach = session.reach(&prepared.keys, session.lab.options.boot_patience())?;
+    up_with(session, prepared, Drivers { hypervisor, reach }, options, stop, events).await
+}
+
+const NO_DNS: &str = "cluster DNS is left out: there is no CoreDNS image at hand, and guests have no way \
+to a registry; name a folder with its archive, LAB_IMAGES=DIR, and run `lab up` again";
+
+/// The hands that `up` works with.
+#[derive(Clone)]
+pub struct Drivers {
+    /// Where guests run.
+    pub hypervisor: Arc<dyn Hypervisor>,
+    /// How nodes are reached.
+    pub reach: Reach,
+}
+
+impl std::fmt::Debug for Drivers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Drivers({})", self.hypervisor.uri())
+    }
+}
+
+/// Counts `from` and all stages after it as not done.
+fn forget_from(from: &Stage, observed: &mut Observed) {
+    let later = STAGES.iter().skip_while(|stage| stage.name != from.name);
+    let again: Vec<&str> = later.map(|stage| stage.name).collect();
+    for markers in observed.markers.values_mut() {
+        markers.retain(|stage, _| !again.contains(&stage.as_str()));
+    }
+}
+
+async fn start_engine(session: &Session, events: &Events) -> Result<bool, EngineError> {
+    let Place::Private(engine) = &session.place else { return Ok(false) };
+    if engine.is_running() {
+        return Ok(false);
+    }
+    // Recorded before it exists: whoever comes after a crash knows where to look.
+    session.store.save_record(&preflight::record(session)?)?;
+    let (engine, hide) = (engine.clone(), session.is_emulated());
+    events.timed(None, "engine", async { Ok(blocking(move || engine.ensure(hide)).await??) }).await
+}
+
+/// `up` on given drivers: what tests call with fakes.
+///
+/// # Errors
+/// As [`up`].
+pub async fn up_with(
+    session: Arc<Session>,
+    mut prepared: Prepared,
+    drivers: Drivers,
+    options: UpOptions,
+    stop: Stop,
+    events: Events,
+) -> Result<Outcome, EngineError> {
+    let Drivers { hypervisor, reach } = drivers;
+    snapshot::settle(&session, &hypervisor, &events).await?;
+    let desired = prepared.desired(&session, &options.stages)?;
+    let mut observed = Observed { engine_running: true, ..Observed::default() };
+    observed.inventory = provision::call(&hypervisor, |h| h.inventory()).await?;
+    surroundings(&session, &hypervisor, &desired, &mut observed)?;
+    preflight::refuse_conflicts(&session, &desired, &observed.inventory)?;
+    preflight::refuse_changed_bases(&desired, &observed.inventory, &hypervisor).await?;
+    observe::look(&session, &desired, &reach, &mut observed).await;
+    let markers = observed.markers.clone();
+    if let Some(from) = options.from {
+        forget_from(from, &mut observed);
+    }
+    preflight::refuse_version(prepared.platform.version, observed.kubernetes())?;
+    let changes = diff(&desired, &observed);
+    // What runs again was done all the same: those who have it can be asked.
+    observed.markers.clone_from(&markers);
+    preflight::refuse_stale(&changes, options.agreed.as_ref())?;
+    if changes.is_empty() {
+        return Ok(Outcome::Unchanged);
+    }
+    preflight::refuse_loss(&changes, options.yes)?;
+    quorum::refuse_loss(&session, &observed, &changes)?;
+    if quorum::is_founded_anew(&session, &observed, &changes) {
+        prepared.etcd_founders = session.etcd_members();
+    }
+    if changes.iter().any(|change| change.object == "domain") {
+        events.note(format!("guests run with {}", prepared.acceleration));
+    }
+    events.send(Event::Planned { changes: changes.clone() });
+    let addons = changes.iter().any(|change| change.name == "addons");
+    if addons
+        && prepared.platform.dns_image.is_none()
+        && session.lab.kubernetes.has_addon("coredns")
+    {
+        events.warn(NO_DNS);
+    }
+    session.store.save_record(&preflight::record(&session)?)?;
+    drain::prepare(&session, &reach, &observed, &changes, options.force, &events).await?;
+    session.store.write("topology.yaml", &session.source)?;
+    shared_changes(&session, &prepared, &desired, &hypervisor, &changes, &events).await?;
+
+    let goldens = clone::choose(&session, &prepared, &hypervisor, &changes, &events).await?;
+    let upgrade = Upgrade::of(&session.lab, &observed, prepared.platform.version, !options.force);
+    if let Some(upgrade) = &upgrade {
+        events.note(upgrade.told());
+    }
+    let boots = options.concurrency.unwrap_or_else(|| session.pace().boots());
+    let run = Arc::new(Run {
+        boots: Semaphore::new(boots.max(1)),
+        board: Board::new(&[]),
+        session,
+        prepared,
+        desired,
+        hypervisor,
+        reach,
+        stop,
+        events,
+        changes,
+        markers,
+        one_at_a_time: OneAtATime::default(),
+        upgrade,
+        goldens,
+    });
+    run.lanes().await
+}

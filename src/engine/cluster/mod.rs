@@ -1,0 +1,5 @@
+//! What a running cluster is asked for when nodes come, go or change.
+
+pub(crate) mod drain;
+pub(crate) mod quorum;
+pub(crate) mod upgrade;

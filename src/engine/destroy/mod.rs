@@ -1,0 +1,3 @@
+//! `lab down`.
+
+pub(crate) mod down;

@@ -1,0 +1,57 @@
+//! The lab in people's own kubeconfigs: where it was put, so that `down` takes it out.
+
+use std::path::{Path, PathBuf};
+
+use crate::drivers::host::kubeconfig_file;
+use crate::drivers::state::store::{Store, StoreError};
+use crate::engine::task::error::EngineError;
+use crate::model::{Lab, code};
+use crate::pki::{Issuer, base64};
+
+/// File of the lab's directory with a path per line.
+const FILE: &str = "kubeconfigs";
+
+/// What the lab is called there.
+pub fn context(lab: &Lab) -> String {
+    format!("lab-{}", lab.name)
+}
+
+/// Writes down that the lab will be in the file `path`.
+///
+/// # Errors
+/// When the lab's directory cannot be read or written.
+pub fn remember_kubeconfig(store: &Store, path: &Path) -> Result<(), StoreError> {
+    let mut all = known(store)?;
+    if !all.iter().any(|known| known == path) {
+        all.push(path.to_owned());
+        let lines: String = all.iter().map(|path| format!("{}\n", path.display())).collect();
+        store.write(FILE, &lines)?;
+    }
+    Ok(())
+}
+
+fn known(store: &Store) -> Result<Vec<PathBuf>, StoreError> {
+    let text = store.read(FILE)?.unwrap_or_default();
+    Ok(text.lines().map(PathBuf::from).collect())
+}
+
+/// The files in which the lab still is.
+pub(crate) fn still_there(lab: &Lab, store: &Store) -> Result<Vec<PathBuf>, EngineError> {
+    let paths = known(store)?;
+    if paths.is_empty() {
+        return Ok(Vec::new());
+    }
+    let bundle = store.bundle()?;
+    let Ok(ca) = bundle.ca(Issuer::Kubernetes).map(|ca| base64(ca.as_bytes())) else {
+        return Ok(Vec::new());
+    };
+    let name = context(lab);
+    Ok(paths.into_iter().filter(|path| kubeconfig_file::has(path, &name, &ca)).collect())
+}
+
+pub(crate) fn remove(path: &Path, name: &str) -> Result<(), EngineError> {
+    kubeconfig_file::remove(path, name).map_err(|error| {
+        let what = format!("take the context {name} out of {}: {error}", path.display());
+        EngineError::of(&code::COMPUTER, what).hint("mend the file, then `lab down` again")
+    })
+}

@@ -1,0 +1,149 @@
+//! Golden guests: which nodes are copied from one, how one is made where it is missing ([`making`]), and
+//! how a node becomes its copy ([`copying`]). See [`crate::render::golden`].
+
+mod copying;
+mod making;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+
+pub(crate) use copying::copy;
+pub(crate) use making::{end, workshops};
+
+use crate::drivers::assets::goldens::{Golden, Goldens};
+use crate::drivers::host;
+use crate::drivers::provider::Hypervisor;
+use crate::engine::lab::open::Session;
+use crate::engine::lab::prepared::Prepared;
+use crate::engine::lab::provider::Place;
+use crate::engine::machines::provision::call;
+use crate::engine::task::error::EngineError;
+use crate::engine::task::event::Events;
+use crate::model::lab::Cloning;
+use crate::model::{Node, size};
+use crate::plan::{Change, ChangeKind};
+use crate::render::golden::Mould;
+use crate::render::{self, DeviceSpec, DomainSpec};
+
+/// The golden guests that nodes of a run are copied from, by node. What is asked for is made where it is
+/// missing; where that fails, the node boots.
+///
+/// # Errors
+/// When the hypervisor does not answer.
+pub(crate) async fn choose(
+    session: &Session,
+    prepared: &Prepared,
+    hypervisor: &Arc<dyn Hypervisor>,
+    changes: &[Change],
+    events: &Events,
+) -> Result<BTreeMap<String, Golden>, EngineError> {
+    let wish = session.lab.options.clone;
+    let new: Vec<&Node> = session.lab.nodes.iter().filter(|node| is_new(node, changes)).collect();
+    if wish == Cloning::Boot || new.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let version = call(hypervisor, |h| h.version()).await?;
+    let mut wanted: BTreeMap<Mould, Vec<&Node>> = BTreeMap::new();
+    for node in new {
+        match refusal(session, node) {
+            Some(why) if wish == Cloning::Warm => {
+                events.warn(format!("{} boots: {why}", node.name));
+            }
+            Some(_) => {}
+            None => {
+                let mould = mould(session, prepared, node, &version)?;
+                wanted.entry(mould).or_default().push(node);
+            }
+        }
+    }
+    let goldens = Goldens::new(&session.dirs.cache);
+    let found = wanted.iter().map(async |(mould, nodes)| {
+        let golden = match (goldens.find(mould), nodes.first()) {
+            (None, Some(node)) if wish == Cloning::Warm => {
+                made(session, prepared, node, mould, events).await
+            }
+            (found, _) => found,
+        };
+        (nodes, golden)
+    });
+    let found = join_all(found).await.into_iter();
+    let chosen: BTreeMap<String, Golden> = found
+        .filter_map(|(nodes, golden)| Some((nodes, golden?)))
+        .flat_map(|(nodes, golden)| nodes.iter().map(move |n| (n.name.clone(), golden.clone())))
+        .collect();
+    if !chosen.is_empty() {
+        let names: Vec<&str> = chosen.keys().map(String::as_str).collect();
+        events.note(format!("copies of golden guests: {}", names.join(", ")));
+    }
+    Ok(chosen)
+}
+
+/// The mould of a node on this computer, with libvirt and QEMU of `version`.
+///
+/// # Errors
+/// When there is no image, or a template cannot be rendered.
+pub fn mould(
+    session: &Session,
+    prepared: &Prepared,
+    node: &Node,
+    version: &str,
+) -> Result<Mould, EngineError> {
+    let (templates, lab, platform) = (&session.templates, &session.lab, &prepared.platform);
+    let placement = prepared.placement(session, node);
+    let here = (&*host::processor(), version);
+    Ok(Mould::of(templates, lab, node, platform, &placement, here)?)
+}
+
+/// True for a node that gets a new disk.
+pub(crate) fn is_new(node: &Node, changes: &[Change]) -> bool {
+    let mut own = changes.iter().filter(|change| change.node.as_ref() == Some(&node.name));
+    let disk = render::overlay_name(node);
+    own.any(|change| match change.object {
+        "volume" => change.kind == ChangeKind::Create && change.name == disk,
+        "domain" => change.kind == ChangeKind::Replace,
+        _ => false,
+    })
+}
+
+/// Why a node cannot be a copy, where that is known beforehand.
+fn refusal(session: &Session, node: &Node) -> Option<&'static str> {
+    if matches!(session.place, Place::System { .. }) {
+        return Some("copies of golden guests are made on private engines only");
+    }
+    (!node.user_data.is_empty()).then_some("its user_data wants a first boot")
+}
+
+/// Makes a golden guest; `None` with a warning where that fails.
+async fn made(
+    session: &Session,
+    prepared: &Prepared,
+    node: &Node,
+    mould: &Mould,
+    events: &Events,
+) -> Option<Golden> {
+    let memory = size::human(node.memory_mib << 20);
+    let task = format!("golden {}, {} x {memory}", node.os, node.cpus);
+    let work = events.timed(None, &task, making::make(session, prepared, node, mould));
+    match work.await {
+        Ok(golden) => Some(golden),
+        Err(error) => {
+            events.warn(format!("{}; its nodes boot", error.message));
+            None
+        }
+    }
+}
+
+/// The disk that a guest boots from, as every domain of ours names it.
+const ROOT_DISK: &str = "vda";
+/// The seed: what comes with it must be there before.
+const SEED_DISK: &str = "vdb";
+
+/// The devices of a domain that its golden guest has not, in the order in which they are plugged in.
+fn plugged(domain: &DomainSpec) -> Result<Vec<DeviceSpec>, EngineError> {
+    let mut devices = render::devices(&domain.xml)?;
+    devices.retain(|device| device.name != ROOT_DISK);
+    devices.sort_by_key(|device| device.name == SEED_DISK);
+    Ok(devices)
+}

@@ -1,0 +1,219 @@
+//! Bringing the hypervisor's objects about. All calls block, so each runs on a thread of its own.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use crate::drivers::assets::{binaries, seed};
+use crate::drivers::provider::{Content, Hypervisor, HypervisorError};
+use crate::engine::lab::open::Session;
+use crate::engine::lab::prepared::Prepared;
+use crate::engine::task::blocking::blocking;
+use crate::engine::task::error::EngineError;
+use crate::model::{Node, code};
+use crate::pki::SshKeys;
+use crate::plan::{Change, ChangeKind, Desired};
+use crate::render::{self, DomainSpec, VolumeSpec};
+
+/// Runs a blocking call of the hypervisor.
+pub(crate) async fn call<T, F>(hypervisor: &Arc<dyn Hypervisor>, work: F) -> Result<T, EngineError>
+where
+    T: Send + 'static,
+    F: FnOnce(&dyn Hypervisor) -> Result<T, HypervisorError> + Send + 'static,
+{
+    let hypervisor = Arc::clone(hypervisor);
+    Ok(blocking(move || work(&*hypervisor)).await??)
+}
+
+/// Makes what the whole lab shares: pool, network, shared volumes; removes what must go.
+pub(crate) async fn shared(
+    session: &Session,
+    prepared: &Prepared,
+    desired: &Desired,
+    hypervisor: &Arc<dyn Hypervisor>,
+    change: &Change,
+) -> Result<(), EngineError> {
+    match (change.object, change.kind) {
+        ("pool", _) => {
+            let pool = desired.pool.clone();
+            call(hypervisor, move |h| h.ensure_pool(&pool)).await
+        }
+        ("network", _) => {
+            let network = desired.network.clone();
+            call(hypervisor, move |h| h.ensure_network(&network)).await
+        }
+        ("volume", _) => {
+            let (volume, content) = shared_volume(session, prepared, &change.name)?;
+            call(hypervisor, move |h| h.ensure_volume(&volume, &content)).await
+        }
+        ("routes", _) => session.place.routes(&session.lab, Some(&desired.routes)).map(drop),
+        ("uplink", _) => {
+            let place = session.place.clone();
+            blocking(move || place.start_uplink()).await?
+        }
+        ("domain", ChangeKind::Remove) => remove_node(session, desired, hypervisor, change).await,
+        _ => Ok(()),
+    }
+}
+
+/// Definition and content of a base image, kernel, initrd or artifact disk, by volume name.
+fn shared_volume(
+    session: &Session,
+    prepared: &Prepared,
+    name: &str,
+) -> Result<(VolumeSpec, Content), EngineError> {
+    let (templates, pool) = (&session.templates, session.lab.pool());
+    if prepared.platform.artifact_volume().as_deref() == Some(name) {
+        let file = artifact_disk(session, prepared)?;
+        let volume = render::raw_volume(templates, &pool, name, file_length(&file)?)?;
+        return Ok((volume, Content::File(file)));
+    }
+    for (os, image) in &prepared.platform.images {
+        let base = image.volume();
+        let (kernel, initrd) = session.images.boot(os);
+        if name == format!("{base}.qcow2") {
+            let volume = render::base_volume(templates, &pool, name, image.virtual_size)?;
+            return Ok((volume, Content::File(session.images.disk(os))));
+        }
+        for (suffix, file) in [("vmlinuz", kernel), ("initrd", initrd)] {
+            if name == format!("{base}.{suffix}") {
+                let volume = render::raw_volume(templates, &pool, name, file_length(&file)?)?;
+                return Ok((volume, Content::File(file)));
+            }
+        }
+    }
+    Err(EngineError::internal(format!("make volume {name}: nobody knows what is in it")))
+}
+
+fn file_length(path: &std::path::Path) -> Result<u64, EngineError> {
+    let meta = std::fs::metadata(path);
+    meta.map(|meta| meta.len())
+        .map_err(|e| EngineError::of(&code::COMPUTER, format!("read {}: {e}", path.display())))
+}
+
+/// The artifact disk on this computer, made when it is not there yet.
+pub(crate) fn artifact_disk(
+    session: &Session,
+    prepared: &Prepared,
+) -> Result<PathBuf, EngineError> {
+    if let Some(path) = &prepared.artifact_disk {
+        return Ok(path.clone());
+    }
+    let Some(found) = &prepared.found else {
+        return Err(EngineError::of(
+            &code::NO_IMAGE,
+            "make the artifact disk: there are no binaries",
+        ));
+    };
+    binaries::disk(found, &session.dirs.cache)
+        .map_err(|error| EngineError::of(&code::COMPUTER, error))
+}
+
+/// How long a guest may take to shut down before its power is cut: systemd gives what does not listen
+/// 90 seconds.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A node that left the topology: domain and disks.
+async fn remove_node(
+    session: &Session,
+    desired: &Desired,
+    hypervisor: &Arc<dyn Hypervisor>,
+    change: &Change,
+) -> Result<(), EngineError> {
+    let node = change.node.clone().unwrap_or_default();
+    let uuid = crate::model::name::object_id(desired.lab, "domain", &node);
+    // While the domain is there, the next run knows that something is left to do.
+    session.forget(std::iter::once(node.as_str()))?;
+    remove(session, hypervisor, &node, uuid).await
+}
+
+/// Domain and disks of a node; fine when they are gone. The domain goes last: its mark is all that tells
+/// the run after one that was killed here what was going to be.
+pub(crate) async fn remove(
+    session: &Session,
+    hypervisor: &Arc<dyn Hypervisor>,
+    node: &str,
+    uuid: Uuid,
+) -> Result<(), EngineError> {
+    let (pool, node) = (session.lab.pool(), node.to_owned());
+    call(hypervisor, move |h| {
+        h.stop_domain(uuid)?;
+        h.remove_volume(&pool, &format!("{node}.qcow2"))?;
+        h.remove_volume(&pool, &format!("{node}-seed.img"))?;
+        h.remove_domain(uuid)
+    })
+    .await
+}
+
+/// Brings one node's domain to run.
+pub(crate) async fn node(
+    session: &Session,
+    prepared: &Prepared,
+    hypervisor: &Arc<dyn Hypervisor>,
+    node: &Node,
+    domain: &DomainSpec,
+    changes: &[Change],
+) -> Result<(), EngineError> {
+    if changes.iter().any(|change| change.kind == ChangeKind::Replace) {
+        remove(session, hypervisor, &domain.node, domain.uuid).await?;
+        for name in [render::overlay_name(node), render::seed_name(node)] {
+            let (volume, content) = own_volume(session, prepared, node, &name)?;
+            call(hypervisor, move |h| h.ensure_volume(&volume, &content)).await?;
+        }
+    }
+    for change in changes {
+        match (change.object, change.kind) {
+            ("volume", _) => {
+                let (volume, content) = own_volume(session, prepared, node, &change.name)?;
+                call(hypervisor, move |h| h.ensure_volume(&volume, &content)).await?;
+            }
+            ("domain", kind) => {
+                let domain = domain.clone();
+                call(hypervisor, move |h| {
+                    if kind == ChangeKind::Restart {
+                        h.shut_down_domain(domain.uuid, PATIENCE)?;
+                    }
+                    if kind != ChangeKind::Start {
+                        h.define_domain(&domain)?;
+                    }
+                    h.start_domain(domain.uuid)
+                })
+                .await?;
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn own_volume(
+    session: &Session,
+    prepared: &Prepared,
+    node: &Node,
+    name: &str,
+) -> Result<(VolumeSpec, Content), EngineError> {
+    let (templates, lab) = (&session.templates, &session.lab);
+    if name == render::overlay_name(node) {
+        let Some(image) = prepared.platform.images.get(&node.os) else {
+            return Err(EngineError::of(
+                &code::NO_IMAGE,
+                format!("find the image {} of {}", node.os, node.name),
+            ));
+        };
+        let backing = prepared.backing(session, node);
+        return Ok((render::overlay(templates, lab, node, image, &backing)?, Content::Nothing));
+    }
+    let keys = &prepared.keys;
+    let host = keys.hosts.get(&node.name).cloned().unwrap_or_default();
+    let public = SshKeys::public(&host)?;
+    let login = SshKeys::public(&keys.user)?;
+    let rendered = render::seed(templates, lab, node, &host, &public, &login)?;
+    let image = seed::image(&rendered).map_err(|error| {
+        EngineError::of(&code::COMPUTER, format!("make the seed of {}: {error}", node.name))
+            .hint("is its user_data larger than a megabyte?")
+    })?;
+    let volume = render::raw_volume(templates, &lab.pool(), name, image.len() as u64)?;
+    Ok((volume, Content::Bytes(image)))
+}

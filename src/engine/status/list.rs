@@ -1,0 +1,89 @@
+//! `list`: what there is of a lab, without asking its nodes.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::drivers::state::snapshots::Shelf;
+use crate::engine::lab::open::Session;
+use crate::engine::lab::provider::Place;
+use crate::engine::machines::provision::call;
+use crate::engine::task::error::EngineError;
+
+/// A lab in the list.
+#[derive(Clone, Debug, Serialize)]
+pub struct LabStatus {
+    /// Lab name.
+    pub name: String,
+    /// `system` or `private`.
+    pub engine: String,
+    /// `running`, `stopped`, `partly` when some of its nodes run, or `away` when only its disks are
+    /// there.
+    pub state: String,
+    /// Nodes that run.
+    pub running: usize,
+    /// Nodes of the topology.
+    pub nodes: usize,
+    /// Snapshots.
+    pub snapshots: usize,
+    /// Bytes that it takes on this computer.
+    pub bytes: u64,
+    /// MiB of memory that its nodes may take.
+    pub memory_mib: u64,
+    /// Network of the nodes.
+    pub cidr: ipnet::Ipv4Net,
+}
+
+/// Looks at one lab.
+///
+/// # Errors
+/// When its hypervisor should answer and does not.
+pub async fn lab_status(session: &Session) -> Result<LabStatus, EngineError> {
+    let lab = &session.lab;
+    let mut running = 0;
+    let mut bytes = blocks(session.store.root());
+    let mut known = false;
+    if session.place.is_running() {
+        let hypervisor = session.place.connect()?;
+        let inventory = call(&hypervisor, |h| h.inventory()).await?;
+        let own = || inventory.domains.iter().filter(|domain| domain.node_of(lab.id).is_some());
+        running = own().filter(|domain| domain.active).count();
+        known = own().next().is_some();
+        let pool = inventory.pools.iter().find(|pool| pool.uuid == lab.pool_id() && pool.active);
+        if let (Place::System { .. }, Some(pool)) = (&session.place, pool) {
+            for volume in pool.volumes.clone() {
+                let pool = pool.name.clone();
+                bytes += call(&hypervisor, move |h| h.volume_bytes(&pool, &volume)).await?;
+            }
+        }
+    }
+    let state = match running {
+        0 if known => "stopped",
+        0 => "away",
+        all if all == lab.nodes.len() => "running",
+        _ => "partly",
+    };
+    Ok(LabStatus {
+        name: lab.name.clone(),
+        engine: session.place.name().into(),
+        state: state.into(),
+        running,
+        nodes: lab.nodes.len(),
+        snapshots: Shelf::new(&session.store).names()?.len(),
+        bytes,
+        memory_mib: lab.nodes.iter().map(|node| node.memory_mib).sum(),
+        cidr: lab.network.cidr,
+    })
+}
+
+/// Bytes that the files below `dir` take; what cannot be read takes none.
+fn blocks(dir: &Path) -> u64 {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    let size = |entry: std::fs::DirEntry| match entry.metadata() {
+        Ok(meta) if meta.is_dir() => blocks(&entry.path()),
+        Ok(meta) => meta.blocks() * 512,
+        Err(_) => 0,
+    };
+    entries.map(size).sum()
+}

@@ -1,0 +1,4 @@
+//! What is, as it says itself.
+
+pub(crate) mod list;
+pub(crate) mod report;

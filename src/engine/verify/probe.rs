@@ -1,0 +1,174 @@
+//! One check, put to the nodes it is made on, and how the answers are judged.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::drivers::guest::{Guest, GuestError, Output};
+use crate::engine::lab::reach::Reach;
+use crate::engine::task::error::EngineError;
+use crate::kubernetes::checks::{Check, Judge, MISSING, cis};
+use crate::model::Lab;
+
+/// How a check came out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// It holds.
+    Passed,
+    /// It does not hold.
+    Failed,
+    /// What it checks was never installed, or cannot be looked at.
+    Missing,
+}
+
+/// One check's result.
+#[derive(Clone, Debug, Serialize)]
+pub struct CheckResult {
+    /// Stable name.
+    pub name: String,
+    /// Node it was made on, a few joined by commas, or how many.
+    pub node: String,
+    /// What it proves.
+    pub proves: String,
+    /// How it came out.
+    pub verdict: Verdict,
+    /// What was seen.
+    pub output: String,
+    /// What to look at when it does not hold.
+    pub hint: String,
+}
+
+/// What scripts of checks are told, besides the time.
+#[derive(Clone, Debug)]
+pub(crate) struct Told {
+    /// A word of this run's own.
+    pub run: String,
+    /// What counts as news: seconds since 1970; two minutes ago when not said.
+    pub since: Option<i64>,
+}
+
+impl Told {
+    /// For one run.
+    pub fn new(since: Option<i64>) -> Self {
+        let run: u32 = rand::random();
+        Self { run: format!("{run:08x}"), since }
+    }
+
+    fn script(&self, check: &Check) -> String {
+        let now = time::OffsetDateTime::now_utc().unix_timestamp();
+        let since = self.since.unwrap_or(now - 120);
+        format!("LAB_NOW={now}\nLAB_SINCE={since}\nLAB_RUN={}\n{}", self.run, check.script)
+    }
+}
+
+/// A check with the nodes it is put to.
+#[derive(Clone)]
+pub(crate) struct Question {
+    pub check: Check,
+    guests: Vec<(String, Arc<dyn Guest>)>,
+}
+
+type Seen = (String, Result<Output, GuestError>);
+
+/// What came of asking.
+pub(crate) struct Answer {
+    /// How the check came out; several results for checks of many verdicts.
+    pub results: Vec<CheckResult>,
+    /// True when asking again cannot help: a node has another host key, or refuses the login.
+    pub is_final: bool,
+}
+
+impl Question {
+    /// Nodes that the lab does not have are left out.
+    pub fn new(lab: &Lab, reach: &Reach, check: Check) -> Self {
+        let nodes = check.nodes.iter().filter_map(|name| lab.node(name));
+        let guests = nodes.map(|node| (node.name.clone(), reach(node))).collect();
+        Self { check, guests }
+    }
+
+    /// Asks all nodes at once.
+    ///
+    /// # Errors
+    /// When a task of ours dies.
+    pub async fn ask(&self, told: &Told) -> Result<Answer, EngineError> {
+        let mut asked = tokio::task::JoinSet::new();
+        for (name, guest) in self.guests.clone() {
+            let script = told.script(&self.check);
+            asked.spawn(async move { (name, guest.run(&script).await) });
+        }
+        let mut seen = Vec::new();
+        while let Some(answer) = asked.join_next().await {
+            seen.push(
+                answer.map_err(|error| EngineError::internal(format!("run a check: {error}")))?,
+            );
+        }
+        seen.sort_by(|a, b| a.0.cmp(&b.0));
+        let is_final = seen.iter().any(|(_, answer)| answer.as_ref().is_err_and(|e| !e.retry));
+        Ok(Answer { results: judge(&self.check, &seen), is_final })
+    }
+}
+
+fn judge(check: &Check, seen: &[Seen]) -> Vec<CheckResult> {
+    let nodes = match check.nodes.len() {
+        0..4 => check.nodes.join(","),
+        many => format!("{many} nodes"),
+    };
+    let result = |verdict, output: String| CheckResult {
+        name: check.name.into(),
+        node: nodes.clone(),
+        proves: check.proves.clone(),
+        verdict,
+        output: output.trim().to_owned(),
+        hint: check.hint.clone(),
+    };
+    let text = |answer: &Result<Output, GuestError>| match answer {
+        Ok(output) => output.text(),
+        Err(error) => error.to_string(),
+    };
+    let status = |answer: &Result<Output, GuestError>| answer.as_ref().map_or(255, |o| o.status);
+    match check.judge {
+        Judge::Succeeds => {
+            let bad = seen.iter().find(|(_, answer)| status(answer) != 0);
+            let shown = bad.or_else(|| seen.first()).map(|(_, answer)| answer.clone());
+            let shown = shown.unwrap_or_else(|| Err(GuestError::new("no node was asked")));
+            let verdict = match status(&shown) {
+                0 => Verdict::Passed,
+                MISSING => Verdict::Missing,
+                _ => Verdict::Failed,
+            };
+            vec![result(verdict, text(&shown))]
+        }
+        Judge::OnOneNode => {
+            let holders: Vec<&str> =
+                seen.iter().filter(|(_, a)| status(a) == 0).map(|(n, _)| n.as_str()).collect();
+            let verdict = if holders.len() == 1 { Verdict::Passed } else { Verdict::Failed };
+            let shown = if holders.is_empty() { "nobody".into() } else { holders.join(", ") };
+            vec![result(verdict, shown)]
+        }
+        Judge::Verdicts => {
+            let all: Vec<String> = seen.iter().map(|(_, answer)| text(answer)).collect();
+            let lines: Vec<CheckResult> =
+                all.iter().flat_map(|text| text.lines()).filter_map(|l| line(check, l)).collect();
+            match lines.is_empty() {
+                true => vec![result(Verdict::Failed, all.join("\n"))],
+                false => lines,
+            }
+        }
+    }
+}
+
+/// One verdict of many.
+fn line(check: &Check, line: &str) -> Option<CheckResult> {
+    let mut parts = line.split('\t');
+    let (id, verdict, seen) = (parts.next()?, parts.next()?, parts.next()?);
+    let title = cis::title(id)?;
+    Some(CheckResult {
+        name: format!("{}-{id}", check.name),
+        node: check.nodes.join(","),
+        proves: title.into(),
+        verdict: if verdict == "PASS" { Verdict::Passed } else { Verdict::Failed },
+        output: seen.into(),
+        hint: check.hint.clone(),
+    })
+}

@@ -1,0 +1,73 @@
+//! Waiting until a lab, or a part of it, is whole: checks are put to the nodes until they hold.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use crate::engine::lab::reach::Reach;
+use crate::engine::task::error::EngineError;
+use crate::engine::verify::probe::{CheckResult, Question, Told, Verdict};
+use crate::kubernetes::checks::Check;
+use crate::model::{Lab, code};
+
+/// Between two times that a question is put which did not come out well.
+const PAUSE: Duration = Duration::from_millis(300);
+
+/// Waits until all `checks` hold, those of different nodes side by side.
+///
+/// # Errors
+/// The check that did not hold in time, with what was seen last.
+pub(crate) async fn wait(
+    lab: &Lab,
+    reach: &Reach,
+    checks: Vec<Check>,
+    since: Option<i64>,
+    patience: Duration,
+) -> Result<(), EngineError> {
+    let told = Told::new(since);
+    let deadline = Instant::now() + patience;
+    let mut lanes: BTreeMap<String, Vec<Question>> = BTreeMap::new();
+    for check in checks {
+        let node = check.nodes.first().cloned().unwrap_or_default();
+        lanes.entry(node).or_default().push(Question::new(lab, reach, check));
+    }
+    let mut running = tokio::task::JoinSet::new();
+    for (_, questions) in lanes {
+        let told = told.clone();
+        running.spawn(async move {
+            for question in questions {
+                until_it_holds(&question, &told, deadline).await?;
+            }
+            Ok::<_, EngineError>(())
+        });
+    }
+    while let Some(lane) = running.join_next().await {
+        lane.map_err(|error| EngineError::internal(format!("run a check: {error}")))??;
+    }
+    Ok(())
+}
+
+async fn until_it_holds(
+    question: &Question,
+    told: &Told,
+    deadline: Instant,
+) -> Result<(), EngineError> {
+    loop {
+        let answer = question.ask(told).await?;
+        let Some(bad) = answer.results.iter().find(|result| result.verdict != Verdict::Passed)
+        else {
+            return Ok(());
+        };
+        if answer.is_final || Instant::now() > deadline {
+            return Err(failed(bad));
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+fn failed(bad: &CheckResult) -> EngineError {
+    EngineError::of(
+        &code::NOT_WHOLE,
+        format!("wait until the lab is whole: on {}: {}: {}", bad.node, bad.proves, bad.output),
+    )
+    .hint(format!("{}; `lab status`, `lab verify`", bad.hint))
+}

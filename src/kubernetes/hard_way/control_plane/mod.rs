@@ -1,0 +1,204 @@
+//! `control-plane`: API server, controller manager and scheduler of one controller.
+
+mod config;
+
+use serde::Serialize;
+
+use crate::kubernetes::step::Step;
+use crate::kubernetes::{After, Context, KUBECTL, Stage, StageError, Turns};
+use crate::model::version::Capabilities;
+use crate::model::{Lab, Node, Role};
+use crate::pki::{Identity, Issuer, Pair, kubeconfig};
+
+pub(crate) const STAGE: Stage = Stage {
+    name: "control-plane",
+    title: "Control plane",
+    why: "The API server is the only door to etcd; the controller manager and the scheduler act \
+          through it.",
+    after: &[After::SameNode("os"), After::AllNodes("etcd")],
+    nodes: |lab| lab.with_role(Role::ControlPlane).collect(),
+    steps,
+    turns: Turns::Rolling,
+    retire: crate::kubernetes::Retire {
+        units: &[
+            "kube-scheduler.service",
+            "kube-controller-manager.service",
+            "kube-apiserver.service",
+        ],
+        paths: &[
+            "/etc/kubernetes/pki/apiserver.crt",
+            "/etc/kubernetes/pki/apiserver.key",
+            "/etc/kubernetes/pki/apiserver-etcd-client.crt",
+            "/etc/kubernetes/pki/apiserver-etcd-client.key",
+            "/etc/kubernetes/pki/apiserver-kubelet-client.crt",
+            "/etc/kubernetes/pki/apiserver-kubelet-client.key",
+            "/etc/kubernetes/pki/front-proxy-client.crt",
+            "/etc/kubernetes/pki/front-proxy-client.key",
+            "/etc/kubernetes/pki/sa.key",
+            "/etc/kubernetes/pki/sa.pub",
+            "/etc/kubernetes/pki/etcd",
+            "/etc/kubernetes/admin.conf",
+            "/etc/kubernetes/controller-manager.conf",
+            "/etc/kubernetes/scheduler.conf",
+            "/etc/kubernetes/encryption.yaml",
+            "/etc/kubernetes/lab",
+        ],
+    },
+    templates: templates!("control_plane": "admission.yaml.j2", "audit-policy.yaml.j2", "bindings.yaml.j2", "encryption.yaml.j2", "event-rate-limit.yaml.j2", "kube-apiserver.service.j2", "kube-controller-manager.service.j2", "kube-scheduler.service.j2", "leases.service.j2"),
+};
+
+#[derive(Serialize)]
+struct Data<'a> {
+    lab: &'a Lab,
+    node: &'a Node,
+    ciphers: &'a str,
+    etcd_servers: Vec<String>,
+    /// HAProxy on this node has port 6443 of the floating address.
+    shares_port: bool,
+    /// Emulated API servers answer late: who takes that for a loss of its lease starts again and asks
+    /// for everything anew, which makes them answer later still. For the same reason they count nothing
+    /// for metrics: a count per resource and minute is most of what an idle etcd is asked, and a count
+    /// per priority level and millisecond most of what a busy API server does. Their timers fire together
+    /// (`stages/timers.service.j2`).
+    emulated: bool,
+    capabilities: Capabilities,
+}
+
+const BINARIES: &[&str] =
+    &["kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl"];
+/// True when the API server takes the node's own address alone: HAProxy has, or will have, another one on
+/// the same port. It does so wherever floating addresses are HAProxy's, so that it need not start anew when
+/// nodes become load balancers, or cease to be.
+fn leaves_room(lab: &Lab, node: &Node) -> bool {
+    let is_held_by = |role| lab.vips.iter().any(|vip| vip.role == role);
+    node.is(Role::LoadBalancer) || is_held_by(Role::LoadBalancer) && !is_held_by(Role::ControlPlane)
+}
+
+const SUPER_ADMIN: &str = "/run/lab/super-admin.conf";
+const BINDINGS: &str = "/etc/kubernetes/lab/bindings.yaml";
+
+fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
+    let link = |name: &&str| crate::kubernetes::binary(context, name).1;
+    let mut steps: Vec<Step> = BINARIES.iter().filter_map(link).collect();
+    steps.extend(directories());
+    steps.extend(certificates(context, node)?);
+    steps.extend(config::files(context)?);
+    steps.extend(kubeconfigs(context, node)?);
+    let lab = context.lab;
+    let data = Data {
+        lab,
+        node,
+        ciphers: crate::kubernetes::hard_way::etcd::CIPHERS,
+        emulated: context.platform.acceleration.is_emulated(),
+        shares_port: leaves_room(lab, node),
+        etcd_servers: lab
+            .with_role(Role::Etcd)
+            .map(|member| format!("https://{}:2379", member.address))
+            .collect(),
+        capabilities: context.platform.version.capabilities(),
+    };
+    let units =
+        ["kube-apiserver.service", "kube-controller-manager.service", "kube-scheduler.service"];
+    for unit in units {
+        let text = context.templates.render(&format!("stages/control_plane/{unit}.j2"), &data)?;
+        steps.push(Step::private(format!("/etc/systemd/system/{unit}"), text));
+    }
+    let [api_server, others @ ..] = units.map(Step::unit);
+    steps.push(api_server);
+    steps.extend([
+        Step::Wait {
+            optional: false,
+            title: "the API server is ready".into(),
+            probe: "kubectl --kubeconfig=/etc/kubernetes/controller-manager.conf get --raw=/healthz >/dev/null 2>&1".into(),
+            timeout: 600,
+            hint: "journalctl -u kube-apiserver -n 30 --no-pager".into(),
+        },
+        Step::Run {
+            transient: false,
+            title: "bind the lab's groups to their roles".into(),
+            unless: Some(format!(
+                "{KUBECTL} diff -f {BINDINGS} >/dev/null 2>&1"
+            )),
+            // Between the question whether a binding is there and its creation, another controller
+            // may have made it ("already exists"): applied again, nothing is left to do.
+            script: format!(
+                "bind() {{ kubectl --kubeconfig={SUPER_ADMIN} apply -f {BINDINGS} >/dev/null; }}\n\
+                 bind || bind\n"
+            ),
+        },
+        Step::Run {
+            transient: false,
+            title: "remove the super-admin credential".into(),
+            unless: None,
+            script: format!("rm -f {SUPER_ADMIN}\n"),
+        },
+        Step::Wait {
+            optional: false,
+            title: "the API server is ready for the administrator".into(),
+            probe: format!("{KUBECTL} get --raw=/readyz >/dev/null 2>&1"),
+            timeout: 300,
+            hint: format!("{KUBECTL} get --raw='/readyz?verbose' 2>&1 | tail -n 30"),
+        },
+    ]);
+    // Not before: whoever got the lease beside an API server that is not healthy would end, and leave
+    // the others waiting for the lease to run out.
+    steps.extend(others);
+    Ok(steps)
+}
+
+fn directories() -> [Step; 5] {
+    [
+        Step::directory("/etc/kubernetes", 0o755),
+        Step::directory("/etc/kubernetes/pki/etcd", 0o755),
+        Step::directory("/etc/kubernetes/lab", 0o700),
+        Step::directory("/var/log/kubernetes/audit", 0o700),
+        Step::directory("/run/lab", 0o700),
+    ]
+}
+
+fn certificates(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
+    let bundle = context.bundle;
+    let pki = "/etc/kubernetes/pki";
+    let mut steps = vec![
+        Step::file(format!("{pki}/ca.crt"), bundle.ca(Issuer::Kubernetes)?),
+        Step::file(format!("{pki}/etcd/ca.crt"), bundle.ca(Issuer::Etcd)?),
+        Step::file(format!("{pki}/front-proxy-ca.crt"), bundle.ca(Issuer::FrontProxy)?),
+    ];
+    for (name, identity) in [
+        ("apiserver", Identity::ApiServer(node)),
+        ("apiserver-etcd-client", Identity::ApiServerEtcd),
+        ("apiserver-kubelet-client", Identity::ApiServerKubelet),
+        ("front-proxy-client", Identity::FrontProxy),
+    ] {
+        let pair = bundle.pair(identity)?;
+        steps.push(Step::file(format!("{pki}/{name}.crt"), &pair.certificate));
+        steps.push(Step::secret(format!("{pki}/{name}.key"), &pair.key));
+    }
+    let account = bundle.service_account()?;
+    steps.push(Step::file(format!("{pki}/sa.pub"), &account.certificate));
+    steps.push(Step::secret(format!("{pki}/sa.key"), &account.key));
+    Ok(steps)
+}
+
+fn kubeconfigs(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
+    let bundle = context.bundle;
+    let ca = bundle.ca(Issuer::Kubernetes)?;
+    // Each controller talks to its own API server: no component depends on another node.
+    let server = format!("https://{}:6443", node.address);
+    let render = |user: &str, pair: &Pair| kubeconfig(&context.lab.name, &server, ca, user, pair);
+    let config = |file: &str, user: &str, identity| {
+        let text = render(user, bundle.pair(identity)?);
+        Ok::<_, StageError>(Step::secret(format!("/etc/kubernetes/{file}.conf"), text))
+    };
+    Ok(vec![
+        config(
+            "controller-manager",
+            "system:kube-controller-manager",
+            Identity::ControllerManager,
+        )?,
+        config("scheduler", "system:kube-scheduler", Identity::Scheduler)?,
+        config("admin", "kubernetes-admin", Identity::Admin)?,
+        Step::secret(SUPER_ADMIN, render("kubernetes-super-admin", context.super_admin))
+            .transient(),
+    ])
+}

@@ -1,0 +1,8 @@
+//! Stages that every flavour shares.
+
+pub(crate) mod addons;
+pub(crate) mod load_balancer;
+pub(crate) mod os;
+pub(crate) mod pod_network;
+pub(crate) mod runtime;
+pub(crate) mod verify;

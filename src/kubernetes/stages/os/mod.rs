@@ -1,0 +1,94 @@
+//! `os`: what Kubernetes asks of the operating system, and names for the other nodes.
+
+use serde::Serialize;
+
+use crate::kubernetes::step::Step;
+use crate::kubernetes::{Context, Stage, StageError, Turns};
+use crate::model::os::Family;
+use crate::model::{Lab, Node};
+
+pub(crate) const STAGE: Stage = Stage {
+    name: "os",
+    title: "Operating system",
+    why: "Kernel modules, forwarding, no swap, host names and the disk with the binaries: every \
+          later stage relies on them.",
+    after: &[],
+    nodes: |lab| lab.nodes.iter().collect(),
+    steps,
+    turns: Turns::Together,
+    retire: crate::kubernetes::Retire::NOTHING,
+    templates: templates!("os": "opt-lab.mount.j2", "sysctl.conf.j2"),
+};
+
+/// Kernel modules: overlay for container images, br_netfilter so that bridged pod traffic is seen
+/// by the service rules, conntrack for them.
+const MODULES: &str = "overlay\nbr_netfilter\nnf_conntrack\n";
+
+#[derive(Serialize)]
+struct Data {
+    redhat: bool,
+}
+
+fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
+    let sysctl = context.templates.render("stages/os/sysctl.conf.j2", &())?;
+    let artifacts = context.platform.artifact_volume().is_some();
+    let redhat = context.platform.os(&node.os).is_some_and(|os| os.family == Family::Redhat);
+    // What `lab verify` asks with, and people, too.
+    let mut steps: Vec<Step> =
+        crate::kubernetes::packages(context, node, "os").into_iter().collect();
+    steps.extend([
+        Step::file("/etc/modules-load.d/lab.conf", MODULES),
+        Step::file("/etc/sysctl.d/90-lab.conf", sysctl),
+        Step::file("/etc/systemd/journald.conf.d/lab.conf", "[Journal]\nSystemMaxUse=200M\n"),
+        Step::Block { path: "/etc/hosts".into(), content: hosts(context.lab) },
+        Step::Run {
+            transient: false,
+            // It would answer the node's own name with ::1 or a link-local address, which no
+            // certificate knows.
+            title: "take names from /etc/hosts and DNS alone".into(),
+            unless: Some("! grep -q '^hosts:.*myhostname' /etc/nsswitch.conf".into()),
+            script: "sed -i '/^hosts:/ s/ *myhostname//' /etc/nsswitch.conf\n".into(),
+        },
+        Step::Run {
+            transient: false,
+            title: "load kernel modules and apply kernel settings".into(),
+            unless: None,
+            script: "modprobe -a overlay br_netfilter nf_conntrack\nsysctl -q -p /etc/sysctl.d/90-lab.conf\n".into(),
+        },
+        Step::Run {
+            transient: false,
+            title: "turn swap off".into(),
+            unless: Some("test -z \"$(swapon --show --noheadings)\"".into()),
+            script: "swapoff -a\nsed -i '/\\sswap\\s/ s/^[^#]/# off: kubelet wants no swap: &/' /etc/fstab\n".into(),
+        },
+    ]);
+    if redhat {
+        // Its generator would bring swap back at every boot.
+        steps.push(Step::file("/etc/systemd/zram-generator.conf", ""));
+    }
+    if artifacts {
+        let mount = context.templates.render("stages/os/opt-lab.mount.j2", &Data { redhat })?;
+        steps.push(Step::file("/etc/systemd/system/opt-lab.mount", mount));
+        steps.push(Step::unit("opt-lab.mount"));
+    }
+    steps.push(Step::Wait {
+        optional: false,
+        title: "the clock is later than any certificate's first day".into(),
+        probe: "test \"$(date +%s)\" -gt 1700000000".into(),
+        timeout: 30,
+        hint: "timedatectl".into(),
+    });
+    Ok(steps)
+}
+
+/// Lines for /etc/hosts: every node and floating address, full name first.
+pub fn hosts(lab: &Lab) -> String {
+    let mut text = String::new();
+    for node in &lab.nodes {
+        text.push_str(&format!("{} {} {}\n", node.address, node.fqdn, node.name));
+    }
+    for vip in &lab.vips {
+        text.push_str(&format!("{} {}.{} {}\n", vip.address, vip.name, lab.domain, vip.name));
+    }
+    text
+}

@@ -1,0 +1,98 @@
+//! `runtime`: containerd, and the images that no registry needs to be asked for.
+
+use serde::Serialize;
+
+use crate::kubernetes::step::Step;
+use crate::kubernetes::{After, Context, Stage, StageError, Turns};
+use crate::model::{Node, Role};
+
+/// Name of the image that holds a pod's namespaces. The archive of that name in a built image is
+/// used; where there is none, the registry's pause image gets the name.
+pub(crate) const SANDBOX_IMAGE: &str = "lab.local/pause:1";
+const REGISTRY_PAUSE: &str = "registry.k8s.io/pause:3.10";
+/// Name of the image that checks run in pods; made and found like the sandbox image.
+pub(crate) const TEST_IMAGE: &str = "lab.local/busybox:1";
+const REGISTRY_BUSYBOX: &str = "registry.k8s.io/e2e-test-images/busybox:1.36.1-1";
+
+pub(crate) const STAGE: Stage = Stage {
+    name: "runtime",
+    title: "Container runtime",
+    why: "The kubelet starts no container itself: containerd does, through runc and the CNI plugins.",
+    after: &[After::SameNode("os")],
+    nodes: |lab| lab.with_role(Role::Worker).collect(),
+    steps,
+    turns: Turns::Together,
+    retire: crate::kubernetes::Retire {
+        units: &["containerd.service"],
+        paths: &["/etc/containerd/config.toml"],
+    },
+    templates: templates!("runtime": "config.toml.j2"),
+};
+
+#[derive(Serialize)]
+struct Data<'a> {
+    sandbox: &'a str,
+    cni_bin: &'a str,
+}
+
+fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
+    let cni_bin = context.platform.os(&node.os).map_or("/usr/lib/cni", |os| os.cni_bin.as_str());
+    let config = context
+        .templates
+        .render("stages/runtime/config.toml.j2", &Data { sandbox: SANDBOX_IMAGE, cni_bin })?;
+    let mut steps: Vec<Step> =
+        crate::kubernetes::packages(context, node, "runtime").into_iter().collect();
+    steps.extend([
+        Step::file("/etc/containerd/config.toml", config),
+        Step::unit("containerd.service"),
+        Step::Wait {
+            optional: false,
+            title: "containerd answers".into(),
+            probe: "ctr version >/dev/null".into(),
+            timeout: 120,
+            hint: "journalctl -u containerd -n 30 --no-pager".into(),
+        },
+        Step::Run {
+            transient: false,
+            title: "import the image archives that are at hand".into(),
+            unless: None,
+            // Named, so that another archive is another stage.
+            script: archives_of(context)
+                + "for archive in /usr/share/lab/images/*.tar /opt/lab/images/*.tar; do\n  \
+                     test -e \"$archive\" || continue\n  \
+                     ctr --namespace k8s.io images import \"$archive\" >/dev/null\ndone\n",
+        },
+        Step::Run {
+            transient: false,
+            title: format!("have the sandbox image {SANDBOX_IMAGE}"),
+            unless: Some(format!(
+                "ctr --namespace k8s.io images list --quiet | grep -qx {SANDBOX_IMAGE}"
+            )),
+            script: format!(
+                "ctr --namespace k8s.io images pull {REGISTRY_PAUSE} >/dev/null\n\
+                 ctr --namespace k8s.io images tag {REGISTRY_PAUSE} {SANDBOX_IMAGE}\n"
+            ),
+        },
+        Step::run_unless(
+            format!("ctr --namespace k8s.io images list --quiet | grep -qx {TEST_IMAGE}"),
+            format!(
+                "have the image {TEST_IMAGE} that `lab verify` tries things with, if it can be had"
+            ),
+            format!(
+                "ctr --namespace k8s.io images pull {REGISTRY_BUSYBOX} >/dev/null &&\n\
+                 ctr --namespace k8s.io images tag {REGISTRY_BUSYBOX} {TEST_IMAGE} || true\n"
+            ),
+        ),
+    ]);
+    Ok(steps)
+}
+
+/// The archives on the artifact disk, as a comment: their names, and the disk they are on.
+fn archives_of(context: &Context<'_>) -> String {
+    let artifacts = &context.platform.artifacts;
+    if artifacts.images.is_empty() {
+        return String::new();
+    }
+    let names: Vec<&str> = artifacts.images.iter().map(String::as_str).collect();
+    format!("# {} of disk {}\n", names.join(" "), artifacts.digest)
+}

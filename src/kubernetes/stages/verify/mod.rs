@@ -1,0 +1,130 @@
+//! `verify`: proof that the parts make a cluster: every node Ready, a pod running on each worker.
+
+use serde::Serialize;
+
+use crate::kubernetes::step::Step;
+use crate::kubernetes::{After, Context, KUBECTL, Stage, StageError, Turns};
+use crate::model::lab::Vip;
+use crate::model::{Node, Role};
+
+pub(crate) const STAGE: Stage = Stage {
+    name: "verify",
+    title: "Verification",
+    why: "Running services are no cluster yet: nodes must be Ready and pods must start on them.",
+    after: &[
+        After::AllNodes("control-plane"),
+        After::AllNodes("worker"),
+        After::AllNodes("pod-network"),
+        After::AllNodes("load-balancer"),
+        After::AllNodes("addons"),
+    ],
+    nodes: |lab| lab.with_role(Role::ControlPlane).take(1).collect(),
+    steps,
+    turns: Turns::Together,
+    retire: crate::kubernetes::Retire::NOTHING,
+    templates: templates!("verify": "pods.yaml.j2"),
+};
+
+const PODS: &str = "/etc/kubernetes/lab/verify-pods.yaml";
+
+#[derive(Serialize)]
+struct Data<'a> {
+    workers: Vec<&'a str>,
+    image: &'a str,
+}
+
+/// The API answers at a floating address.
+fn floating(vip: &Vip) -> Step {
+    Step::Wait {
+        title: format!("the API answers at {} ({})", vip.address, vip.name),
+        probe: format!(
+            "{KUBECTL} --server=https://{}:6443 --request-timeout=30s get --raw=/readyz >/dev/null 2>&1",
+            vip.address
+        ),
+        timeout: 600,
+        hint: "journalctl -u keepalived -n 20 --no-pager; ip -br -4 address".into(),
+        optional: false,
+    }
+}
+
+/// kube-proxy of a worker has written its rules.
+fn proxy(worker: &Node) -> Step {
+    Step::Wait {
+        title: format!("kube-proxy of {} is healthy", worker.name),
+        probe: format!(
+            "curl -fs -o /dev/null --max-time 10 http://{}:10256/healthz",
+            worker.address
+        ),
+        timeout: 300,
+        hint: format!("echo 'on {}: journalctl -u kube-proxy'", worker.name),
+        optional: false,
+    }
+}
+
+fn steps(context: &Context<'_>, _node: &Node) -> Result<Vec<Step>, StageError> {
+    let workers: Vec<&str> =
+        context.lab.with_role(Role::Worker).map(|node| node.name.as_str()).collect();
+    let data = Data { workers, image: crate::kubernetes::stages::runtime::SANDBOX_IMAGE };
+    let pods = context.templates.render("stages/verify/pods.yaml.j2", &data)?;
+    let count = data.workers.len();
+    let mut steps = vec![Step::private(PODS, pods)];
+    steps.extend(context.lab.vips.iter().map(floating));
+    steps.push(Step::Wait {
+            optional: false,
+        title: format!("{count} of {count} nodes are Ready"),
+        probe: format!(
+            "test \"$({KUBECTL} get nodes {} --no-headers 2>/dev/null | grep -c ' Ready ')\" -eq {count}",
+            data.workers.join(" ")
+        ),
+        timeout: 900,
+        hint: format!("{KUBECTL} get nodes -o wide; {KUBECTL} describe nodes | grep -A8 Conditions: | tail -n 30"),
+    });
+    steps.extend(context.lab.with_role(Role::Worker).map(proxy));
+    let label = |node: &&Node| {
+        let roles = node.roles.iter().map(|role| format!("node-role.kubernetes.io/{role}="));
+        format!(
+            "{KUBECTL} label node {} --overwrite {} >/dev/null\n",
+            node.name,
+            roles.collect::<Vec<_>>().join(" ")
+        )
+    };
+    let labels: Vec<&Node> = context.lab.with_role(Role::Worker).collect();
+    steps.push(Step::Run {
+        transient: false,
+        title: "label the nodes with their roles".into(),
+        unless: None,
+        script: labels.iter().map(label).collect(),
+    });
+    steps.push(Step::Wait {
+        optional: false,
+        title: "the default service account exists".into(),
+        probe: format!(
+            "{KUBECTL} create namespace lab-verify >/dev/null 2>&1; \
+             {KUBECTL} -n lab-verify get serviceaccount default >/dev/null 2>&1"
+        ),
+        timeout: 300,
+        hint: "journalctl -u kube-controller-manager -n 30 --no-pager".into(),
+    });
+    steps.push(Step::Run {
+        transient: false,
+        title: "start a pod on every worker".into(),
+        unless: None,
+        script: format!("{KUBECTL} apply -f {PODS} >/dev/null\n"),
+    });
+    steps.push(Step::Wait {
+            optional: false,
+        title: format!("{count} of {count} pods run"),
+        probe: format!(
+            "test \"$({KUBECTL} -n lab-verify get pods --no-headers 2>/dev/null | grep -c ' Running ')\" -eq {count}"
+        ),
+        timeout: 600,
+        hint: format!("{KUBECTL} -n lab-verify describe pods | tail -n 30"),
+    });
+    steps.push(Step::Run {
+        transient: false,
+        title: "remove the pods again".into(),
+        unless: None,
+        script: format!("{KUBECTL} delete namespace lab-verify --wait=false >/dev/null\n"),
+    });
+    Ok(steps)
+}

@@ -1,0 +1,26 @@
+//! A file on a node, as stages make it and drivers put it there.
+
+use serde::Serialize;
+
+/// A whole file on a node.
+#[derive(Clone, Serialize)]
+pub struct File {
+    /// Absolute path.
+    pub path: String,
+    /// Octal permissions.
+    pub mode: u32,
+    /// `user:group`.
+    pub owner: String,
+    /// Content.
+    pub content: String,
+    /// Never shown.
+    pub secret: bool,
+    /// Made anew on every run and removed by a later step; left out of the fingerprint.
+    pub transient: bool,
+}
+
+impl std::fmt::Debug for File {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "File({} {:o} {} {} bytes)", self.path, self.mode, self.owner, self.content.len())
+    }
+}

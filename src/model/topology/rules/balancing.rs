@@ -1,0 +1,103 @@
+//! Rules about floating addresses and load balancers: who takes port 6443 where.
+
+use crate::model::topology::rules::{Draft, Problem, Role};
+
+pub(crate) fn rules(lab: &Draft, problems: &mut Vec<Problem>) {
+    router_ids(lab, problems);
+    endpoint(lab, problems);
+    unreachable_balancers(lab, problems);
+    shared_port(lab, problems);
+}
+
+fn router_ids(lab: &Draft, problems: &mut Vec<Problem>) {
+    let given: Vec<_> = lab
+        .vips
+        .iter()
+        .zip(&lab.places.router_ids)
+        .filter(|(vip, _)| vip.router_id_given)
+        .collect();
+    for (index, (vip, at)) in given.iter().enumerate() {
+        let earlier = given.iter().take(index).find(|(other, _)| other.router_id == vip.router_id);
+        if let Some((first, place)) = earlier {
+            problems.push(
+                Problem::error(
+                    "L0413",
+                    at,
+                    format!(
+                        "'{}' and '{}' have the same router_id {}",
+                        first.name, vip.name, vip.router_id
+                    ),
+                )
+                .also(place, "first used here")
+                .help("remove one `router_id`; lab then chooses one that is free"),
+            );
+        }
+    }
+}
+
+fn endpoint(lab: &Draft, problems: &mut Vec<Problem>) {
+    let Some(name) = &lab.kubernetes.endpoint else { return };
+    if lab.vips.iter().any(|vip| vip.name == *name) {
+        return;
+    }
+    let names: Vec<&str> = lab.vips.iter().map(|vip| vip.name.as_str()).collect();
+    let help = match crate::model::topology::check::nearest(name, names.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None if names.is_empty() => "add it under `vips`, or remove `endpoint`".into(),
+        None => format!("name one of: {}", names.join(", ")),
+    };
+    let text = format!("endpoint '{name}' is no floating address of this lab");
+    problems.push(Problem::error("L0414", &lab.places.endpoint, text).help(help));
+}
+
+fn balancers(lab: &Draft) -> impl Iterator<Item = &crate::model::topology::rules::NodeDraft> {
+    lab.drafts.iter().filter(|draft| draft.node.is(Role::LoadBalancer))
+}
+
+fn unreachable_balancers(lab: &Draft, problems: &mut Vec<Problem>) {
+    let floating = lab.vips.iter().any(|vip| vip.role == Role::LoadBalancer);
+    let Some(second) = balancers(lab).nth(1).filter(|_| !floating) else { return };
+    let count = balancers(lab).count();
+    problems.push(
+        Problem::warning(
+            "L0415",
+            &second.name_span,
+            format!("{count} load balancers, but no floating address: clients know only the first"),
+        )
+        .help("add one with `role: load-balancer` under `vips`"),
+    );
+}
+
+/// API server and HAProxy on one node: the floating address is HAProxy's, the node's own the API
+/// server's. Without a floating address of its own HAProxy would have no place.
+fn shared_port(lab: &Draft, problems: &mut Vec<Problem>) {
+    let both = balancers(lab).find(|draft| draft.node.is(Role::ControlPlane));
+    let Some(draft) = both else { return };
+    let name = &draft.node.name;
+    if !lab.vips.iter().any(|vip| vip.role == Role::LoadBalancer) {
+        problems.push(
+            Problem::error(
+                "L0416",
+                &draft.name_span,
+                format!("'{name}' is controller and load balancer, and both want port 6443"),
+            )
+            .help("add a floating address with `role: load-balancer`: HAProxy then takes that one"),
+        );
+    }
+    for (vip, at) in lab.vips.iter().zip(&lab.places.vips) {
+        if vip.role == Role::ControlPlane {
+            problems.push(
+                Problem::error(
+                    "L0417",
+                    at,
+                    format!(
+                        "'{}' is held by controllers, of which '{name}' is a load balancer, too",
+                        vip.name
+                    ),
+                )
+                .also(&draft.name_span, "API server and HAProxy would both want its port 6443")
+                .help("write `role: load-balancer` for it"),
+            );
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! The rules between fields of one topology: clashes, capacity, quorum. No IO: what must be
+//! compared with the computer itself is checked by the engine.
+
+mod addresses;
+mod balancing;
+
+use std::collections::HashMap;
+
+use crate::model::lab::{Kubernetes, Network, Vip};
+use crate::model::name::check_label;
+use crate::model::role::Role;
+use crate::model::size;
+use crate::model::topology::problem::{Problem, Span};
+use crate::model::topology::resolve::{Draft as NodeDraft, Places};
+use crate::model::version::Version;
+
+/// A lab in the making, with its places in the file.
+pub(crate) struct Draft {
+    pub network: Network,
+    pub vips: Vec<Vip>,
+    pub kubernetes: Kubernetes,
+    pub drafts: Vec<NodeDraft>,
+    pub places: Places,
+    pub domain: String,
+}
+
+/// Applies every rule and fills in what depends on several fields (addresses, pod subnets).
+pub(crate) fn apply(lab: &mut Draft, problems: &mut Vec<Problem>) {
+    names(lab, problems);
+    release(lab, problems);
+    networks(lab, problems);
+    // A role that could not be read would be missed here a second time.
+    if !problems.iter().any(|problem| ["L0123", "L0205"].contains(&problem.code)) {
+        quorum(lab, problems);
+    }
+    sizes(lab, problems);
+    // With too few addresses every later finding about them would be noise.
+    if addresses::addresses(lab, problems) {
+        addresses::duplicates(lab, problems);
+        addresses::dhcp(lab, problems);
+        addresses::vips(lab, problems);
+        balancing::rules(lab, problems);
+        addresses::pod_subnets(lab, problems);
+    }
+}
+
+fn names(lab: &Draft, problems: &mut Vec<Problem>) {
+    let mut seen: HashMap<String, &Span> = HashMap::new();
+    for draft in &lab.drafts {
+        let name = &draft.node.name;
+        if let Err((message, help)) = check_label("node name", name, 40) {
+            problems.push(Problem::error("L0201", &draft.name_span, message).help(help));
+        }
+        if is_number(name) {
+            let text = format!("'{name}' is read as an address, not as a name");
+            problems.push(
+                Problem::error("L0201", &draft.name_span, text)
+                    .help(format!("write 'node-{name}', or another word")),
+            );
+        }
+        if let Some(first) = seen.insert(name.to_ascii_lowercase(), &draft.name_span) {
+            problems.push(
+                Problem::error(
+                    "L0203",
+                    &draft.name_span,
+                    format!("node name '{name}' is used twice"),
+                )
+                .label("used again")
+                .also(first, "first used here")
+                .help("rename one of the groups or nodes"),
+            );
+        }
+        for vip in lab.vips.iter().filter(|vip| vip.name == *name) {
+            problems.push(
+                Problem::error(
+                    "L0203",
+                    &draft.name_span,
+                    format!("'{}' names a node and a floating address", vip.name),
+                )
+                .help(format!("rename the floating address, for example '{}-vip'", vip.name)),
+            );
+        }
+    }
+}
+
+/// True for what resolvers take for an address: numbers, also hexadecimal ones.
+fn is_number(name: &str) -> bool {
+    let (digits, radix) = name.strip_prefix("0x").map_or((name, 10), |digits| (digits, 16));
+    digits.chars().all(|digit| digit.is_digit(radix))
+}
+
+/// A release that came after this `lab` is no reason to refuse: most change nothing that matters here.
+fn release(lab: &Draft, problems: &mut Vec<Problem>) {
+    if let Some(text) = lab.kubernetes.version.and_then(Version::unknown) {
+        problems.push(
+            Problem::warning("L0402", &lab.places.version, text)
+                .help("`lab verify` shows whether that did; a newer `lab` may know more"),
+        );
+    }
+}
+
+fn networks(lab: &Draft, problems: &mut Vec<Problem>) {
+    let k = &lab.kubernetes;
+    let all = [
+        ("node network", lab.network.cidr, &lab.places.cidr),
+        ("service network", k.service_cidr, &lab.places.service_cidr),
+        ("pod network", k.pod_cidr, &lab.places.pod_cidr),
+    ];
+    for (index, (name, net, at)) in all.iter().enumerate() {
+        for (other, other_net, other_at) in all.iter().take(index) {
+            if net.contains(other_net) || other_net.contains(net) {
+                problems.push(
+                    Problem::error(
+                        "L0320",
+                        at,
+                        format!("the {name} {net} and the {other} {other_net} overlap"),
+                    )
+                    .also(other_at, format!("the {other}"))
+                    .help("choose networks that have no address in common"),
+                );
+            }
+        }
+    }
+    let services = (1usize << (32 - k.service_cidr.prefix_len())).saturating_sub(2);
+    if services < 10 {
+        problems.push(
+            Problem::error(
+                "L0321",
+                &lab.places.service_cidr,
+                format!(
+                    "service network {} has {services} addresses; at least 10 are needed",
+                    k.service_cidr
+                ),
+            )
+            .note("cluster DNS lives at the tenth")
+            .help("use a /24"),
+        );
+    }
+    if k.service_cidr.prefix_len() < 12 {
+        problems.push(
+            Problem::error(
+                "L0321",
+                &lab.places.service_cidr,
+                format!("service network {} is too large for the API server", k.service_cidr),
+            )
+            .help("use a prefix from /12 to /28"),
+        );
+    }
+    if k.node_mask <= k.pod_cidr.prefix_len() {
+        problems.push(
+            Problem::error(
+                "L0322",
+                &lab.places.node_mask,
+                format!("a /{} pod subnet per node does not fit into {}", k.node_mask, k.pod_cidr),
+            )
+            .help(format!("use a node_mask above {}", k.pod_cidr.prefix_len())),
+        );
+    }
+}
+
+fn quorum(lab: &Draft, problems: &mut Vec<Problem>) {
+    let count = |role| lab.drafts.iter().filter(|d| d.node.is(role)).count();
+    let (etcd, control, workers) =
+        (count(Role::Etcd), count(Role::ControlPlane), count(Role::Worker));
+    let at = &lab.places.nodes;
+    for (number, role) in
+        [(etcd, Role::Etcd), (control, Role::ControlPlane), (workers, Role::Worker)]
+    {
+        if number == 0 {
+            problems.push(
+                Problem::error("L0410", at, format!("no node has the role {role}")).help(format!(
+                    "add a group with `roles: [{role}]`; one node may have several roles"
+                )),
+            );
+        }
+    }
+    if etcd > 7 {
+        problems.push(
+            Problem::error("L0411", at, format!("{etcd} etcd members are too many"))
+                .note("every write waits for a majority of the members")
+                .help("use 3, 5 or at most 7"),
+        );
+    } else if etcd > 0 && etcd % 2 == 0 {
+        problems.push(
+            Problem::warning(
+                "L0411",
+                at,
+                format!("{etcd} etcd members survive no more failures than {}", etcd - 1),
+            )
+            .help(format!("use {} or {}", etcd - 1, etcd + 1)),
+        );
+    }
+    let fronted =
+        lab.vips.iter().any(|vip| matches!(vip.role, Role::ControlPlane | Role::LoadBalancer))
+            || count(Role::LoadBalancer) > 0;
+    if control > 1 && !fronted {
+        problems.push(
+            Problem::warning(
+                "L0412",
+                at,
+                format!(
+                    "{control} controllers, but no floating address and no load balancer in front"
+                ),
+            )
+            .help("add a floating address under `vips`, or load-balancer nodes"),
+        );
+    }
+}
+
+fn sizes(lab: &Draft, problems: &mut Vec<Problem>) {
+    for draft in &lab.drafts {
+        let node = &draft.node;
+        if node.memory_mib < 256 || node.memory_mib > 4 << 20 {
+            problems.push(
+                Problem::error(
+                    "L0210",
+                    &draft.name_span,
+                    format!("'{}' has {} MiB of memory", node.name, node.memory_mib),
+                )
+                .help("give it between 256MiB and 4TiB"),
+            );
+        }
+        if node.disk_bytes < 3 << 30 {
+            problems.push(
+                Problem::error(
+                    "L0211",
+                    &draft.name_span,
+                    format!("'{}' has a disk of {}", node.name, size::human(node.disk_bytes)),
+                )
+                .help("give it at least 3GiB; space is taken only as it fills"),
+            );
+        }
+    }
+}

@@ -1,0 +1,327 @@
+//! The topology file's grammar as data: what fields exist, what they hold, what they mean.
+//!
+//! One table serves three readers: the checker ([`crate::model::topology::check`]), the JSON Schema that editors
+//! use, and the reference in the documentation. A new field is one line here.
+
+use serde_json::{Value as Json, json};
+
+/// A mapping with known fields.
+#[derive(Debug)]
+pub struct Table {
+    /// What an error message calls it: "node group", "network".
+    pub name: &'static str,
+    /// Its fields, in the order they are documented.
+    pub fields: &'static [Field],
+}
+
+/// One known field.
+#[derive(Debug)]
+pub struct Field {
+    /// Key in the file.
+    pub name: &'static str,
+    /// What it holds.
+    pub kind: Kind,
+    /// True when it must be there.
+    pub required: bool,
+    /// One sentence for a person.
+    pub doc: &'static str,
+}
+
+/// What a field can hold.
+#[derive(Debug)]
+pub enum Kind {
+    /// An RFC 1123 label of at most so many characters.
+    Label(usize),
+    /// A login name.
+    Login,
+    /// A dotted domain name.
+    Domain,
+    /// A whole number in a range.
+    Integer(u64, u64),
+    /// An amount with a unit.
+    Size,
+    /// An IPv4 address.
+    Address,
+    /// An IPv4 network.
+    Network,
+    /// An address range, `10.0.0.100-10.0.0.200`.
+    AddressRange,
+    /// A unicast MAC address.
+    Mac,
+    /// A Kubernetes version.
+    Version,
+    /// A path, relative to the topology file.
+    Path,
+    /// An OpenSSH public key line.
+    PublicKey,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// A list, also an empty one, of these words.
+    Set(&'static [&'static str]),
+    /// `true` or `false`.
+    Boolean,
+    /// A list of one kind.
+    List(&'static Kind),
+    /// A mapping from names to one kind.
+    Named(&'static Kind),
+    /// A nested mapping.
+    Table(&'static Table),
+    /// cloud-config of the user's own.
+    CloudConfig,
+}
+
+const fn need(name: &'static str, kind: Kind, doc: &'static str) -> Field {
+    Field { name, kind, required: true, doc }
+}
+
+const fn may(name: &'static str, kind: Kind, doc: &'static str) -> Field {
+    Field { name, kind, required: false, doc }
+}
+
+const ROLE: Kind = Kind::Choice(&["etcd", "control-plane", "worker", "load-balancer"]);
+
+/// The whole file.
+pub const TOPOLOGY: Table = Table {
+    name: "the topology",
+    fields: &[
+        need("name", Kind::Label(30), "Name of the lab; prefixes every object made for it."),
+        may("domain", Kind::Domain, "DNS domain of the nodes. Default: NAME.lab"),
+        need("network", Kind::Table(&NETWORK), "The network all nodes share."),
+        may(
+            "image",
+            Kind::Choice(crate::model::os::NAMES),
+            "Operating system of the nodes. Default: debian-12",
+        ),
+        need("nodes", Kind::Named(&Kind::Table(&GROUP)), "Groups of alike nodes, by name."),
+        may("vips", Kind::Named(&Kind::Table(&VIP)), "Floating addresses, by name."),
+        may("kubernetes", Kind::Table(&KUBERNETES), "What is bootstrapped on the nodes."),
+        may("ssh", Kind::Table(&SSH), "How people and lab log in."),
+        may("options", Kind::Table(&OPTIONS), "Choices about how the lab runs."),
+    ],
+};
+
+const NETWORK: Table = Table {
+    name: "network",
+    fields: &[
+        need("cidr", Kind::Network, "Addresses of the nodes; the first one is the gateway."),
+        may("mode", Kind::Choice(&["nat"]), "How the network reaches the outside. Default: nat"),
+        may(
+            "uplink",
+            Kind::Choice(&["auto", "none"]),
+            "Whether guests reach the outside: through this computer's libvirt, or through pasta or slirp4netns where the libvirt is the lab's own and one of them is installed. Default: auto",
+        ),
+        may(
+            "dhcp",
+            Kind::AddressRange,
+            "Range for guests that are not in this file. Default: none",
+        ),
+    ],
+};
+
+const GROUP: Table = Table {
+    name: "node group",
+    fields: &[
+        may(
+            "roles",
+            Kind::List(&ROLE),
+            "What these nodes do. Default: the group's name, if it is a role",
+        ),
+        may("count", Kind::Integer(1, 500), "How many; they are called GROUP1, GROUP2 and so on."),
+        may("names", Kind::List(&Kind::Label(40)), "Their names, instead of `count`."),
+        may("first_address", Kind::Address, "Address of the first; the others follow."),
+        may("cpus", Kind::Integer(1, 256), "Virtual CPUs of each. Default: 1"),
+        may("memory", Kind::Size, "Memory of each. Default: 1GiB"),
+        may("disk", Kind::Size, "Disk of each; space is taken as it fills. Default: 10GiB"),
+        may("image", Kind::Choice(crate::model::os::NAMES), "Operating system of these nodes."),
+        may("user_data", Kind::CloudConfig, "cloud-config added to these nodes' own."),
+        may("overrides", Kind::Named(&Kind::Table(&OVERRIDE)), "What differs, by node name."),
+    ],
+};
+
+const OVERRIDE: Table = Table {
+    name: "override",
+    fields: &[
+        may("address", Kind::Address, "This node's address."),
+        may("mac", Kind::Mac, "This node's MAC address. Default: derived from the names"),
+        may("cpus", Kind::Integer(1, 256), "This node's virtual CPUs."),
+        may("memory", Kind::Size, "This node's memory."),
+        may("disk", Kind::Size, "This node's disk."),
+        may("image", Kind::Choice(crate::model::os::NAMES), "This node's operating system."),
+        may(
+            "pod_subnet",
+            Kind::Network,
+            "Addresses of this worker's pods. Default: chosen by its address",
+        ),
+        may("user_data", Kind::CloudConfig, "cloud-config added to this node's own."),
+    ],
+};
+
+const VIP: Table = Table {
+    name: "floating address",
+    fields: &[
+        need("address", Kind::Address, "The address that floats."),
+        need(
+            "role",
+            Kind::Choice(&["control-plane", "load-balancer"]),
+            "Whose nodes hold it: controllers themselves, or load balancers with HAProxy.",
+        ),
+        may(
+            "router_id",
+            Kind::Integer(1, 255),
+            "VRRP virtual router id. Default: one that no lab of this computer has",
+        ),
+    ],
+};
+
+const KUBERNETES: Table = Table {
+    name: "kubernetes",
+    fields: &[
+        may("version", Kind::Version, "Release to run. Default: that of `artifacts`, else 1.36.2"),
+        may(
+            "flavour",
+            Kind::Choice(&["hard-way"]),
+            "How it is set up: systemd services. Default: hard-way",
+        ),
+        may(
+            "service_cidr",
+            Kind::Network,
+            "Addresses of services; never on an interface. Default: 10.32.0.0/24",
+        ),
+        may("pod_cidr", Kind::Network, "Addresses of pods. Default: 10.200.0.0/16"),
+        may(
+            "node_mask",
+            Kind::Integer(16, 28),
+            "Prefix length of each worker's pod subnet. Default: 24",
+        ),
+        may(
+            "pod_network",
+            Kind::Choice(&["routed", "overlay"]),
+            "How pods reach other nodes: plain routes, or VXLAN. Default: routed",
+        ),
+        may(
+            "host_routes",
+            Kind::Boolean,
+            "Also give the computer itself a route to each worker's pods. Default: false",
+        ),
+        may(
+            "endpoint",
+            Kind::Label(40),
+            "Floating address that kubelets and kubeconfigs use. Default: the controllers', else the load balancers'",
+        ),
+        may("ingress", Kind::Table(&INGRESS), "Where load balancers lead web traffic."),
+        may(
+            "addons",
+            Kind::Set(&["coredns"]),
+            "What is installed on the cluster. Default: [coredns]",
+        ),
+        may("cluster_domain", Kind::Domain, "Domain of services. Default: cluster.local"),
+        may("artifacts", Kind::Path, "Folder of plain binaries, instead of the official release."),
+    ],
+};
+
+const INGRESS: Table = Table {
+    name: "ingress",
+    fields: &[
+        may(
+            "http",
+            Kind::Integer(30000, 32767),
+            "Node port that port 80 of the load balancers leads to. Default: 30080",
+        ),
+        may(
+            "https",
+            Kind::Integer(30000, 32767),
+            "Node port that port 443 of the load balancers leads to. Default: 30443",
+        ),
+    ],
+};
+
+const SSH: Table = Table {
+    name: "ssh",
+    fields: &[
+        may("user", Kind::Login, "Login name on the nodes. Default: lab"),
+        may(
+            "authorized_keys",
+            Kind::List(&Kind::PublicKey),
+            "Public keys of people who may log in, too.",
+        ),
+    ],
+};
+
+const OPTIONS: Table = Table {
+    name: "options",
+    fields: &[
+        may(
+            "acceleration",
+            Kind::Choice(&["auto", "kvm", "tcg"]),
+            "Hardware virtualisation or emulation. Default: auto",
+        ),
+        may(
+            "boot_timeout",
+            Kind::Integer(30, 7200),
+            "Seconds a node may take until SSH answers. Default: 600",
+        ),
+        may(
+            "clone",
+            Kind::Choice(&["auto", "warm", "boot"]),
+            "Whether new nodes are copies of a golden guest that was booted before: `warm` makes it \
+             where it is missing, `auto` takes it where it is there. Default: auto",
+        ),
+    ],
+};
+
+/// The JSON Schema (2020-12) of the topology file.
+pub fn json_schema() -> Json {
+    let mut schema = table_schema(&TOPOLOGY);
+    if let Some(map) = schema.as_object_mut() {
+        map.insert("$schema".into(), json!("https://json-schema.org/draft/2020-12/schema"));
+        map.insert("title".into(), json!("lab topology"));
+    }
+    schema
+}
+
+fn table_schema(table: &Table) -> Json {
+    let properties: serde_json::Map<String, Json> = table
+        .fields
+        .iter()
+        .map(|field| {
+            let mut schema = kind_schema(&field.kind);
+            if let Some(map) = schema.as_object_mut() {
+                map.insert("description".into(), json!(field.doc));
+            }
+            (field.name.to_owned(), schema)
+        })
+        .collect();
+    let required: Vec<_> = table.fields.iter().filter(|f| f.required).map(|f| f.name).collect();
+    json!({"type": "object", "additionalProperties": false, "properties": properties,
+           "required": required})
+}
+
+fn kind_schema(kind: &Kind) -> Json {
+    const ADDRESS: &str = r"([0-9]{1,3}\.){3}[0-9]{1,3}";
+    match kind {
+        Kind::Label(max) => json!({"type": "string", "maxLength": max,
+            "pattern": "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"}),
+        Kind::Login => json!({"type": "string", "maxLength": 31,
+            "pattern": "^[a-z][-a-z0-9]*$"}),
+        Kind::Domain => json!({"type": "string", "pattern": "^[a-z0-9][-a-z0-9.]*$"}),
+        Kind::Integer(min, max) => json!({"type": "integer", "minimum": min, "maximum": max}),
+        Kind::Size => json!({"type": "string",
+            "pattern": "^[0-9.]+ ?(MiB|GiB|TiB|Mi|Gi|Ti|MB|GB|TB)$", "examples": ["2GiB"]}),
+        Kind::Address => json!({"type": "string", "pattern": format!("^{ADDRESS}$")}),
+        Kind::Network => json!({"type": "string", "pattern": format!("^{ADDRESS}/[0-9]{{1,2}}$")}),
+        Kind::AddressRange => {
+            json!({"type": "string", "pattern": format!("^{ADDRESS} ?- ?{ADDRESS}$")})
+        }
+        Kind::Mac => json!({"type": "string", "pattern": "^([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}$"}),
+        Kind::Version => json!({"type": "string", "pattern": r"^v?1\.[0-9]+\.[0-9]+"}),
+        Kind::Path | Kind::PublicKey => json!({"type": "string"}),
+        Kind::Choice(words) => json!({"enum": words}),
+        Kind::Boolean => json!({"type": "boolean"}),
+        Kind::Set(words) => json!({"type": "array", "uniqueItems": true,
+            "items": {"enum": words}}),
+        Kind::List(item) => json!({"type": "array", "items": kind_schema(item)}),
+        Kind::Named(item) => json!({"type": "object", "additionalProperties": kind_schema(item)}),
+        Kind::Table(table) => table_schema(table),
+        Kind::CloudConfig => json!({"type": "object"}),
+    }
+}
