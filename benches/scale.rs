@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use lab::drivers::provider::Hypervisor;
 use lab::drivers::provider::libvirt::Libvirt;
-use lab::kubernetes::STAGES;
+use lab::kubernetes::DEFAULT;
 use lab::model::platform::Acceleration;
 use lab::model::topology::resolve;
 use lab::plan::{Observed, diff};
@@ -46,7 +46,7 @@ fn measure(workers: u32) -> [f64; 5] {
     let read = lap();
     let session = rig::session(&text, home.path());
     let prepared = rig::prepared(&session, "1.36.2", Acceleration::Emulated);
-    let all: Vec<_> = STAGES.iter().collect();
+    let all: Vec<_> = DEFAULT.stages.iter().collect();
     lap();
     let desired = prepared.desired(&session, &all).unwrap();
     let rendered = lap();
@@ -67,7 +67,7 @@ fn measure(workers: u32) -> [f64; 5] {
     observed.inventory = libvirt.inventory().unwrap();
     for goal in &desired.stages {
         let markers = observed.markers.entry(goal.node.clone()).or_default();
-        markers.insert(goal.stage.clone(), goal.fingerprint.clone());
+        markers.insert(goal.stage.to_owned(), goal.fingerprint.clone());
     }
     lap();
     let rest = diff(&desired, &observed);

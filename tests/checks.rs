@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::Command;
 
 use lab::kubernetes::checks::{all_ready, checks};
-use lab::kubernetes::{STAGES, Step};
+use lab::kubernetes::{DEFAULT, Step};
 
 /// What counts as news.
 const SINCE: &str = "2026-11-22T22:30:00Z";
@@ -175,12 +175,13 @@ impl Files {
     }
 }
 
-fn files() -> Vec<lab::kubernetes::File> {
+fn files() -> Vec<lab::model::File> {
     let home = rig::home();
     let session = rig::session(&rig::shipped("single"), home.path());
     let prepared = rig::prepared_for_real(&session);
     let node = &session.lab.nodes[0];
-    let steps = STAGES.iter().flat_map(|stage| prepared.steps(&session, stage, node).unwrap());
+    let steps =
+        DEFAULT.stages.iter().flat_map(|stage| prepared.steps(&session, stage, node).unwrap());
     let file = |step| match step {
         Step::File(file) => Some(file),
         _ => None,

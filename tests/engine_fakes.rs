@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use fakes::Rig;
 use lab::engine::{Event, Outcome, Stop};
-use lab::kubernetes::{STAGES, marker};
+use lab::kubernetes::{DEFAULT, marker};
 use lab::model::inventory::{FoundDomain, FoundNetwork};
 
 #[test]
@@ -20,7 +20,7 @@ fn first_run_builds_everything_and_the_second_changes_nothing() {
     let (outcome, events) = rig.up(&bundle, &keys);
     assert!(matches!(outcome, Ok(Outcome::Done(_))), "{outcome:?} {events:?}");
     assert_eq!(rig.hypervisor.calls().iter().filter(|call| call.starts_with("start ")).count(), 9);
-    for stage in STAGES {
+    for stage in DEFAULT.stages {
         for node in (stage.nodes)(&rig.session().lab) {
             let path = format!("{}{}", marker::DIRECTORY, stage.name);
             assert!(
@@ -58,7 +58,8 @@ fn a_stage_waits_for_what_it_needs_on_other_nodes() {
         .rposition(|event| matches!(event, Event::Finished { task, .. } if task == "control-plane"))
         .unwrap();
     assert!(last_api < first_kubelet, "a kubelet started while API servers did");
-    let needs = lab::kubernetes::with_needs(lab::kubernetes::stage("runtime").unwrap());
+    let needs =
+        lab::kubernetes::DEFAULT.with_needs(lab::kubernetes::DEFAULT.stage("runtime").unwrap());
     assert!(
         needs.iter().all(|stage| stage.name != "control-plane" && stage.name != "etcd"),
         "what workers bring along would wait for the control plane for nothing"
@@ -755,7 +756,7 @@ fn a_plan_says_which_certificates_are_made_anew_and_why() {
         let desired = session
             .preview()
             .unwrap()
-            .desired(&session, STAGES.iter().collect::<Vec<_>>().as_slice());
+            .desired(&session, DEFAULT.stages.iter().collect::<Vec<_>>().as_slice());
         let changes = lab::plan::diff(&desired.unwrap(), &lab::plan::Observed::default());
         let about = changes.iter().filter(|change| change.object == "certificate");
         about.map(ToString::to_string).collect::<Vec<_>>()

@@ -5,7 +5,7 @@
 mod rig;
 
 use lab::engine::{Prepared, Session};
-use lab::kubernetes::{STAGES, Step};
+use lab::kubernetes::{DEFAULT, Step};
 use lab::model::platform::Acceleration;
 use lab::model::version::NEWEST_MINOR;
 use lab::plan::{Observed, diff};
@@ -35,7 +35,7 @@ fn steps_text(steps: &[Step]) -> String {
 
 fn render_all(session: &Session, prepared: &Prepared, dir: &str, wrong: &mut Vec<String>) {
     let lab = &session.lab;
-    let all: Vec<_> = STAGES.iter().collect();
+    let all: Vec<_> = DEFAULT.stages.iter().collect();
     let desired = prepared.desired(session, &all).unwrap();
     let changes = diff(&desired, &Observed::default());
     let plan: Vec<String> = changes.iter().map(ToString::to_string).collect();
@@ -62,7 +62,7 @@ fn render_all(session: &Session, prepared: &Prepared, dir: &str, wrong: &mut Vec
         seeds.push_str(&seed.network_config);
     }
     rig::golden(&format!("{dir}/seeds.txt"), &seeds, wrong);
-    for stage in STAGES {
+    for stage in DEFAULT.stages {
         let mut text = String::new();
         for node in (stage.nodes)(lab) {
             text.push_str(&title(&format!("{} on {}", stage.name, node.name)));
@@ -102,7 +102,7 @@ fn every_supported_version_renders() {
     let session = rig::session(&rig::shipped("three"), home.path());
     for minor in 20..=NEWEST_MINOR {
         let prepared = rig::prepared(&session, &format!("1.{minor}.0"), Acceleration::Kvm);
-        let all: Vec<_> = STAGES.iter().collect();
+        let all: Vec<_> = DEFAULT.stages.iter().collect();
         prepared.desired(&session, &all).unwrap();
     }
 }
@@ -126,7 +126,7 @@ fn programs_are_given_only_what_their_release_understands() {
         let version = format!("1.{minor}.0");
         let prepared = rig::prepared(&session, &version, Acceleration::Emulated);
         for (stage, flag, first, last) in FLAGS {
-            let stage = STAGES.iter().find(|one| one.name == stage).unwrap();
+            let stage = DEFAULT.stages.iter().find(|one| one.name == stage).unwrap();
             let node = (stage.nodes)(&session.lab)[0];
             let text = steps_text(&prepared.steps(&session, stage, node).unwrap());
             assert_eq!(text.contains(flag), (first..=last).contains(&minor), "{flag} in {version}");
@@ -139,7 +139,7 @@ fn no_step_shows_a_secret_outside_of_secret_files() {
     let home = tempfile::tempdir().unwrap();
     let session = rig::session(&rig::shipped("book"), home.path());
     let prepared = rig::prepared(&session, "1.36.2", Acceleration::Kvm);
-    for stage in STAGES {
+    for stage in DEFAULT.stages {
         for node in (stage.nodes)(&session.lab) {
             for step in prepared.steps(&session, stage, node).unwrap() {
                 if let Step::File(file) = &step {
@@ -166,7 +166,7 @@ fn every_yaml_file_of_a_stage_is_yaml() {
     for name in rig::SHIPPED {
         let session = rig::session(&rig::shipped(name), home.path());
         let prepared = rig::prepared(&session, "1.36.2", Acceleration::Emulated);
-        for stage in STAGES {
+        for stage in DEFAULT.stages {
             for node in (stage.nodes)(&session.lab) {
                 for step in prepared.steps(&session, stage, node).unwrap() {
                     let Step::File(file) = step else { continue };

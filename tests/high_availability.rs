@@ -23,7 +23,7 @@ use lab::engine::{
     Drivers, EngineError, Event, Events, Outcome, Reach, Session, Stop, UpOptions, up_with,
 };
 use lab::kubernetes::checks::Check;
-use lab::kubernetes::{recovery, stage};
+use lab::kubernetes::{DEFAULT, recovery};
 use lab::model::platform::Acceleration;
 use lab::model::{Node, Version};
 use lab::pki::{Bundle, Identity, Issuer, SshKeys};
@@ -124,7 +124,7 @@ impl Rig {
         let drivers = Drivers { hypervisor: self.hypervisor.clone(), reach };
         let stages = ["etcd", "control-plane", "load-balancer"];
         let options = UpOptions {
-            stages: stages.iter().map(|name| stage(name).unwrap()).collect(),
+            stages: Some(stages.iter().map(|name| DEFAULT.stage(name).unwrap()).collect()),
             yes: true,
             ..UpOptions::default()
         };
@@ -376,7 +376,7 @@ fn the_dns_add_on_is_taken_by_the_api(rig: &Rig) {
     let session = rig.session();
     let prepared = rig::prepared_for_real(&session);
     let controller = session.lab.node("controller1").unwrap();
-    let steps = prepared.steps(&session, stage("addons").unwrap(), controller).unwrap();
+    let steps = prepared.steps(&session, DEFAULT.stage("addons").unwrap(), controller).unwrap();
     let manifest = steps
         .iter()
         .find_map(|step| match step {
@@ -407,7 +407,7 @@ fn a_controller_that_binds_second_goes_on(rig: &Rig) {
     let session = rig.session();
     let prepared = rig::prepared_for_real(&session);
     let controller = session.lab.node("controller2").unwrap();
-    let steps = prepared.steps(&session, stage("control-plane").unwrap(), controller).unwrap();
+    let steps = prepared.steps(&session, DEFAULT.stage("control-plane").unwrap(), controller).unwrap();
     let script = steps.into_iter().find_map(|step| match step {
         lab::kubernetes::Step::Run { script, .. } if script.contains("bindings.yaml") => {
             Some(script)

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use lab::drivers::provider::libvirt::Libvirt;
 use lab::drivers::provider::{Content, Hypervisor};
-use lab::kubernetes::STAGES;
+use lab::kubernetes::DEFAULT;
 use lab::model::platform::Acceleration;
 use lab::model::snapshot::Kind;
 use lab::plan::Desired;
@@ -27,7 +27,7 @@ fn desired(topology: &str, home: &std::path::Path) -> (lab::engine::Session, Des
 fn desired_by(text: &str, home: &std::path::Path) -> (lab::engine::Session, Desired) {
     let session = rig::session(text, home);
     let prepared = rig::prepared(&session, "1.36.2", Acceleration::Emulated);
-    let all: Vec<_> = STAGES.iter().collect();
+    let all: Vec<_> = DEFAULT.stages.iter().collect();
     let desired = prepared.desired(&session, &all).unwrap();
     (session, desired)
 }

@@ -89,7 +89,7 @@ fn book_all_the_way() {
     let socket = rig.ok(&["exec", "--role", "load-balancer", "--", socket]);
     assert_eq!(socket.matches("600 root").count(), 2, "{socket}");
 
-    let all: Vec<&str> = lab::kubernetes::STAGES.iter().map(|stage| stage.name).collect();
+    let all: Vec<&str> = lab::kubernetes::DEFAULT.stages.iter().map(|stage| stage.name).collect();
     chapters::are_as_told(&rig, &rig.resolved(), &all);
 
     // A worker more: only what must changes, and nothing is restarted that serves.

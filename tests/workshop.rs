@@ -11,8 +11,9 @@ use std::path::Path;
 use std::process::Command;
 
 use lab::engine::Session;
+use lab::kubernetes::DEFAULT;
 use lab::kubernetes::checks::checks;
-use lab::kubernetes::{STAGES, Stage};
+use lab::kubernetes::stage::Stage;
 use lab::model::platform::Acceleration;
 
 const BEGIN: &str = "<!-- made by `make golden` -->\n";
@@ -65,7 +66,7 @@ fn generated(stage: &Stage) -> String {
 
 #[test]
 fn every_stage_has_a_page_that_follows_the_code() {
-    for stage in STAGES {
+    for stage in DEFAULT.stages {
         let path = format!("docs/workshop/{}.md", stage.name);
         let page = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
         let (hand, rest) = page.split_once(BEGIN).unwrap_or_else(|| panic!("{path}: no mark"));
@@ -129,7 +130,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
 #[test]
 fn commands_in_the_documents_are_typed_somewhere() {
     let mut typed: Vec<String> = documents::LOOKS.iter().map(|line| (*line).to_owned()).collect();
-    for stage in STAGES {
+    for stage in DEFAULT.stages {
         let page = documents::page(stage.name);
         typed.extend(documents::block(&page, "## Look"));
         typed.extend(documents::block(&page, "## Break it"));

@@ -16,7 +16,8 @@ use crate::cli::{help, load};
 use crate::drivers::host::{self, Dirs};
 use crate::drivers::state::snapshots::Shelf;
 use crate::drivers::state::store::{self, Store};
-use crate::kubernetes::STAGES;
+use crate::kubernetes::FLAVOURS;
+use crate::kubernetes::stage::Stage;
 use crate::model::Lab;
 use crate::model::topology::resolve;
 use crate::pki::leaf_specs;
@@ -71,15 +72,20 @@ pub(super) fn nodes() -> ArgValueCandidates {
     candidates(node_names)
 }
 
+/// The stages of all flavours.
+fn all_stages() -> impl Iterator<Item = &'static Stage> {
+    FLAVOURS.iter().flat_map(|flavour| flavour.stages)
+}
+
 /// Stages.
 pub(super) fn stages() -> ArgValueCandidates {
-    candidates(|| STAGES.iter().map(|stage| stage.name.to_owned()).collect())
+    candidates(|| all_stages().map(|stage| stage.name.to_owned()).collect())
 }
 
 /// What `--until` understands.
 pub(super) fn until() -> ArgValueCandidates {
     candidates(|| {
-        let stages = STAGES.iter().map(|stage| stage.name);
+        let stages = all_stages().map(|stage| stage.name);
         std::iter::once("ssh").chain(stages).map(str::to_owned).collect()
     })
 }
@@ -87,7 +93,7 @@ pub(super) fn until() -> ArgValueCandidates {
 /// Nodes, and units that the stages make.
 pub(super) fn logged() -> ArgValueCandidates {
     candidates(|| {
-        let units = STAGES.iter().flat_map(|stage| stage.retire.units);
+        let units = all_stages().flat_map(|stage| stage.retire.units);
         let units = units.map(|unit| unit.trim_end_matches(".service").to_owned());
         node_names().into_iter().chain(units).collect()
     })

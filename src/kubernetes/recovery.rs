@@ -2,7 +2,7 @@
 //! neighbours, then proof that its parts found together again. Scripts and checks, no IO.
 
 use crate::kubernetes::checks::{self, Check};
-use crate::model::{Lab, Node};
+use crate::model::{Lab, Node, Role};
 
 /// Seconds by which a clock may be off after it was set.
 pub const CLOCK_TOLERANCE: f64 = 0.5;
@@ -60,8 +60,7 @@ pub fn checks(lab: &Lab, reached: &dyn Fn(&str) -> bool, restarted: &[&str]) -> 
         wanted.push("api-ready");
     }
     // Floating addresses of load balancers come with them, those of controllers with the API.
-    let balanced =
-        crate::kubernetes::stage("load-balancer").is_some_and(|s| !(s.nodes)(lab).is_empty());
+    let balanced = lab.with_role(Role::LoadBalancer).next().is_some();
     let floating = !balanced || reached("load-balancer");
     if api && floating {
         wanted.extend(["vip-holder", "api-at-vip", "balancer-health"]);

@@ -124,6 +124,8 @@ pub struct Ingress {
 /// What is bootstrapped on the nodes.
 #[derive(Clone, Debug, Serialize)]
 pub struct Kubernetes {
+    /// How it is set up, see [`crate::kubernetes::FLAVOURS`].
+    pub flavour: String,
     /// Version the topology asks for; `None` leaves it to the artifacts.
     pub version: Option<Version>,
     /// Addresses of services.

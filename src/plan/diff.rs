@@ -7,7 +7,8 @@ use ipnet::Ipv4Net;
 use uuid::Uuid;
 
 use crate::kubernetes::drift::{Facts, Upkeep};
-use crate::kubernetes::stage;
+use crate::kubernetes::flavour::Flavour;
+use crate::kubernetes::stage::Duty;
 use crate::model::Version;
 use crate::model::inventory::{FoundDomain, Inventory};
 use crate::plan::change::{Change, ChangeKind};
@@ -17,7 +18,7 @@ use crate::render::{DomainSpec, NetworkSpec, PoolSpec};
 #[derive(Clone, Debug)]
 pub struct StageGoal {
     /// Stage name.
-    pub stage: String,
+    pub stage: &'static str,
     /// Node name.
     pub node: String,
     /// Fingerprint of its steps.
@@ -33,6 +34,8 @@ pub struct StageGoal {
 pub struct Desired {
     /// Lab id.
     pub lab: Uuid,
+    /// How its Kubernetes is set up.
+    pub flavour: &'static Flavour,
     /// The lab's pool.
     pub pool: PoolSpec,
     /// The lab's network.
@@ -75,15 +78,22 @@ pub struct Observed {
 impl Observed {
     /// The oldest and the newest Kubernetes that a node has a control plane of: two while an upgrade
     /// was stopped on its way.
-    pub fn kubernetes(&self) -> Option<(Version, Version)> {
-        let all = self.versions.values().filter_map(|stages| stages.get("control-plane").copied());
+    pub fn kubernetes(&self, flavour: &Flavour) -> Option<(Version, Version)> {
+        let all = self.versions.keys().filter_map(|node| self.release_of(node, flavour, Duty::Api));
         Some((all.clone().min()?, all.max()?))
     }
 
     /// The Kubernetes that the node serves with, where it is not the `wanted` one.
-    pub fn other_release(&self, node: &str, wanted: Version) -> Option<Version> {
-        let found = ["control-plane", "worker"].map(|stage| self.release(node, stage));
+    pub fn other_release(&self, node: &str, flavour: &Flavour, wanted: Version) -> Option<Version> {
+        let found = [Duty::Api, Duty::Pods].map(|duty| self.release_of(node, flavour, duty));
         found.into_iter().flatten().find(|found| *found != wanted)
+    }
+
+    /// The Kubernetes of what the node does for the cluster.
+    fn release_of(&self, node: &str, flavour: &Flavour, duty: Duty) -> Option<Version> {
+        let stages = self.versions.get(node)?.iter();
+        let mut of = stages.filter(|(name, _)| flavour.has([*name], duty));
+        of.next().map(|(_, version)| *version)
     }
 
     fn release(&self, node: &str, stage: &str) -> Option<Version> {
@@ -141,12 +151,13 @@ pub fn diff(desired: &Desired, observed: &Observed) -> Vec<Change> {
 /// Stages that a node went through, but no longer has: it lost a role.
 fn retirements(desired: &Desired, observed: &Observed, changes: &mut Vec<Change>) {
     let goals: BTreeSet<(&str, &str)> =
-        desired.stages.iter().map(|goal| (goal.stage.as_str(), goal.node.as_str())).collect();
+        desired.stages.iter().map(|goal| (goal.stage, goal.node.as_str())).collect();
     for domain in &desired.domains {
         let Some(markers) = observed.markers.get(&domain.node) else { continue };
         for name in desired.about.iter().filter(|name| markers.contains_key(**name)) {
             let wanted = goals.contains(&(*name, domain.node.as_str()));
-            let leaves = stage(name).is_some_and(|stage| !stage.retire.is_nothing());
+            let leaves =
+                desired.flavour.stage(name).is_some_and(|stage| !stage.retire.is_nothing());
             if !wanted && leaves {
                 let why = "the node no longer has the role; what the stage keeps there goes, too";
                 changes.push(Change::of_node(ChangeKind::Retire, "stage", name, &domain.node, why));
@@ -224,13 +235,13 @@ fn stages(desired: &Desired, observed: &Observed, changes: &mut Vec<Change>) {
             changes.push(Change::of_node(
                 ChangeKind::RunStage,
                 "stage",
-                &goal.stage,
+                goal.stage,
                 &goal.node,
                 why,
             ));
             continue;
         }
-        let marker = observed.markers.get(&goal.node).map(|markers| markers.get(&goal.stage));
+        let marker = observed.markers.get(&goal.node).map(|markers| markers.get(goal.stage));
         let why = match marker {
             Some(Some(fingerprint)) if *fingerprint == goal.fingerprint => {
                 match drift(goal, observed) {
@@ -245,12 +256,12 @@ fn stages(desired: &Desired, observed: &Observed, changes: &mut Vec<Change>) {
             }
             None => String::new(),
         };
-        changes.push(Change::of_node(ChangeKind::RunStage, "stage", &goal.stage, &goal.node, &why));
+        changes.push(Change::of_node(ChangeKind::RunStage, "stage", goal.stage, &goal.node, &why));
     }
 }
 
 fn changed(goal: &StageGoal, observed: &Observed) -> String {
-    match (observed.release(&goal.node, &goal.stage), goal.kubernetes) {
+    match (observed.release(&goal.node, goal.stage), goal.kubernetes) {
         (Some(found), Some(wanted)) if found != wanted => {
             format!("Kubernetes goes from {found} to {wanted}")
         }

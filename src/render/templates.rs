@@ -7,6 +7,8 @@ use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, ErrorKind, Output, State, UndefinedBehavior, Value};
 use serde::Serialize;
 
+use crate::render::shell::quote;
+
 /// Libvirt documents.
 pub static XML_TEMPLATES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/xml-templates");
 /// Catalogue of operating systems and seed templates.
@@ -58,6 +60,7 @@ impl Templates {
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.set_auto_escape_callback(escape_of);
         environment.set_formatter(format_value);
+        environment.add_filter("quote", |text: &str| Value::from_safe_string(quote(text)));
         let own = |(name, text): &(&str, &str)| ((*name).to_owned(), (*text).to_owned());
         let mut all: Vec<(String, String)> = stages.iter().map(own).collect();
         for (prefix, dir) in [("xml-templates", &XML_TEMPLATES), ("cloud-init", &CLOUD_INIT)] {
@@ -133,6 +136,10 @@ fn format_value(
         return Err(minijinja::Error::from(ErrorKind::UndefinedError));
     }
     let text = value.to_string();
+    // Made safe by the filter `quote`, or a text of ours.
+    if value.is_safe() {
+        return out.write_str(&text).map_err(minijinja::Error::from);
+    }
     let fits = if kind == "xml" { xml_may_hold } else { plain_may_hold };
     if let Some(bad) = text.chars().find(|c| !fits(*c)) {
         return Err(minijinja::Error::new(

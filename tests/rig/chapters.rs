@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use lab::kubernetes::STAGES;
+use lab::kubernetes::DEFAULT;
 
 use crate::documents::{LOOKS, block, page, words};
 use crate::guests::{Rig, kill, text};
@@ -18,7 +18,7 @@ pub fn are_as_told(rig: &Rig, lab: &lab::model::Lab, broken: &[&str]) {
         typed(rig, line);
     }
     a_journal_is_followed(rig);
-    for stage in STAGES.iter().filter(|stage| !(stage.nodes)(lab).is_empty()) {
+    for stage in DEFAULT.stages.iter().filter(|stage| !(stage.nodes)(lab).is_empty()) {
         let page = page(stage.name);
         // All checks were made when the lab came up.
         for line in block(&page, "## Look").iter().filter(|line| !line.starts_with("lab verify")) {

@@ -7,7 +7,7 @@ use crate::cli::commands::follow;
 use crate::cli::failure::{FAILED, Failure};
 use crate::cli::load;
 use crate::drivers::guest::ssh::quote;
-use crate::kubernetes::stage_of_unit;
+use crate::kubernetes::flavour;
 use crate::model::{Lab, Node};
 
 pub(crate) fn run(global: &Global, arguments: &Logs) -> Result<ExitCode, Failure> {
@@ -42,7 +42,8 @@ fn meant<'l>(lab: &'l Lab, words: &'l [String]) -> Result<(Vec<&'l Node>, Vec<&'
 }
 
 fn having<'l>(lab: &'l Lab, units: &[&str]) -> Vec<&'l Node> {
-    let stages: Option<Vec<_>> = units.iter().map(|unit| stage_of_unit(unit)).collect();
+    let stages: Option<Vec<_>> =
+        units.iter().map(|unit| flavour(lab).stage_of_unit(unit)).collect();
     match stages {
         Some(stages) if !stages.is_empty() => {
             let has = |node: &&Node| {

@@ -16,7 +16,7 @@ use crate::model::{Lab, Role, size};
 
 pub(crate) fn run(global: &Global, plan: &Plan) -> Result<ExitCode, Failure> {
     let session = load::session(global)?;
-    let stages = up::stages(plan.until.as_deref())?;
+    let stages = up::stages(session.flavour(), plan.until.as_deref())?;
     let changes = crate::cli::runtime()?.block_on(engine::plan(&session, &stages))?;
     if let Some(path) = &plan.save {
         let agreed = engine::as_agreed(&changes);

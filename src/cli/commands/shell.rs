@@ -24,7 +24,7 @@ pub(crate) fn run(global: &Global, arguments: &Shell) -> Result<ExitCode, Failur
     }
     let mut command = inside(&session, &words)?;
     command.env("KUBECONFIG", session.store.path("kubeconfig")).env("LAB_NAME", &session.lab.name);
-    if let Some(dir) = session.kubectl_dir() {
+    if let Some(dir) = session.client_dir() {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let all = std::iter::once(dir).chain(std::env::split_paths(&path));
         command.env("PATH", std::env::join_paths(all).unwrap_or(path));

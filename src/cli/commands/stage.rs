@@ -11,7 +11,8 @@ use crate::cli::load;
 use crate::cli::output::{print, print_json};
 use crate::cli::progress::{Progress, signals};
 use crate::engine::{self, Events, Session, Stop};
-use crate::kubernetes::{After, STAGES, Stage, Step};
+use crate::kubernetes::stage::{After, Stage};
+use crate::kubernetes::{DEFAULT, Step};
 use crate::model::{Lab, Node};
 
 pub(crate) fn run(global: &Global, stage: &StageArgs) -> Result<ExitCode, Failure> {
@@ -29,7 +30,7 @@ fn meant<'s>(
     node: &str,
     name: &str,
 ) -> Result<(&'s Node, &'static Stage), Failure> {
-    let stage = up::known(name)?;
+    let stage = up::known(session.flavour(), name)?;
     let node = known_node(&session.lab, node)?;
     if (stage.nodes)(&session.lab).iter().any(|other| other.name == node.name) {
         return Ok((node, stage));
@@ -80,13 +81,13 @@ fn list(global: &Global) -> Result<(), Failure> {
         after.iter().map(name).collect::<Vec<_>>()
     };
     if global.output == Format::Json {
-        let stages = STAGES.iter().map(
+        let stages = DEFAULT.stages.iter().map(
             |s| json!({"name": s.name, "title": s.title, "why": s.why, "after": after(s.after)}),
         );
         print_json(&json!({"stages": stages.collect::<Vec<_>>()}));
         return Ok(());
     }
-    for stage in STAGES {
+    for stage in DEFAULT.stages {
         let needs = after(stage.after);
         let needs = if needs.is_empty() { "nothing".into() } else { needs.join(", ") };
         print(&format!(

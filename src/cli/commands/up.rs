@@ -11,22 +11,26 @@ use crate::cli::output::{agrees, complain, counted};
 use crate::cli::progress::{Progress, signals};
 use crate::drivers::state::store::LockError;
 use crate::engine::{self, EngineError, Events, Outcome, Session, Stop, UpOptions};
-use crate::kubernetes::{STAGES, Stage, stage, with_needs};
+use crate::kubernetes::flavour::Flavour;
+use crate::kubernetes::stage::Stage;
 use crate::model::topology::check::nearest;
 
 /// The stages that `--until NAME` means; all without it. `ssh` is before the first.
-pub(crate) fn stages(until: Option<&str>) -> Result<Vec<&'static Stage>, Failure> {
+pub(crate) fn stages(
+    flavour: &Flavour,
+    until: Option<&str>,
+) -> Result<Vec<&'static Stage>, Failure> {
     match until {
-        None => Ok(STAGES.iter().collect()),
+        None => Ok(flavour.stages.iter().collect()),
         Some("ssh") => Ok(Vec::new()),
-        Some(name) => known(name).map(with_needs),
+        Some(name) => known(flavour, name).map(|stage| flavour.with_needs(stage)),
     }
 }
 
 /// The stage of that name.
-pub(crate) fn known(name: &str) -> Result<&'static Stage, Failure> {
-    stage(name).ok_or_else(|| {
-        let names = || STAGES.iter().map(|stage| stage.name);
+pub(crate) fn known(flavour: &Flavour, name: &str) -> Result<&'static Stage, Failure> {
+    flavour.stage(name).ok_or_else(|| {
+        let names = || flavour.stages.iter().map(|stage| stage.name);
         let failure = Failure::unknown(format!("there is no stage '{name}'"));
         match nearest(name, names()) {
             Some(near) => failure.hint(format!("did you mean `{near}`?")),
@@ -51,8 +55,8 @@ pub(crate) fn run(global: &Global, up: &Up) -> Result<ExitCode, Failure> {
     let session = Arc::new(load::session(global)?);
     let saved = up.plan.as_deref().map(|path| SavedPlan::load(path, &session.lab)).transpose()?;
     let until = saved.as_ref().map_or(&up.until, |plan| &plan.until);
-    let stages = stages(until.as_deref())?;
-    let from = up.from.as_deref().map(known).transpose()?;
+    let stages = Some(stages(session.flavour(), until.as_deref())?);
+    let from = up.from.as_deref().map(|name| known(session.flavour(), name)).transpose()?;
     let _lock = lock(&session, "up")?;
     let (path, log) = session.store.run_log("up")?;
     let options = UpOptions {

@@ -13,8 +13,9 @@ use crate::engine::{self, CheckResult, EngineError, Session, Stop, Verdict};
 use crate::model::code;
 
 pub(crate) fn run(global: &Global, verify: &Verify) -> Result<ExitCode, Failure> {
-    let stage = verify.stage.as_deref().map(crate::cli::commands::up::known).transpose()?;
     let session = load::existing(global)?;
+    let known = |name| crate::cli::commands::up::known(session.flavour(), name);
+    let stage = verify.stage.as_deref().map(known).transpose()?;
     let table = global.output == Format::Table;
     let say = |result: &CheckResult| {
         // A benchmark of a hundred lines is told by what is wrong; -v tells all.

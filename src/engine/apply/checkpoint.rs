@@ -11,7 +11,6 @@ use crate::engine::snapshot::create::Wish;
 use crate::engine::task::error::EngineError;
 use crate::engine::task::event::Events;
 use crate::engine::task::stop::Stop;
-use crate::kubernetes::STAGES;
 use crate::model::snapshot::Kind;
 
 /// Name of the snapshot made after a stage.
@@ -29,16 +28,18 @@ pub async fn up_by_checkpoints(
     stop: Stop,
     events: Events,
 ) -> Result<Outcome, EngineError> {
-    let from = options.from.and_then(|from| STAGES.iter().position(|s| s.name == from.name));
+    let all_stages = session.flavour().stages;
+    let from = options.from.and_then(|from| all_stages.iter().position(|s| s.name == from.name));
+    let stages = options.stages(session.flavour());
     let mut all = Vec::new();
-    for (at, stage) in options.stages.iter().enumerate() {
+    for (at, stage) in stages.iter().enumerate() {
         if (stage.nodes)(&session.lab).is_empty() {
             continue;
         }
-        let place = STAGES.iter().position(|one| one.name == stage.name);
+        let place = all_stages.iter().position(|one| one.name == stage.name);
         let again = from.is_some_and(|from| place.is_some_and(|place| place >= from));
         let step = UpOptions {
-            stages: options.stages.iter().take(at + 1).copied().collect(),
+            stages: Some(stages.iter().take(at + 1).copied().collect()),
             from: again.then_some(*stage),
             ..options.clone()
         };

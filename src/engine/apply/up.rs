@@ -21,14 +21,15 @@ use crate::engine::task::blocking::blocking;
 use crate::engine::task::error::EngineError;
 use crate::engine::task::event::{Event, Events, Failure};
 use crate::engine::task::stop::Stop;
-use crate::kubernetes::{STAGES, Stage};
+use crate::kubernetes::flavour::Flavour;
+use crate::kubernetes::stage::Stage;
 use crate::plan::{Change, Desired, Observed, diff};
 
 /// How `up` behaves.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct UpOptions {
-    /// Stages to go through; see [`crate::kubernetes::with_needs`].
-    pub stages: Vec<&'static Stage>,
+    /// Stages to go through, all when not said; see [`Flavour::with_needs`].
+    pub stages: Option<Vec<&'static Stage>>,
     /// Removals were agreed to.
     pub yes: bool,
     /// Nodes that boot at the same time; as many as the computer is good for when not said.
@@ -43,17 +44,10 @@ pub struct UpOptions {
     pub agreed: Option<serde_json::Value>,
 }
 
-impl Default for UpOptions {
-    fn default() -> Self {
-        Self {
-            stages: STAGES.iter().collect(),
-            yes: false,
-            concurrency: None,
-            force: false,
-            from: None,
-            overcommit: false,
-            agreed: None,
-        }
+impl UpOptions {
+    /// The stages to go through.
+    pub(crate) fn stages(&self, flavour: &Flavour) -> Vec<&'static Stage> {
+        self.stages.clone().unwrap_or_else(|| flavour.stages.iter().collect())
     }
 }
 
@@ -89,7 +83,10 @@ pub async fn plan(
         preflight::refuse_conflicts(session, &desired, &observed.inventory)?;
         if let Some(reach) = session.glance()? {
             observe::look(session, &desired, &reach, &mut observed).await;
-            preflight::refuse_version(prepared.platform.version, observed.kubernetes())?;
+            preflight::refuse_version(
+                prepared.platform.version,
+                observed.kubernetes(session.flavour()),
+            )?;
         }
     }
     Ok(diff(&desired, &observed))
@@ -135,9 +132,6 @@ pub async fn up(
     up_with(session, prepared, Drivers { hypervisor, reach }, options, stop, events).await
 }
 
-const NO_DNS: &str = "cluster DNS is left out: there is no CoreDNS image at hand, and guests have no way \
-to a registry; name a folder with its archive, LAB_IMAGES=DIR, and run `lab up` again";
-
 /// The hands that `up` works with.
 #[derive(Clone)]
 pub struct Drivers {
@@ -154,8 +148,8 @@ impl std::fmt::Debug for Drivers {
 }
 
 /// Counts `from` and all stages after it as not done.
-fn forget_from(from: &Stage, observed: &mut Observed) {
-    let later = STAGES.iter().skip_while(|stage| stage.name != from.name);
+fn forget_from(from: &Stage, flavour: &Flavour, observed: &mut Observed) {
+    let later = flavour.stages.iter().skip_while(|stage| stage.name != from.name);
     let again: Vec<&str> = later.map(|stage| stage.name).collect();
     for markers in observed.markers.values_mut() {
         markers.retain(|stage, _| !again.contains(&stage.as_str()));
@@ -187,7 +181,8 @@ pub async fn up_with(
 ) -> Result<Outcome, EngineError> {
     let Drivers { hypervisor, reach } = drivers;
     snapshot::settle(&session, &hypervisor, &events).await?;
-    let desired = prepared.desired(&session, &options.stages)?;
+    let flavour = session.flavour();
+    let desired = prepared.desired(&session, &options.stages(flavour))?;
     let mut observed = Observed { engine_running: true, ..Observed::default() };
     observed.inventory = provision::call(&hypervisor, |h| h.inventory()).await?;
     surroundings(&session, &hypervisor, &desired, &mut observed)?;
@@ -196,9 +191,9 @@ pub async fn up_with(
     observe::look(&session, &desired, &reach, &mut observed).await;
     let markers = observed.markers.clone();
     if let Some(from) = options.from {
-        forget_from(from, &mut observed);
+        forget_from(from, flavour, &mut observed);
     }
-    preflight::refuse_version(prepared.platform.version, observed.kubernetes())?;
+    preflight::refuse_version(prepared.platform.version, observed.kubernetes(session.flavour()))?;
     let changes = diff(&desired, &observed);
     // What runs again was done all the same: those who have it can be asked.
     observed.markers.clone_from(&markers);
@@ -215,12 +210,11 @@ pub async fn up_with(
         events.note(format!("guests run with {}", prepared.acceleration));
     }
     events.send(Event::Planned { changes: changes.clone() });
-    let addons = changes.iter().any(|change| change.name == "addons");
-    if addons
-        && prepared.platform.dns_image.is_none()
-        && session.lab.kubernetes.has_addon("coredns")
-    {
-        events.warn(NO_DNS);
+    let about = |stage: &&Stage| changes.iter().any(|change| change.name == stage.name);
+    for stage in flavour.stages.iter().filter(about) {
+        if let Some(lacking) = (stage.lacks)(&session.lab, &prepared.platform) {
+            events.warn(lacking);
+        }
     }
     session.store.save_record(&preflight::record(&session)?)?;
     drain::prepare(&session, &reach, &observed, &changes, options.force, &events).await?;
@@ -228,7 +222,7 @@ pub async fn up_with(
     shared_changes(&session, &prepared, &desired, &hypervisor, &changes, &events).await?;
 
     let goldens = clone::choose(&session, &prepared, &hypervisor, &changes, &events).await?;
-    let upgrade = Upgrade::of(&session.lab, &observed, prepared.platform.version, !options.force);
+    let upgrade = Upgrade::of(&session, &observed, prepared.platform.version, !options.force);
     if let Some(upgrade) = &upgrade {
         events.note(upgrade.told());
     }

@@ -8,7 +8,8 @@ use crate::engine::lab::open::Session;
 use crate::engine::lab::reach::Reach;
 use crate::engine::task::error::EngineError;
 use crate::engine::task::event::Events;
-use crate::kubernetes::hard_way::etcd;
+use crate::kubernetes::flavour::Flavour;
+use crate::kubernetes::stage::Duty;
 use crate::model::name::check_label;
 use crate::model::{Lab, Node, Role, code};
 use crate::plan::{Change, ChangeKind, Observed};
@@ -28,7 +29,7 @@ struct Leaving {
 }
 
 /// `before` is the lab as it was: nodes it does not know may have had any role.
-fn leaving(lab: &Lab, changes: &[Change], before: Option<&Lab>) -> Vec<Leaving> {
+fn leaving(lab: &Lab, flavour: &Flavour, changes: &[Change], before: Option<&Lab>) -> Vec<Leaving> {
     let mut all: Vec<Leaving> = Vec::new();
     for change in changes {
         let Some(node) = &change.node else { continue };
@@ -44,8 +45,10 @@ fn leaving(lab: &Lab, changes: &[Change], before: Option<&Lab>) -> Vec<Leaving> 
                 let moves = lab.node(node).map(|node| node.address) != address;
                 (true, moves && old.is_some_and(|old| old.is(Role::Etcd)))
             }
-            (ChangeKind::Retire, _, "worker") => (true, false),
-            (ChangeKind::Retire, _, "etcd") => (false, true),
+            (ChangeKind::Retire, _, name) => {
+                let has = |duty| flavour.stage(name).is_some_and(|stage| stage.has(duty));
+                (has(Duty::Pods), has(Duty::Member))
+            }
             _ => continue,
         };
         let whole = change.kind != ChangeKind::Retire;
@@ -61,16 +64,18 @@ fn leaving(lab: &Lab, changes: &[Change], before: Option<&Lab>) -> Vec<Leaving> 
     all
 }
 
-/// Nodes that have the stage, those first that stay as they are: whom to ask. One that loses something
+/// Nodes that do `duty`, those first that stay as they are: whom to ask. One that loses something
 /// else has it all the same, and so does one that loses it later in this run.
 fn witnesses<'s>(
     session: &'s Session,
     observed: &Observed,
     leaving: &[Leaving],
-    stage: &str,
+    duty: Duty,
 ) -> Vec<&'s Node> {
-    let has =
-        |node: &&Node| observed.markers.get(&node.name).is_some_and(|m| m.contains_key(stage));
+    let flavour = session.flavour();
+    let has = |node: &&Node| {
+        observed.markers.get(&node.name).is_some_and(|markers| flavour.has(markers.keys(), duty))
+    };
     let mut all: Vec<&Node> = session.lab.nodes.iter().filter(has).collect();
     all.sort_by_key(|node| leaving.iter().any(|leaving| leaving.node == node.name));
     all
@@ -83,14 +88,13 @@ fn refuse_ignorance(
     observed: &Observed,
     leaving: &[Leaving],
 ) -> Result<(), EngineError> {
-    for role in [Role::ControlPlane, Role::Etcd] {
-        let stage = role.name();
+    for (role, duty) in [(Role::ControlPlane, Duty::Api), (Role::Etcd, Duty::Member)] {
         let silent = session.lab.with_role(role).find(|node| {
             let domain = observed.inventory.domains.iter().find(|d| d.uuid == node.uuid);
             domain.is_some() && !observed.markers.contains_key(&node.name)
         });
         let Some(silent) = silent.filter(|_| !leaving.is_empty()) else { continue };
-        if witnesses(session, observed, leaving, stage).is_empty() {
+        if witnesses(session, observed, leaving, duty).is_empty() {
             let name = &silent.name;
             let text =
                 format!("remove nodes: {name} does not answer, and nobody else can let them go");
@@ -118,21 +122,24 @@ pub(crate) async fn prepare(
         return Ok(());
     }
     let before = session.before()?;
-    let mut all = leaving(&session.lab, changes, before.as_ref());
+    let mut all = leaving(&session.lab, session.flavour(), changes, before.as_ref());
     all.retain(|leaving| leaving.pods || leaving.member);
     if !force {
         refuse_ignorance(session, observed, &all)?;
     }
-    let controllers = witnesses(session, observed, &all, "control-plane");
-    let members = witnesses(session, observed, &all, "etcd");
+    let (operations, templates) = (&session.flavour().operations, &session.templates);
+    let controllers = witnesses(session, observed, &all, Duty::Api);
+    let members = witnesses(session, observed, &all, Duty::Member);
     for one in &all {
         // The name may come from a domain's metadata, which others can write.
         check_label("node name", &one.node, 63).map_err(|(why, _)| EngineError::internal(why))?;
         let mut asked = controllers.iter().filter(|node| node.name != one.node || !one.whole);
         if let Some(controller) = asked.next().filter(|_| one.pods) {
             let (task, script) = match force {
-                false => (format!("drain {}", one.node), drain(&one.node)),
-                true => (format!("forget {}", one.node), forget(&one.node)),
+                false => (format!("drain {}", one.node), (operations.drain)(templates, &one.node)?),
+                true => {
+                    (format!("forget {}", one.node), (operations.forget)(templates, &one.node)?)
+                }
             };
             let work = ask(reach, controller, &one.node, &script, "move its pods away");
             match events.timed(None, &task, work).await {
@@ -144,7 +151,7 @@ pub(crate) async fn prepare(
         let other = members.iter().find(|member| member.name != one.node);
         if let Some(member) = other.filter(|_| one.member) {
             let task = format!("etcd member {} leaves", one.node);
-            let script = leave(one);
+            let script = (operations.leave)(templates, &one.node, one.address)?;
             let work = ask(reach, member, &one.node, &script, "take it out of etcd");
             events.timed(None, &task, work).await?;
         }
@@ -170,54 +177,6 @@ async fn ask(
     .hint("mend what is said there; or `lab up --yes --force` removes it without draining"))
 }
 
-fn drain(node: &str) -> String {
-    format!(
-        "export KUBECONFIG=/etc/kubernetes/admin.conf\n\
-         found=$(kubectl get node {node} --ignore-not-found -o name)\n\
-         test -n \"$found\" || exit 0\n\
-         {}\n\
-         kubectl delete node {node} >/dev/null\n",
-        move_pods(node)
-    )
-}
-
-/// Kubernetes forgets a node whose pods nobody moves.
-fn forget(node: &str) -> String {
-    format!(
-        "export KUBECONFIG=/etc/kubernetes/admin.conf\n\
-         kubectl delete node {node} --ignore-not-found --wait=false 2>&1\n"
-    )
-}
-
-/// Command that has the pods of a node go elsewhere, and none come. A kubelet that is dead never says that
-/// its pods ended: they are waited for no longer than two minutes beyond their time.
-pub(crate) fn move_pods(node: &str) -> String {
-    format!(
-        "kubectl drain {node} --ignore-daemonsets --delete-emptydir-data --force \
-         --skip-wait-for-delete-timeout=120 --timeout=300s 2>&1"
-    )
-}
-
-fn leave(leaving: &Leaving) -> String {
-    let node = &leaving.node;
-    // No peer has this address where none is known.
-    let address = leaving.address.unwrap_or(Ipv4Addr::UNSPECIFIED);
-    let etcdctl = format!("ETCDCTL_API=3 etcdctl --command-timeout=10s {}", etcd::CLIENT);
-    format!(
-        "tries=0
-while :; do
-  list=$({etcdctl} member list) || list=unknown
-  if test \"$list\" != unknown; then
-    id=$(printf '%s\\n' \"$list\" | awk -F', ' '$3 == \"{node}\" || $3 == \"\" && $4 == \"https://{address}:2380\" {{print $1}}')
-    test -n \"$id\" || exit 0
-    {etcdctl} member remove \"$id\" >/dev/null && exit 0
-  fi
-  tries=$((tries + 1)); test $tries -lt 30 || exit 1; sleep 2
-done
-"
-    )
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -236,6 +195,6 @@ mod tests {
         let lab = crate::model::topology::resolve::load(text, &owner).unwrap().lab;
         let wanted =
             Leaving { node: "n".into(), pods: true, member: true, address: None, whole: false };
-        assert_eq!(leaving(&lab, &changes, None), [wanted]);
+        assert_eq!(leaving(&lab, crate::kubernetes::DEFAULT, &changes, None), [wanted]);
     }
 }

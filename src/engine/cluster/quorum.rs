@@ -2,11 +2,14 @@
 
 use crate::engine::lab::open::Session;
 use crate::engine::task::error::EngineError;
+use crate::kubernetes::flavour::Flavour;
+use crate::kubernetes::stage::{Duty, Stage};
 use crate::model::{Lab, Node, Role, code};
 use crate::plan::{Change, ChangeKind, Observed};
 
 /// How the members of etcd fare by a plan.
 struct Members<'a> {
+    flavour: &'a Flavour,
     observed: &'a Observed,
     changes: &'a [Change],
 }
@@ -17,21 +20,28 @@ impl Members<'_> {
         own.any(|change| change.kind == ChangeKind::Replace)
     }
 
+    /// True when a node that stays is a member no more.
+    fn is_retirement(&self, change: &Change) -> bool {
+        let is_member = |stage: &Stage| stage.has(Duty::Member);
+        change.kind == ChangeKind::Retire && self.flavour.stage(&change.name).is_some_and(is_member)
+    }
+
     fn retires(&self, name: &str) -> bool {
         let mut own = self.changes.iter().filter(|change| change.node.as_deref() == Some(name));
-        own.any(|change| change.kind == ChangeKind::Retire && change.name == "etcd")
+        own.any(|change| self.is_retirement(change))
     }
 
     fn votes(&self, node: &Node) -> bool {
         let markers = self.observed.markers.get(&node.name);
-        markers.is_some_and(|markers| markers.contains_key("etcd")) && !self.retires(&node.name)
+        markers.is_some_and(|markers| self.flavour.has(markers.keys(), Duty::Member))
+            && !self.retires(&node.name)
     }
 
     /// True when the member is there and goes on. Of one that does not answer nobody knows better.
     fn stays(&self, node: &Node) -> bool {
         let is_there = self.observed.inventory.domains.iter().any(|d| d.uuid == node.uuid);
         let markers = self.observed.markers.get(&node.name);
-        let was_one = markers.is_none_or(|markers| markers.contains_key("etcd"));
+        let was_one = markers.is_none_or(|markers| self.flavour.has(markers.keys(), Duty::Member));
         is_there && was_one && !self.is_made_anew(&node.name)
     }
 
@@ -44,7 +54,7 @@ impl Members<'_> {
             self.changes.iter().filter_map(|change| Some((change, change.node.as_deref()?)));
         let gone = named.filter(|(change, name)| match change.kind {
             ChangeKind::Remove => was_one(name),
-            ChangeKind::Retire => change.name == "etcd",
+            ChangeKind::Retire => self.is_retirement(change),
             _ => false,
         });
         gone.map(|(_, name)| name).collect()
@@ -59,7 +69,7 @@ pub(crate) fn refuse_loss(
     observed: &Observed,
     changes: &[Change],
 ) -> Result<(), EngineError> {
-    let members = Members { observed, changes };
+    let members = Members { flavour: session.flavour(), observed, changes };
     let refused =
         |text: String, hint: &str| Err(EngineError::of(&code::QUORUM, text).hint(hint).preflight());
     let votes = session.lab.nodes.iter().filter(|node| members.votes(node));
@@ -91,7 +101,7 @@ pub(crate) fn refuse_loss(
 
 /// True when no member of etcd stays: those of the topology then found a cluster of their own.
 pub(crate) fn is_founded_anew(session: &Session, observed: &Observed, changes: &[Change]) -> bool {
-    let members = Members { observed, changes };
+    let members = Members { flavour: session.flavour(), observed, changes };
     session.lab.with_role(Role::Etcd).all(|node| {
         let is_there = observed.inventory.domains.iter().any(|d| d.uuid == node.uuid);
         !is_there || members.is_made_anew(&node.name)

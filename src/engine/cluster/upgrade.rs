@@ -6,12 +6,13 @@ use std::collections::BTreeSet;
 
 use tokio::sync::watch;
 
-use crate::engine::cluster::drain;
+use crate::engine::lab::open::Session;
 use crate::engine::lab::reach::Reach;
 use crate::engine::stages::steps;
 use crate::engine::task::error::EngineError;
 use crate::engine::task::event::{Events, Failure};
-use crate::model::{Lab, Node, Role, Version, code};
+use crate::kubernetes::stage::Duty;
+use crate::model::{Node, Role, Version, code};
 use crate::plan::Observed;
 
 /// An upgrade in progress.
@@ -31,14 +32,21 @@ pub(crate) struct Upgrade {
 impl Upgrade {
     /// `None` where every node that could be asked has the wanted release. Without `moves_pods` workers
     /// stop as they are.
-    pub fn of(lab: &Lab, observed: &Observed, to: Version, moves_pods: bool) -> Option<Self> {
-        let other =
-            |node: &Node| Some((node.name.clone(), observed.other_release(&node.name, to)?));
+    pub fn of(
+        session: &Session,
+        observed: &Observed,
+        to: Version,
+        moves_pods: bool,
+    ) -> Option<Self> {
+        let (lab, flavour) = (&session.lab, session.flavour());
+        let other = |node: &Node| {
+            Some((node.name.clone(), observed.other_release(&node.name, flavour, to)?))
+        };
         let (nodes, releases): (BTreeSet<_>, Vec<_>) = lab.nodes.iter().filter_map(other).unzip();
         let from = releases.into_iter().min()?;
         let serves = |node: &&Node| {
             let markers = observed.markers.get(&node.name);
-            markers.is_some_and(|markers| markers.contains_key("control-plane"))
+            markers.is_some_and(|markers| flavour.has(markers.keys(), Duty::Api))
         };
         let witnesses: Vec<Node> =
             lab.with_role(Role::ControlPlane).filter(serves).cloned().collect();
@@ -97,6 +105,7 @@ impl Upgrade {
     /// When they do not go.
     pub async fn empty(
         &self,
+        session: &Session,
         node: &Node,
         reach: &Reach,
         events: &Events,
@@ -104,8 +113,12 @@ impl Upgrade {
         let Some(witness) = self.witness(node).filter(|_| self.moves_pods_of(node)) else {
             return Ok(());
         };
-        let (guest, script) = (reach(witness), close(&node.name));
-        let asked = async { guest.run(&script).await.map_err(EngineError::from) };
+        let guest = reach(witness);
+        let asked = async {
+            let close = session.flavour().operations.close;
+            let script = close(&session.templates, &node.name)?;
+            guest.run(&script).await.map_err(EngineError::from)
+        };
         let done = events.timed(Some(&node.name), "drain", asked).await;
         let (code, message, tail) = match done {
             Ok(output) if output.status == 0 => return Ok(()),
@@ -132,44 +145,23 @@ impl Upgrade {
         }))
     }
 
-    /// What is asked of a controller before the node's stage `worker` counts as done.
-    pub fn admission(&self, node: &Node, reach: &Reach) -> Option<steps::Elsewhere> {
-        let witness = self.witness(node).filter(|_| self.nodes.contains(&node.name))?;
-        Some(steps::Elsewhere {
+    /// What is asked of a controller before the stage that makes the node a place for pods counts as done.
+    ///
+    /// # Errors
+    /// When the question cannot be put into words.
+    pub fn admission(
+        &self,
+        session: &Session,
+        node: &Node,
+        reach: &Reach,
+    ) -> Result<Option<steps::Elsewhere>, EngineError> {
+        let witness = self.witness(node).filter(|_| self.nodes.contains(&node.name));
+        let Some(witness) = witness else { return Ok(None) };
+        let open = session.flavour().operations.open;
+        Ok(Some(steps::Elsewhere {
             title: format!("{} takes pods again, says {}", node.name, witness.name),
             guest: reach(witness),
-            script: open(&node.name),
-        })
+            script: open(&session.templates, &node.name)?,
+        }))
     }
-}
-
-/// Annotation of a node that `lab` itself closed: one that a person closed stays so.
-const CLOSED: &str = "lab-drained";
-
-/// Script that closes a node and moves its pods away. Cut anywhere it goes on when asked again.
-fn close(node: &str) -> String {
-    let patch = format!(
-        r#"{{"metadata":{{"annotations":{{"{CLOSED}":"true"}}}},"spec":{{"unschedulable":true}}}}"#
-    );
-    format!(
-        "export KUBECONFIG=/etc/kubernetes/admin.conf\n\
-         found=$(kubectl get node {node} --ignore-not-found -o jsonpath='{{.spec.unschedulable}}/{{.metadata.name}}')\n\
-         test -n \"$found\" || exit 0\n\
-         case $found in true/*) ;; *) kubectl patch node {node} -p '{patch}' >/dev/null ;; esac\n\
-         {}\n",
-        drain::move_pods(node)
-    )
-}
-
-/// Script that opens a node once it is ready, where [`close`] closed it.
-fn open(node: &str) -> String {
-    let patch = format!(
-        r#"{{"metadata":{{"annotations":{{"{CLOSED}":null}}}},"spec":{{"unschedulable":null}}}}"#
-    );
-    format!(
-        "export KUBECONFIG=/etc/kubernetes/admin.conf\n\
-         kubectl wait --for=condition=Ready node/{node} --timeout=300s >/dev/null\n\
-         closed=$(kubectl get node {node} -o jsonpath='{{.metadata.annotations.{CLOSED}}}')\n\
-         test -z \"$closed\" || kubectl patch node {node} -p '{patch}' >/dev/null\n"
-    )
 }

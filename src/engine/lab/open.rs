@@ -15,7 +15,7 @@ use crate::engine::lab::prepared::Prepared;
 use crate::engine::lab::provider::Place;
 use crate::engine::lab::timeouts::Pace;
 use crate::engine::task::error::EngineError;
-use crate::kubernetes::hard_way::etcd::founder_entry;
+use crate::kubernetes::{self, flavour::Flavour};
 use crate::model::platform::{Artifacts, Image, Platform};
 use crate::model::topology::resolve;
 use crate::model::{Lab, Owner, Role, Version, code, size};
@@ -48,6 +48,11 @@ pub struct Session {
 }
 
 impl Session {
+    /// How its Kubernetes is set up.
+    pub fn flavour(&self) -> &'static Flavour {
+        kubernetes::flavour(&self.lab)
+    }
+
     /// The artifacts folder the person chose, if any: by variable, by topology, or when the lab was
     /// made.
     pub(crate) fn chosen_artifacts(&self) -> Option<PathBuf> {
@@ -61,12 +66,12 @@ impl Session {
         self.dirs.archives.clone().or_else(|| self.store.record().ok().flatten()?.archives)
     }
 
-    /// The folder on this computer that has the lab's kubectl, if any.
-    pub fn kubectl_dir(&self) -> Option<PathBuf> {
+    /// The folder on this computer that has the lab's client of the cluster, if any.
+    pub fn client_dir(&self) -> Option<PathBuf> {
         let version = self.lab.kubernetes.version.unwrap_or(crate::model::version::DEFAULT);
         let release = binaries::release_dir(version, &self.dirs.cache);
         let dir = self.chosen_artifacts().unwrap_or(release);
-        dir.join("kubectl").is_file().then_some(dir)
+        dir.join(self.flavour().client).is_file().then_some(dir)
     }
 
     fn scan_artifacts(&self, dir: &Path) -> Result<Found, EngineError> {
@@ -284,14 +289,14 @@ impl Session {
         // Records of earlier versions hold names alone.
         let whole = |entry: String| match entry.contains('=') {
             true => Some(entry),
-            false => self.lab.node(&entry).map(founder_entry),
+            false => self.lab.node(&entry).map(self.flavour().operations.founder),
         };
         Ok(recorded.into_iter().filter_map(whole).collect())
     }
 
     /// The members of the topology, as etcd's list of founders has them.
     pub(crate) fn etcd_members(&self) -> Vec<String> {
-        self.lab.with_role(Role::Etcd).map(founder_entry).collect()
+        self.lab.with_role(Role::Etcd).map(self.flavour().operations.founder).collect()
     }
 
     /// Writes down who founds the etcd cluster: whoever comes later joins it.

@@ -7,7 +7,8 @@ use crate::drivers::assets::binaries::Found;
 use crate::engine::lab::open::Session;
 use crate::engine::task::error::EngineError;
 use crate::kubernetes::drift::Upkeep;
-use crate::kubernetes::{Context, STAGES, Stage, Step, fingerprint};
+use crate::kubernetes::stage::{Context, Stage};
+use crate::kubernetes::{Step, fingerprint};
 use crate::model::platform::{Layout, Platform};
 use crate::model::{Lab, Node};
 use crate::pki::{Bundle, Pair, SshKeys};
@@ -127,14 +128,17 @@ impl Prepared {
             )?);
         }
         let mut stages = Vec::new();
-        for stage in STAGES.iter().filter(|stage| only.iter().any(|one| one.name == stage.name)) {
+        let flavour = session.flavour();
+        for stage in
+            flavour.stages.iter().filter(|stage| only.iter().any(|one| one.name == stage.name))
+        {
             for node in (stage.nodes)(lab) {
                 let steps = self.steps(session, stage, node)?;
                 let of_kubernetes =
                     |step: &Step| matches!(step, Step::Binary { version: Some(_), .. });
                 let kubernetes = steps.iter().any(of_kubernetes).then_some(self.platform.version);
                 stages.push(StageGoal {
-                    stage: stage.name.into(),
+                    stage: stage.name,
                     node: node.name.clone(),
                     fingerprint: fingerprint(&steps),
                     upkeep: Upkeep::of(&steps),
@@ -144,6 +148,7 @@ impl Prepared {
         }
         Ok(Desired {
             lab: lab.id,
+            flavour,
             pool: render::pool(&session.templates, &lab.pool(), pool_id, &pool_path)?,
             network: render::network(&session.templates, lab)?,
             certificates: self.due.clone(),

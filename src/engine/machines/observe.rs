@@ -7,7 +7,8 @@ use crate::engine::lab::open::Session;
 use crate::engine::lab::reach::Reach;
 use crate::engine::task::error::EngineError;
 use crate::kubernetes::drift::{Facts, Upkeep};
-use crate::kubernetes::{STAGES, Stage, marker};
+use crate::kubernetes::stage::Stage;
+use crate::kubernetes::{flavour, marker};
 use crate::model::inventory::Inventory;
 use crate::model::{Lab, Node};
 use crate::plan::{Desired, Observed};
@@ -106,5 +107,5 @@ pub(crate) fn reached(
         let nodes = (stage.nodes)(lab);
         !nodes.is_empty() && nodes.iter().all(|node| has(node, stage.name))
     };
-    STAGES.iter().filter(done).map(|stage| stage.name.to_owned()).collect()
+    flavour(lab).stages.iter().filter(done).map(|stage| stage.name.to_owned()).collect()
 }

@@ -8,7 +8,7 @@ use crate::engine::stages::steps;
 use crate::engine::task::error::EngineError;
 use crate::engine::task::event::{Event, Events};
 use crate::engine::task::stop::Stop;
-use crate::kubernetes::Stage;
+use crate::kubernetes::stage::{Duty, Stage};
 use crate::model::Node;
 
 /// Patience until the node lets us in.
@@ -28,7 +28,7 @@ pub async fn run_stage(
 ) -> Result<bool, EngineError> {
     let prepared = session.prepare(events)?;
     let steps = prepared.steps(session, stage, node)?;
-    if stage.name == "etcd" {
+    if stage.has(Duty::Member) {
         session.remember_founders(&prepared.etcd_founders)?;
     }
     let guest = session.ssh(node, &prepared.keys, PATIENCE)?;

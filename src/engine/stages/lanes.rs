@@ -7,12 +7,13 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use crate::engine::task::event::{Event, Events, Failure};
-use crate::kubernetes::{After, STAGES, Step};
+use crate::kubernetes::Step;
+use crate::kubernetes::stage::{After, Stage};
 
 /// A stage on a node with everything needed to carry it out.
 #[derive(Clone)]
 pub(crate) struct Job {
-    pub stage: &'static str,
+    pub stage: &'static Stage,
     pub node: String,
     pub steps: Vec<Step>,
 }
@@ -41,12 +42,13 @@ pub(crate) struct Board {
 impl Board {
     /// A board of all `jobs`. Stages that are not among them count as done.
     pub fn new(jobs: &[Job]) -> Arc<Self> {
-        let signal = |job: &Job| ((job.stage, job.node.clone()), watch::channel(Mark::Pending).0);
+        let signal =
+            |job: &Job| ((job.stage.name, job.node.clone()), watch::channel(Mark::Pending).0);
         Arc::new(Self { signals: jobs.iter().map(signal).collect() })
     }
 
     fn set(&self, job: &Job, mark: Mark) {
-        if let Some(signal) = self.signals.get(&(job.stage, job.node.clone())) {
+        if let Some(signal) = self.signals.get(&(job.stage.name, job.node.clone())) {
             signal.send_replace(mark);
         }
     }
@@ -59,10 +61,8 @@ impl Board {
     /// Waits for everything `job` comes after; false when some of it broke. A node that changes `alone`,
     /// in a cluster that serves, waits for no other.
     async fn ready(&self, job: &Job, alone: bool) -> bool {
-        let after =
-            STAGES.iter().find(|stage| stage.name == job.stage).map_or(&[][..], |s| s.after);
         for ((stage, node), signal) in &self.signals {
-            let needed = after.iter().any(|after| match after {
+            let needed = job.stage.after.iter().any(|after| match after {
                 After::SameNode(name) => name == stage && *node == job.node,
                 After::AllNodes(name) => name == stage && (!alone || *node == job.node),
             });
@@ -82,7 +82,7 @@ impl Board {
     pub fn give_up(&self, jobs: &[Job], events: &Events) {
         for job in jobs {
             self.set(job, Mark::Broken);
-            events.send(Event::Skipped { node: job.node.clone(), task: job.stage.into() });
+            events.send(Event::Skipped { node: job.node.clone(), task: job.stage.name.into() });
         }
     }
 }
@@ -106,7 +106,7 @@ where
             continue;
         }
         let node = Some(job.node.as_str());
-        match events.timed(node, job.stage, work(job.clone())).await {
+        match events.timed(node, job.stage.name, work(job.clone())).await {
             Ok(()) => board.set(job, Mark::Done),
             Err(Broken::Skipped) => board.give_up(std::slice::from_ref(job), events),
             Err(Broken::Failed(failure)) => {

@@ -10,7 +10,7 @@ use crate::engine::machines::observe::{markers, running};
 use crate::engine::machines::provision::call;
 use crate::engine::task::error::EngineError;
 use crate::kubernetes::node_info::{self, Vitals};
-use crate::kubernetes::{KUBECTL, STAGES};
+use crate::kubernetes::operations::ready_nodes;
 use crate::model::inventory::Inventory;
 use crate::model::{Node, Role};
 
@@ -108,7 +108,7 @@ pub async fn status(session: &Session) -> Result<Status, EngineError> {
                 // An API server that hangs knows nothing; another one does.
                 for controller in lab.with_role(Role::ControlPlane).filter(known) {
                     if told.is_empty() {
-                        told = readiness(&*reach(controller)).await;
+                        told = readiness(session, &*reach(controller)).await;
                     }
                 }
                 told
@@ -149,7 +149,7 @@ pub async fn status(session: &Session) -> Result<Status, EngineError> {
             vitals: vitals.get(&node.name).cloned(),
         }
     });
-    let stages = STAGES.iter().map(|stage| {
+    let stages = session.flavour().stages.iter().map(|stage| {
         let has = |name: &String| found.get(name).is_some_and(|m| m.contains_key(stage.name));
         let names = (stage.nodes)(lab).into_iter().map(|node| node.name.clone());
         let (done, missing) = names.partition(has);
@@ -203,14 +203,13 @@ fn first_to_end(session: &Session) -> Result<Option<CertificateStatus>, EngineEr
 }
 
 /// Readiness by node name, as the API server tells it.
-async fn readiness(guest: &dyn crate::drivers::guest::Guest) -> BTreeMap<String, bool> {
-    let columns = r#"{range .items[*]}{.metadata.name} {.status.conditions[?(@.type=="Ready")].status}{"\n"}{end}"#;
-    let script =
-        format!("{KUBECTL} --request-timeout=10s get nodes -o 'jsonpath={columns}' 2>/dev/null");
+async fn readiness(
+    session: &Session,
+    guest: &dyn crate::drivers::guest::Guest,
+) -> BTreeMap<String, bool> {
+    let Ok(script) = (session.flavour().operations.readiness)(&session.templates) else {
+        return BTreeMap::new();
+    };
     let Ok(output) = guest.run(&script).await else { return BTreeMap::new() };
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    text.lines()
-        .filter_map(|line| line.split_once(' '))
-        .map(|(name, ready)| (name.to_owned(), ready == "True"))
-        .collect()
+    ready_nodes(&String::from_utf8_lossy(&output.stdout)).collect()
 }

@@ -3,7 +3,7 @@
 use crate::drivers::guest::GuestError;
 use crate::drivers::provider::HypervisorError;
 use crate::drivers::state::store::StoreError;
-use crate::kubernetes::StageError;
+use crate::kubernetes::stage::StageError;
 use crate::model::code::{self, Code};
 use crate::pki::PkiError;
 use crate::render::RenderError;

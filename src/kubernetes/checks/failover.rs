@@ -3,8 +3,8 @@
 
 use std::net::Ipv4Addr;
 
-use crate::kubernetes::KUBECTL;
 use crate::kubernetes::checks::namespaces;
+use crate::kubernetes::stage::KUBECTL;
 use crate::kubernetes::stages::runtime::TEST_IMAGE;
 use crate::model::{Lab, Node, Role};
 

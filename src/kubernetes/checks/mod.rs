@@ -88,8 +88,12 @@ impl Plan {
 }
 
 /// The stage that a check judges, by the check's name; units have their own.
-fn stage_of(name: &str) -> &'static str {
+pub(crate) fn stage_of(name: &str) -> &'static str {
     match name {
+        "containerd" => "runtime",
+        "kubelet" | "kube-proxy" => "worker",
+        "haproxy" | "keepalived" => "load-balancer",
+        "kube-controller-manager" | "kube-scheduler" => "control-plane",
         "ssh" | "names" | "dns" | "clock" => "os",
         "etcd-health" | "etcd-members" | "etcd-hashes" => "etcd",
         "api-ready" | "no-open-ports" | "anonymous-refused" | "secrets-encrypted" => {

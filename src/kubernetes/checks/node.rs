@@ -1,8 +1,7 @@
 //! Checks of single nodes.
 
-use crate::kubernetes::checks::{Check, KUBECTL, one};
+use crate::kubernetes::checks::{Check, KUBECTL, one, stage_of};
 use crate::kubernetes::hard_way::etcd;
-use crate::kubernetes::stage_of_unit;
 use crate::model::lab::PodNetwork;
 use crate::model::{Lab, Node, Role};
 
@@ -45,7 +44,7 @@ fn active(node: &Node, unit: &'static str) -> Check {
         &format!("systemctl is-active {unit}.service"),
         &format!("journalctl -u {unit}"),
     );
-    Check { stage: stage_of_unit(unit).map_or(check.stage, |stage| stage.name), ..check }
+    Check { stage: stage_of(unit), ..check }
 }
 
 /// A unit that is active may hang all the same.

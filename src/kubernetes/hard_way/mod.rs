@@ -2,8 +2,35 @@
 
 pub(crate) mod control_plane;
 pub mod etcd;
+mod operations;
 pub(crate) mod worker;
 
-/// Templates that units of several stages share.
-pub(crate) const SHARED: super::Shipped =
-    &[("stages/timers.service.j2", include_str!("timers.service.j2"))];
+use crate::kubernetes::flavour::Flavour;
+use crate::kubernetes::stages::{addons, load_balancer, os, pod_network, runtime, verify};
+
+/// The table of contents of a bootstrap by hand.
+pub const FLAVOUR: Flavour = Flavour {
+    name: "hard-way",
+    stages: &[
+        os::STAGE,
+        runtime::STAGE,
+        etcd::STAGE,
+        control_plane::STAGE,
+        load_balancer::STAGE,
+        pod_network::STAGE,
+        worker::STAGE,
+        addons::STAGE,
+        verify::STAGE,
+    ],
+    templates: &[("stages/timers.service.j2", include_str!("timers.service.j2"))],
+    operations: operations::OPERATIONS,
+    binaries: &[
+        "kube-apiserver",
+        "kube-controller-manager",
+        "kube-scheduler",
+        "kubelet",
+        "kube-proxy",
+        "kubectl",
+    ],
+    client: "kubectl",
+};

@@ -310,6 +310,7 @@ fn kubernetes(node: Option<&Yaml>) -> Kubernetes {
     };
     let default = |a, b, prefix| Ipv4Net::new_assert(Ipv4Addr::new(10, a, b, 0), prefix);
     Kubernetes {
+        flavour: text(get("flavour")).unwrap_or("hard-way").to_owned(),
         version: text(get("version")).and_then(Version::parse),
         service_cidr: network(get("service_cidr")).unwrap_or_else(|| default(32, 0, 24)),
         pod_cidr: network(get("pod_cidr")).unwrap_or_else(|| default(200, 0, 16)),

@@ -6,7 +6,6 @@ use crate::engine::apply::run::Run;
 use crate::engine::machines::boot::Boot;
 use crate::engine::machines::{clone, provision};
 use crate::engine::task::error::EngineError;
-use crate::kubernetes::settled;
 use crate::model::{Node, code};
 use crate::plan::{Change, ChangeKind};
 use crate::render::DomainSpec;
@@ -88,7 +87,8 @@ impl Run {
     /// # Errors
     /// When it does not; then no other node that serves may stop.
     pub(crate) async fn settle(&self, node: &Node) -> Result<(), EngineError> {
-        let script = settled(node);
+        let flavour = self.session.flavour();
+        let script = flavour.settle(&self.session.templates, &self.session.lab, node)?;
         let settle = async { (self.reach)(node).run(&script).await.map_err(EngineError::from) };
         let output = self.events.timed(Some(&node.name), "settle", settle).await?;
         if output.status == 0 {

@@ -24,7 +24,8 @@ use crate::engine::stages::steps;
 use crate::engine::task::error::EngineError;
 use crate::engine::task::event::{Event, Events, Failure};
 use crate::engine::task::stop::Stop;
-use crate::kubernetes::{Turns, fingerprint, first_awaited, stage};
+use crate::kubernetes::fingerprint;
+use crate::kubernetes::stage::{Duty, Stage, Turns};
 use crate::model::Node;
 use crate::model::code::{self, Code};
 use crate::plan::{Change, ChangeKind, Desired};
@@ -99,7 +100,7 @@ impl Run {
             run.board = Board::new(&jobs);
         }
         let mut nodes: Vec<&Node> = self.session.lab.nodes.iter().collect();
-        nodes.sort_by_key(|node| first_awaited(&self.session.lab, node));
+        nodes.sort_by_key(|node| self.session.flavour().first_awaited(&self.session.lab, node));
         let mut failures = Vec::new();
         let mut lanes = tokio::task::JoinSet::new();
         for node in nodes {
@@ -132,7 +133,7 @@ impl Run {
     async fn farewell(&self) -> Result<(), EngineError> {
         for change in self.changes.iter().filter(|change| change.kind == ChangeKind::Retire) {
             let node = change.node.as_deref().and_then(|name| self.session.lab.node(name));
-            let (Some(node), Some(stage)) = (node, stage(&change.name)) else { continue };
+            let (Some(node), Some(stage)) = (node, self.stage(&change.name)) else { continue };
             let task = format!("retire {}", stage.name);
             let guest = (self.reach)(node);
             let script = stage.retire.script(stage.name);
@@ -162,9 +163,9 @@ impl Run {
         let mut jobs = Vec::new();
         for change in self.changes.iter().filter(|change| change.kind == ChangeKind::RunStage) {
             let node = change.node.as_deref().and_then(|name| self.session.lab.node(name));
-            if let (Some(stage), Some(node)) = (stage(&change.name), node) {
+            if let (Some(stage), Some(node)) = (self.stage(&change.name), node) {
                 let steps = self.prepared.steps(&self.session, stage, node)?;
-                jobs.push(Job { stage: stage.name, node: node.name.clone(), steps });
+                jobs.push(Job { stage, node: node.name.clone(), steps });
             }
         }
         Ok(jobs)
@@ -249,14 +250,16 @@ impl Run {
         let work = |job: Job| {
             let guest = Arc::clone(&guest);
             async move {
+                let last = self.admission(node, job.stage);
+                let last = last.map_err(|error| of_job(&job, error))?;
                 let place = steps::Place {
                     node: &job.node,
-                    stage: job.stage,
+                    stage: job.stage.name,
                     kubernetes: self.prepared.platform.version,
                     guest: &*guest,
                     events: &self.events,
                     stopped: &stopped,
-                    last: self.admission(node, job.stage),
+                    last,
                 };
                 let serving = self.is_served(job.stage);
                 let turn = match !alone && self.takes_turns(job.stage) {
@@ -266,7 +269,7 @@ impl Run {
                     true => Some(self.one_at_a_time.joining().await),
                     false => None,
                 };
-                if job.stage == "etcd" {
+                if job.stage.has(Duty::Member) {
                     self.remember_founders(&job)?;
                 }
                 let done = steps::run(&place, &job.steps).await;
@@ -279,48 +282,47 @@ impl Run {
         lanes::walk(&self.board, &jobs, alone, &self.events, work).await
     }
 
-    fn admission(&self, node: &Node, stage: &str) -> Option<steps::Elsewhere> {
-        let upgrade = self.upgrade.as_ref().filter(|_| stage == "worker")?;
-        upgrade.admission(node, &self.reach)
+    fn stage(&self, name: &str) -> Option<&'static Stage> {
+        self.session.flavour().stage(name)
+    }
+
+    fn admission(
+        &self,
+        node: &Node,
+        stage: &Stage,
+    ) -> Result<Option<steps::Elsewhere>, EngineError> {
+        match self.upgrade.as_ref().filter(|_| stage.has(Duty::Pods)) {
+            Some(upgrade) => upgrade.admission(&self.session, node, &self.reach),
+            None => Ok(None),
+        }
     }
 
     /// True when the node carries a part of the cluster that others rely on.
     fn serves(&self, node: &Node) -> bool {
         let rolling =
-            |name: &String| stage(name).is_some_and(|stage| stage.turns == Turns::Rolling);
+            |name: &String| self.stage(name).is_some_and(|stage| stage.turns == Turns::Rolling);
         self.markers.get(&node.name).is_some_and(|markers| markers.keys().any(rolling))
     }
 
     /// True when only one node at a time may be in the stage.
-    fn takes_turns(&self, name: &str) -> bool {
-        match stage(name).map_or(Turns::Together, |stage| stage.turns) {
+    fn takes_turns(&self, stage: &Stage) -> bool {
+        match stage.turns {
             Turns::Together => false,
-            Turns::Rolling => self.is_served(name),
+            Turns::Rolling => self.is_served(stage),
             Turns::Joining => self.prepared.platform.acceleration.is_emulated(),
         }
     }
 
     /// True when the cluster relies on nodes that went through the stage.
-    fn is_served(&self, name: &str) -> bool {
-        let rolling = stage(name).is_some_and(|stage| stage.turns == Turns::Rolling);
-        rolling && self.markers.values().any(|markers| markers.contains_key(name))
+    fn is_served(&self, stage: &Stage) -> bool {
+        let rolling = stage.turns == Turns::Rolling;
+        rolling && self.markers.values().any(|markers| markers.contains_key(stage.name))
     }
 
     /// Writes down who founds the cluster, before the first of them does: until then it may be others.
     fn remember_founders(&self, job: &Job) -> Result<(), Broken> {
         let done = self.session.remember_founders(&self.prepared.etcd_founders);
-        done.map_err(|error| {
-            Broken::Failed(Box::new(Failure {
-                code: error.code.id,
-                node: Some(job.node.clone()),
-                task: job.stage.into(),
-                step: None,
-                message: error.message,
-                tail: None,
-                hint: error.hint,
-                lost: false,
-            }))
-        })
+        done.map_err(|error| of_job(job, error))
     }
 
     /// A node that was stopped when the plan was made may have done its stages long ago.
@@ -329,9 +331,9 @@ impl Run {
             return jobs;
         }
         let Ok(markers) = observe::read_markers(guest).await else { return jobs };
-        let (done, rest) = jobs
-            .into_iter()
-            .partition::<Vec<_>, _>(|job| markers.get(job.stage) == Some(&fingerprint(&job.steps)));
+        let (done, rest) = jobs.into_iter().partition::<Vec<_>, _>(|job| {
+            markers.get(job.stage.name) == Some(&fingerprint(&job.steps))
+        });
         for job in done {
             self.board.already_done(&job);
         }
@@ -347,6 +349,20 @@ impl Run {
         let path = self.prepared.layout.console(&node.domain);
         crate::drivers::provider::tail(std::path::Path::new(&path))
     }
+}
+
+/// A stage that could not begin.
+fn of_job(job: &Job, error: EngineError) -> Broken {
+    Broken::Failed(Box::new(Failure {
+        code: error.code.id,
+        node: Some(job.node.clone()),
+        task: job.stage.name.into(),
+        step: None,
+        message: error.message,
+        tail: None,
+        hint: error.hint,
+        lost: false,
+    }))
 }
 
 /// A guest that never answered did not come up; one that shows a wrong key did, as somebody else.

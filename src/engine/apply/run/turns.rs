@@ -1,13 +1,15 @@
 //! One node at a time: whoever restarts something that the whole cluster relies on has its turn, and the
 //! next one waits for it. Where one did not come back, nobody is next.
 
+use std::collections::BTreeMap;
+
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::engine::apply::run::Run;
 use crate::engine::cluster::upgrade::Upgrade;
 use crate::engine::stages::lanes::Job;
 use crate::engine::task::event::{Event, Failure};
-use crate::kubernetes::{stage, with_needs};
+use crate::kubernetes::stage::Duty;
 use crate::model::Node;
 use crate::plan::ChangeKind;
 
@@ -47,7 +49,10 @@ impl Run {
                 change.kind == ChangeKind::Replace && change.node.as_deref() == Some(name)
             })
         };
-        let mut members = self.markers.iter().filter(|(_, markers)| markers.contains_key("etcd"));
+        let flavour = self.session.flavour();
+        let is_member =
+            |markers: &BTreeMap<String, String>| flavour.has(markers.keys(), Duty::Member);
+        let mut members = self.markers.iter().filter(|(_, markers)| is_member(markers));
         self.serves(node) && anew(&node.name) && members.any(|(member, _)| !anew(member))
     }
 
@@ -61,8 +66,8 @@ impl Run {
     ) -> Vec<Failure> {
         // What needs the workers needs them of the new release.
         let needs_workers = |job: &Job| {
-            let needs = stage(job.stage).map(with_needs).unwrap_or_default();
-            job.stage != "worker" && needs.iter().any(|stage| stage.name == "worker")
+            let needs = self.session.flavour().with_needs(job.stage);
+            !job.stage.has(Duty::Pods) && needs.iter().any(|stage| stage.has(Duty::Pods))
         };
         let (later, own): (Vec<Job>, Vec<Job>) = jobs.into_iter().partition(needs_workers);
         let mut failures = Vec::new();
@@ -106,7 +111,7 @@ impl Run {
         jobs: Vec<Job>,
     ) -> Vec<Failure> {
         let emptied = match upgrade {
-            Some(upgrade) => upgrade.empty(node, &self.reach, &self.events).await,
+            Some(upgrade) => upgrade.empty(&self.session, node, &self.reach, &self.events).await,
             // Whoever is made anew was drained before anything began.
             None => Ok(()),
         };

@@ -4,8 +4,8 @@ mod config;
 
 use serde::Serialize;
 
+use crate::kubernetes::stage::{After, Context, Duty, KUBECTL, Stage, StageError, Turns};
 use crate::kubernetes::step::Step;
-use crate::kubernetes::{After, Context, KUBECTL, Stage, StageError, Turns};
 use crate::model::version::Capabilities;
 use crate::model::{Lab, Node, Role};
 use crate::pki::{Identity, Issuer, Pair, kubeconfig};
@@ -19,7 +19,10 @@ pub(crate) const STAGE: Stage = Stage {
     nodes: |lab| lab.with_role(Role::ControlPlane).collect(),
     steps,
     turns: Turns::Rolling,
-    retire: crate::kubernetes::Retire {
+    duties: &[Duty::Api],
+    serves: Some(concat!(kubectl!(), " get --raw=/readyz >/dev/null 2>&1")),
+    lacks: |_, _| None,
+    retire: crate::kubernetes::stage::Retire {
         units: &[
             "kube-scheduler.service",
             "kube-controller-manager.service",
@@ -78,7 +81,7 @@ const SUPER_ADMIN: &str = "/run/lab/super-admin.conf";
 const BINDINGS: &str = "/etc/kubernetes/lab/bindings.yaml";
 
 fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
-    let link = |name: &&str| crate::kubernetes::binary(context, name).1;
+    let link = |name: &&str| crate::kubernetes::stage::binary(context, name).1;
     let mut steps: Vec<Step> = BINARIES.iter().filter_map(link).collect();
     steps.extend(directories());
     steps.extend(certificates(context, node)?);

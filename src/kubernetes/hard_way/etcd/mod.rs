@@ -2,10 +2,17 @@
 
 use serde::Serialize;
 
+use crate::kubernetes::stage::{After, Context, Duty, Stage, StageError, Turns};
 use crate::kubernetes::step::Step;
-use crate::kubernetes::{After, Context, Stage, StageError, Turns};
 use crate::model::{Node, Role};
 use crate::pki::{Identity, Issuer};
+
+macro_rules! tls {
+    () => {
+        "--cacert /etc/etcd/pki/ca.crt --cert /etc/etcd/pki/healthcheck-client.crt \
+         --key /etc/etcd/pki/healthcheck-client.key"
+    };
+}
 
 pub(crate) const STAGE: Stage = Stage {
     name: "etcd",
@@ -15,7 +22,14 @@ pub(crate) const STAGE: Stage = Stage {
     nodes: |lab| lab.with_role(Role::Etcd).collect(),
     steps,
     turns: Turns::Rolling,
-    retire: crate::kubernetes::Retire {
+    duties: &[Duty::Member],
+    serves: Some(concat!(
+        "ETCDCTL_API=3 etcdctl --endpoints=https://127.0.0.1:2379 ",
+        tls!(),
+        " endpoint health >/dev/null 2>&1"
+    )),
+    lacks: |_, _| None,
+    retire: crate::kubernetes::stage::Retire {
         units: &["etcd.service"],
         paths: &["/var/lib/etcd", "/etc/etcd"],
     },
@@ -27,13 +41,6 @@ pub(crate) const CIPHERS: &str = "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,\
 TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,\
 TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,\
 TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256";
-
-macro_rules! tls {
-    () => {
-        "--cacert /etc/etcd/pki/ca.crt --cert /etc/etcd/pki/healthcheck-client.crt \
-         --key /etc/etcd/pki/healthcheck-client.key"
-    };
-}
 
 /// Who etcdctl and curl are on a member: a health client.
 pub const TLS: &str = tls!();
@@ -65,8 +72,8 @@ pub fn founder_entry(node: &Node) -> String {
 }
 
 fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
-    let (etcd, link) = crate::kubernetes::binary(context, "etcd");
-    let (etcdctl, ctl_link) = crate::kubernetes::binary(context, "etcdctl");
+    let (etcd, link) = crate::kubernetes::stage::binary(context, "etcd");
+    let (etcdctl, ctl_link) = crate::kubernetes::stage::binary(context, "etcdctl");
     // Emulated members answer late; both times grow together, as etcd asks.
     let emulated = context.platform.acceleration.is_emulated();
     let (heartbeat_ms, election_ms) = if emulated { (1000, 10_000) } else { (100, 1000) };
@@ -92,7 +99,7 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
     let mut steps = Vec::new();
     match link {
         Some(link) => steps.extend([Some(link), ctl_link].into_iter().flatten()),
-        None => steps.extend(crate::kubernetes::packages(context, node, "etcd")),
+        None => steps.extend(crate::kubernetes::stage::packages(context, node, "etcd")),
     }
     steps.push(Step::Run {
         transient: false,

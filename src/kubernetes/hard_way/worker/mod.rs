@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
+use crate::kubernetes::stage::{After, Context, Duty, Stage, StageError, Turns};
 use crate::kubernetes::step::Step;
-use crate::kubernetes::{After, Context, Stage, StageError, Turns};
 use crate::model::version::Capabilities;
 use crate::model::{Lab, Node, Role};
 use crate::pki::{Identity, Issuer, kubeconfig};
@@ -27,7 +27,10 @@ pub(crate) const STAGE: Stage = Stage {
     nodes: |lab| lab.with_role(Role::Worker).collect(),
     steps,
     turns: Turns::Joining,
-    retire: crate::kubernetes::Retire {
+    duties: &[Duty::Pods],
+    serves: None,
+    lacks: |_, _| None,
+    retire: crate::kubernetes::stage::Retire {
         units: &["kubelet.service", "kube-proxy.service"],
         paths: &["/var/lib/kubelet/kubeconfig", "/var/lib/kubelet/pki", "/var/lib/kube-proxy"],
     },
@@ -81,7 +84,7 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
 
     let mut steps: Vec<Step> = ["kubelet", "kube-proxy", "kubectl"]
         .iter()
-        .filter_map(|name| crate::kubernetes::binary(context, name).1)
+        .filter_map(|name| crate::kubernetes::stage::binary(context, name).1)
         .collect();
     steps.extend([
         Step::directory("/etc/kubernetes", 0o755),

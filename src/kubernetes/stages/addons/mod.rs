@@ -3,9 +3,9 @@
 
 use serde::Serialize;
 
+use crate::kubernetes::stage::{After, Context, KUBECTL, Stage, StageError, Turns};
 use crate::kubernetes::step::Step;
-use crate::kubernetes::{After, Context, KUBECTL, Stage, StageError, Turns};
-use crate::model::{Lab, Node, Role};
+use crate::model::{Lab, Node, Platform, Role};
 
 pub(crate) const STAGE: Stage = Stage {
     name: "addons",
@@ -15,10 +15,21 @@ pub(crate) const STAGE: Stage = Stage {
     nodes: |lab| lab.with_role(Role::ControlPlane).take(1).collect(),
     steps,
     turns: Turns::Together,
+    duties: &[],
+    serves: None,
+    lacks: lacks_dns,
     // Its files are those of the control plane.
-    retire: crate::kubernetes::Retire::NOTHING,
+    retire: crate::kubernetes::stage::Retire::NOTHING,
     templates: templates!("addons": "Corefile.j2", "coredns.yaml.j2"),
 };
+
+fn lacks_dns(lab: &Lab, platform: &Platform) -> Option<&'static str> {
+    let missing = platform.dns_image.is_none() && lab.kubernetes.has_addon("coredns");
+    missing.then_some(
+        "cluster DNS is left out: there is no CoreDNS image at hand, and guests have no way to a registry; \
+         name a folder with its archive, LAB_IMAGES=DIR, and run `lab up` again",
+    )
+}
 
 /// Every add-on: its name, and the manifest when it can be had.
 const ADDONS: &[Addon] = &[Addon { name: "coredns", manifest: coredns, ready: COREDNS_READY }];

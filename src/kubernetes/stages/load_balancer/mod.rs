@@ -6,8 +6,8 @@
 
 use serde::Serialize;
 
+use crate::kubernetes::stage::{After, Context, Stage, StageError, Turns};
 use crate::kubernetes::step::Step;
-use crate::kubernetes::{After, Context, Stage, StageError, Turns};
 use crate::model::lab::Vip;
 use crate::model::{Lab, Node, Role};
 use crate::pki::{Identity, Issuer};
@@ -21,7 +21,12 @@ pub(crate) const STAGE: Stage = Stage {
     nodes: |lab| lab.nodes.iter().filter(|node| takes_part(lab, node)).collect(),
     steps,
     turns: Turns::Rolling,
-    retire: crate::kubernetes::Retire {
+    duties: &[],
+    serves: Some(
+        "curl -fs -o /dev/null --max-time 5 --unix-socket /run/haproxy/health.sock http://haproxy/api",
+    ),
+    lacks: |_, _| None,
+    retire: crate::kubernetes::stage::Retire {
         units: &["keepalived.service", "haproxy.service"],
         paths: &["/etc/lab/floating-address", "/etc/lab/pki", "/etc/haproxy", "/etc/keepalived"],
     },
@@ -140,7 +145,7 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
     let render =
         |name: &str| context.templates.render(&format!("stages/load_balancer/{name}.j2"), &data);
     let mut steps: Vec<Step> =
-        crate::kubernetes::packages(context, node, "load-balancer").into_iter().collect();
+        crate::kubernetes::stage::packages(context, node, "load-balancer").into_iter().collect();
     let health = context.bundle.pair(Identity::Health)?;
     let ca = context.bundle.ca(Issuer::Kubernetes)?;
     steps.extend([

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
+use crate::kubernetes::stage::{Context, Stage, StageError, Turns};
 use crate::kubernetes::step::Step;
-use crate::kubernetes::{Context, Stage, StageError, Turns};
 use crate::model::os::Family;
 use crate::model::{Lab, Node};
 
@@ -16,7 +16,10 @@ pub(crate) const STAGE: Stage = Stage {
     nodes: |lab| lab.nodes.iter().collect(),
     steps,
     turns: Turns::Together,
-    retire: crate::kubernetes::Retire::NOTHING,
+    duties: &[],
+    serves: None,
+    lacks: |_, _| None,
+    retire: crate::kubernetes::stage::Retire::NOTHING,
     templates: templates!("os": "opt-lab.mount.j2", "sysctl.conf.j2"),
 };
 
@@ -35,7 +38,7 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
     let redhat = context.platform.os(&node.os).is_some_and(|os| os.family == Family::Redhat);
     // What `lab verify` asks with, and people, too.
     let mut steps: Vec<Step> =
-        crate::kubernetes::packages(context, node, "os").into_iter().collect();
+        crate::kubernetes::stage::packages(context, node, "os").into_iter().collect();
     steps.extend([
         Step::file("/etc/modules-load.d/lab.conf", MODULES),
         Step::file("/etc/sysctl.d/90-lab.conf", sysctl),

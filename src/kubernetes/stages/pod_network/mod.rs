@@ -8,8 +8,8 @@ mod overlay;
 
 use serde::Serialize;
 
+use crate::kubernetes::stage::{After, Context, Stage, StageError, Turns};
 use crate::kubernetes::step::Step;
-use crate::kubernetes::{After, Context, Stage, StageError, Turns};
 use crate::model::lab::PodNetwork;
 use crate::model::{Lab, Node, Role};
 use overlay::Overlay;
@@ -23,7 +23,10 @@ pub(crate) const STAGE: Stage = Stage {
     nodes: |lab| lab.nodes.iter().collect(),
     steps,
     turns: Turns::Together,
-    retire: crate::kubernetes::Retire {
+    duties: &[],
+    serves: None,
+    lacks: |_, _| None,
+    retire: crate::kubernetes::stage::Retire {
         units: &["lab-pod-network.service"],
         paths: &["/etc/lab/pod-network.nft", "/etc/cni/net.d/10-lab.conflist"],
     },
@@ -85,7 +88,7 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
         context.templates.render(&format!("stages/pod_network/{name}.j2"), data)
     };
     let mut steps: Vec<Step> =
-        crate::kubernetes::packages(context, node, "pod-network").into_iter().collect();
+        crate::kubernetes::stage::packages(context, node, "pod-network").into_iter().collect();
     if data.subnet.is_some() {
         steps.push(Step::file("/etc/cni/net.d/10-lab.conflist", render("10-lab.conflist", &data)?));
         steps.push(Step::file(

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
+use crate::kubernetes::stage::{After, Context, Stage, StageError, Turns};
 use crate::kubernetes::step::Step;
-use crate::kubernetes::{After, Context, Stage, StageError, Turns};
 use crate::model::{Node, Role};
 
 /// Name of the image that holds a pod's namespaces. The archive of that name in a built image is
@@ -22,7 +22,10 @@ pub(crate) const STAGE: Stage = Stage {
     nodes: |lab| lab.with_role(Role::Worker).collect(),
     steps,
     turns: Turns::Together,
-    retire: crate::kubernetes::Retire {
+    duties: &[],
+    serves: None,
+    lacks: |_, _| None,
+    retire: crate::kubernetes::stage::Retire {
         units: &["containerd.service"],
         paths: &["/etc/containerd/config.toml"],
     },
@@ -41,7 +44,7 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
         .templates
         .render("stages/runtime/config.toml.j2", &Data { sandbox: SANDBOX_IMAGE, cni_bin })?;
     let mut steps: Vec<Step> =
-        crate::kubernetes::packages(context, node, "runtime").into_iter().collect();
+        crate::kubernetes::stage::packages(context, node, "runtime").into_iter().collect();
     steps.extend([
         Step::file("/etc/containerd/config.toml", config),
         Step::unit("containerd.service"),

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
+use crate::kubernetes::stage::{After, Context, KUBECTL, Stage, StageError, Turns};
 use crate::kubernetes::step::Step;
-use crate::kubernetes::{After, Context, KUBECTL, Stage, StageError, Turns};
 use crate::model::lab::Vip;
 use crate::model::{Node, Role};
 
@@ -21,7 +21,10 @@ pub(crate) const STAGE: Stage = Stage {
     nodes: |lab| lab.with_role(Role::ControlPlane).take(1).collect(),
     steps,
     turns: Turns::Together,
-    retire: crate::kubernetes::Retire::NOTHING,
+    duties: &[],
+    serves: None,
+    lacks: |_, _| None,
+    retire: crate::kubernetes::stage::Retire::NOTHING,
     templates: templates!("verify": "pods.yaml.j2"),
 };
 

@@ -1,0 +1,18 @@
+//! What a cluster set up by hand is asked for.
+
+use crate::kubernetes::flavour::Operations;
+use crate::kubernetes::hard_way::etcd;
+use crate::kubernetes::operations;
+
+pub(crate) const OPERATIONS: Operations = Operations {
+    drain: operations::drain,
+    forget: operations::forget,
+    close: operations::close,
+    open: operations::open,
+    leave: |templates, node, address| {
+        operations::leave_etcd(templates, etcd::CLIENT, node, address)
+    },
+    settle: operations::settle,
+    readiness: operations::readiness,
+    founder: etcd::founder_entry,
+};

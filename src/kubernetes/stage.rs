@@ -1,0 +1,182 @@
+//! A stage: one row of a flavour's table, with all that is known of it.
+
+use crate::kubernetes::marker;
+use crate::kubernetes::step::Step;
+use crate::model::{Lab, Node, Platform};
+use crate::pki::{Bundle, PkiError};
+use crate::render::{RenderError, Templates};
+
+/// kubectl on a controller, as its administrator.
+pub const KUBECTL: &str = kubectl!();
+
+/// Everything a stage may look at.
+#[derive(Debug)]
+pub struct Context<'a> {
+    /// The lab.
+    pub lab: &'a Lab,
+    /// Its surroundings.
+    pub platform: &'a Platform,
+    /// Its secrets.
+    pub bundle: &'a Bundle,
+    /// The group-binding certificate of this run.
+    pub super_admin: &'a crate::pki::Pair,
+    /// Templates.
+    pub templates: &'a Templates,
+    /// The members that founded, or will found, the etcd cluster, as etcd writes them; see
+    /// [`etcd::founder_entry`].
+    pub etcd_founders: &'a [String],
+}
+
+/// A stage's steps could not be made.
+#[derive(Debug)]
+pub struct StageError(pub String);
+
+impl std::fmt::Display for StageError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for StageError {}
+
+impl From<RenderError> for StageError {
+    fn from(error: RenderError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl From<PkiError> for StageError {
+    fn from(error: PkiError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// What must be done before a stage may start on a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum After {
+    /// That stage, on the same node.
+    SameNode(&'static str),
+    /// That stage, on every node that has it.
+    AllNodes(&'static str),
+}
+
+/// Whether the nodes of a lab go through a stage side by side or one at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turns {
+    /// Side by side.
+    Together,
+    /// One at a time where it was carried out before: what it restarts serves the whole cluster.
+    Rolling,
+    /// One at a time where guests are emulated: each asks so much of the API servers when it joins that
+    /// several at once, on few processors, can keep them from answering anybody.
+    Joining,
+}
+
+/// One row of the bootstrap.
+pub struct Stage {
+    /// Short name, used on the command line and in markers.
+    pub name: &'static str,
+    /// For people.
+    pub title: &'static str,
+    /// Why it is there.
+    pub why: &'static str,
+    /// What it waits for.
+    pub after: &'static [After],
+    /// The nodes it runs on.
+    pub nodes: fn(&Lab) -> Vec<&Node>,
+    /// What it does there.
+    pub steps: fn(&Context<'_>, &Node) -> Result<Vec<Step>, StageError>,
+    /// Whether nodes go through it side by side.
+    pub turns: Turns,
+    /// What the cluster then has of a node.
+    pub duties: &'static [Duty],
+    /// Shell command that succeeds on a node that serves the cluster, where that can be asked.
+    pub serves: Option<&'static str>,
+    /// What is told, as a warning, before it runs: something that is wanted and cannot be had.
+    pub lacks: fn(&Lab, &Platform) -> Option<&'static str>,
+    /// What goes when a node stays but no longer has the stage.
+    pub retire: Retire,
+    /// The templates of its files.
+    pub templates: Shipped,
+}
+
+/// What a cluster has of the nodes that a stage was carried out on. The engine asks for it when nodes come,
+/// go or change; it knows no stage by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Duty {
+    /// A vote of those who keep everything that Kubernetes knows.
+    Member,
+    /// A door to the cluster: whom to ask about nodes.
+    Api,
+    /// A place for pods, which move away before it goes.
+    Pods,
+}
+
+/// Templates by name, `stages/os/sysctl.conf.j2`, with their text.
+pub type Shipped = &'static [(&'static str, &'static str)];
+
+/// What a stage leaves on a node that must go when the node no longer has the stage.
+#[derive(Clone, Copy, Debug)]
+pub struct Retire {
+    /// Units that are stopped and disabled.
+    pub units: &'static [&'static str],
+    /// Files and directories that are removed.
+    pub paths: &'static [&'static str],
+}
+
+impl Retire {
+    /// Nothing stays.
+    pub const NOTHING: Retire = Retire { units: &[], paths: &[] };
+
+    /// True when nothing stays.
+    pub fn is_nothing(&self) -> bool {
+        self.units.is_empty() && self.paths.is_empty()
+    }
+
+    /// Script that takes the stage `name` off a node.
+    pub fn script(&self, name: &str) -> String {
+        let mut text = String::new();
+        for unit in self.units {
+            text.push_str(&format!(
+                "systemctl disable --quiet --now {unit} || true\nrm -f /etc/systemd/system/{unit}\n"
+            ));
+        }
+        for path in self.paths {
+            text.push_str(&format!("rm -rf {path}\n"));
+        }
+        text.push_str(&format!("systemctl daemon-reload\nrm -f {}{name}\n", marker::DIRECTORY));
+        text
+    }
+}
+
+impl Stage {
+    /// True when the cluster has `duty` of the nodes that went through it.
+    pub fn has(&self, duty: Duty) -> bool {
+        self.duties.contains(&duty)
+    }
+}
+
+impl std::fmt::Debug for Stage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Stage({})", self.name)
+    }
+}
+
+/// Packages of a node's operating system for `purpose`; none when artifacts bring them.
+pub(crate) fn packages(context: &Context<'_>, node: &Node, purpose: &str) -> Option<Step> {
+    let names = context.platform.os(&node.os)?.packages.get(purpose)?.clone();
+    Some(Step::Packages { names })
+}
+
+/// Where a binary is found on a node, and the step that puts it there: from the artifact disk
+/// when it is on it, else from a package.
+pub(crate) fn binary(context: &Context<'_>, name: &str) -> (String, Option<Step>) {
+    if context.platform.artifacts.binaries.contains(name) {
+        let path = format!("/usr/local/bin/{name}");
+        let version = context.platform.version.to_string();
+        let version = Some(version).filter(|_| name.starts_with("kube"));
+        (path.clone(), Some(Step::Binary { name: name.into(), path, version }))
+    } else {
+        (format!("/usr/bin/{name}"), None)
+    }
+}
