@@ -5,11 +5,13 @@ use std::process::ExitCode;
 use serde_json::json;
 use time::OffsetDateTime;
 
-use crate::cli::args::{CertsCommand, Format, Global, Up};
+use crate::cli::args::{CertsCommand, Up};
 use crate::cli::commands::up;
 use crate::cli::failure::Failure;
-use crate::cli::load;
+use crate::cli::global::{Format, Global};
 use crate::cli::output::{complain, print, print_json, table};
+use crate::cli::session::load;
+use crate::cli::session::lookup::lock;
 use crate::engine::Session;
 use crate::model::code;
 use crate::pki::Bundle;
@@ -72,7 +74,7 @@ fn renew(
     let marked = bundle.renew(&session.lab, names).map_err(|error| {
         Failure::usage(error.to_string()).code(&code::NO_SUCH).hint("`lab certs list` names them")
     })?;
-    let lock = up::lock(session, "certs renew")?;
+    let lock = lock(session, "certs renew")?;
     session.store.save_bundle(&bundle, &[])?;
     drop(lock);
     if !global.quiet {

@@ -4,10 +4,12 @@ use std::process::{Command, ExitCode};
 
 use serde_json::json;
 
-use crate::cli::args::{Doctor, Engine, Format, Global};
+use crate::cli::args::Doctor;
 use crate::cli::failure::{FAILED, Failure};
-use crate::cli::load;
+use crate::cli::global::{Engine, Format, Global};
 use crate::cli::output::{agrees, complain, print, print_json};
+use crate::cli::runtime::runtime;
+use crate::cli::session::load;
 use crate::drivers::host::{Dirs, find_program};
 use crate::engine::Place;
 use crate::engine::doctor::{self, Finding, Grade, Wanted};
@@ -45,7 +47,7 @@ fn look(global: &Global) -> Result<Vec<Finding>, Failure> {
                 Place::System { uri } => uri.clone(),
                 Place::Private(_) => Place::system_uri(),
             };
-            (uri, crate::cli::runtime()?.block_on(doctor::wanted(session)))
+            (uri, runtime()?.block_on(doctor::wanted(session)))
         }
         None => {
             let system = match global.engine {

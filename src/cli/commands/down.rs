@@ -2,12 +2,14 @@
 
 use std::process::ExitCode;
 
-use crate::cli::args::{Down, Format, Global};
-use crate::cli::commands::up;
+use crate::cli::args::Down;
 use crate::cli::failure::{FAILED, Failure};
-use crate::cli::load;
+use crate::cli::global::{Format, Global};
 use crate::cli::output::{complain, print, print_json};
 use crate::cli::progress::telling;
+use crate::cli::runtime::runtime;
+use crate::cli::session::load;
+use crate::cli::session::lookup::lock;
 use crate::drivers::state::snapshots::Shelf;
 use crate::engine::{self, Keep, Session};
 use crate::model::code;
@@ -42,7 +44,7 @@ fn remove(
     keep: Keep,
 ) -> Result<ExitCode, Failure> {
     let (lab, place, store) = (&session.lab, &session.place, &session.store);
-    let runtime = crate::cli::runtime()?;
+    let runtime = runtime()?;
     let found = runtime.block_on(engine::removals(lab, place, store, keep))?;
     if down.dry_run || found.is_empty() {
         let lines: Vec<String> = found.iter().map(ToString::to_string).collect();
@@ -55,7 +57,7 @@ fn remove(
         }
         return Ok(ExitCode::SUCCESS);
     }
-    let _lock = up::lock(session, "down")?;
+    let _lock = lock(session, "down")?;
     let removed = runtime.block_on(telling(global, async |events| {
         engine::down(lab, place, store, keep, events).await
     }))?;

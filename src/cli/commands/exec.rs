@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::cli::args::{Exec, Format, Global};
-use crate::cli::commands::ssh;
-use crate::cli::commands::stage::known_node;
+use crate::cli::args::Exec;
 use crate::cli::failure::{FAILED, Failure};
-use crate::cli::load;
+use crate::cli::global::{Format, Global};
 use crate::cli::output::{complain, print, print_json};
+use crate::cli::remote::command_line;
+use crate::cli::runtime::runtime;
+use crate::cli::session::load;
+use crate::cli::session::lookup::known_node;
 use crate::drivers::guest::Output;
 use crate::engine::Session;
 use crate::model::{Node, Role};
@@ -20,8 +22,8 @@ pub(crate) fn run(global: &Global, exec: &Exec) -> Result<ExitCode, Failure> {
     let session = load::session(global)?;
     let nodes = chosen(&session, exec)?;
     load::refuse_new(&session)?;
-    let command = ssh::command_line(&exec.command);
-    let answers = crate::cli::runtime()?.block_on(ask(&session, &nodes, &command))?;
+    let command = command_line(&exec.command);
+    let answers = runtime()?.block_on(ask(&session, &nodes, &command))?;
     let mut failed = 0;
     let mut rows = Vec::new();
     for (node, answer) in answers {

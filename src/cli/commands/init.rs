@@ -8,8 +8,8 @@ use ipnet::Ipv4Net;
 
 use crate::cli::args::Init;
 use crate::cli::failure::Failure;
-use crate::cli::load;
 use crate::cli::output::{complain, print};
+use crate::cli::session::load;
 use crate::drivers::host::{self, Dirs};
 use crate::drivers::state::store;
 use crate::engine::network_for;

@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 
 use crate::drivers::provider::Hypervisor;
 use crate::drivers::state::snapshots::Shelf;
-use crate::engine::apply::up::Drivers;
+use crate::engine::lab::drivers::Drivers;
 use crate::engine::lab::open::Session;
 use crate::engine::lab::reach::Reach;
 use crate::engine::machines::boot::Boot;

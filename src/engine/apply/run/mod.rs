@@ -1,7 +1,8 @@
 //! Carrying a plan out: what the lab shares in order, then one lane per node.
 
 mod make;
-pub(crate) mod turns;
+pub(crate) mod one_at_a_time;
+mod turns;
 
 use std::collections::BTreeMap;
 use std::future::poll_fn;
@@ -13,7 +14,8 @@ use tokio::sync::Semaphore;
 use crate::drivers::assets::goldens::Golden;
 use crate::drivers::guest::Guest;
 use crate::drivers::provider::Hypervisor;
-use crate::engine::apply::up::Outcome;
+use crate::engine::apply::outcome::Outcome;
+use crate::engine::apply::run::one_at_a_time::OneAtATime;
 use crate::engine::cluster::upgrade::Upgrade;
 use crate::engine::lab::open::Session;
 use crate::engine::lab::prepared::Prepared;
@@ -29,7 +31,6 @@ use crate::kubernetes::stage::{Duty, Stage, Turns};
 use crate::model::Node;
 use crate::model::code::{self, Code};
 use crate::plan::{Change, ChangeKind, Desired};
-pub(crate) use turns::OneAtATime;
 
 /// Makes what is the whole lab's, in order.
 ///

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use crate::cli::args::{Engine, Format, Global};
 use crate::cli::failure::{Failure, USAGE};
+use crate::cli::global::{Engine, Format, Global};
 use crate::cli::output::{colours, complain, diagnostic, print_json};
 use crate::drivers::assets::images::Images;
 use crate::drivers::host::{self, Dirs};
@@ -19,7 +19,7 @@ use crate::render::TOPOLOGIES;
 
 /// A topology's text and where it came from.
 #[derive(Debug)]
-pub(super) struct Source {
+pub(crate) struct Source {
     /// Text.
     pub text: String,
     /// Name for messages.
@@ -29,7 +29,7 @@ pub(super) struct Source {
 }
 
 /// Names of the shipped topologies, sorted.
-pub(super) fn shipped() -> Vec<String> {
+pub(crate) fn shipped() -> Vec<String> {
     let stem = |path: &Path| path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
     let mut names: Vec<String> = TOPOLOGIES.files().filter_map(|file| stem(file.path())).collect();
     names.sort();
@@ -37,14 +37,14 @@ pub(super) fn shipped() -> Vec<String> {
 }
 
 /// Text of a shipped topology, or of a person's own of that name.
-pub(super) fn named(name: &str, dirs: &Dirs) -> Option<String> {
+pub(crate) fn named(name: &str, dirs: &Dirs) -> Option<String> {
     let file = format!("{name}.yaml");
     let own = std::fs::read_to_string(dirs.config.join("topologies").join(&file)).ok();
     own.or_else(|| TOPOLOGIES.get_file(&file)?.contents_utf8().map(str::to_owned))
 }
 
 /// Finds the topology that was meant.
-pub(super) fn source(global: &Global, dirs: &Dirs) -> Result<Source, Failure> {
+pub(crate) fn source(global: &Global, dirs: &Dirs) -> Result<Source, Failure> {
     let here = std::env::current_dir().unwrap_or_default();
     if let Some(name) = &global.lab {
         return of_lab(name, dirs);
@@ -111,7 +111,7 @@ fn of_lab(name: &str, dirs: &Dirs) -> Result<Source, Failure> {
 }
 
 /// Reads the topology, showing every problem.
-pub(super) fn topology(global: &Global, source: &Source) -> Result<Loaded, Failure> {
+pub(crate) fn topology(global: &Global, source: &Source) -> Result<Loaded, Failure> {
     let show = |problems: &[_]| {
         if global.output == Format::Json {
             print_json(&diagnostic::json(problems, &source.shown, &source.text));
@@ -142,7 +142,7 @@ pub(super) fn topology(global: &Global, source: &Source) -> Result<Loaded, Failu
 }
 
 /// Opens the lab that was meant.
-pub(super) fn session(global: &Global) -> Result<Session, Failure> {
+pub(crate) fn session(global: &Global) -> Result<Session, Failure> {
     let dirs = Dirs::from_environment();
     let source = source(global, &dirs)?;
     let mut loaded = topology(global, &source)?;
@@ -186,14 +186,14 @@ pub(super) fn session(global: &Global) -> Result<Session, Failure> {
 }
 
 /// Opens a lab that exists.
-pub(super) fn existing(global: &Global) -> Result<Session, Failure> {
+pub(crate) fn existing(global: &Global) -> Result<Session, Failure> {
     let session = session(global)?;
     refuse_new(&session)?;
     Ok(session)
 }
 
 /// Refuses a lab whose own libvirt rests.
-pub(super) fn refuse_resting(session: &Session) -> Result<(), Failure> {
+pub(crate) fn refuse_resting(session: &Session) -> Result<(), Failure> {
     refuse_new(session)?;
     match session.place.is_running() {
         true => Ok(()),
@@ -204,7 +204,7 @@ pub(super) fn refuse_resting(session: &Session) -> Result<(), Failure> {
 }
 
 /// Refuses a lab that was never up, so that asking makes no directory for one that does not exist.
-pub(super) fn refuse_new(session: &Session) -> Result<(), Failure> {
+pub(crate) fn refuse_new(session: &Session) -> Result<(), Failure> {
     match session.store.record()? {
         Some(_) => Ok(()),
         None => Err(Failure::usage(format!("the lab '{}' was never up", session.lab.name))
@@ -214,7 +214,7 @@ pub(super) fn refuse_new(session: &Session) -> Result<(), Failure> {
 }
 
 /// A person's own templates and catalogue entries, by name.
-pub(super) fn overrides(config: &Path) -> BTreeMap<String, String> {
+pub(crate) fn overrides(config: &Path) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     for top in ["xml-templates", "cloud-init", "stages"] {
         collect(&config.join(top), top, &mut found);
