@@ -72,7 +72,7 @@ fn measure(workers: u32) -> [f64; 5] {
     lap();
     let rest = diff(&desired, &observed);
     let nothing = lap();
-    assert!(!rest.iter().any(|change| change.object == "stage"), "{rest:?}");
+    assert!(!rest.iter().any(|change| change.object == lab::plan::Object::Stage), "{rest:?}");
     for domain in &desired.domains {
         libvirt.remove_domain(domain.uuid).unwrap();
     }

@@ -758,7 +758,7 @@ fn a_plan_says_which_certificates_are_made_anew_and_why() {
             .unwrap()
             .desired(&session, DEFAULT.stages.iter().collect::<Vec<_>>().as_slice());
         let changes = lab::plan::diff(&desired.unwrap(), &lab::plan::Observed::default());
-        let about = changes.iter().filter(|change| change.object == "certificate");
+        let about = changes.iter().filter(|change| change.object == lab::plan::Object::Certificate);
         about.map(ToString::to_string).collect::<Vec<_>>()
     };
     assert_eq!(certificates(), [] as [&str; 0]);

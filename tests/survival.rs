@@ -19,10 +19,11 @@ use std::sync::Arc;
 
 use fakes::Rig;
 use lab::engine::snapshot::{self, RestoreOptions, Wish};
-use lab::engine::{Events, Keep, Outcome, Stop, down_with};
+use lab::engine::{Events, Outcome, Stop, Teardown};
 use lab::model::inventory::{FoundDomain, FoundNetwork, FoundPool, Inventory, Mark};
 use lab::model::snapshot::Kind;
 use lab::pki::{Bundle, SshKeys};
+use lab::plan::Keep;
 use random::Random;
 
 /// One command of a person.
@@ -118,7 +119,9 @@ impl World {
             Step::PutAway | Step::Down => {
                 let keep = if step == Step::Down { Keep::Nothing } else { Keep::Snapshots };
                 let (lab, place, store) = (&session.lab, &session.place, &session.store);
-                down_with(lab, place, store, &drivers.hypervisor, keep, &events).await
+                let hypervisor = Some(drivers.hypervisor.clone());
+                let teardown = Teardown::look_at(lab, place, store, hypervisor).await?;
+                teardown.run(keep, &events).await.map(drop)
             }
         }
     }

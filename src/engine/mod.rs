@@ -17,7 +17,7 @@ pub use apply::checkpoint::{name_after, up_by_checkpoints};
 pub use apply::outcome::{Outcome, UpOptions};
 pub use apply::preflight::{as_agreed, picture, picture_before};
 pub use apply::up::{plan, up, up_with};
-pub use destroy::down::{Keep, Removal, down, down_with, removals};
+pub use destroy::down::{Teardown, told};
 pub use lab::drivers::Drivers;
 pub use lab::free_network::network_for;
 pub use lab::kubeconfig::{administrator_kubeconfig, context, remember_kubeconfig};

@@ -15,6 +15,7 @@ use crate::cli::session::lookup::stages;
 use crate::cli::session::saved_plan::SavedPlan;
 use crate::engine;
 use crate::model::{Lab, Role, size};
+use crate::plan::Object;
 
 pub(crate) fn run(global: &Global, plan: &Plan) -> Result<ExitCode, Failure> {
     let session = load::session(global)?;
@@ -33,7 +34,7 @@ pub(crate) fn run(global: &Global, plan: &Plan) -> Result<ExitCode, Failure> {
         }
         Format::Table => {
             let lines: Vec<String> = changes.iter().map(ToString::to_string).collect();
-            let stages = changes.iter().filter(|change| change.object == "stage").count();
+            let stages = changes.iter().filter(|change| change.object == Object::Stage).count();
             print(&format!(
                 "{}\n\n{}, {stages} of them stages; `lab up` makes them",
                 lines.join("\n"),

@@ -24,7 +24,7 @@ use crate::engine::task::event::{Event, Events};
 use crate::engine::task::stop::Stop;
 use crate::kubernetes::flavour::Flavour;
 use crate::kubernetes::stage::Stage;
-use crate::plan::{Change, Desired, Observed, diff};
+use crate::plan::{Change, Desired, Object, Observed, diff};
 
 /// What `up` would do. Changes nothing.
 ///
@@ -153,7 +153,7 @@ pub async fn up_with(
     if quorum::is_founded_anew(&session, &observed, &changes) {
         prepared.etcd_founders = session.etcd_members();
     }
-    if changes.iter().any(|change| change.object == "domain") {
+    if changes.iter().any(|change| change.object == Object::Domain) {
         events.note(format!("guests run with {}", prepared.acceleration));
     }
     events.send(Event::Planned { changes: changes.clone() });
