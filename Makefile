@@ -1,6 +1,6 @@
 # Two commands matter: `make demo` and `make test`. Both do all their own set-up.
 
-.PHONY: bench demo test test-full fuzz unit lint fmt golden clean
+.PHONY: audit bench clean deb demo fmt fuzz golden lint test test-full unit
 
 demo: ## from nothing to a Ready node and a running pod
 	scripts/demo.sh
@@ -29,6 +29,12 @@ fuzz: ## look for inputs that break the readers of files and answers
 
 golden: ## write the golden files anew; read the difference before committing it
 	LAB_UPDATE_GOLDEN=1 cargo test --locked --test topology_errors --test golden --test surface --test graph --test docs --test workshop
+
+deb: ## a Debian package with manual pages and completions, in target/debian
+	scripts/deb.sh
+
+audit: ## advisories, licences, sources and bans of dependencies; needs the advisory database
+	cargo deny --locked check
 
 clean:
 	cargo clean
