@@ -1,5 +1,4 @@
 //! Accounts with private labs, each on a computer that may be a network namespace of its own.
-#![allow(dead_code, missing_docs, clippy::unwrap_used, clippy::panic, clippy::print_stderr)]
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};

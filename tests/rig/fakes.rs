@@ -1,5 +1,4 @@
 //! A lab on drivers that keep everything in memory.
-#![allow(dead_code, missing_docs, clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

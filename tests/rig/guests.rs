@@ -1,5 +1,4 @@
 //! What tests with real guests share: a home of its own for a lab, and the binary called in it.
-#![allow(dead_code, clippy::unwrap_used, clippy::panic, clippy::print_stderr)]
 
 use std::fs;
 use std::io::{BufRead, BufReader, Lines};
@@ -7,10 +6,7 @@ use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::time::Instant;
 
-use screen::{Terminal, is_foot};
-
-#[path = "screen.rs"]
-mod screen;
+use crate::rig::screen::{Terminal, is_foot};
 
 /// The binary under test.
 pub const LAB: &str = env!("CARGO_BIN_EXE_lab");

@@ -1,6 +1,22 @@
 //! What tests share: a lab opened in a directory of its own, surroundings that do not depend on
-//! this computer, golden files.
-#![allow(dead_code, clippy::unwrap_used)]
+//! this computer, golden files; and, in the modules, everything that labs run on in tests.
+//!
+//! Each of the test crates and benchmarks takes it in whole and uses a part of it.
+#![allow(dead_code, missing_docs, clippy::unwrap_used, clippy::panic, clippy::print_stderr)]
+
+pub mod account;
+pub mod dns_image;
+pub mod documents;
+pub mod fakes;
+pub mod fuzzed;
+pub mod gated;
+pub mod guests;
+pub mod namespaces;
+pub mod outside;
+pub mod random;
+pub mod screen;
+pub mod served;
+pub mod traces;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -1,6 +1,5 @@
 //! Guests in memory behind real SSH servers in this process: whatever the engine does to a node crosses
 //! a real connection, which ends where a guest refuses.
-#![allow(dead_code, missing_docs, clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
 use std::io::Read;
