@@ -18,12 +18,13 @@ use lab::engine::{
 };
 use lab::model::platform::Acceleration;
 use lab::model::{Node, Version};
-use lab::pki::{Bundle, Identity, Issuer, SshKeys};
+use lab::pki::{Identity, Issuer};
 use lab::stages::checks::Check;
 use lab::stages::{recovery, stage};
 
 use crate::rig;
 use crate::rig::namespaces::Namespaces;
+use crate::rig::secrets::Secrets;
 
 const TOPOLOGY: &str = "name: ha
 network:
@@ -56,8 +57,7 @@ struct Rig {
     spaces: Namespaces,
     hypervisor: Arc<MemoryHypervisor>,
     text: String,
-    bundle: Bundle,
-    keys: SshKeys,
+    secrets: Secrets,
     start: Instant,
 }
 
@@ -70,8 +70,7 @@ impl Rig {
             spaces,
             hypervisor: Arc::default(),
             text: TOPOLOGY.into(),
-            bundle: Bundle::default(),
-            keys: SshKeys::default(),
+            secrets: Secrets::default(),
             start: Instant::now(),
             home,
         };
@@ -98,15 +97,10 @@ impl Rig {
         let session = Arc::new(self.session());
         session.store.create().unwrap();
         self.spaces.add(&session.lab);
-        self.bundle.ensure(&session.lab, time::OffsetDateTime::now_utc()).unwrap();
-        self.keys.ensure(&session.lab).unwrap();
-        let mut prepared = rig::prepared_for_real(&session);
+        self.secrets.complete(&session.lab);
+        let mut prepared = rig::prepared_for_real(&session, &self.secrets);
         prepared.platform.acceleration = Acceleration::Kvm;
         prepared.platform.version = Version::parse("1.20.2").unwrap();
-        prepared.super_admin =
-            lab::pki::super_admin(&self.bundle, time::OffsetDateTime::now_utc()).unwrap();
-        prepared.bundle = self.bundle.clone();
-        prepared.keys = self.keys.clone();
         if let Some(record) = session.store.record().unwrap().filter(|r| !r.etcd.is_empty()) {
             prepared.etcd_founders = record.etcd;
         }
@@ -150,10 +144,10 @@ impl Rig {
             fs::write(&path, text).unwrap();
             path.display().to_string()
         };
-        let admin = self.bundle.pair(Identity::Admin).unwrap();
+        let admin = self.secrets.bundle.pair(Identity::Admin).unwrap();
         format!(
             "--cacert {} --cert {} --key {}",
-            file("ca.crt", self.bundle.ca(Issuer::Kubernetes).unwrap()),
+            file("ca.crt", self.secrets.bundle.ca(Issuer::Kubernetes).unwrap()),
             file("admin.crt", &admin.certificate),
             file("admin.key", &admin.key)
         )
@@ -325,7 +319,7 @@ fn certificates_are_renewed(rig: &mut Rig) {
     };
     let (before, writer) = (served(rig), rig.writer());
     let lab = rig.session().lab;
-    let marked = rig.bundle.renew(&lab, &[]).unwrap().len();
+    let marked = rig.secrets.bundle.renew(&lab, &[]).unwrap().len();
     let done = rig.up();
     let (written, pause) = rig.nothing_lost(writer);
     let after = served(rig);
@@ -370,7 +364,7 @@ fn what_a_restore_asks_is_answered(rig: &Rig) {
 /// No kubelet is here to run it: what is proven is that every document of the manifest is valid.
 fn the_dns_add_on_is_taken_by_the_api(rig: &Rig) {
     let session = rig.session();
-    let prepared = rig::prepared_for_real(&session);
+    let prepared = rig::prepared_for_real(&session, &rig.secrets);
     let controller = session.lab.node("controller1").unwrap();
     let steps = prepared.steps(&session, stage("addons").unwrap(), controller).unwrap();
     let manifest = steps
@@ -401,7 +395,7 @@ fn the_dns_add_on_is_taken_by_the_api(rig: &Rig) {
 /// fails with the very words that `kubectl apply` has for it then.
 fn a_controller_that_binds_second_goes_on(rig: &Rig) {
     let session = rig.session();
-    let prepared = rig::prepared_for_real(&session);
+    let prepared = rig::prepared_for_real(&session, &rig.secrets);
     let controller = session.lab.node("controller2").unwrap();
     let steps = prepared.steps(&session, stage("control-plane").unwrap(), controller).unwrap();
     let script = steps.into_iter().find_map(|step| match step {

@@ -5,10 +5,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
+use lab::engine::Session;
 use lab::stages::checks::{all_ready, checks};
 use lab::stages::{STAGES, Step};
 
-use crate::rig;
+use crate::rig::secrets::Secrets;
+use crate::rig::{self, program};
 
 /// What counts as news.
 const SINCE: &str = "2026-11-22T22:30:00Z";
@@ -35,11 +37,6 @@ fn shell(dir: &Path, script: &str) -> Command {
     let mut command = Command::new("sh");
     command.args(["-euc", script]).env("PATH", path);
     command
-}
-
-fn program(path: &Path, text: &str) {
-    fs::write(path, text).unwrap();
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
 struct Cluster {
@@ -136,7 +133,7 @@ struct Files {
 impl Files {
     fn new() -> Self {
         let dir = rig::home();
-        for file in files() {
+        for file in files(Secrets::of) {
             let path = dir.path().join(file.path.trim_start_matches('/'));
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(&path, &file.content).unwrap();
@@ -174,10 +171,10 @@ impl Files {
     }
 }
 
-fn files() -> Vec<lab::stages::File> {
+fn files(secrets: impl Fn(&Session) -> Secrets) -> Vec<lab::stages::File> {
     let home = rig::home();
     let session = rig::session(&rig::shipped("single"), home.path());
-    let prepared = rig::prepared_for_real(&session);
+    let prepared = rig::prepared_for_real(&session, &secrets(&session));
     let node = &session.lab.nodes[0];
     let steps = STAGES.iter().flat_map(|stage| prepared.steps(&session, stage, node).unwrap());
     let file = |step| match step {
@@ -193,7 +190,7 @@ fn certificates_that_were_replaced_are_noticed() {
     let (whole, said) = lab.judged("certificates", 0);
     assert!(whole && said.contains(" days left, "), "{said}");
     // Those of another lab, of which each is whole in itself.
-    let others = files();
+    let others = files(|session| Secrets::made_anew(&session.lab));
     let other = |path: &str| {
         others.iter().find(|file| file.path == format!("/{path}")).unwrap().content.clone()
     };

@@ -11,33 +11,32 @@ use lab::drivers::memory::{MemoryGuest, MemoryHypervisor};
 use lab::drivers::store::Store;
 use lab::engine::{Event, Outcome};
 
-use crate::rig::fakes::Rig;
-use crate::rig::gated;
+use crate::rig::fakes::{Next, Rig, Up, every_failure};
+use crate::rig::gated::TestDriver;
 
 /// A guest that restarts in the middle of a stage: it is waited for, and the stage begins again.
 #[test]
 fn a_node_lost_at_any_step_goes_on_in_the_same_run() {
-    let clean = Rig::new("single");
-    let (bundle, keys) = clean.secrets();
-    clean.up(&bundle, &keys).0.unwrap();
-    let wanted = clean.state();
-    let guest = clean.guests.values().next().unwrap();
+    let single = || Rig::new("single");
+    let clean = single();
+    clean.done(Up::PLAIN);
+    let calls = clean.calls_of("node").len();
     let mut begun_again = 0;
-    for call in 1..=guest.calls().len() {
-        let rig = Rig::new("single");
-        rig.guests.values().next().unwrap().lose_at(call);
-        let (outcome, events) = rig.up(&bundle, &keys);
+    let lose = |rig: &Rig, call| rig.guests["node"].lose_at(call);
+    every_failure(single, calls, lose, &clean.state(), |call, (outcome, events)| {
         let warned = events
             .iter()
             .any(|event| matches!(event, Event::Warning { text } if text.contains("begins again")));
         match outcome {
-            Ok(Outcome::Done(_)) if warned => begun_again += 1,
+            Ok(Outcome::Done(_)) if warned => {
+                begun_again += 1;
+                Next::AllDone
+            }
             // Before the first stage nothing has begun that could begin again.
-            Ok(Outcome::Done(_) | Outcome::Failed(_)) if !warned && call <= 3 => continue,
+            Ok(Outcome::Done(_) | Outcome::Failed(_)) if !warned && call <= 3 => Next::Nothing,
             other => panic!("lost at {call}: {other:?}, {events:?}"),
         }
-        assert_eq!(rig.state(), wanted, "lost at {call}");
-    }
+    });
     assert!(begun_again > 15, "only {begun_again} times");
 }
 
@@ -83,13 +82,11 @@ impl Guest for Balks {
 /// Brings a lab up whose guest balks once, and wants a remark with `words`.
 fn comes_up_after(fault: fn(&MemoryHypervisor), words: &str) {
     let mut rig = Rig::new("single");
-    rig.text.push_str("options:\n  boot_timeout: 30\n");
-    let (bundle, keys) = rig.secrets();
+    rig.becomes(format!("{}options:\n  boot_timeout: 30\n", rig.text));
     let guest = Arc::clone(rig.guests.values().next().unwrap());
     let balks = Arc::new(Balks { hypervisor: Arc::clone(&rig.hypervisor), guest, fault });
     rig.way = Some(Arc::new(move |_| balks.clone() as Arc<dyn Guest>));
-    let (outcome, events) = rig.up(&bundle, &keys);
-    assert!(matches!(outcome, Ok(Outcome::Done(_))), "{outcome:?}");
+    let (_, events) = rig.done(Up::PLAIN);
     let told = |event: &&Event| matches!(event, Event::Warning { text } if text.contains(words));
     assert_eq!(events.iter().filter(told).count(), 1, "{events:?}");
 }
@@ -117,11 +114,10 @@ fn a_guest_that_hangs_while_it_boots_is_started_again() {
 /// Half-made labs of every kind: each combination of parts that may be missing is completed.
 #[test]
 fn any_parts_that_are_missing_come_back() {
-    let secrets = Rig::new("single").secrets();
     let make = || {
         let mut rig = Rig::new("single");
-        rig.other = Some(gated::TestDriver::new(rig.home.path(), rig.gate.clone()));
-        rig.up(&secrets.0, &secrets.1).0.unwrap();
+        rig.other = Some(TestDriver::new(rig.home.path(), rig.gate.clone()));
+        rig.done(Up::PLAIN);
         rig
     };
     let objects = |rig: &Rig| {
@@ -151,7 +147,7 @@ fn any_parts_that_are_missing_come_back() {
         for (_, volume) in volumes.iter().enumerate().filter(|(at, _)| gone(3 + at)) {
             hypervisor.remove_volume(&lab.pool(), volume).unwrap();
         }
-        let (outcome, _) = rig.up_agreed(&secrets.0, &secrets.1);
+        let (outcome, _) = rig.up(Up::AGREED);
         assert!(matches!(outcome, Ok(Outcome::Done(_) | Outcome::Unchanged)), "{outcome:?}");
         assert_eq!(objects(&rig), wanted, "without the parts {missing:b}");
     }
@@ -160,8 +156,7 @@ fn any_parts_that_are_missing_come_back() {
 #[test]
 fn a_base_image_that_was_written_to_is_refused_with_all_who_stand_on_it() {
     let rig = Rig::new("three");
-    let (bundle, keys) = rig.secrets();
-    rig.up(&bundle, &keys).0.unwrap();
+    rig.done(Up::PLAIN);
     let session = rig.session();
     let inventory = rig.hypervisor.inventory().unwrap();
     let base = inventory.pools[0].volumes.iter().find(|name| name.starts_with("debian")).unwrap();
@@ -170,7 +165,7 @@ fn a_base_image_that_was_written_to_is_refused_with_all_who_stand_on_it() {
     }
     rig.hypervisor.spoil(base);
     rig.clear();
-    let (outcome, _) = rig.up(&bundle, &keys);
+    let (outcome, _) = rig.up(Up::PLAIN);
     let refused = outcome.unwrap_err();
     for word in [base.as_str(), "written to", "etcd1", "controller1", "worker1"] {
         assert!(refused.contains(word), "{refused}");

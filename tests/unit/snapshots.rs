@@ -7,28 +7,26 @@ use lab::engine::snapshot::{self, RestoreOptions, Wish};
 use lab::engine::{EngineError, Events, Outcome, Stop};
 use lab::model::snapshot::{Kind, Manifest};
 
-use crate::rig::fakes::Rig;
+use crate::rig::fakes::{Rig, Up};
 
 struct World {
     rig: Rig,
     runtime: tokio::runtime::Runtime,
-    secrets: (lab::pki::Bundle, lab::pki::SshKeys),
 }
 
 impl World {
     /// A lab that is up.
     fn up(topology: &str) -> Self {
         let rig = Rig::new(topology);
-        let secrets = rig.secrets();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let world = Self { rig, runtime, secrets };
+        let world = Self { rig, runtime };
         world.again();
         world.rig.clear();
         world
     }
 
     fn again(&self) {
-        let (outcome, _) = self.rig.up_agreed(&self.secrets.0, &self.secrets.1);
+        let (outcome, _) = self.rig.up(Up::AGREED);
         assert!(matches!(outcome, Ok(Outcome::Done(_) | Outcome::Unchanged)), "{outcome:?}");
     }
 
@@ -231,7 +229,7 @@ fn a_failed_revert_stops_all_guests_and_only_a_restore_goes_on() {
         assert!(failed.unwrap_err().to_string().contains("planted failure"));
         let domains = world.rig.hypervisor.inventory().unwrap().domains;
         assert!(domains.iter().all(|domain| !domain.active), "{domains:?}");
-        let (outcome, _) = world.rig.up_agreed(&world.secrets.0, &world.secrets.1);
+        let (outcome, _) = world.rig.up(Up::AGREED);
         let refused = outcome.unwrap_err();
         assert!(refused.contains("restoring the snapshot 'one' was cut"), "{refused}");
         let refused = world.save("two", Kind::Memory).unwrap_err();
@@ -245,17 +243,7 @@ fn a_failed_revert_stops_all_guests_and_only_a_restore_goes_on() {
 fn nodes_that_came_later_go_only_with_consent() {
     let mut world = World::up("three");
     world.save("one", Kind::Memory).unwrap();
-    let grown = world.rig.text.replace("worker:\n    count: 1", "worker:\n    count: 2");
-    assert_ne!(grown, world.rig.text);
-    world.rig.text = grown;
-    let session = world.rig.session();
-    world.rig.add_guests(&session.lab);
-    world.secrets = {
-        let (mut bundle, mut keys) = world.secrets.clone();
-        bundle.ensure(&session.lab, time::OffsetDateTime::now_utc()).unwrap();
-        keys.ensure(&session.lab).unwrap();
-        (bundle, keys)
-    };
+    world.rig.edit("worker:\n    count: 1", "worker:\n    count: 2");
     world.again();
     world.rig.clear();
     let (refused, _) = world.restore("one", &no());
