@@ -28,11 +28,14 @@ phase find cloud-init -name '*.sh' -exec shellcheck --shell=sh {} +
 # First everything quick, then the tests that boot guests, one after the other.
 phase cargo test --locked
 guests=(--ignored --test-threads=1 --nocapture)
+# Enough takeovers to judge how long they take.
+[[ $full != full ]] || export LAB_TEST_ROUNDS=50
 phase cargo test --locked --test namespaces -- "${guests[@]}"
 phase cargo test --locked --test guests -- "${guests[@]}" ordinary_user::
 phase cargo test --locked --test guests -- "${guests[@]}" warm_clones::
+phase cargo test --locked --test guests -- "${guests[@]}" three::
 # All that is left, so that nothing is forgotten.
-left=(--skip ordinary_user:: --skip warm_clones:: --skip whole_clusters::)
-phase cargo test --locked --test guests -- "${guests[@]}" "${left[@]}"
+named=(--skip ordinary_user:: --skip warm_clones:: --skip three:: --skip whole_clusters::)
+phase cargo test --locked --test guests -- "${guests[@]}" "${named[@]}"
 [[ $full != full ]] || phase cargo test --locked --test guests -- "${guests[@]}" whole_clusters::
 phase true

@@ -7,10 +7,9 @@
 #[path = "../rig/mod.rs"]
 mod rig;
 
-mod frozen;
 mod ordinary_user;
 mod pages;
-mod real_guests;
-mod tools;
+mod system_libvirt;
+mod three;
 mod warm_clones;
 mod whole_clusters;

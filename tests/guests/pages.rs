@@ -10,29 +10,38 @@ use lab::stages::STAGES;
 use crate::rig::documents::{LOOKS, block, page, words};
 use crate::rig::guests::{Rig, kill, text};
 
-/// Goes through the pages of all stages that the lab has: looks everywhere, breaks and mends what is
-/// `broken`.
-pub fn are_as_told(rig: &Rig, lab: &lab::model::Lab, broken: &[&str]) {
-    for line in LOOKS {
-        typed(rig, line);
-    }
-    a_journal_is_followed(rig);
+/// Goes through README's list and the pages of all stages that the lab has.
+pub fn are_as_told(rig: &Rig, lab: &lab::model::Lab) {
+    only_look(rig);
     for stage in STAGES.iter().filter(|stage| !(stage.nodes)(lab).is_empty()) {
-        let page = page(stage.name);
-        // All checks were made when the lab came up.
-        for line in block(&page, "## Look").iter().filter(|line| !line.starts_with("lab verify")) {
-            typed(rig, line);
-        }
-        if broken.contains(&stage.name) {
-            break_and_mend(rig, stage.name, &page);
-        }
-        rig.say(&format!("the page of {} is as told", stage.name));
+        looks(rig, stage.name);
+        breaks(rig, stage.name, || {});
     }
     let output = rig.lab(&["up"]);
     assert!(text(&output.stderr).contains("nothing to do"), "{}", text(&output.stderr));
 }
 
-fn break_and_mend(rig: &Rig, stage: &str, page: &str) {
+/// README's list.
+pub fn only_look(rig: &Rig) {
+    for line in LOOKS {
+        typed(rig, line);
+    }
+    a_journal_is_followed(rig);
+}
+
+/// The first half of a stage's page: where to look.
+pub fn looks(rig: &Rig, stage: &str) {
+    // All checks were made when the lab came up.
+    let lines = block(&page(stage), "## Look");
+    for line in lines.iter().filter(|line| !line.starts_with("lab verify")) {
+        typed(rig, line);
+    }
+    rig.say(&format!("where to look for {stage} is as told"));
+}
+
+/// The second half: what it breaks is noticed, `meanwhile` is done, and what it names as the cure cures it.
+pub fn breaks(rig: &Rig, stage: &str, meanwhile: impl FnOnce()) {
+    let page = &page(stage);
     let lines = block(page, "## Break it");
     for line in &lines {
         let words = words(line);
@@ -48,6 +57,7 @@ fn break_and_mend(rig: &Rig, stage: &str, page: &str) {
             _ => assert!(output.status.success(), "`{line}`: {said}"),
         }
     }
+    meanwhile();
     if let Some(cure) = page.split('`').find(|part| part.starts_with("lab stage run ")) {
         typed(rig, cure);
     }
@@ -63,6 +73,7 @@ fn break_and_mend(rig: &Rig, stage: &str, page: &str) {
     if stage != "verify" {
         typed(rig, &format!("lab verify {stage}"));
     }
+    rig.say(&format!("what {stage} breaks and mends is as told"));
 }
 
 fn typed(rig: &Rig, line: &str) {

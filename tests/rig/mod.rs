@@ -10,6 +10,7 @@ pub mod documents;
 pub mod fakes;
 pub mod fuzzed;
 pub mod gated;
+pub mod guard;
 pub mod guests;
 pub mod namespaces;
 pub mod outside;
@@ -17,6 +18,8 @@ pub mod random;
 pub mod screen;
 pub mod secrets;
 pub mod served;
+pub mod shared;
+pub mod system_libvirt;
 pub mod traces;
 
 use std::collections::{BTreeMap, BTreeSet};

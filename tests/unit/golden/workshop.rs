@@ -107,26 +107,20 @@ fn commands_in_the_documents_are_understood() {
 
 /// Commands that no page's walk on real guests types, and the tests that do.
 const ELSEWHERE: &[(&str, &str)] = &[
-    (
-        "lab console worker1",
-        "tests/guests/real_guests.rs: a_lab_on_the_systems_libvirt_among_decoys",
-    ),
-    ("lab doctor", "tests/unit/doctor.rs, tests/guests/real_guests.rs"),
-    ("lab down", "tests/guests/real_guests.rs: to nothing"),
-    ("lab forward", "tests/guests/tools.rs: a kubectl of one's own"),
-    ("lab init --from three", "tests/unit/cli.rs"),
-    ("lab kubectl apply -f app.yaml", "tests/guests/real_guests.rs: cluster_is_ready"),
+    ("lab console worker1", "tests/guests/system_libvirt.rs: nodes_come_go_off_and_on_and_leave"),
+    ("lab doctor", "tests/unit/doctor.rs, tests/guests/system_libvirt.rs"),
+    ("lab down", "tests/guests/three/to_nothing.rs"),
+    ("lab forward", "tests/guests/three/programs.rs: a_kubectl_of_ones_own_reaches_the_api"),
+    ("lab init --from three", "tests/unit/cli/topologies.rs"),
+    ("lab kubectl apply -f app.yaml", "tests/guests/three/mod.rs: serve_a_page"),
     ("lab logs -f kubelet", "tests/guests/pages.rs: a_journal_is_followed"),
-    (
-        "lab restart worker1",
-        "tests/guests/real_guests.rs: a_lab_on_the_systems_libvirt_among_decoys",
-    ),
-    ("lab shell", "tests/guests/tools.rs"),
-    ("lab snapshot ", "tests/guests/frozen.rs"),
-    ("lab ssh worker1", "tests/guests/tools.rs"),
-    ("lab up", "tests/guests/real_guests.rs, tests/guests/whole_clusters.rs"),
+    ("lab restart worker1", "tests/guests/warm_clones.rs"),
+    ("lab shell", "tests/guests/three/programs.rs"),
+    ("lab snapshot ", "tests/guests/three/stressed/frozen.rs"),
+    ("lab ssh worker1", "tests/guests/three/programs.rs"),
+    ("lab up", "tests/guests/three/mod.rs, tests/guests/whole_clusters.rs"),
     ("lab status --lab book", "tests/guests/whole_clusters.rs"),
-    ("lab verify", "tests/guests/real_guests.rs: cluster_is_ready, tests/guests/whole_clusters.rs"),
+    ("lab verify", "tests/guests/three/stressed/frozen.rs, tests/guests/whole_clusters.rs"),
 ];
 
 /// Every command in README and docs is carried out by a test.
@@ -147,6 +141,12 @@ fn commands_in_the_documents_are_typed_somewhere() {
         let (start, _) =
             found.unwrap_or_else(|| panic!("{}: no test types `{line}`", path.display()));
         used.insert(*start);
+    }
+    for (line, tests) in ELSEWHERE {
+        let files = tests.split(", ").map(|test| test.split(": ").next().unwrap());
+        for file in files {
+            assert!(Path::new(file).is_file(), "`{line}`: there is no {file}");
+        }
     }
     let stale: Vec<_> = ELSEWHERE.iter().filter(|(start, _)| !used.contains(start)).collect();
     assert!(stale.is_empty(), "{stale:?}");
