@@ -43,7 +43,7 @@ impl SystemLibvirt {
     pub fn guarded(&self, left: &Path) -> Guard {
         let mut end = Command::new("sh");
         end.args(["-c", "kill -KILL \"$(cat alive)\""]).current_dir(&self.dir);
-        Guard::over(&end, left)
+        Guard::over(&[end], left)
     }
 
     /// Option of `nsenter` for the network that it is in.

@@ -13,6 +13,7 @@ mod faults;
 mod fetch;
 mod fuzzing;
 mod golden;
+mod guard;
 mod injection;
 mod libvirt_test_driver;
 mod pki;

@@ -50,7 +50,7 @@ impl Cluster {
         assert_ne!(text, rig.shipped());
         rig.edit(&text);
         dns_image::write(&rig.images());
-        let guard = Guard::over(&rig.command(&["down"]), rig.home.path());
+        let guard = Guard::over(&[rig.command(&["down"])], rig.home.path());
         rig.up_killed_at(|event| is_started(event, "boot"));
         rig.up_left_in("os");
         rig.up_interrupted_at("etcd1", "etcd");
