@@ -11,12 +11,14 @@ test: ## every test, real guests included
 test-full: ## every test, and the larger topologies all the way: hours without KVM
 	scripts/test.sh full
 
-unit: ## the tests that need no guests
+unit: ## the tests that need neither guests nor root
 	cargo test --locked
 
 lint:
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
+	shellcheck --external-sources --source-path=SCRIPTDIR scripts/*.sh .ci/run
+	find cloud-init -name '*.sh' -exec shellcheck --shell=sh {} +
 
 fmt:
 	cargo fmt
@@ -28,7 +30,7 @@ fuzz: ## look for inputs that break the readers of files and answers
 	scripts/fuzz.sh
 
 golden: ## write the golden files anew; read the difference before committing it
-	LAB_UPDATE_GOLDEN=1 cargo test --locked --test topology_errors --test golden --test surface --test graph --test docs --test workshop
+	LAB_UPDATE_GOLDEN=1 cargo test --locked --test unit golden::
 
 deb: ## a Debian package with manual pages and completions, in target/debian
 	scripts/deb.sh

@@ -13,7 +13,8 @@ use lab::drivers::provider::libvirt::Libvirt;
 use lab::kubernetes::DEFAULT;
 use lab::model::platform::Acceleration;
 use lab::model::topology::resolve;
-use lab::plan::{Observed, diff};
+use lab::plan::Observed;
+use lab::plan::diff;
 
 const SIZES: [u32; 3] = [10, 100, 500];
 const ROUNDS: usize = 5;

@@ -3,8 +3,9 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// What a change is done to. Whoever carries changes out matches all of them: a new one does not compile
-/// until somebody knows what to do about it.
+// Whoever carries changes out matches all of them: a new one does not compile until somebody knows what to
+// do about it.
+/// What a change is done to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Object {

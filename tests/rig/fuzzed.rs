@@ -1,7 +1,7 @@
 //! Everything that is read from files of a person's, from libvirt, from guests and from the lab's own
 //! directory, with what must hold for any bytes. Shared by the fuzz targets and the test that runs
 //! their corpus.
-#![allow(dead_code, missing_docs)]
+#![allow(dead_code)]
 
 use lab::drivers::assets::download;
 use lab::drivers::host::footprint::Picture;

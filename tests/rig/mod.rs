@@ -1,10 +1,32 @@
 //! What tests share: a lab opened in a directory of its own, surroundings that do not depend on
-//! this computer, golden files.
-#![allow(dead_code, clippy::unwrap_used)]
+//! this computer, golden files; and, in the modules, everything that labs run on in tests.
+//!
+//! Each of the test crates and benchmarks takes it in whole and uses a part of it.
+#![allow(dead_code, missing_docs, clippy::unwrap_used, clippy::panic, clippy::print_stderr)]
+
+pub mod account;
+pub mod dns_image;
+pub mod documents;
+pub mod fakes;
+pub mod fuzzed;
+pub mod gated;
+pub mod guard;
+pub mod guests;
+pub mod namespaces;
+pub mod outside;
+pub mod random;
+pub mod screen;
+pub mod secrets;
+pub mod served;
+pub mod shared;
+pub mod system_libvirt;
+pub mod traces;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 use lab::drivers::assets::images::Images;
@@ -18,6 +40,8 @@ use lab::model::topology::resolve;
 use lab::model::{Owner, Role, Version};
 use lab::pki::{Bundle, SshKeys, super_admin};
 use lab::render::TOPOLOGIES;
+
+use secrets::Secrets;
 
 pub const SHIPPED: &[&str] = &["bare-metal", "book", "single", "three", "thw"];
 
@@ -34,6 +58,19 @@ pub fn shipped(name: &str) -> String {
 /// to disk a thousand times over.
 pub fn home() -> tempfile::TempDir {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+}
+
+/// Writes a program. Another process does: what this one writes to is open in everything that any of its
+/// threads starts meanwhile, and "text file busy" to whoever runs it then.
+pub fn program(path: &Path, text: &str) {
+    let mut writer = Command::new("sh")
+        .args(["-euc", "cat >\"$1\"; chmod 755 \"$1\"", "sh"])
+        .arg(path)
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    writer.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    assert!(writer.wait().unwrap().success(), "{}", path.display());
 }
 
 /// A lab from topology text, with all its directories below `home`.
@@ -103,15 +140,12 @@ pub fn prepared(session: &Session, version: &str, acceleration: Acceleration) ->
     }
 }
 
-/// The same with real keys, and files where images and the artifact disk would be.
-pub fn prepared_for_real(session: &Session) -> Prepared {
-    let now = time::OffsetDateTime::now_utc();
+/// The same with these keys and certificates, and files where images and the artifact disk would be.
+pub fn prepared_for_real(session: &Session, secrets: &Secrets) -> Prepared {
     let mut prepared = prepared(session, "1.36.2", Acceleration::Emulated);
-    prepared.bundle = Bundle::default();
-    prepared.bundle.ensure(&session.lab, now).unwrap();
-    prepared.super_admin = super_admin(&prepared.bundle, now).unwrap();
-    prepared.keys = SshKeys::default();
-    prepared.keys.ensure(&session.lab).unwrap();
+    let Secrets { bundle, keys } = secrets.clone();
+    prepared.super_admin = super_admin(&bundle, time::OffsetDateTime::now_utc()).unwrap();
+    (prepared.bundle, prepared.keys) = (bundle, keys);
     let disk = session.dirs.cache.join("artifacts.img");
     fs::create_dir_all(&session.dirs.cache).unwrap();
     fs::write(&disk, "binaries").unwrap();
