@@ -8,6 +8,7 @@ use lab::drivers::guest::Guest;
 use lab::drivers::provider::Hypervisor;
 use lab::drivers::provider::memory::{MemoryGuest, MemoryHypervisor};
 use lab::drivers::state::failpoint::Gate;
+use lab::drivers::state::store::Store;
 use lab::engine::{Drivers, Event, Events, Outcome, Reach, Session, Stop, UpOptions, up_with};
 use lab::model::snapshot::Documents;
 use lab::model::{Lab, Node, Version};
@@ -70,11 +71,11 @@ impl Rig {
 
     pub fn of(text: &str) -> Self {
         let home = rig::home();
-        let session = rig::session(text, home.path());
+        let lab = rig::lab(text);
         let mut rig = Self {
             home,
             text: text.to_owned(),
-            secrets: Secrets::of(&session),
+            secrets: Secrets::of_lab(text, &lab),
             edited: std::sync::Mutex::default(),
             hypervisor: Arc::default(),
             guests: BTreeMap::new(),
@@ -88,7 +89,7 @@ impl Rig {
             boots: 2,
         };
         rig.hypervisor.stand_behind(rig.gate.clone());
-        rig.add_guests(&session.lab);
+        rig.add_guests(&lab);
         rig
     }
 
@@ -101,7 +102,7 @@ impl Rig {
     /// The same for a whole text.
     pub fn becomes(&mut self, text: String) {
         self.text = text;
-        let lab = self.session().lab;
+        let lab = self.lab();
         self.add_guests(&lab);
         self.secrets.complete(&lab);
     }
@@ -135,12 +136,24 @@ impl Rig {
         }
     }
 
+    fn text(&self) -> String {
+        self.edited.lock().unwrap().clone().unwrap_or_else(|| self.text.clone())
+    }
+
     pub fn session(&self) -> Session {
-        let edited = self.edited.lock().unwrap().clone();
-        let text = edited.as_deref().unwrap_or(&self.text);
-        let mut session = rig::session(text, self.home.path());
+        let mut session = rig::session(&self.text(), self.home.path());
         session.store = session.store.behind(self.gate.clone());
         session
+    }
+
+    /// The lab, for whoever needs no more of the session.
+    pub fn lab(&self) -> Lab {
+        rig::lab(&self.text())
+    }
+
+    /// The lab's directory, likewise; past the gate.
+    pub fn store(&self) -> Store {
+        Store::new(&self.home.path().join("state"), &self.lab().name)
     }
 
     pub fn drivers(&self) -> Drivers {
@@ -214,10 +227,10 @@ impl Rig {
 
     /// Puts keys and certificates into the lab's directory, past the gate.
     pub fn keep(&self) {
-        let store = rig::session(&self.text, self.home.path()).store;
+        let (store, lab) = (self.store(), self.lab());
         store.create().unwrap();
         // For a node that left nobody makes any.
-        let (lab, Secrets { mut bundle, mut keys }) = (self.session().lab, self.secrets.clone());
+        let Secrets { mut bundle, mut keys } = self.secrets.clone();
         bundle.prune(&lab);
         let all: Vec<String> = bundle.entries.keys().cloned().collect();
         store.save_bundle(&bundle, &all).unwrap();

@@ -27,7 +27,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use lab::drivers::assets::images::Images;
 use lab::drivers::host::Dirs;
@@ -37,7 +37,7 @@ use lab::engine::{Place, Prepared, Session};
 use lab::kubernetes::hard_way::etcd::founder_entry;
 use lab::model::platform::{Acceleration, Artifacts, Image, Layout, Platform};
 use lab::model::topology::resolve;
-use lab::model::{Owner, Role, Version};
+use lab::model::{Lab, Owner, Role, Version};
 use lab::pki::{Bundle, SshKeys, super_admin};
 use lab::render::TOPOLOGIES;
 
@@ -73,9 +73,17 @@ pub fn program(path: &Path, text: &str) {
     assert!(writer.wait().unwrap().success(), "{}", path.display());
 }
 
+/// The lab of a topology's text: read once, since that takes longer than most of what is tried with it.
+pub fn lab(text: &str) -> Lab {
+    static READ: Mutex<BTreeMap<String, Lab>> = Mutex::new(BTreeMap::new());
+    let mut all = READ.lock().unwrap_or_else(PoisonError::into_inner);
+    let read = || resolve::load(text, &owner()).unwrap().lab;
+    all.entry(text.to_owned()).or_insert_with(read).clone()
+}
+
 /// A lab from topology text, with all its directories below `home`.
 pub fn session(text: &str, home: &Path) -> Session {
-    let loaded = resolve::load(text, &owner()).unwrap();
+    let lab = lab(text);
     let dirs = Dirs {
         state: home.join("state"),
         cache: home.join("cache"),
@@ -84,10 +92,10 @@ pub fn session(text: &str, home: &Path) -> Session {
         artifacts: None,
         archives: None,
     };
-    let store = Store::new(&dirs.state, &loaded.lab.name);
-    let place = Place::Private(PrivateEngine::new(store.root(), &dirs.runtime, loaded.lab.id));
+    let store = Store::new(&dirs.state, &lab.name);
+    let place = Place::Private(PrivateEngine::new(store.root(), &dirs.runtime, lab.id));
     Session {
-        lab: loaded.lab,
+        lab,
         source: text.into(),
         base: home.to_owned(),
         owner: owner(),

@@ -21,9 +21,13 @@ pub struct Secrets {
 impl Secrets {
     /// Those of the lab that was opened: the same ones for whoever opens one of that text.
     pub fn of(session: &Session) -> Self {
+        Self::of_lab(&session.source, &session.lab)
+    }
+
+    /// The same for the lab of a topology's text.
+    pub fn of_lab(text: &str, lab: &Lab) -> Self {
         let mut all = MADE.lock().unwrap_or_else(PoisonError::into_inner);
-        let made = all.entry(session.source.clone());
-        made.or_insert_with(|| Self::made_anew(&session.lab)).clone()
+        all.entry(text.to_owned()).or_insert_with(|| Self::made_anew(lab)).clone()
     }
 
     /// Those of nobody else.

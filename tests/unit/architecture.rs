@@ -55,10 +55,27 @@ fn lower_rooms_do_no_io() {
 
 #[test]
 fn files_stay_small() {
-    for path in sources(Path::new("src")) {
-        let lines = fs::read_to_string(&path).unwrap().lines().count();
-        assert!(lines <= 400, "{} has {lines} lines", path.display());
+    for folder in ["src", "tests"] {
+        for path in sources(Path::new(folder)) {
+            let lines = fs::read_to_string(&path).unwrap().lines().count();
+            assert!(lines <= 400, "{} has {lines} lines", path.display());
+        }
     }
+}
+
+/// Every test file is a module of one of the three crates, and every way into the rig is the same.
+#[test]
+fn the_rig_is_taken_in_once_by_each_crate() {
+    let mut found = Vec::new();
+    for path in sources(Path::new("tests")) {
+        let text = fs::read_to_string(&path).unwrap();
+        let ways = text.lines().filter(|line| line.starts_with("#[path"));
+        found.extend(ways.map(|way| format!("{}: {way}", path.display())));
+    }
+    found.sort();
+    let wanted = ["guests", "namespaces", "unit"]
+        .map(|name| format!("tests/{name}/main.rs: #[path = \"../rig/mod.rs\"]"));
+    assert_eq!(found, wanted);
 }
 
 #[test]

@@ -126,7 +126,7 @@ fn any_parts_that_are_missing_come_back() {
         format!("{all:#?}")
     };
     let rig = make();
-    let (wanted, lab) = (objects(&rig), rig.session().lab);
+    let (wanted, lab) = (objects(&rig), rig.lab());
     let (hypervisor, node) = (rig.drivers().hypervisor, &lab.nodes[0]);
     let volumes: Vec<String> = hypervisor.inventory().unwrap().pools[0].volumes.clone();
     assert!(volumes.len() >= 4, "{volumes:?}");

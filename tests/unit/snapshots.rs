@@ -140,7 +140,7 @@ fn a_snapshot_needs_a_lab_in_one_state() {
     };
     refused("no good", Kind::Memory, "name");
     refused("../out", Kind::Memory, "name");
-    let uuid = world.rig.session().lab.nodes[0].uuid;
+    let uuid = world.rig.lab().nodes[0].uuid;
     world.rig.hypervisor.stop_domain(uuid).unwrap();
     world.rig.clear();
     refused("one", Kind::Memory, "etcd1 is stopped while others run");

@@ -191,7 +191,7 @@ fn only_processes_are_more_on_the_computer() {
 /// The engine dies with everything in it; it is told truthfully, and comes back.
 #[test]
 #[ignore = "boots guests as a user that it makes; `make test` runs it"]
-fn an_engine_that_dies_is_told_and_comes_back() {
+fn when_an_engine_dies_it_is_told_and_comes_back() {
     chapter(|Labs { account, .. }| {
         account.ok(&["ssh", "--lab", "one", "alpha", "--", "touch /var/tmp/one && sync"]);
         let alive = account.home.path().join(".local/state/lab/one/engine/alive");

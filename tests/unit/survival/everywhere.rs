@@ -33,7 +33,7 @@ fn cut_everywhere_in(make: fn(&str) -> World, text: &str, first: &[Step], last: 
             panic!("{last:?} cut at {at} ({place}): too much: {other:#?}, missing: {missing:#?}");
         }
     }
-    let name = &clean.rig.session().lab.name;
+    let name = &clean.rig.lab().name;
     eprintln!("{name}: {last:?} after {first:?}: {} points", points.len());
     points.len()
 }

@@ -118,7 +118,7 @@ impl World {
     /// Everything there is: the hypervisor's objects, the guests' files, the lab's directory.
     fn state(&self) -> String {
         let mut text = self.rig.state();
-        let root = self.rig.session().store.root().to_owned();
+        let root = self.rig.store().root().to_owned();
         for (path, content) in tree(&root) {
             text.push_str(&format!("\n{path}\n{content}"));
         }

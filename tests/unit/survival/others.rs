@@ -81,7 +81,7 @@ fn commands_and_cuts(seed: u64) -> BTreeMap<String, usize> {
     let mut done: BTreeMap<String, usize> = BTreeMap::new();
     for sequence in 0..500 {
         let world = World::new(&single);
-        let planted = decoys(&world.rig.session().lab);
+        let planted = decoys(&world.rig.lab());
         let before = of_others(&planted);
         world.rig.hypervisor.plant(|all| *all = planted);
         let mut told = Vec::new();
@@ -100,7 +100,7 @@ fn commands_and_cuts(seed: u64) -> BTreeMap<String, usize> {
         world.run(Step::Down).unwrap_or_else(|error| panic!("{sequence}: {told:?}: {error}"));
         let inventory = world.rig.hypervisor.inventory().unwrap();
         assert_eq!(format!("{inventory:#?}"), before, "left over: {sequence}: {told:?}");
-        assert!(!world.rig.session().store.root().exists(), "{sequence}: {told:?}");
+        assert!(!world.rig.store().root().exists(), "{sequence}: {told:?}");
     }
     done
 }

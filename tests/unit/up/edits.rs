@@ -61,10 +61,10 @@ fn founders_are_those_of_the_topology_until_one_of_them_begins() {
     rig.guests["etcd1"].fail_at(1);
     let (outcome, _) = rig.up(Up::PLAIN);
     assert!(matches!(outcome, Ok(Outcome::Failed(_))), "{outcome:?}");
-    assert!(rig.session().store.record().unwrap().unwrap().etcd.is_empty());
+    assert!(rig.store().record().unwrap().unwrap().etcd.is_empty());
     rig.edit("first_address: 10.240.0.11", "first_address: 10.240.0.16");
     rig.done(Up::AGREED);
-    let founders = rig.session().store.record().unwrap().unwrap().etcd;
+    let founders = rig.store().record().unwrap().unwrap().etcd;
     assert_eq!(founders, ["etcd1=https://10.240.0.16:2380"]);
 }
 

@@ -10,7 +10,7 @@ use crate::rig::secrets::Secrets;
 #[test]
 fn objects_of_others_are_refused_before_anything_is_touched() {
     let rig = Rig::new("three");
-    let lab = rig.session().lab;
+    let lab = rig.lab();
     rig.hypervisor.plant(|all| {
         all.domains.push(FoundDomain {
             name: "three-etcd1".into(),
@@ -89,7 +89,7 @@ fn a_domain_that_somebody_changed_is_told_and_put_right() {
     let rig = Rig::new("three");
     rig.done(Up::PLAIN);
     let wanted = rig.state();
-    let worker = rig.session().lab.node("worker1").unwrap().clone();
+    let worker = rig.lab().node("worker1").unwrap().clone();
     rig.hypervisor.plant(|all| {
         let domain = all.domains.iter_mut().find(|domain| domain.uuid == worker.uuid).unwrap();
         let shape = domain.shape.as_mut().unwrap();

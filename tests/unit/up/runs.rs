@@ -13,7 +13,7 @@ fn first_run_builds_everything_and_the_second_changes_nothing() {
     rig.done(Up::PLAIN);
     assert_eq!(rig.hypervisor.calls().iter().filter(|call| call.starts_with("start ")).count(), 9);
     for stage in DEFAULT.stages {
-        for node in (stage.nodes)(&rig.session().lab) {
+        for node in (stage.nodes)(&rig.lab()) {
             let path = format!("{}{}", marker::DIRECTORY, stage.name);
             assert!(
                 rig.guests[&node.name].files().contains_key(&path),
@@ -104,7 +104,7 @@ fn a_changed_stage_reruns_there_and_only_there() {
     rig.done(Up::PLAIN);
     // A new serving certificate for one kubelet changes one stage on one node.
     rig.secrets.bundle.entries.remove("kubelet-server-worker1");
-    rig.secrets.complete(&rig.session().lab);
+    rig.secrets.complete(&rig.lab());
     rig.clear();
     let (changes, _) = rig.done(Up::PLAIN);
     let shown = shown(&changes);
@@ -218,7 +218,7 @@ fn a_plan_says_which_certificates_are_made_anew_and_why() {
     };
     assert_eq!(certificates(&rig), [] as [&str; 0]);
     let end = time::Date::from_calendar_date(2026, time::Month::March, 9).unwrap();
-    let lab = rig.session().lab;
+    let lab = rig.lab();
     let bundle = &mut rig.secrets.bundle;
     let entry = bundle.entries.get_mut("kubelet-server-worker1").unwrap();
     entry.made.not_after = end.midnight().assume_utc().unix_timestamp();

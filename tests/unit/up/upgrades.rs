@@ -66,7 +66,7 @@ fn another_kubernetes_comes_to_one_node_after_the_other_controllers_first() {
             _ => {}
         }
     }
-    let nodes = rig.session().lab.nodes;
+    let nodes = rig.lab().nodes;
     for node in nodes.iter().filter(|node| node.is(lab::model::Role::Worker)) {
         let drained = place(&events, false, "drain", &node.name);
         let controllers = nodes.iter().filter(|node| node.is(lab::model::Role::ControlPlane));
