@@ -12,6 +12,8 @@ set --
 . "$(dirname -- "${BASH_SOURCE[0]}")/prepare.sh"
 LAB_UPLINKS=$cache/uplinks
 export LAB_UPLINKS
+LAB_MACHINE_ROOT=$("$root/scripts/machine-root.sh")
+export LAB_MACHINE_ROOT
 "$root/scripts/uplink-programs.sh" "$LAB_UPLINKS"
 cd "$root"
 
@@ -27,6 +29,7 @@ phase cargo clippy --locked --all-targets -- -D warnings
 phase cargo test --locked
 guests=(--ignored --test-threads=1 --nocapture)
 phase cargo test --locked --test high_availability -- "${guests[@]}"
+phase cargo test --locked --test machines -- "${guests[@]}"
 phase cargo test --locked --test ordinary_user -- "${guests[@]}"
 phase cargo test --locked --test warm_clones -- "${guests[@]}"
 phase cargo test --locked --test real_guests -- "${guests[@]}"
