@@ -126,7 +126,7 @@ impl Cluster {
 
     /// Takes away the machine of a node that is no longer in the topology.
     pub fn discard(&mut self, node: &str) {
-        self.machines.remove(node).unwrap().cut();
+        self.machines.remove(node).unwrap().remove(&self.hall);
     }
 
     /// Cuts the power of a machine.
@@ -192,8 +192,7 @@ impl Cluster {
             };
             let (ended, ()) = tokio::join!(up, listen);
             let outcome = ended.unwrap_or_else(|error| panic!("{error:?}\n{}", self.consoles()));
-            let run = Run { outcome, finished, failures };
-            run
+            Run { outcome, finished, failures }
         })
     }
 

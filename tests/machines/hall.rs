@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 use lab::model::Lab;
 use nix::sched::{CloneFlags, setns};
 
+use crate::groups;
+
 const HALL: &str = include_str!("hall.sh");
 const INIT: &str = include_str!("init.sh");
 const WATCH: &str = include_str!("watch.sh");
@@ -47,10 +49,10 @@ impl Hall {
         fs::write(dir.join("init.sh"), INIT).unwrap();
         fs::write(dir.join("hosts/lab"), lab::stages::hosts(lab)).unwrap();
         let name = dir.file_name().unwrap().to_str().unwrap();
-        let groups: Vec<PathBuf> = own_groups().iter().map(|own| own.join(name)).collect();
+        let groups: Vec<PathBuf> = groups::own().iter().map(|own| own.join(name)).collect();
         // Before anything is there to be cleared away.
         let watcher = watcher(&dir, &groups);
-        groups.iter().for_each(|group| make_group(group));
+        groups.iter().for_each(|group| groups::make(group));
         let gateway = format!("{}/{}", lab.network.gateway, lab.network.cidr.prefix_len());
         let process = start(&dir, &artifacts, gateway);
         let pid = first_inside(&process);
@@ -148,39 +150,4 @@ fn watcher(dir: &Path, groups: &[PathBuf]) -> Child {
     command.args(["-c", WATCH, "watch"]).arg(dir).args(groups).stdin(Stdio::piped());
     // Not with a Ctrl-C that is meant for the test.
     command.process_group(0).spawn().unwrap()
-}
-
-/// The directories of the control groups that this process is in, one of each hierarchy.
-fn own_groups() -> Vec<PathBuf> {
-    let text = fs::read_to_string("/proc/self/cgroup").unwrap();
-    let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
-    let of = |line: &str| {
-        let mut fields = line.splitn(3, ':').skip(1);
-        let (kinds, path) = (fields.next()?, fields.next()?);
-        let mount = mounts.lines().map(|line| line.split(' ').collect::<Vec<_>>()).find(
-            |mount| match kinds {
-                "" => mount[2] == "cgroup2",
-                kinds => {
-                    mount[2] == "cgroup"
-                        && mount[3].split(',').any(|option| {
-                            option == kinds || kinds.split(',').any(|kind| kind == option)
-                        })
-                }
-            },
-        )?;
-        Some(Path::new(mount[1]).join(path.trim_start_matches('/')))
-    };
-    text.lines().filter_map(of).collect()
-}
-
-/// Makes a control group that processes can be put into.
-pub fn make_group(group: &Path) {
-    fs::create_dir(group).unwrap_or_else(|error| panic!("make {}: {error}", group.display()));
-    // Groups of processors begin without any.
-    for file in ["cpuset.cpus", "cpuset.mems"] {
-        if group.join(file).exists() && !group.join("cgroup.controllers").exists() {
-            let all = fs::read_to_string(group.parent().unwrap().join(file)).unwrap();
-            fs::write(group.join(file), all.trim()).unwrap();
-        }
-    }
 }

@@ -11,7 +11,8 @@ use lab::model::{Lab, Node};
 use lab::pki::SshKeys;
 use lab::render::{Templates, seed};
 
-use crate::hall::{Hall, make_group};
+use crate::groups;
+use crate::hall::Hall;
 
 const PERSONALITY: &str = include_str!("personality.sh");
 
@@ -26,6 +27,8 @@ mount -o loop,noatime,barrier=0 "$1/disk.img" "$1/disk"
 mkdir "$1/disk/upper" "$1/disk/work" "$1/disk/containerd"
 mount -t overlay overlay -o "lowerdir=$2,upperdir=$1/disk/upper,workdir=$1/disk/work" "$1/root"
 "#;
+
+const REMOVE: &str = r#"umount "$1/root" "$1/disk" && rm -rf --one-file-system "$1""#;
 
 /// Puts the process that becomes the machine into its control groups first: they are the root of what it
 /// sees of them. containerd gets a place without layers, for it makes layers itself. The kernel's messages
@@ -57,7 +60,8 @@ impl Machine {
         write_seed(&dir.join("seed"), templates, lab, node, keys);
         let (own, root) = (dir.to_str().unwrap(), hall.root.to_str().unwrap());
         must(hall, MOUNT, &[own, root]);
-        must(hall, PERSONALITY, &[&format!("{own}/root"), &format!("{own}/seed")]);
+        let (own_root, seed) = (format!("{own}/root"), format!("{own}/seed"));
+        must(hall, PERSONALITY, &[&own_root, &seed, hall.dir.join("init.sh").to_str().unwrap()]);
         let groups: Vec<PathBuf> = hall.groups.iter().map(|group| group.join(&node.name)).collect();
         let process = boot(hall, &dir, &node.name, &node.mac, &groups);
         Self { name: node.name.clone(), card: node.mac.clone(), dir, groups, process }
@@ -65,10 +69,15 @@ impl Machine {
 
     /// Cuts its power: every process of it ends at once.
     pub fn cut(&mut self) {
-        let kill = self.groups.iter().map(|group| group.join("cgroup.kill")).find(|f| f.exists());
-        fs::write(kill.expect("control groups v2, if only beside v1"), "1").unwrap();
+        groups::kill(&self.groups);
         self.process.wait().unwrap();
-        self.groups.iter().for_each(|group| remove_group(group));
+        self.groups.iter().for_each(|group| groups::remove(group));
+    }
+
+    /// Takes it away for good.
+    pub fn remove(mut self, hall: &Hall) {
+        self.cut();
+        must(hall, REMOVE, &[self.dir.to_str().unwrap()]);
     }
 
     /// Starts it again, with what is on its disk.
@@ -90,7 +99,7 @@ impl Machine {
 }
 
 fn boot(hall: &Hall, dir: &Path, name: &str, card: &str, groups: &[PathBuf]) -> Child {
-    groups.iter().for_each(|group| make_group(group));
+    groups.iter().for_each(|group| groups::make(group));
     let console = File::options().create(true).append(true).open(dir.join("console")).unwrap();
     hall.command("/bin/sh")
         .args(["-c", BOOT, "boot"])
@@ -112,25 +121,9 @@ fn write_seed(dir: &Path, templates: &Templates, lab: &Lab, node: &Node, keys: &
     for (name, text) in &seed.personality {
         fs::write(dir.join(name), text).unwrap();
     }
-    fs::copy(dir.join("../../init.sh"), dir.join("../init.sh")).unwrap();
 }
 
 fn must(hall: &Hall, script: &str, arguments: &[&str]) {
     let done = hall.shell(script, arguments);
     assert!(done.status.success(), "{script}\n{}", String::from_utf8_lossy(&done.stderr));
-}
-
-/// Removes a control group with those that the machine made in it, those inside first.
-fn remove_group(group: &Path) {
-    for entry in fs::read_dir(group).into_iter().flatten().flatten() {
-        if entry.path().is_dir() {
-            remove_group(&entry.path());
-        }
-    }
-    let deadline = Instant::now() + Duration::from_secs(10);
-    // Processes that were killed are in it until they are gone for good.
-    while let Err(error) = fs::remove_dir(group) {
-        assert!(Instant::now() < deadline, "remove {}: {error}", group.display());
-        std::thread::sleep(Duration::from_millis(10));
-    }
 }

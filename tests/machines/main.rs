@@ -3,10 +3,17 @@
 //!
 //! `make test` runs these; they need root, the Kubernetes binaries and the machines' file system. What
 //! a kernel of its own would show (modules, swap, clocks) is left to the tests on guests.
-#![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::print_stderr)]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::print_stdout
+)]
 
 mod archives;
 mod cluster;
+mod groups;
 mod hall;
 mod machine;
 #[path = "../rig/mod.rs"]
@@ -56,18 +63,31 @@ fn from_nothing() -> Cluster {
     cluster
 }
 
+/// Makes every check until all pass in one go. On a computer that is too busy to answer in time a floating
+/// address is given up, as it must be, and comes back; what is wrong stays wrong.
+fn verified(cluster: &Cluster) {
+    for attempt in 1.. {
+        let results = cluster.verify();
+        assert!(results.len() > 100, "only {} checks", results.len());
+        let other: Vec<_> =
+            results.iter().filter(|result| result.verdict != Verdict::Passed).collect();
+        cluster.say(&format!("{} checks made, {} not passed", results.len(), other.len()));
+        let names: Vec<_> = other.iter().map(|result| &result.name).collect();
+        match other.is_empty() {
+            true => return,
+            false if attempt < 3 => cluster.say(&format!("once more, for {names:?}")),
+            false => panic!("{other:#?}"),
+        }
+    }
+}
+
 #[test]
 #[ignore = "needs root and the Kubernetes binaries; `make test` runs it"]
 fn a_cluster_comes_up_from_nothing_and_passes_every_check() {
     on_cluster(|cluster| {
         cluster.up_unchanged();
         cluster.say("up again: nothing to do");
-        let results = cluster.verify();
-        assert!(results.len() > 50, "only {} checks", results.len());
-        let other: Vec<_> =
-            results.iter().filter(|result| result.verdict != Verdict::Passed).collect();
-        cluster.say(&format!("{} checks made", results.len()));
-        assert!(other.is_empty(), "{other:#?}");
+        verified(cluster);
     });
 }
 

@@ -1,8 +1,9 @@
 #!/bin/sh
-# Makes the file system in $1 that of the node whose seed files are in $2: what cloud-init does in guests.
+# Makes the file system in $1 that of the node whose seed files are in $2: what cloud-init does in guests. $3 is
+# the machine's first program.
 set -eu
 umask 022
-root=$1 seed=$2
+root=$1 seed=$2 init=$3
 install -m 444 "$seed/machine-id" "$root/etc/machine-id"
 install -m 400 "$seed/product_uuid" "$root/etc/machine-product-uuid"
 install -m 644 "$seed/hostname" "$root/etc/hostname"
@@ -17,7 +18,7 @@ install -d -m 700 "$root/home/$user/.ssh"
 install -m 600 "$seed/authorized_keys" "$root/home/$user/.ssh/authorized_keys"
 chroot "$root" chown -R "$user:" "/home/$user"
 
-install -m 755 "$seed/../init.sh" "$root/usr/local/sbin/machine-init"
+install -m 755 "$init" "$root/usr/local/sbin/machine-init"
 # A sandbox may not be given a better oom_score_adj than whoever starts it, and that is not root of the
 # computer in every place where tests run. The stage's own file stays as it is; containerd reads a copy.
 install -d "$root/etc/systemd/system/containerd.service.d"
