@@ -9,9 +9,17 @@ fi
 full=${1:-}
 set --
 "$(dirname -- "${BASH_SOURCE[0]}")/install-packages.sh" tests
+# Made beside everything else that takes its time: most of it is unpacking.
+told=$(mktemp)
+trap 'rm -f -- "$told"' EXIT
+"$(dirname -- "${BASH_SOURCE[0]}")/machine-root.sh" >"$told" &
+machine_root=$!
 . "$(dirname -- "${BASH_SOURCE[0]}")/prepare.sh"
 LAB_UPLINKS=$cache/uplinks
 export LAB_UPLINKS
+wait "$machine_root"
+LAB_MACHINE_ROOT=$(<"$told")
+export LAB_MACHINE_ROOT
 "$root/scripts/uplink-programs.sh" "$LAB_UPLINKS"
 cd "$root"
 
@@ -31,6 +39,7 @@ guests=(--ignored --test-threads=1 --nocapture)
 # Enough takeovers to judge how long they take.
 [[ $full != full ]] || export LAB_TEST_ROUNDS=50
 phase cargo test --locked --test namespaces -- "${guests[@]}"
+phase cargo test --locked --test machines -- "${guests[@]}"
 phase cargo test --locked --test guests -- "${guests[@]}" ordinary_user::
 phase cargo test --locked --test guests -- "${guests[@]}" warm_clones::
 phase cargo test --locked --test guests -- "${guests[@]}" three::

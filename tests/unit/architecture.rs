@@ -73,7 +73,7 @@ fn the_rig_is_taken_in_once_by_each_crate() {
         found.extend(ways.map(|way| format!("{}: {way}", path.display())));
     }
     found.sort();
-    let wanted = ["guests", "namespaces", "unit"]
+    let wanted = ["guests", "machines", "namespaces", "unit"]
         .map(|name| format!("tests/{name}/main.rs: #[path = \"../rig/mod.rs\"]"));
     assert_eq!(found, wanted);
 }
