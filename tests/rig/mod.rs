@@ -14,7 +14,7 @@ use lab::drivers::state::store::Store;
 use lab::engine::{Place, Prepared, Session};
 use lab::kubernetes::hard_way::etcd::founder_entry;
 use lab::model::platform::{Acceleration, Artifacts, Image, Layout, Platform};
-use lab::model::topology::resolve;
+use lab::model::topology;
 use lab::model::{Owner, Role, Version};
 use lab::pki::{Bundle, SshKeys, super_admin};
 use lab::render::TOPOLOGIES;
@@ -38,7 +38,7 @@ pub fn home() -> tempfile::TempDir {
 
 /// A lab from topology text, with all its directories below `home`.
 pub fn session(text: &str, home: &Path) -> Session {
-    let loaded = resolve::load(text, &owner()).unwrap();
+    let loaded = topology::load(text, &owner()).unwrap();
     let dirs = Dirs {
         state: home.join("state"),
         cache: home.join("cache"),

@@ -17,7 +17,7 @@ use crate::engine::lab::timeouts::Pace;
 use crate::engine::task::error::EngineError;
 use crate::kubernetes::{self, flavour::Flavour};
 use crate::model::platform::{Artifacts, Image, Platform};
-use crate::model::topology::resolve;
+use crate::model::topology;
 use crate::model::{Lab, Owner, Role, Version, code, size};
 use crate::pki::{Bundle, SshKeys, super_admin};
 use crate::render::Templates;
@@ -263,7 +263,7 @@ impl Session {
     pub(crate) fn before(&self) -> Result<Option<Lab>, EngineError> {
         let Some(text) = self.store.read("topology.yaml")? else { return Ok(None) };
         // Whatever cannot be read any more says nothing about the nodes.
-        Ok(resolve::load(&text, &self.owner).ok().map(|loaded| loaded.lab))
+        Ok(topology::load(&text, &self.owner).ok().map(|loaded| loaded.lab))
     }
 
     /// The image of cluster DNS: one of the archives at hand, else the registry's, where guests can
