@@ -296,6 +296,7 @@ fn a_second_run_is_refused_at_once_and_names_the_first() {
     let output = home.lab(&["up", "-f", "three", "--engine", "private"]);
     assert_eq!(output.status.code(), Some(75), "{}", err(&output));
     let said = err(&output);
+    assert!(said.starts_with("error[L0701]"), "{said}");
     assert!(said.contains(&std::process::id().to_string()) && said.contains("lab up"), "{said}");
     assert!(start.elapsed() < std::time::Duration::from_secs(1));
 }
@@ -341,6 +342,7 @@ fn state_of_a_newer_lab_is_left_alone() {
     for command in ["up", "status", "down", "plan"] {
         let output = home.lab(&[command, "-f", "three"]);
         assert!(!output.status.success(), "{command}: {}", err(&output));
+        assert!(err(&output).contains("error[L0705]"), "{command}: {}", err(&output));
         assert!(err(&output).contains("newer"), "{command}: {}", err(&output));
     }
     assert_eq!(fs::read_to_string(dir.join("lab.json")).unwrap(), text);
@@ -383,6 +385,7 @@ fn a_lab_that_does_not_fit_is_refused_before_anything_is_made() {
     let output = home.lab(&["up", "--engine", "private"]);
     assert_eq!(output.status.code(), Some(2));
     let said = err(&output);
+    assert!(said.contains("error[L0801]"), "{said}");
     assert!(said.contains("want 921600 MiB of memory") && said.contains("--overcommit"), "{said}");
     assert!(!home.path().join("run").exists(), "an engine was started");
 }
@@ -467,6 +470,31 @@ fn once_up(home: &Home) {
     (record["name"], record["engine"]) = ("three".into(), "private".into());
     record["run"] = home.path().join("run/lab/engine").to_str().into();
     fs::write(dir.join("lab.json"), record.to_string()).unwrap();
+}
+
+#[test]
+fn a_lab_that_rests_or_runs_elsewhere_says_so() {
+    let home = Home::new();
+    once_up(&home);
+    for (arguments, wanted) in [
+        (&["console", "etcd1"][..], "error[L0703]: the lab's private libvirt does not run"),
+        (&["status", "--engine", "system"], "error[L0704]: the lab 'three' runs on the private"),
+    ] {
+        let output = home.lab(&[arguments, &["--lab", "three"]].concat());
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(err(&output).starts_with(wanted), "{arguments:?}: {}", err(&output));
+    }
+}
+
+#[test]
+fn a_template_of_a_persons_own_that_does_not_fit_is_named() {
+    let home = Home::new();
+    let dir = home.path().join(".config/lab/xml-templates");
+    fs::create_dir_all(&dir).unwrap();
+    fs::write(dir.join("domain.xml.j2"), "<domain>\n{{ oops").unwrap();
+    let said = err(&home.lab(&["plan", "-f", "three", "--engine", "private"]));
+    assert!(said.starts_with("error[L0708]"), "{said}");
+    assert!(said.contains("domain.xml.j2:2") && said.contains(".config/lab"), "{said}");
 }
 
 #[test]
@@ -624,7 +652,8 @@ fn a_lab_comes_into_a_persons_kubeconfig_and_leaves_it() {
     // kubectl holds its lock; a cluster of that name is somebody else's; a file is none.
     let lock = home.path().join(".kube/config.lock");
     fs::write(&lock, "").unwrap();
-    assert!(err(&merge()).contains("somebody writes to it"));
+    let said = err(&merge());
+    assert!(said.starts_with("error[L0804]") && said.contains("somebody writes to it"), "{said}");
     fs::remove_file(&lock).unwrap();
     for (text, wanted) in [
         (

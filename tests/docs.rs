@@ -196,6 +196,20 @@ fn says(text: &str, name: &str) -> bool {
     })
 }
 
+/// True when a test meets the code: in a message that is as it was, or by asking for it.
+fn is_provoked(tests: &str, id: &str) -> bool {
+    [format!("[{id}]"), format!("\"{id}\"")].iter().any(|words| tests.contains(words))
+}
+
+#[test]
+fn every_code_is_provoked_by_a_test() {
+    let mut tests = String::new();
+    texts(Path::new("tests"), Path::new("tests/docs.rs"), &mut tests);
+    assert!(!is_provoked(&tests, "L9999"), "that there is none is asked for, too");
+    let without = code::all().map(|code| code.id).filter(|id| !is_provoked(&tests, id));
+    assert_eq!(without.collect::<Vec<_>>(), [] as [&str; 0], "codes that no test provokes");
+}
+
 /// An entry that nothing says any more helps nobody, and a literal says no entry.
 #[test]
 fn every_code_is_said_by_its_name_and_nowhere_by_its_id() {

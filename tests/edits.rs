@@ -45,7 +45,7 @@ fn finished(events: &[Event]) -> Vec<String> {
 
 fn refused_for_quorum(rig: &Rig, bundle: &Bundle, keys: &SshKeys, why: &str) {
     let message = rig.up_agreed(bundle, keys).0.unwrap_err();
-    assert!(message.contains(why), "{message}");
+    assert!(message.starts_with("error[L1007]") && message.contains(why), "{message}");
     assert_eq!(rig.hypervisor.calls(), [] as [&str; 0]);
 }
 

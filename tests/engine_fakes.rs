@@ -6,6 +6,7 @@
 mod fakes;
 mod rig;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use fakes::Rig;
@@ -134,7 +135,7 @@ fn after_a_failure_at_any_remote_step_the_next_run_completes() {
     let (bundle, keys) = clean.secrets();
     clean.up(&bundle, &keys).0.unwrap();
     let wanted = clean.state();
-    let mut tried = 0;
+    let (mut tried, mut codes) = (0, BTreeSet::new());
     for (node, guest) in &clean.guests {
         for call in 1..=guest.calls().len() {
             let rig = Rig::new("three");
@@ -145,6 +146,7 @@ fn after_a_failure_at_any_remote_step_the_next_run_completes() {
             };
             assert_eq!(failures.len(), 1, "{failures:?}");
             assert_eq!(failures[0].node.as_ref(), Some(node));
+            codes.insert(failures[0].code);
             assert!(events.iter().any(|event| matches!(event, Event::Failed(_))));
             let (outcome, _) = rig.up(&bundle, &keys);
             assert!(matches!(outcome, Ok(Outcome::Done(_))), "{node} {call}: {outcome:?}");
@@ -153,6 +155,7 @@ fn after_a_failure_at_any_remote_step_the_next_run_completes() {
         }
     }
     assert!(tried > 30, "only {tried} steps were tried");
+    assert!(codes.contains("L1001") && codes.contains("L1006"), "{codes:?}");
 }
 
 #[test]
@@ -202,7 +205,9 @@ fn objects_of_others_are_refused_before_anything_is_touched() {
     });
     let (outcome, _) = rig.up(&bundle, &keys);
     let message = outcome.unwrap_err();
-    for part in ["three-etcd1", "52:54:00", "overlaps the libvirt network 'default'"] {
+    for part in
+        ["error[L0802]", "three-etcd1", "52:54:00", "overlaps the libvirt network 'default'"]
+    {
         assert!(message.contains(part), "'{part}' is missing in: {message}");
     }
     assert_eq!(rig.calls(), 0);
@@ -225,6 +230,7 @@ fn a_node_that_left_is_removed_only_when_agreed() {
     rig.clear();
     let (outcome, _) = rig.up(&bundle, &keys);
     let message = outcome.unwrap_err();
+    assert!(message.starts_with("error[L0604]"), "{message}");
     assert!(message.contains("three-worker1 would be removed"), "{message}");
     assert_eq!(rig.hypervisor.calls().len(), 0);
     assert_eq!(rig.state(), before);
@@ -575,7 +581,9 @@ fn a_saved_plan_is_carried_out_as_it_is_or_not_at_all() {
     less.as_array_mut().unwrap().pop();
     let whole = other.agreed.replace(less);
     let (outcome, events) = other.run(&bundle, &keys, Stop::default(), false);
-    assert!(outcome.unwrap_err().contains("no longer what it was made for"));
+    let refused = outcome.unwrap_err();
+    assert!(refused.starts_with("error[L0605]"), "{refused}");
+    assert!(refused.contains("no longer what it was made for"), "{refused}");
     assert!(
         planned(&events).is_none()
             && other.hypervisor.calls().iter().all(|c| !c.contains("define"))
@@ -629,7 +637,9 @@ fn kubernetes_goes_up_one_minor_release_at_a_time_and_never_back() {
     ] {
         rig.version = version;
         let (outcome, _) = rig.up(&bundle, &keys);
-        assert!(outcome.as_ref().is_err_and(|error| error.contains(why)), "{version}: {outcome:?}");
+        let refused = outcome.unwrap_err();
+        assert!(refused.starts_with("error[L1009]"), "{version}: {refused}");
+        assert!(refused.contains(why), "{version}: {refused}");
         assert_eq!(rig.state(), state, "nothing was touched");
     }
     for version in ["1.34.3", "1.35.0", "1.36.2"] {

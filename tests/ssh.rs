@@ -221,6 +221,7 @@ async fn another_host_key_ends_it_before_any_login() {
     let target = Target { host_key: SshKeys::public(&other).unwrap(), ..rig.target() };
     let start = Instant::now();
     let error = Ssh::new(target).run("true").await.unwrap_err();
+    assert_eq!(error.code.id, "L1002", "{error}");
     assert!(error.message.contains("worker1") && error.message.contains("host key"), "{error}");
     assert!(error.hint.unwrap().contains("nothing was sent"));
     assert!(!error.retry && start.elapsed() < Duration::from_secs(5), "it must not try again");
@@ -244,6 +245,7 @@ async fn a_login_refused_for_good_says_so() {
             .await;
     let target = Target { patience: Duration::from_millis(800), ..rig.target() };
     let error = Ssh::new(target).run("true").await.unwrap_err();
+    assert_eq!(error.code.id, "L1003", "{error}");
     assert!(error.message.contains("login of 'lab' was refused"), "{error}");
 }
 
@@ -261,6 +263,7 @@ async fn a_server_that_says_nothing_is_given_up() {
     let target = Target { address, patience: Duration::from_millis(1500), ..rig.target() };
     let start = Instant::now();
     let error = Ssh::new(target).run("true").await.unwrap_err();
+    assert_eq!(error.code.id, "L1001", "{error}");
     assert!(error.message.contains("does not say hello"), "{error}");
     assert!(start.elapsed() < Duration::from_secs(8), "{:?}", start.elapsed());
 }

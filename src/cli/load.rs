@@ -148,7 +148,9 @@ pub(super) fn session(global: &Global) -> Result<Session, Failure> {
     let mut loaded = topology(global, &source)?;
     let overrides = overrides(&dirs.config);
     let templates = crate::kubernetes::templates(&overrides).map_err(|error| {
-        Failure::failed(error.to_string()).hint(format!("see {}", dirs.config.display()))
+        Failure::failed(error.to_string())
+            .code(&code::TEMPLATE)
+            .hint(format!("see {}", dirs.config.display()))
     })?;
     let store = Store::new(&dirs.state, &loaded.lab.name);
     let choice = match global.engine {
