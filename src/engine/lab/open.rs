@@ -116,7 +116,7 @@ impl Session {
         let mut bundle = self.store.bundle()?;
         let due = bundle.due(&self.lab, OffsetDateTime::now_utc());
         // What will be made anew is not what the nodes have.
-        bundle.entries.retain(|name, _| !due.iter().any(|(due, _)| due == name));
+        bundle.entries.retain(|name, _| !due.iter().any(|due| due.name == *name));
         let placeholder = Bundle::placeholder(&self.lab);
         for (name, entry) in placeholder.entries {
             bundle.entries.entry(name).or_insert(entry);
