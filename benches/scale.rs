@@ -12,9 +12,8 @@ use lab::drivers::provider::Hypervisor;
 use lab::drivers::provider::libvirt::Libvirt;
 use lab::kubernetes::DEFAULT;
 use lab::model::platform::Acceleration;
-use lab::model::topology::resolve;
-use lab::plan::Observed;
-use lab::plan::diff;
+use lab::model::topology;
+use lab::plan::{Observed, diff};
 
 const SIZES: [u32; 3] = [10, 100, 500];
 const ROUNDS: usize = 5;
@@ -43,7 +42,7 @@ fn measure(workers: u32) -> [f64; 5] {
         clock = Instant::now();
         seconds
     };
-    resolve::load(&text, &rig::owner()).unwrap();
+    topology::load(&text, &rig::owner()).unwrap();
     let read = lap();
     let session = rig::session(&text, home.path());
     let prepared = rig::prepared(&session, "1.36.2", Acceleration::Emulated);

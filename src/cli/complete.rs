@@ -21,7 +21,7 @@ use crate::drivers::state::store::{self, Store};
 use crate::kubernetes::FLAVOURS;
 use crate::kubernetes::stage::Stage;
 use crate::model::Lab;
-use crate::model::topology::resolve;
+use crate::model::topology;
 use crate::pki::leaf_specs;
 
 /// The variable by which a shell asks.
@@ -171,5 +171,5 @@ fn meant() -> Option<Lab> {
         quiet: true,
     };
     let source = load::source(&global, &Dirs::from_environment()).ok()?;
-    resolve::load(&source.text, &host::owner()).ok().map(|loaded| loaded.lab)
+    topology::load(&source.text, &host::owner()).ok().map(|loaded| loaded.lab)
 }

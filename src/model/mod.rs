@@ -3,19 +3,23 @@
 pub mod code;
 pub mod exit;
 pub mod file;
+pub mod flaw;
 pub mod inventory;
 pub mod lab;
 pub mod name;
 pub mod os;
 pub mod platform;
 pub mod role;
+pub mod router_id;
 pub mod size;
 pub mod snapshot;
 pub mod topology;
 pub mod version;
+mod word;
 
 pub use code::Code;
 pub use file::File;
+pub use flaw::Flaw;
 pub use lab::{Lab, Node};
 pub use name::Owner;
 pub use platform::Platform;

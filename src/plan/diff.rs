@@ -11,6 +11,7 @@ use crate::kubernetes::flavour::Flavour;
 use crate::kubernetes::stage::Duty;
 use crate::model::Version;
 use crate::model::inventory::{FoundDomain, Inventory};
+use crate::pki::Due;
 use crate::plan::change::{Change, ChangeKind};
 use crate::plan::object::Object;
 use crate::plan::removal;
@@ -43,7 +44,7 @@ pub struct Desired {
     /// The lab's network.
     pub network: NetworkSpec,
     /// Certificates that are made anew, and why.
-    pub certificates: Vec<(String, String)>,
+    pub certificates: Vec<Due>,
     /// Shared volumes by name, and the nodes' own.
     pub volumes: Vec<(Option<String>, String)>,
     /// Domains in file order.
@@ -110,7 +111,7 @@ pub fn diff(desired: &Desired, observed: &Observed) -> Vec<Change> {
         let why = "a libvirt of the lab's own, in namespaces of its own";
         changes.push(Change::shared(ChangeKind::Start, Object::Provider, "private", why));
     }
-    for (name, why) in &desired.certificates {
+    for Due { name, why } in &desired.certificates {
         changes.push(Change::shared(ChangeKind::UpdateLive, Object::Certificate, name, why));
     }
     removals(desired, observed, &mut changes);

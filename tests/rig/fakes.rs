@@ -207,7 +207,8 @@ impl Rig {
             while let Some(event) = receiver.recv().await {
                 seen.push(event);
             }
-            (outcome.map_err(|error| error.to_string()), seen)
+            // As people see it, code and all.
+            (outcome.map_err(|error| format!("error[{}]: {error}", error.code.id)), seen)
         })
     }
 

@@ -94,7 +94,7 @@ impl Rig {
     /// The lab of the shipped topology.
     pub fn resolved(&self) -> lab::model::Lab {
         let owner = lab::model::Owner { machine: "test".into(), uid: 0 };
-        lab::model::topology::resolve::load(&self.shipped(), &owner).unwrap().lab
+        lab::model::topology::load(&self.shipped(), &owner).unwrap().lab
     }
 
     /// Where the lab's own libvirt listens, once it runs.

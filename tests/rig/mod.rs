@@ -36,7 +36,7 @@ use lab::drivers::state::store::Store;
 use lab::engine::{Place, Prepared, Session};
 use lab::kubernetes::hard_way::etcd::founder_entry;
 use lab::model::platform::{Acceleration, Artifacts, Image, Layout, Platform};
-use lab::model::topology::resolve;
+use lab::model::topology;
 use lab::model::{Lab, Owner, Role, Version};
 use lab::pki::{Bundle, SshKeys, super_admin};
 use lab::render::TOPOLOGIES;
@@ -77,7 +77,7 @@ pub fn program(path: &Path, text: &str) {
 pub fn lab(text: &str) -> Lab {
     static READ: Mutex<BTreeMap<String, Lab>> = Mutex::new(BTreeMap::new());
     let mut all = READ.lock().unwrap_or_else(PoisonError::into_inner);
-    let read = || resolve::load(text, &owner()).unwrap().lab;
+    let read = || topology::load(text, &owner()).unwrap().lab;
     all.entry(text.to_owned()).or_insert_with(read).clone()
 }
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 const ROOMS: &[&str] =
     &["model", "pki", "render", "drivers", "kubernetes", "plan", "engine", "cli"];
 
-fn sources(dir: &Path) -> Vec<PathBuf> {
+pub fn sources(dir: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(dir).unwrap().flatten() {
         let path = entry.path();

@@ -1,6 +1,9 @@
 //! Each finding of `doctor`, provoked by the fact behind it; on this computer, with the built binary.
 
-use lab::engine::doctor::{Computer, Device, Finding, Grade, Wanted, diagnose};
+use lab::engine::doctor::{
+    Computer, Device, Finding, Grade, Libvirt, Setting, Wanted, WantedNetwork, diagnose,
+};
+use lab::model::Flaw;
 
 const RULES: &str =
     "table ip filter {\n  chain LIBVIRT_FWO {\n    iifname \"virbr-three\" accept\n  }\n}\n";
@@ -17,7 +20,7 @@ fn computer() -> Computer {
         user: "anna".into(),
         root: true,
         missing: [].into(),
-        libvirt: Ok("libvirt 9.0.0, QEMU 7.2.0".into()),
+        libvirt: Libvirt::Answers("libvirt 9.0.0, QEMU 7.2.0".into()),
         inactive_networks: [].into(),
         links: ["lo".into(), "virbr-three".into()].into(),
         firewall: Some(RULES.into()),
@@ -34,7 +37,7 @@ fn wanted() -> Wanted {
     Wanted {
         system: Some(true),
         isolated: false,
-        network: Some(("three".into(), "virbr-three".into())),
+        network: Some(WantedNetwork { name: "three".into(), bridge: "virbr-three".into() }),
         memory_mib: 5120,
         nodes: 3,
         processors: 2,
@@ -74,18 +77,20 @@ fn every_cause_is_found_and_its_cure_is_exact() {
         }),
         ("programs", Warning, "apt install mmdebstrap", |c, _| c.missing = ["mmdebstrap"].into()),
         ("libvirt", Bad, "usermod --append --groups libvirt anna", |c, _| {
-            c.libvirt = Err("Failed to connect socket: Permission denied".into());
+            c.libvirt = Libvirt::Silent("Failed to connect socket: Permission denied".into());
         }),
         ("libvirt", Bad, "systemctl enable --now libvirtd", |c, _| {
-            c.libvirt = Err("Failed to connect socket: No such file or directory".into());
+            c.libvirt =
+                Libvirt::Silent("Failed to connect socket: No such file or directory".into());
         }),
         ("libvirt", Warning, "apt install libvirt-daemon-system", |c, w| {
-            (c.libvirt, w.system) = (Err("No such file".into()), None);
+            (c.libvirt, w.system) = (Libvirt::Silent("No such file".into()), None);
             c.missing = ["libvirtd"].into();
         }),
         ("namespaces", Bad, "sysctl -w kernel.unprivileged_userns_clone=1", |c, w| {
             (c.root, w.system) = (false, Some(false));
-            c.namespaces_forbidden = Some(("kernel.unprivileged_userns_clone".into(), "1".into()));
+            let name = "kernel.unprivileged_userns_clone".into();
+            c.namespaces_forbidden = Some(Setting { name, value: "1".into() });
         }),
         ("id-ranges", Bad, "usermod --add-subuids 100000-165535", |c, w| {
             (c.root, w.system) = (false, Some(false));
@@ -122,7 +127,7 @@ fn every_cause_is_found_and_its_cure_is_exact() {
                 Some(format!("{RULES} type filter hook forward priority 0; policy drop;\n"));
         }),
         ("room", Bad, "move the addresses", |_, w| {
-            w.conflict = Some(("10.0.0.0/8 is reached".into(), "move the addresses".into()));
+            w.conflict = Some(Flaw::new("10.0.0.0/8 is reached", "move the addresses"));
         }),
     ];
     for (name, grade, fix, cause) in causes {
@@ -142,7 +147,7 @@ fn a_cure_that_was_applied_is_seen() {
     assert_eq!(found.grade, Grade::Good, "{found:?}");
     // What is wrong with the computer's libvirt does not concern a lab that brings its own.
     let found = finding("libvirt", |c, w| {
-        (c.libvirt, w.system) = (Err("no".into()), Some(false));
+        (c.libvirt, w.system) = (Libvirt::Silent("no".into()), Some(false));
     });
     assert_eq!(found.grade, Grade::Good, "{found:?}");
     // Nor does it miss a way out that it does not want.

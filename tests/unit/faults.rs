@@ -40,6 +40,51 @@ fn a_node_lost_at_any_step_goes_on_in_the_same_run() {
     assert!(begun_again > 15, "only {begun_again} times");
 }
 
+/// A guest on which whatever has these words in it fails.
+struct Refuses {
+    guest: Arc<MemoryGuest>,
+    words: &'static str,
+}
+
+impl Guest for Refuses {
+    fn run<'a>(&'a self, script: &'a str) -> Answer<'a, Output> {
+        match script.contains(self.words) {
+            true => Box::pin(async { Ok(Output { status: 1, ..Output::default() }) }),
+            false => self.guest.run(script),
+        }
+    }
+
+    fn talk<'a>(&'a self, script: &'a str, _reply: &'a Reply<'a>) -> Answer<'a, Output> {
+        self.run(script)
+    }
+
+    fn put<'a>(&'a self, items: &'a [Put]) -> Answer<'a, ()> {
+        self.guest.put(items)
+    }
+}
+
+/// The code with which the first stage fails on such a guest.
+fn first_stage_fails(words: &'static str) -> &'static str {
+    let mut rig = Rig::new("single");
+    let guest = Arc::clone(rig.guests.values().next().unwrap());
+    let guest = Arc::new(Refuses { guest, words });
+    rig.way = Some(Arc::new(move |_| guest.clone() as Arc<dyn Guest>));
+    let (outcome, events) = rig.up(Up::PLAIN);
+    let Ok(Outcome::Failed(failures)) = outcome else { panic!("{outcome:?} {events:?}") };
+    assert_eq!((failures.len(), failures[0].task.as_str()), (1, "os"), "{failures:?}");
+    failures[0].code
+}
+
+#[test]
+fn a_command_that_ends_badly_fails_its_stage() {
+    assert_eq!(first_stage_fails("swapoff -a"), "L1004");
+}
+
+#[test]
+fn what_never_becomes_true_is_waited_for_no_longer_than_its_time() {
+    assert_eq!(first_stage_fails("date +%s"), "L1005");
+}
+
 /// A guest that answers once its domain was started twice: emulators do crash, and kernels hang.
 struct Balks {
     hypervisor: Arc<MemoryHypervisor>,
@@ -167,7 +212,7 @@ fn a_base_image_that_was_written_to_is_refused_with_all_who_stand_on_it() {
     rig.clear();
     let (outcome, _) = rig.up(Up::PLAIN);
     let refused = outcome.unwrap_err();
-    for word in [base.as_str(), "written to", "etcd1", "controller1", "worker1"] {
+    for word in ["error[L0902]", base.as_str(), "written to", "etcd1", "controller1", "worker1"] {
         assert!(refused.contains(word), "{refused}");
     }
     assert_eq!(rig.calls(), 0, "{:?}", rig.hypervisor.calls());

@@ -1,7 +1,7 @@
 //! Strings that mean something to XML, YAML, shells, templates or units: refused by a grammar where
 //! names are wanted, and unchanged after rendering and reading back where text is free.
 
-use lab::model::topology::{resolve, yaml};
+use lab::model::topology::{self, yaml};
 use serde_json::Value as Json;
 
 use crate::rig;
@@ -112,7 +112,7 @@ fn names_are_refused_by_their_grammar() {
                 &format!("vips:\n  {quoted}: {{address: 10.240.0.9, role: control-plane}}\n"),
             ),
         ] {
-            let refused = resolve::load(&file, &rig::owner()).is_err();
+            let refused = topology::load(&file, &rig::owner()).is_err();
             assert!(refused || plain, "{text:?} was accepted in:\n{file}");
         }
     }
@@ -181,6 +181,6 @@ fn parsers_of_what_guests_and_libvirt_say_never_panic() {
         let _ =
             lab::drivers::provider::libvirt::parse_document(&format!("<a b='{text}'>{text}</a>"));
         let _ = lab::drivers::assets::download::find_checksum(&text, &text, "sha256");
-        let _ = resolve::load(&text, &rig::owner());
+        let _ = topology::load(&text, &rig::owner());
     }
 }

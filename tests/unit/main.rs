@@ -21,5 +21,7 @@ mod pki;
 mod snapshots;
 mod ssh;
 mod survival;
+mod topology_fields;
+mod types;
 mod up;
 mod verify;

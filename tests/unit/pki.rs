@@ -126,6 +126,15 @@ fn what_fits_is_kept_and_what_does_not_is_made_again() {
 }
 
 #[test]
+fn a_damaged_authority_is_told_as_such() {
+    let (lab, mut bundle) = bundle("three");
+    bundle.renew(&lab, &[]).unwrap();
+    bundle.entries.get_mut("ca").unwrap().pair.key = "-----BEGIN PRIVATE KEY-----\n".into();
+    let error = bundle.ensure(&lab, OffsetDateTime::now_utc()).unwrap_err();
+    assert_eq!(lab::engine::EngineError::from(error).code.id, "L0706");
+}
+
+#[test]
 fn renewed_leaves_are_new_and_all_else_stays() {
     let (lab, mut bundle) = bundle("three");
     let now = OffsetDateTime::now_utc();

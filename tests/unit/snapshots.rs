@@ -111,6 +111,7 @@ fn a_failure_at_any_call_leaves_no_part_and_all_guests_running() {
     for call in 1..=9 {
         world.rig.hypervisor.fail_at(call);
         let error = world.save("one", Kind::Memory).unwrap_err();
+        assert_eq!(error.code.id, "L0901", "{error}");
         assert!(error.to_string().contains("planted failure"), "{call}: {error}");
         assert_eq!(world.rig.state(), before, "after a failure at call {call}");
         assert!(world.names().is_empty(), "after a failure at call {call}");
@@ -135,6 +136,7 @@ fn a_snapshot_needs_a_lab_in_one_state() {
     let world = World::up("three");
     let refused = |name: &str, kind, why: &str| {
         let error = world.save(name, kind).unwrap_err();
+        assert_eq!(error.code.id, "L1101", "{error}");
         assert!(error.to_string().contains(why), "{error}");
         assert!(world.rig.hypervisor.calls().is_empty(), "{error}");
     };
@@ -231,6 +233,7 @@ fn a_failed_revert_stops_all_guests_and_only_a_restore_goes_on() {
         assert!(domains.iter().all(|domain| !domain.active), "{domains:?}");
         let (outcome, _) = world.rig.up(Up::AGREED);
         let refused = outcome.unwrap_err();
+        assert!(refused.starts_with("error[L0707]"), "{refused}");
         assert!(refused.contains("restoring the snapshot 'one' was cut"), "{refused}");
         let refused = world.save("two", Kind::Memory).unwrap_err();
         assert!(refused.to_string().contains("'one' was cut"), "{refused}");

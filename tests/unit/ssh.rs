@@ -67,6 +67,7 @@ async fn another_host_key_ends_it_before_any_login() {
     let other = generate_ssh_key().unwrap();
     let target = Target { host_key: SshKeys::public(&other).unwrap(), ..target(&rig) };
     let error = Ssh::new(target).run("true").await.unwrap_err();
+    assert_eq!(error.code.id, "L1002", "{error}");
     assert!(error.message.contains("worker1") && error.message.contains("host key"), "{error}");
     assert!(error.hint.unwrap().contains("nothing was sent"));
     assert!(!error.retry, "it must not try again");
@@ -89,6 +90,7 @@ async fn a_login_refused_for_good_says_so() {
     let rig = faulty(Faults { refuse, ..Faults::default() }).await;
     let target = Target { patience: Duration::from_millis(800), ..target(&rig) };
     let error = Ssh::new(target).run("true").await.unwrap_err();
+    assert_eq!(error.code.id, "L1003", "{error}");
     assert!(error.message.contains("login of 'lab' was refused"), "{error}");
 }
 
@@ -106,6 +108,7 @@ async fn a_server_that_says_nothing_is_given_up() {
     let patience = Duration::from_millis(1500);
     let target = Target { address, patience, ..target(&rig) };
     let error = Ssh::new(target).run("true").await.unwrap_err();
+    assert_eq!(error.code.id, "L1001", "{error}");
     assert!(error.message.contains("does not say hello"), "{error}");
     // It was the client that gave up: the server still holds the connection, and would for ever.
     assert!(!silent.is_finished());

@@ -19,6 +19,10 @@ enum Then {
     Interrupt,
     /// The node cannot be reached.
     Vanish,
+    /// The node says no.
+    Refuse,
+    /// Whoever asks meets a bug of ours.
+    Panic,
 }
 
 /// A node that says yes to everything, but that only one node holds each floating address.
@@ -39,6 +43,10 @@ impl Guest for Yes {
                     self.stop.request();
                     std::future::pending::<()>().await;
                 }
+                Some((_, Then::Refuse)) => {
+                    return Ok(Output { status: 1, ..Output::default() });
+                }
+                Some((_, Then::Panic)) => panic!("planted"),
                 None => {}
             }
             let holder = match script {
@@ -169,6 +177,20 @@ fn an_interrupted_failover_leaves_no_node_stopped() {
         assert_eq!(book.stopped(), *stopped, "{}", at[0].0);
         assert!(book.all_run(), "{}", at[0].0);
     }
+}
+
+#[test]
+fn a_failover_that_is_not_prepared_stops_no_node() {
+    let book = Book::new(&[("rollout", Then::Refuse)]);
+    let error = book.failover().unwrap_err();
+    assert_eq!(error.code.id, "L1008", "{error}");
+    assert_eq!(book.stopped(), 0);
+}
+
+#[test]
+fn a_bug_in_a_check_is_told_as_one() {
+    let error = Book::new(&[("kind: Pod", Then::Panic)]).verify().unwrap_err();
+    assert_eq!(error.code.id, "L0709", "{error}");
 }
 
 #[test]

@@ -14,7 +14,7 @@ use crate::cli::remote::command_line;
 use crate::cli::runtime::runtime;
 use crate::cli::session::load;
 use crate::cli::session::lookup::known_node;
-use crate::drivers::guest::Output;
+use crate::drivers::guest::{GuestError, Output};
 use crate::engine::Session;
 use crate::model::{Node, Role};
 
@@ -29,7 +29,7 @@ pub(crate) fn run(global: &Global, exec: &Exec) -> Result<ExitCode, Failure> {
     for (node, answer) in answers {
         let output = answer.unwrap_or_else(|error| Output {
             status: 255,
-            stderr: error.into_bytes(),
+            stderr: error.to_string().into_bytes(),
             ..Output::default()
         });
         failed += usize::from(output.status != 0);
@@ -75,7 +75,7 @@ fn chosen<'s>(session: &'s Session, exec: &Exec) -> Result<Vec<&'s Node>, Failur
     Ok(nodes)
 }
 
-type Answers = Vec<(String, Result<Output, String>)>;
+type Answers = Vec<(String, Result<Output, GuestError>)>;
 
 async fn ask(session: &Session, nodes: &[&Node], command: &str) -> Result<Answers, Failure> {
     let keys = session.load_keys()?;
@@ -84,7 +84,7 @@ async fn ask(session: &Session, nodes: &[&Node], command: &str) -> Result<Answer
         let ssh = Arc::new(session.ssh(node, &keys, Duration::from_secs(20))?);
         let (name, command) = (node.name.clone(), command.to_owned());
         running.spawn(async move {
-            let answer = ssh.exec(&command, b"").await.map_err(|error| error.to_string());
+            let answer = ssh.exec(&command, b"").await;
             (index, name, answer)
         });
     }

@@ -1,5 +1,6 @@
 //! What commands on many nodes say, line by line, as it comes.
 
+use std::fmt;
 use std::time::Duration;
 
 use russh::ChannelMsg;
@@ -7,6 +8,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::cli::failure::Failure;
 use crate::cli::output::{complain, print};
+use crate::drivers::guest::GuestError;
 use crate::drivers::guest::ssh::Ssh;
 use crate::engine::Session;
 use crate::model::Node;
@@ -17,7 +19,27 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// A line of a node, or why there will be none.
 struct Said {
     node: String,
-    line: Result<String, String>,
+    line: Result<String, Unheard>,
+}
+
+/// Why a node is not heard any more.
+enum Unheard {
+    /// It cannot be reached.
+    Node(GuestError),
+    /// The command could not be begun.
+    Command(russh::Error),
+    /// The command ended badly.
+    Ended(u32),
+}
+
+impl fmt::Display for Unheard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Node(error) => error.fmt(f),
+            Self::Command(error) => error.fmt(f),
+            Self::Ended(status) => write!(f, "it ended with status {status}"),
+        }
+    }
 }
 
 /// Runs a command on each node and prints what they say. False when one could not be asked.
@@ -42,9 +64,9 @@ async fn listen(
     node: &str,
     command: &str,
     sender: &UnboundedSender<Said>,
-) -> Result<(), String> {
-    let channel = ssh.channel().await.map_err(|error| error.message)?;
-    channel.exec(true, command).await.map_err(|error| error.to_string())?;
+) -> Result<(), Unheard> {
+    let channel = ssh.channel().await.map_err(Unheard::Node)?;
+    channel.exec(true, command).await.map_err(Unheard::Command)?;
     let (mut reader, _writer) = channel.split();
     let mut rest = Vec::new();
     let tell = |line: &[u8]| {
@@ -60,7 +82,7 @@ async fn listen(
                 }
             }
             ChannelMsg::ExitStatus { exit_status } if exit_status != 0 => {
-                return Err(format!("it ended with status {exit_status}"));
+                return Err(Unheard::Ended(exit_status));
             }
             _ => {}
         }

@@ -12,9 +12,9 @@ use crate::drivers::host::{self, Dirs};
 use crate::drivers::state::store::{self, Store};
 use crate::engine::{EngineChoice, Place, Session};
 use crate::model::code;
-use crate::model::name::assign_router_ids;
-use crate::model::topology::resolve::{self, Loaded};
+use crate::model::router_id;
 use crate::model::topology::yaml::MAX_BYTES;
+use crate::model::topology::{self, Loaded};
 use crate::render::TOPOLOGIES;
 
 /// A topology's text and where it came from.
@@ -119,7 +119,7 @@ pub(crate) fn topology(global: &Global, source: &Source) -> Result<Loaded, Failu
             complain(&diagnostic::render(problems, &source.shown, &source.text, colours()));
         }
     };
-    match resolve::load(&source.text, &host::owner()) {
+    match topology::load(&source.text, &host::owner()) {
         Ok(loaded) => {
             if !loaded.warnings.is_empty() && !global.quiet && global.output == Format::Table {
                 show(&loaded.warnings);
@@ -148,7 +148,9 @@ pub(crate) fn session(global: &Global) -> Result<Session, Failure> {
     let mut loaded = topology(global, &source)?;
     let overrides = overrides(&dirs.config);
     let templates = crate::kubernetes::templates(&overrides).map_err(|error| {
-        Failure::failed(error.to_string()).hint(format!("see {}", dirs.config.display()))
+        Failure::failed(error.to_string())
+            .code(&code::TEMPLATE)
+            .hint(format!("see {}", dirs.config.display()))
     })?;
     let store = Store::new(&dirs.state, &loaded.lab.name);
     let choice = match global.engine {
@@ -159,7 +161,7 @@ pub(crate) fn session(global: &Global) -> Result<Session, Failure> {
     let record = store.record()?;
     let taken = store::router_ids_of_others(&dirs.state, &loaded.lab.name);
     let before = record.as_ref().map(|record| record.router_ids.clone()).unwrap_or_default();
-    assign_router_ids(loaded.lab.id, &mut loaded.lab.vips, &before, &taken);
+    router_id::assign(loaded.lab.id, &mut loaded.lab.vips, &before, &taken);
     let place = Place::choose(&choice, record.as_ref(), &loaded.lab, &store, &dirs);
     if let Some(record) = record.filter(|record| record.engine != place.name()) {
         return Err(Failure::usage(format!(

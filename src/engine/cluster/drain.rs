@@ -132,7 +132,8 @@ pub(crate) async fn prepare(
     let members = witnesses(session, observed, &all, Duty::Member);
     for one in &all {
         // The name may come from a domain's metadata, which others can write.
-        check_label("node name", &one.node, 63).map_err(|(why, _)| EngineError::internal(why))?;
+        check_label("node name", &one.node, 63)
+            .map_err(|flaw| EngineError::internal(flaw.message))?;
         let mut asked = controllers.iter().filter(|node| node.name != one.node || !one.whole);
         if let Some(controller) = asked.next().filter(|_| one.pods) {
             let (task, script) = match force {
@@ -192,7 +193,7 @@ mod tests {
         ];
         let text = include_str!("../../../topologies/three.yaml");
         let owner = crate::model::Owner { machine: "m".into(), uid: 0 };
-        let lab = crate::model::topology::resolve::load(text, &owner).unwrap().lab;
+        let lab = crate::model::topology::load(text, &owner).unwrap().lab;
         let wanted =
             Leaving { node: "n".into(), pods: true, member: true, address: None, whole: false };
         assert_eq!(leaving(&lab, crate::kubernetes::DEFAULT, &changes, None), [wanted]);

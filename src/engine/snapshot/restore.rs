@@ -23,7 +23,7 @@ use crate::engine::task::stop::Stop;
 use crate::engine::verify::wait;
 use crate::kubernetes::recovery;
 use crate::model::inventory::Inventory;
-use crate::model::name::assign_router_ids;
+use crate::model::router_id;
 use crate::model::snapshot::{Intent, Kind, Manifest};
 use crate::model::{Lab, Node, Role, code};
 use crate::render::{self, SnapshotSpec};
@@ -107,7 +107,7 @@ fn take_on(session: &mut Session, name: &str) -> Result<(), EngineError> {
         .ok()
         .and_then(|record| serde_json::from_value(record["router_ids"].clone()).ok())
         .unwrap_or_default();
-    assign_router_ids(lab.id, &mut lab.vips, &ids, &Default::default());
+    router_id::assign(lab.id, &mut lab.vips, &ids, &Default::default());
     session.lab = lab;
     session.source = text;
     Ok(())

@@ -96,7 +96,8 @@ fn a_lab_comes_into_a_persons_kubeconfig_and_leaves_it() {
     // kubectl holds its lock; a cluster of that name is somebody else's; a file is none.
     let lock = home.path().join(".kube/config.lock");
     fs::write(&lock, "").unwrap();
-    assert!(err(&merge()).contains("somebody writes to it"));
+    let said = err(&merge());
+    assert!(said.starts_with("error[L0804]") && said.contains("somebody writes to it"), "{said}");
     fs::remove_file(&lock).unwrap();
     for (text, wanted) in [
         (

@@ -72,6 +72,31 @@ fn help_shows_examples_and_exit_codes() {
 }
 
 #[test]
+fn a_lab_that_rests_or_runs_elsewhere_says_so() {
+    let home = Home::new();
+    once_up(&home);
+    for (arguments, wanted) in [
+        (&["console", "etcd1"][..], "error[L0703]: the lab's private libvirt does not run"),
+        (&["status", "--engine", "system"], "error[L0704]: the lab 'three' runs on the private"),
+    ] {
+        let output = home.lab(&[arguments, &["--lab", "three"]].concat());
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(err(&output).starts_with(wanted), "{arguments:?}: {}", err(&output));
+    }
+}
+
+#[test]
+fn a_template_of_a_persons_own_that_does_not_fit_is_named() {
+    let home = Home::new();
+    let dir = home.path().join(".config/lab/xml-templates");
+    fs::create_dir_all(&dir).unwrap();
+    fs::write(dir.join("domain.xml.j2"), "<domain>\n{{ oops").unwrap();
+    let said = err(&home.lab(&["plan", "-f", "three", "--engine", "private"]));
+    assert!(said.starts_with("error[L0708]"), "{said}");
+    assert!(said.contains("domain.xml.j2:2") && said.contains(".config/lab"), "{said}");
+}
+
+#[test]
 fn labs_are_listed_wherever_one_is() {
     let home = Home::new();
     let output = home.lab(&["list"]);

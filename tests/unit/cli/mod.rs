@@ -72,7 +72,7 @@ fn with_certificates(home: &Home) {
     let store = lab::drivers::state::store::Store::new(&state, "three");
     let owner = lab::drivers::host::owner();
     let text = out(&home.lab(&["init", "--from", "three"]));
-    let three = lab::model::topology::resolve::load(&text, &owner).unwrap().lab;
+    let three = lab::model::topology::load(&text, &owner).unwrap().lab;
     let mut bundle = lab::pki::Bundle::default();
     let made = bundle.ensure(&three, time::OffsetDateTime::now_utc()).unwrap();
     store.save_bundle(&bundle, &made).unwrap();

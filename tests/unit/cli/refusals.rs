@@ -54,6 +54,7 @@ fn a_second_run_is_refused_at_once_and_names_the_first() {
     let output = home.lab(&["up", "-f", "three", "--engine", "private"]);
     assert_eq!(output.status.code(), Some(75), "{}", err(&output));
     let said = err(&output);
+    assert!(said.starts_with("error[L0701]"), "{said}");
     assert!(said.contains(&std::process::id().to_string()) && said.contains("lab up"), "{said}");
 }
 
@@ -98,6 +99,7 @@ fn state_of_a_newer_lab_is_left_alone() {
     for command in ["up", "status", "down", "plan"] {
         let output = home.lab(&[command, "-f", "three"]);
         assert!(!output.status.success(), "{command}: {}", err(&output));
+        assert!(err(&output).contains("error[L0705]"), "{command}: {}", err(&output));
         assert!(err(&output).contains("newer"), "{command}: {}", err(&output));
     }
     assert_eq!(fs::read_to_string(dir.join("lab.json")).unwrap(), text);
@@ -138,6 +140,7 @@ fn a_lab_that_does_not_fit_is_refused_before_anything_is_made() {
     let output = home.lab(&["up", "--engine", "private"]);
     assert_eq!(output.status.code(), Some(2));
     let said = err(&output);
+    assert!(said.contains("error[L0801]"), "{said}");
     assert!(said.contains("want 921600 MiB of memory") && said.contains("--overcommit"), "{said}");
     assert!(!home.path().join("run").exists(), "an engine was started");
 }

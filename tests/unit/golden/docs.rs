@@ -1,10 +1,12 @@
 //! Documents that follow from the code: the topology reference and the list of codes. `make golden`
 //! writes them anew. The worked topologies in `examples/` must be valid.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::path::Path;
 
-use lab::model::topology::resolve;
+use lab::model::code::{self, Code};
+use lab::model::topology;
 use lab::model::topology::schema::{Kind, TOPOLOGY, Table};
 
 use crate::rig;
@@ -65,7 +67,7 @@ fn describe(table: &Table, text: &mut String, done: &mut Vec<&'static str>) {
             "| `{}`{needed} | {} | {} |\n",
             field.name,
             kind(&field.kind),
-            field.doc
+            field.doc()
         ));
     }
     for field in table.fields {
@@ -88,9 +90,15 @@ fn the_topology_reference_follows_the_schema() {
     same_or_write("docs/topology.md", &text);
 }
 
-#[test]
-fn the_list_of_codes_follows_the_messages() {
-    let mut codes: BTreeMap<String, Vec<String>> = BTreeMap::new();
+/// A code as a chapter: what it means and what to do.
+fn chapter(code: &Code) -> String {
+    let cures: String = code.cures.iter().map(|cure| format!("- {cure}\n")).collect();
+    format!("\n## {}: {}\n\n{}\n\n{cures}", code.id, code.title, code.means)
+}
+
+/// Messages of bad topologies, by their codes: from the tests.
+fn examples() -> BTreeMap<String, BTreeSet<String>> {
+    let mut codes: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for entry in fs::read_dir("tests/errors").unwrap().flatten() {
         let path = entry.path();
         if path.extension().is_none_or(|extension| extension != "txt") {
@@ -99,21 +107,27 @@ fn the_list_of_codes_follows_the_messages() {
         for line in fs::read_to_string(path).unwrap().lines() {
             let code = line.strip_prefix("error[").or_else(|| line.strip_prefix("warning["));
             if let Some((code, message)) = code.and_then(|rest| rest.split_once("]: ")) {
-                codes.entry(code.into()).or_default().push(message.into());
+                codes.entry(code.into()).or_default().insert(message.into());
             }
         }
     }
+    codes
+}
+
+#[test]
+fn the_list_of_codes_follows_the_table() {
+    let examples = examples();
     let mut text = String::from(
-        "# Codes of messages\n\nEach problem of a topology has a stable code. Examples, from the tests:\n\n| code | examples |\n| --- | --- |\n",
+        "# Codes of topologies\n\nEach problem of a topology has a stable code; `lab help CODE` prints its entry. Messages are examples from\nthe tests. Codes from L0601 on are in [troubleshooting](troubleshooting.md).\n",
     );
-    for (code, mut examples) in codes {
-        examples.sort();
-        examples.dedup();
-        examples.truncate(3);
-        let shown: Vec<String> = examples.iter().map(|e| e.replace('|', "\\|")).collect();
-        text.push_str(&format!("| {code} | {} |\n", shown.join("<br>")));
+    for code in code::all().filter(|code| code.is_of_topologies()) {
+        let shown = examples.get(code.id).unwrap_or_else(|| panic!("{} has no example", code.id));
+        let shown: String = shown.iter().take(3).map(|message| format!("{message}\n")).collect();
+        text.push_str(&format!(
+            "{}\nMessages of this kind:\n\n```text\n{shown}```\n",
+            chapter(code)
+        ));
     }
-    text.push_str("\nCodes from L0601 on are in [troubleshooting](troubleshooting.md).\n");
     text.push_str("\n## Exit codes\n\n| code | meaning |\n| --- | --- |\n");
     for (code, meaning) in lab::model::exit::ALL {
         text.push_str(&format!("| {code} | {meaning} |\n"));
@@ -126,38 +140,85 @@ fn troubleshooting_follows_the_codes() {
     let mut text = String::from(
         "# Troubleshooting, by code\n\nEvery message that ends a command or a task carries a code; `lab help CODE` prints its entry. Codes of\ntopologies (L01xx to L05xx) are in [errors](errors.md).\n",
     );
-    let mut before = "";
-    for code in lab::model::code::CODES {
-        assert!(before < code.id, "{} is out of order", code.id);
-        before = code.id;
-        text.push_str(&format!("\n## {}: {}\n\n{}\n\n", code.id, code.title, code.means));
-        code.cures.iter().for_each(|cure| text.push_str(&format!("- {cure}\n")));
+    for code in code::all().filter(|code| !code.is_of_topologies()) {
+        text.push_str(&chapter(code));
     }
     same_or_write("docs/troubleshooting.md", &text);
 }
 
-/// An entry that nothing says any more helps nobody.
 #[test]
-fn every_code_is_said_somewhere() {
-    fn sources(folder: &std::path::Path, text: &mut String) {
-        for entry in fs::read_dir(folder).unwrap().flatten() {
-            let path = entry.path();
-            match path.is_dir() {
-                true => sources(&path, text),
-                false if path.ends_with("model/code.rs") => {}
-                false => text.push_str(&String::from_utf8_lossy(&fs::read(path).unwrap())),
-            }
+fn codes_are_in_order_and_each_has_its_help() {
+    let mut before = "";
+    for code in code::all() {
+        assert!(before < code.id, "{} is out of order", code.id);
+        before = code.id;
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_lab"))
+            .args(["help", code.id])
+            .env_clear()
+            .output()
+            .unwrap();
+        let help = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success() && help.contains(code.means), "{}: {help}", code.id);
+        let listed = help.contains("Messages of this kind:\n  - ");
+        assert_eq!(listed, code.is_of_topologies(), "{}: {help}", code.id);
+    }
+}
+
+/// What all files of a folder say, one after the other, but for those of `left_out`.
+fn texts(folder: &Path, left_out: &Path, text: &mut String) {
+    for entry in fs::read_dir(folder).unwrap().flatten() {
+        match entry.path() {
+            path if path == left_out => {}
+            path if path.is_dir() => texts(&path, left_out, text),
+            path => text.push_str(&String::from_utf8_lossy(&fs::read(path).unwrap())),
         }
     }
+}
+
+/// Names that the table gives its codes, by id.
+fn names() -> BTreeMap<String, String> {
+    let mut table = String::new();
+    texts(Path::new("src/model/code"), Path::new(""), &mut table);
+    let row = |line: &str| {
+        let (name, rest) = line.trim().split_once(" \"")?;
+        Some((rest.split_once('"')?.0.to_owned(), name.to_owned()))
+    };
+    table.lines().filter_map(row).filter(|(id, _)| code::find(id).is_some()).collect()
+}
+
+/// True when `text` has the name as a word of its own.
+fn says(text: &str, name: &str) -> bool {
+    let part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    text.match_indices(name).any(|(at, _)| {
+        let (before, after) = (&text[..at], &text[at + name.len()..]);
+        !before.ends_with(part) && !after.starts_with(part)
+    })
+}
+
+/// True when a test meets the code: in a message that is as it was, or by asking for it.
+fn is_provoked(tests: &str, id: &str) -> bool {
+    [format!("[{id}]"), format!("\"{id}\"")].iter().any(|words| tests.contains(words))
+}
+
+#[test]
+fn every_code_is_provoked_by_a_test() {
+    let mut tests = String::new();
+    texts(Path::new("tests"), Path::new("tests/docs.rs"), &mut tests);
+    assert!(!is_provoked(&tests, "L9999"), "that there is none is asked for, too");
+    let without = code::all().map(|code| code.id).filter(|id| !is_provoked(&tests, id));
+    assert_eq!(without.collect::<Vec<_>>(), [] as [&str; 0], "codes that no test provokes");
+}
+
+/// An entry that nothing says any more helps nobody, and a literal says no entry.
+#[test]
+fn every_code_is_said_by_its_name_and_nowhere_by_its_id() {
     let mut text = String::new();
-    sources(std::path::Path::new("src"), &mut text);
-    let table = fs::read_to_string("src/model/code.rs").unwrap();
-    for code in lab::model::code::CODES {
-        let entry = table.lines().find(|line| line.contains(&format!("\"{}\"", code.id))).unwrap();
-        let name = entry.split_whitespace().next().unwrap();
-        let said = text.contains(&format!("code::{name}"));
-        let from = text.contains(&format!(": {name}")) || text.contains(&format!("{name}, "));
-        assert!(said || from, "{} ({name}) is never said", code.id);
+    texts(Path::new("src"), Path::new("src/model/code"), &mut text);
+    let names = names();
+    for code in code::all() {
+        let name = &names[code.id];
+        assert!(says(&text, name), "{} ({name}) is never said", code.id);
+        assert!(!text.contains(&format!("\"{}\"", code.id)), "{} is a literal", code.id);
     }
 }
 
@@ -291,7 +352,7 @@ fn worked_topologies_are_valid() {
         let path = entry.path();
         if path.extension().is_some_and(|extension| extension == "yaml") {
             let text = fs::read_to_string(&path).unwrap();
-            let loaded = resolve::load(&text, &rig::owner());
+            let loaded = topology::load(&text, &rig::owner());
             assert!(loaded.is_ok_and(|l| l.warnings.is_empty()), "{}", path.display());
             seen += 1;
         }

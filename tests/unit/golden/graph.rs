@@ -4,14 +4,14 @@
 use std::collections::BTreeMap;
 
 use lab::model::Lab;
-use lab::model::topology::resolve;
+use lab::model::topology;
 use lab::render::graph::{Flow, Health, Scene, dot, html, mermaid, svg};
 use quick_xml::events::Event;
 
 use crate::rig;
 
 fn lab(name: &str) -> Lab {
-    resolve::load(&rig::shipped(name), &rig::owner()).unwrap().lab
+    topology::load(&rig::shipped(name), &rig::owner()).unwrap().lab
 }
 
 fn scene(lab: &Lab) -> Scene {

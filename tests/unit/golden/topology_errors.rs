@@ -16,6 +16,28 @@ fn cases() -> Vec<String> {
     names
 }
 
+/// What `lab validate` says of a file in `folder`, and its exit code.
+fn validate(folder: &Path, name: &str, home: &Path) -> (String, Option<i32>) {
+    let output = Command::new(env!("CARGO_BIN_EXE_lab"))
+        .args(["validate", "-f", name])
+        .current_dir(folder)
+        .env("HOME", home)
+        .env("NO_COLOR", "1")
+        .env_remove("LAB_FILE")
+        .output()
+        .unwrap();
+    (String::from_utf8(output.stderr).unwrap(), output.status.code())
+}
+
+/// True when `text` is what the file beside the bad topology says.
+fn is_golden(name: &str, text: &str) -> bool {
+    let golden = Path::new("tests/errors").join(name.replace(".yaml", ".txt"));
+    if std::env::var_os("LAB_UPDATE_GOLDEN").is_some() {
+        fs::write(&golden, text).unwrap();
+    }
+    fs::read_to_string(&golden).unwrap_or_default() == text
+}
+
 #[test]
 fn every_bad_topology_has_its_message() {
     let names = cases();
@@ -23,32 +45,33 @@ fn every_bad_topology_has_its_message() {
     let home = tempfile::tempdir().unwrap();
     let mut wrong = Vec::new();
     for name in &names {
-        let output = Command::new(env!("CARGO_BIN_EXE_lab"))
-            .args(["validate", "-f", name])
-            .current_dir("tests/errors")
-            .env("HOME", home.path())
-            .env("NO_COLOR", "1")
-            .env_remove("LAB_FILE")
-            .output()
-            .unwrap();
-        let text = String::from_utf8(output.stderr).unwrap();
+        let (text, exit) = validate(Path::new("tests/errors"), name, home.path());
         let warning = name.starts_with("warn-");
         let code = if warning { 0 } else { 2 };
-        assert_eq!(output.status.code(), Some(code), "{name}: {text}");
+        assert_eq!(exit, Some(code), "{name}: {text}");
         assert!(!text.contains("panicked"), "{name}: {text}");
         if !text.contains("help:") {
             wrong.push(format!("{name} says no cure:\n{text}"));
         }
-        let golden = Path::new("tests/errors").join(name.replace(".yaml", ".txt"));
-        if std::env::var_os("LAB_UPDATE_GOLDEN").is_some() {
-            fs::write(&golden, &text).unwrap();
-        } else if fs::read_to_string(&golden).unwrap_or_default() != text {
+        if !is_golden(name, &text) {
             wrong.push(format!("{name} says:\n{text}"));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     let left = fs::read_dir(home.path()).unwrap().count();
     assert_eq!(left, 0, "validating a topology wrote files");
+}
+
+/// Made here: a file of that size has no place among the others.
+#[test]
+fn a_file_too_large_for_a_topology_is_not_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = "# nothing but comments\n".repeat(1 << 16);
+    fs::write(dir.path().join("too-large.yaml"), text).unwrap();
+    let (text, exit) = validate(dir.path(), "too-large.yaml", dir.path());
+    assert!(text.starts_with("error[L0101]"), "{text}");
+    assert_eq!(exit, Some(2));
+    assert!(is_golden("too-large.yaml", &text), "{text}");
 }
 
 #[test]

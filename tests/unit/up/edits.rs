@@ -17,7 +17,7 @@ fn serving(text: &str) -> Rig {
 
 fn refused_for_quorum(rig: &Rig, why: &str) {
     let message = rig.up(Up::AGREED).0.unwrap_err();
-    assert!(message.contains(why), "{message}");
+    assert!(message.starts_with("error[L1007]") && message.contains(why), "{message}");
     assert_eq!(rig.hypervisor.calls(), [] as [&str; 0]);
 }
 

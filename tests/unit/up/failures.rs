@@ -1,6 +1,7 @@
 //! A failure at every call, and the next run, which completes what was begun.
 
 use lab::engine::{Event, Outcome};
+use std::collections::BTreeSet;
 
 use super::warnings;
 use crate::rig::fakes::{Next, Rig, Up, every_failure};
@@ -25,7 +26,7 @@ fn after_a_failure_at_any_remote_step_the_next_run_completes() {
     let clean = three();
     clean.done(Up::PLAIN);
     let wanted = clean.state();
-    let mut tried = 0;
+    let (mut tried, mut codes) = (0, BTreeSet::new());
     for (node, guest) in &clean.guests {
         let fail = |rig: &Rig, call| rig.guests[node].fail_at(call);
         every_failure(three, guest.calls().len(), fail, &wanted, |call, (outcome, events)| {
@@ -34,12 +35,14 @@ fn after_a_failure_at_any_remote_step_the_next_run_completes() {
             };
             assert_eq!(failures.len(), 1, "{failures:?}");
             assert_eq!(failures[0].node.as_ref(), Some(node));
+            codes.insert(failures[0].code);
             assert!(events.iter().any(|event| matches!(event, Event::Failed(_))));
             tried += 1;
             Next::Rerun
         });
     }
     assert!(tried > 30, "only {tried} steps were tried");
+    assert!(codes.contains("L1001") && codes.contains("L1006"), "{codes:?}");
 }
 
 #[test]

@@ -33,7 +33,9 @@ fn objects_of_others_are_refused_before_anything_is_touched() {
     });
     let (outcome, _) = rig.up(Up::PLAIN);
     let message = outcome.unwrap_err();
-    for part in ["three-etcd1", "52:54:00", "overlaps the libvirt network 'default'"] {
+    for part in
+        ["error[L0802]", "three-etcd1", "52:54:00", "overlaps the libvirt network 'default'"]
+    {
         assert!(message.contains(part), "'{part}' is missing in: {message}");
     }
     assert_eq!(rig.calls(), 0);

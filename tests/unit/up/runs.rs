@@ -190,7 +190,9 @@ fn a_saved_plan_is_carried_out_as_it_is_or_not_at_all() {
     less.as_array_mut().unwrap().pop();
     let whole = other.agreed.replace(less);
     let (outcome, events) = other.up(Up::PLAIN);
-    assert!(outcome.unwrap_err().contains("no longer what it was made for"));
+    let refused = outcome.unwrap_err();
+    assert!(refused.starts_with("error[L0605]"), "{refused}");
+    assert!(refused.contains("no longer what it was made for"), "{refused}");
     assert!(
         planned(&events).is_none()
             && other.hypervisor.calls().iter().all(|c| !c.contains("define"))

@@ -17,6 +17,7 @@ fn a_node_that_left_is_removed_only_when_agreed() {
     rig.clear();
     let (outcome, _) = rig.up(Up::PLAIN);
     let message = outcome.unwrap_err();
+    assert!(message.starts_with("error[L0604]"), "{message}");
     assert!(message.contains("three-worker1 would be removed"), "{message}");
     assert_eq!(rig.hypervisor.calls().len(), 0);
     assert_eq!(rig.state(), before);

@@ -156,11 +156,14 @@ fn answer(mut stream: UnixStream, lab: &str) {
             let (bridge, wanted) =
                 words.split_once(" =").map_or((words, None), |(b, w)| (b, Some(w)));
             let made = match wanted.map(routes::parse) {
-                Some(Some(wanted)) => routes::set(bridge, &wanted),
+                Some(Some(wanted)) => {
+                    routes::set(bridge, &wanted).map_err(|error| error.to_string())
+                }
                 Some(None) => Err("read the wanted routes".into()),
                 None => Ok(()),
             };
-            let answer = made.and_then(|()| routes::list(bridge));
+            let answer =
+                made.and_then(|()| routes::list(bridge).map_err(|error| error.to_string()));
             drop(match answer {
                 Ok(list) => writeln!(stream, "ok {}", routes::format(&list)),
                 Err(error) => writeln!(stream, "{error}"),
