@@ -409,8 +409,8 @@ fn a_controller_that_binds_second_goes_on(rig: &Rig) {
     let controller = session.lab.node("controller2").unwrap();
     let steps = prepared.steps(&session, DEFAULT.stage("control-plane").unwrap(), controller).unwrap();
     let script = steps.into_iter().find_map(|step| match step {
-        lab::kubernetes::Step::Run { script, .. } if script.contains("bindings.yaml") => {
-            Some(script)
+        lab::kubernetes::Step::Run(run) if run.script.contains("bindings.yaml") => {
+            Some(run.script)
         }
         _ => None,
     });

@@ -15,7 +15,7 @@ pub mod topology;
 pub mod version;
 
 pub use code::Code;
-pub use file::File;
+pub use file::{File, Put};
 pub use lab::{Lab, Node};
 pub use name::Owner;
 pub use platform::Platform;
