@@ -5,7 +5,7 @@
 mod rig;
 
 use lab::engine::{Prepared, Session};
-use lab::kubernetes::{DEFAULT, Step};
+use lab::kubernetes::{DEFAULT, Step, step};
 use lab::model::platform::Acceleration;
 use lab::model::version::NEWEST_MINOR;
 use lab::plan::{Observed, diff};
@@ -84,6 +84,25 @@ fn shipped_topologies_render_as_before() {
     let session = rig::session(&rig::shipped("three"), home.path());
     let prepared = rig::prepared(&session, "1.20.2", Acceleration::Emulated);
     render_all(&session, &prepared, "three-emulated-1.20", &mut wrong);
+    assert!(wrong.is_empty(), "not as before:\n{}", wrong.join("\n"));
+}
+
+/// Among these stages, every kind of step is there.
+#[test]
+fn people_see_stages_as_before() {
+    let home = tempfile::tempdir().unwrap();
+    let session = rig::session(&rig::shipped("three"), home.path());
+    let prepared = rig::prepared(&session, "1.36.2", Acceleration::Kvm);
+    let node = session.lab.node("worker1").unwrap();
+    let (mut text, mut wrong) = (String::new(), Vec::new());
+    for name in ["os", "runtime", "worker"] {
+        text.push_str(&title(name));
+        let stage = DEFAULT.stage(name).unwrap();
+        let steps = prepared.steps(&session, stage, node).unwrap();
+        let batches = step::batches(&steps, &session.templates).unwrap();
+        text.push_str(&step::shown(&batches).concat());
+    }
+    rig::golden("three/shown.txt", &text, &mut wrong);
     assert!(wrong.is_empty(), "not as before:\n{}", wrong.join("\n"));
 }
 

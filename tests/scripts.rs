@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use lab::engine::{Prepared, Session};
+use lab::kubernetes::checks::checks;
 use lab::kubernetes::drift::Upkeep;
 use lab::kubernetes::step::{Work, batches};
 use lab::kubernetes::{DEFAULT, FLAVOURS, Step};
@@ -21,7 +22,8 @@ type Script = (String, String);
 
 /// What shellcheck may not ask of our scripts, and why.
 const EXCLUDED: &[(&str, &str)] = &[
-    ("SC1091", "what a script reads in is on the node, not here"),
+    ("SC2043", "a loop goes over what a topology has, which may be one thing"),
+    ("SC2174", "what is made with its parents' permissions left alone has its parents already"),
 ];
 
 /// What a shell is told before each script, as a guest does.
@@ -89,12 +91,24 @@ fn of_operations(session: &Session) -> Vec<Script> {
     all
 }
 
+/// Checks of `lab verify`, as they are put to nodes.
+fn of_checks(session: &Session) -> Vec<Script> {
+    let plan = checks(&session.lab);
+    let checks = plan.nodes.into_iter().chain(plan.cluster);
+    let mut all: Vec<Script> =
+        checks.map(|check| (format!("check {}", check.name), check.script)).collect();
+    all.extend(plan.afterwards.map(|(_, script)| ("after the checks".to_owned(), script)));
+    all
+}
+
 fn files(dir: &Path, ending: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(dir).unwrap().flatten() {
         match entry.path() {
             path if path.is_dir() => found.extend(files(&path, ending)),
-            path if path.extension().is_some_and(|extension| extension == ending) => found.push(path),
+            path if path.extension().is_some_and(|extension| extension == ending) => {
+                found.push(path);
+            }
             _ => {}
         }
     }
@@ -177,12 +191,24 @@ fn every_script_is_understood_by_a_shell_and_passes_shellcheck() {
     assert!(read.status.success(), "{}", told(&read, &scripts));
 }
 
+/// Once these are files, too, they belong into [`everything`], and shellcheck reads them.
+#[test]
+fn the_scripts_of_checks_are_understood_by_a_shell() {
+    let (home, dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let sessions = rig::SHIPPED.iter().map(|name| rig::session(&rig::shipped(name), home.path()));
+    let scripts = written(sessions.flat_map(|session| of_checks(&session)).collect(), dir.path());
+    assert!(scripts.len() > 50, "only {} scripts were found", scripts.len());
+    let parsed = parsed(&scripts);
+    assert!(parsed.status.success(), "{}", told(&parsed, &scripts));
+}
+
 #[test]
 fn a_mistake_in_a_script_is_found() {
     let dir = tempfile::tempdir().unwrap();
     let broken = vec![("broken".to_owned(), "if true; then echo".to_owned())];
     assert!(!parsed(&written(broken, dir.path())).status.success());
-    let careless = vec![("careless".to_owned(), "cd /nowhere; unused=1; rm -rf \"$PWD\"/*".to_owned())];
+    let careless =
+        vec![("careless".to_owned(), "cd /nowhere; unused=1; rm -rf \"$PWD\"/*".to_owned())];
     let read = shellcheck(&written(careless, dir.path()));
     assert!(String::from_utf8_lossy(&read.stdout).contains("SC2034"), "{read:?}");
 }
@@ -202,8 +228,11 @@ fn what_is_shown_of_a_stage_holds_every_script_that_runs() {
                 let titles = shown.lines().filter(|line| line.starts_with("## ")).count();
                 assert_eq!(titles, steps.len(), "{} on {}", stage.name, node.name);
                 for batch in &batches {
-                    let (Work::Script(script, _) | Work::Wait(script, _)) = &batch.work else { continue };
-                    let inside: String = script.lines().map(|line| format!("    {line}\n")).collect();
+                    let (Work::Script(script, _) | Work::Wait(script, _)) = &batch.work else {
+                        continue;
+                    };
+                    let inside: String =
+                        script.lines().map(|line| format!("    {line}\n")).collect();
                     assert!(shown.contains(&inside), "{}: {shown}", batch.title);
                 }
             }
@@ -246,20 +275,58 @@ impl Parse for Literals {
 /// it holds is counted where it is written.
 fn is_long_shell(text: &str) -> bool {
     const MARKS: [&str; 11] = [
-        "; then", "; do", "$(", ">/dev/null", "2>&1", "|| true", "|| exit", "&& exit", "done <", ";;", "esac",
+        "; then",
+        "; do",
+        "$(",
+        ">/dev/null",
+        "2>&1",
+        "|| true",
+        "|| exit",
+        "&& exit",
+        "done <",
+        ";;",
+        "esac",
     ];
     const WORDS: [&str; 30] = [
-        "awk", "cat", "chmod", "chown", "cp", "curl", "etcdctl", "export", "find", "for", "getent", "grep",
-        "if", "ip", "kubectl", "ln", "mkdir", "modprobe", "mv", "printf", "read", "rm", "sed", "set", "sysctl",
-        "systemctl", "test", "touch", "trap", "while",
+        "awk",
+        "cat",
+        "chmod",
+        "chown",
+        "cp",
+        "curl",
+        "etcdctl",
+        "export",
+        "find",
+        "for",
+        "getent",
+        "grep",
+        "if",
+        "ip",
+        "kubectl",
+        "ln",
+        "mkdir",
+        "modprobe",
+        "mv",
+        "printf",
+        "read",
+        "rm",
+        "sed",
+        "set",
+        "sysctl",
+        "systemctl",
+        "test",
+        "touch",
+        "trap",
+        "while",
     ];
     let is_value = |line: &&str| line.starts_with('{') && line.ends_with('}');
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !is_value(line));
     let is_shell = |line: &str| {
         let first = line.split(' ').next().unwrap_or_default();
-        let assigns = first.split_once('=').is_some_and(|(name, _)| {
-            !name.is_empty() && name.chars().all(|c| c.is_ascii_uppercase() || c == '_')
-        });
+        let assigns = first == line
+            && first.split_once('=').is_some_and(|(name, _)| {
+                !name.is_empty() && name.chars().all(|c| c.is_ascii_uppercase() || c == '_')
+            });
         WORDS.contains(&first) && first != line || assigns || MARKS.iter().any(|m| line.contains(m))
     };
     lines.clone().count() > 2 && lines.clone().any(is_shell)

@@ -108,12 +108,7 @@ async fn put(place: &Place<'_>, step: &str, items: &[Put]) -> Result<(), Box<Fai
 }
 
 /// Runs a script; when it fails, `hint` is run for its output.
-async fn script(
-    place: &Place<'_>,
-    step: &str,
-    text: &str,
-    hint: &str,
-) -> Result<(), Box<Failure>> {
+async fn script(place: &Place<'_>, step: &str, text: &str, hint: &str) -> Result<(), Box<Failure>> {
     let output = place.run(step, text).await?;
     if output.status == 0 {
         return Ok(());

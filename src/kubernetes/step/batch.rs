@@ -93,7 +93,7 @@ impl<'s> Batch<'s> {
         let (script, hint) = match &self.work {
             Work::Put(_) => {
                 let each = self.steps.iter().map(|step| titled(step) + &step.show("", ""));
-                return each.collect::<Vec<_>>().join("\n");
+                return each.collect();
             }
             Work::Script(script, hint) => (script, hint),
             Work::Wait(script, wait) => (script, &wait.hint),

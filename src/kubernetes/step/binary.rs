@@ -30,10 +30,7 @@ impl Binary {
 }
 
 /// Links all of them.
-pub(crate) fn script(
-    templates: &Templates,
-    binaries: &[&Binary],
-) -> Result<String, RenderError> {
+pub(crate) fn script(templates: &Templates, binaries: &[&Binary]) -> Result<String, RenderError> {
     #[derive(Serialize)]
     struct Data<'a> {
         links: Vec<(String, &'a str)>,

@@ -56,8 +56,7 @@ impl Lasting for Left {
         let Some(found) = facts.entries.get(&self.path) else {
             return Some(format!("{} is gone", self.path));
         };
-        let owner =
-            wrong_owner(&self.path, (self.mode, &self.owner), (&found.mode, &found.owner));
+        let owner = wrong_owner(&self.path, (self.mode, &self.owner), (&found.mode, &found.owner));
         let content = || format!("{} was changed", self.path);
         owner.or_else(|| (found.sum.as_ref() != Some(&self.sum)).then(content))
     }

@@ -130,7 +130,12 @@ impl Step {
 
     /// A script that runs whenever its stage does.
     pub fn run(title: impl Into<String>, script: impl Into<String>) -> Step {
-        Step::Run(Run { title: title.into(), unless: None, script: script.into(), transient: false })
+        Step::Run(Run {
+            title: title.into(),
+            unless: None,
+            script: script.into(),
+            transient: false,
+        })
     }
 
     /// A script that runs unless the condition holds.

@@ -48,7 +48,7 @@ impl Kind for Wait {
     fn show(&self, script: &str, hint: &str) -> String {
         let otherwise = if self.optional { "done without if not; " } else { "" };
         format!(
-            "{otherwise}at most {} s, until this succeeds, which asks for {SPELL} s at a time:\n{}if not, look at: {hint}\n",
+            "{otherwise}at most {} s, {SPELL} s at a time, until this succeeds:\n{}if not, look at: {hint}\n",
             self.timeout,
             indented(script)
         )

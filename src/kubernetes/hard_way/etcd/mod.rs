@@ -109,8 +109,16 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
     }));
     steps.extend([
         Step::directory("/etc/etcd", 0o755),
-        Step::Directory(Directory { path: "/etc/etcd/pki".into(), mode: 0o750, owner: "root:etcd".into() }),
-        Step::Directory(Directory { path: "/var/lib/etcd".into(), mode: 0o700, owner: "etcd:etcd".into() }),
+        Step::Directory(Directory {
+            path: "/etc/etcd/pki".into(),
+            mode: 0o750,
+            owner: "root:etcd".into(),
+        }),
+        Step::Directory(Directory {
+            path: "/var/lib/etcd".into(),
+            mode: 0o700,
+            owner: "etcd:etcd".into(),
+        }),
         Step::file("/etc/etcd/pki/ca.crt", context.bundle.ca(Issuer::Etcd)?),
     ]);
     for (name, identity) in [
