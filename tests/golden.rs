@@ -5,6 +5,7 @@
 mod rig;
 
 use lab::engine::{Prepared, Session};
+use lab::kubernetes::drift::Upkeep;
 use lab::kubernetes::{DEFAULT, Step, step};
 use lab::model::platform::Acceleration;
 use lab::model::version::NEWEST_MINOR;
@@ -103,6 +104,30 @@ fn people_see_stages_as_before() {
         text.push_str(&step::shown(&batches).concat());
     }
     rig::golden("three/shown.txt", &text, &mut wrong);
+    assert!(wrong.is_empty(), "not as before:\n{}", wrong.join("\n"));
+}
+
+/// What takes stages off a node, and what asks whether they still stand.
+#[test]
+fn scripts_beside_the_steps_are_as_before() {
+    let home = tempfile::tempdir().unwrap();
+    let session = rig::session(&rig::shipped("three"), home.path());
+    let prepared = rig::prepared(&session, "1.36.2", Acceleration::Kvm);
+    let (mut text, mut wrong) = (String::new(), Vec::new());
+    for stage in DEFAULT.stages.iter().filter(|stage| !stage.retire.is_nothing()) {
+        text.push_str(&title(&format!("{} goes", stage.name)));
+        text.push_str(&stage.retire.script(&session.templates, stage.name).unwrap());
+    }
+    let all: Vec<_> = DEFAULT.stages.iter().collect();
+    let desired = prepared.desired(&session, &all).unwrap();
+    for node in &session.lab.nodes {
+        let goals = desired.stages.iter().filter(|goal| goal.node == node.name);
+        text.push_str(&title(&format!("is all of {} still so", node.name)));
+        text.push_str(
+            &Upkeep::all(goals.map(|goal| &goal.upkeep)).script(&session.templates).unwrap(),
+        );
+    }
+    rig::golden("three/beside.txt", &text, &mut wrong);
     assert!(wrong.is_empty(), "not as before:\n{}", wrong.join("\n"));
 }
 
