@@ -1,232 +1,71 @@
-//! What a stage leaves behind that is still to be so later: files, directories, links, blocks and units.
+//! What stages leave behind that is still to be so later: files, directories, links, blocks and units.
 //! One script asks a node for the facts, and what was changed by hand since is found by comparing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use crate::kubernetes::step::Step;
-use crate::render::{quote, sha256};
+use serde::Serialize;
 
-/// First line of every script that asks for facts.
-pub const ASK: &str = "# lab: is it still so?";
+use crate::kubernetes::facts::Facts;
+use crate::kubernetes::step::{About, Lasting, Step};
+use crate::render::{RenderError, Templates};
 
-/// Permissions, owner, and what is in it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Entry {
-    /// Octal, as `find` prints it.
-    mode: String,
-    /// `user:group`.
-    owner: String,
-    /// Hex sha256 of a file.
-    sum: Option<String>,
-    /// Target of a link.
-    target: Option<String>,
+/// What a node is asked for.
+#[derive(Default, Serialize)]
+struct Asked<'a> {
+    paths: Vec<&'a str>,
+    /// Those paths whose content is asked for.
+    files: Vec<&'a str>,
+    blocks: Vec<&'a str>,
+    units: Vec<&'a str>,
 }
 
 /// What is to be so on a node.
 #[derive(Clone, Debug, Default)]
-pub struct Upkeep {
-    entries: BTreeMap<String, Entry>,
-    blocks: BTreeMap<String, String>,
-    units: BTreeSet<String>,
-}
-
-/// What a node answered.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Facts {
-    entries: BTreeMap<String, Entry>,
-    blocks: BTreeMap<String, String>,
-    /// By unit: what it does, and whether it starts at boot, in systemd's words.
-    units: BTreeMap<String, (String, String)>,
-}
+pub struct Upkeep(BTreeMap<About, Arc<dyn Lasting>>);
 
 impl Upkeep {
     /// What a stage's steps leave behind.
     pub fn of(steps: &[Step]) -> Self {
-        let mut kept = Self::default();
-        for step in steps {
-            match step {
-                Step::File(file) if !file.transient => {
-                    let sum = Some(sha256(&file.content));
-                    let (mode, owner) = (format!("{:o}", file.mode), file.owner.clone());
-                    kept.entries
-                        .insert(file.path.clone(), Entry { mode, owner, sum, target: None });
-                }
-                // Nothing under /run outlives a reboot, nor is to.
-                Step::Directory { path, .. } if path.starts_with("/run/") => {}
-                Step::Directory { path, mode, owner } => {
-                    let (mode, owner) = (format!("{mode:o}"), owner.clone());
-                    kept.entries.insert(path.clone(), Entry { mode, owner, ..Entry::default() });
-                }
-                Step::Binary { name, path, .. } => {
-                    let target = Some(format!("/opt/lab/bin/{name}"));
-                    kept.entries.insert(path.clone(), Entry { target, ..Entry::default() });
-                }
-                Step::Block { path, content } => {
-                    kept.blocks.insert(path.clone(), content.clone());
-                }
-                Step::Unit { name, .. } => {
-                    kept.units.insert(name.clone());
-                }
-                _ => {}
-            }
-        }
-        kept
+        let left = steps.iter().filter_map(Step::lasting);
+        Self(left.map(|left| (left.about(), left)).collect())
     }
 
     /// Everything that is to be so by several stages.
     pub fn all<'u>(several: impl Iterator<Item = &'u Upkeep>) -> Self {
-        let mut all = Self::default();
-        for one in several {
-            all.entries.extend(one.entries.clone());
-            all.blocks.extend(one.blocks.clone());
-            all.units.extend(one.units.clone());
-        }
-        all
+        let each = several.flat_map(|one| &one.0);
+        Self(each.map(|(about, left)| (about.clone(), Arc::clone(left))).collect())
     }
 
     /// The script that asks a node, a handful of processes however much there is to ask.
-    pub fn script(&self) -> String {
-        let list = |paths: Vec<&String>| {
-            paths.iter().map(|path| quote(path)).collect::<Vec<_>>().join(" ")
-        };
-        let mut text = format!("{ASK}\nexport LC_ALL=C\n");
-        if !self.entries.is_empty() {
-            let all = list(self.entries.keys().collect());
-            text.push_str(&format!(
-                "find {all} -maxdepth 0 -printf 'entry %m %u:%g %p %l\\n' 2>/dev/null || true\n"
-            ));
+    ///
+    /// # Errors
+    /// When the template cannot be rendered.
+    pub fn script(&self, templates: &Templates) -> Result<String, RenderError> {
+        let mut asked = Asked::default();
+        for (about, left) in &self.0 {
+            match about {
+                About::Path(path) => {
+                    asked.paths.push(path);
+                    asked.files.extend(left.has_content().then_some(path.as_str()));
+                }
+                About::Block(path) => asked.blocks.push(path),
+                About::Unit(name) => asked.units.push(name),
+            }
         }
-        let files: Vec<&String> =
-            self.entries.iter().filter(|(_, entry)| entry.sum.is_some()).map(|(p, _)| p).collect();
-        if !files.is_empty() {
-            text.push_str(&format!(
-                "sha256sum -- {} 2>/dev/null | sed 's/^/sum /' || true\n",
-                list(files)
-            ));
-        }
-        for path in self.blocks.keys() {
-            let path = quote(path);
-            text.push_str(&format!(
-                "echo block {path}\nsed -n '/^# BEGIN lab$/,/^# END lab$/s/^/| /p' {path} 2>/dev/null || true\n"
-            ));
-        }
-        if !self.units.is_empty() {
-            let units = list(self.units.iter().collect());
-            text.push_str(&format!(
-                "systemctl show -p Id,ActiveState,UnitFileState {units} | sed 's/^/unit /'\n"
-            ));
-        }
-        text + "echo end\n"
+        templates.render("stages/drift.sh.j2", &asked)
     }
 
     /// What is no longer so, in words.
     pub fn changed(&self, facts: &Facts) -> Vec<String> {
-        let entries = self
-            .entries
-            .iter()
-            .filter_map(|(path, entry)| entry.changed(path, facts.entries.get(path)));
-        let blocks =
-            self.blocks.iter().filter(|(path, content)| facts.blocks.get(*path) != Some(content));
-        let blocks = blocks.map(|(path, _)| format!("lab's lines in {path} were changed"));
-        let units = self.units.iter().filter_map(|unit| changed_unit(unit, facts.units.get(unit)));
-        entries.chain(blocks).chain(units).collect()
-    }
-}
-
-impl Entry {
-    fn changed(&self, path: &str, found: Option<&Entry>) -> Option<String> {
-        let Some(found) = found else { return Some(format!("{path} is gone")) };
-        match self {
-            Entry { target: Some(target), .. } if found.target.as_ref() != Some(target) => {
-                Some(format!("{path} no longer leads to {target}"))
-            }
-            Entry { target: Some(_), .. } => None,
-            _ if found.mode != self.mode || found.owner != self.owner => Some(format!(
-                "{path} is {} {} instead of {} {}",
-                found.mode, found.owner, self.mode, self.owner
-            )),
-            Entry { sum: Some(sum), .. } if found.sum.as_ref() != Some(sum) => {
-                Some(format!("{path} was changed"))
-            }
-            _ => None,
-        }
-    }
-}
-
-/// A unit that is just starting, or starting again, takes care of itself.
-fn changed_unit(unit: &str, found: Option<&(String, String)>) -> Option<String> {
-    match found {
-        Some((active, _)) if active == "inactive" || active == "failed" => {
-            Some(format!("{unit} is {active}"))
-        }
-        Some((_, boot)) if boot == "disabled" || boot == "masked" => {
-            Some(format!("{unit} is {boot}"))
-        }
-        _ => None,
-    }
-}
-
-impl Facts {
-    /// Reads what [`Upkeep::script`] printed; nothing, when it was cut or is not that.
-    pub fn parse(text: &str) -> Option<Self> {
-        let body = text.trim_end().strip_suffix("end")?;
-        let mut facts = Self::default();
-        let (mut block, mut unit) = (String::new(), BTreeMap::new());
-        for line in body.lines() {
-            match line.split_once(' ') {
-                Some(("entry", rest)) => facts.entry(rest),
-                Some(("sum", rest)) => facts.sum(rest),
-                Some(("block", path)) => path.clone_into(&mut block),
-                Some(("|", rest)) => facts.line(&block, rest),
-                Some(("unit", "")) => facts.unit(&std::mem::take(&mut unit)),
-                Some(("unit", rest)) => unit.extend(rest.split_once('=')),
-                _ => {}
-            }
-        }
-        facts.unit(&unit);
-        Some(facts)
-    }
-
-    fn entry(&mut self, rest: &str) {
-        let mut words = rest.splitn(4, ' ');
-        let (Some(mode), Some(owner), Some(path)) = (words.next(), words.next(), words.next())
-        else {
-            return;
-        };
-        let target = words.next().filter(|target| !target.is_empty()).map(str::to_owned);
-        let entry = Entry { mode: mode.into(), owner: owner.into(), sum: None, target };
-        self.entries.insert(path.into(), entry);
-    }
-
-    fn sum(&mut self, rest: &str) {
-        if let Some((sum, path)) = rest.split_once("  ")
-            && let Some(entry) = self.entries.get_mut(path)
-        {
-            entry.sum = Some(sum.into());
-        }
-    }
-
-    /// Properties of one unit, in whatever order systemd told them.
-    fn unit(&mut self, properties: &BTreeMap<&str, &str>) {
-        let get = |name: &str| properties.get(name).copied().unwrap_or_default().to_owned();
-        if properties.contains_key("Id") {
-            self.units.insert(get("Id"), (get("ActiveState"), get("UnitFileState")));
-        }
-    }
-
-    /// A line between the fences of a block, or a fence.
-    fn line(&mut self, path: &str, line: &str) {
-        let block = self.blocks.entry(path.to_owned()).or_default();
-        if line != "# BEGIN lab" && line != "# END lab" {
-            block.push_str(line);
-            block.push('\n');
-        }
+        self.0.values().filter_map(|left| left.changed(facts)).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kubernetes::step::{Binary, Block};
 
     const SUM: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
 
@@ -235,12 +74,12 @@ mod tests {
             Step::private("/etc/a.yaml", "abc"),
             Step::directory("/etc/d", 0o755),
             Step::directory("/run/d", 0o755),
-            Step::Binary {
+            Step::Binary(Binary {
                 name: "kubelet".into(),
                 path: "/usr/local/bin/kubelet".into(),
                 version: None,
-            },
-            Step::Block { path: "/etc/hosts".into(), content: "10.0.0.1 a\n".into() },
+            }),
+            Step::Block(Block { path: "/etc/hosts".into(), content: "10.0.0.1 a\n".into() }),
             Step::unit("kubelet.service"),
         ])
     }
@@ -299,6 +138,8 @@ mod tests {
     #[test]
     fn paths_are_quoted() {
         let odd = Upkeep::of(&[Step::file("/etc/a b'c", "x")]);
-        assert!(odd.script().contains(r"sha256sum -- '/etc/a b'\''c'"), "{}", odd.script());
+        let templates = crate::kubernetes::templates(&BTreeMap::new());
+        let script = templates.and_then(|templates| odd.script(&templates)).unwrap_or_default();
+        assert!(script.contains(r"sha256sum -- '/etc/a b'\''c'"), "{script}");
     }
 }

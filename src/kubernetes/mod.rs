@@ -16,6 +16,7 @@ macro_rules! templates {
 
 pub mod checks;
 pub mod drift;
+pub mod facts;
 pub mod flavour;
 pub mod hard_way;
 pub mod marker;
@@ -24,7 +25,7 @@ pub mod operations;
 pub mod recovery;
 pub mod stage;
 pub(crate) mod stages;
-pub(crate) mod step;
+pub mod step;
 
 use std::collections::BTreeMap;
 
@@ -57,6 +58,10 @@ pub fn templates(overrides: &BTreeMap<String, String>) -> Result<Templates, Rend
         stages.chain(flavour.templates).copied().collect::<Vec<_>>()
     };
     let mut shipped: Vec<_> = FLAVOURS.iter().flat_map(of).collect();
-    shipped.extend(operations::TEMPLATES);
+    shipped.extend(operations::TEMPLATES.iter().chain(step::TEMPLATES));
+    shipped.extend([
+        ("stages/drift.sh.j2", include_str!("drift.sh.j2")),
+        ("stages/retire.sh.j2", include_str!("retire.sh.j2")),
+    ]);
     Templates::new(&shipped, overrides)
 }

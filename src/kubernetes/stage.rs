@@ -1,7 +1,9 @@
 //! A stage: one row of a flavour's table, with all that is known of it.
 
+use serde::Serialize;
+
 use crate::kubernetes::marker;
-use crate::kubernetes::step::Step;
+use crate::kubernetes::step::{Binary, Packages, Step};
 use crate::model::{Lab, Node, Platform};
 use crate::pki::{Bundle, PkiError};
 use crate::render::{RenderError, Templates};
@@ -116,7 +118,7 @@ pub enum Duty {
 pub type Shipped = &'static [(&'static str, &'static str)];
 
 /// What a stage leaves on a node that must go when the node no longer has the stage.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize)]
 pub struct Retire {
     /// Units that are stopped and disabled.
     pub units: &'static [&'static str],
@@ -134,18 +136,18 @@ impl Retire {
     }
 
     /// Script that takes the stage `name` off a node.
-    pub fn script(&self, name: &str) -> String {
-        let mut text = String::new();
-        for unit in self.units {
-            text.push_str(&format!(
-                "systemctl disable --quiet --now {unit} || true\nrm -f /etc/systemd/system/{unit}\n"
-            ));
+    ///
+    /// # Errors
+    /// When the template cannot be rendered.
+    pub fn script(&self, templates: &Templates, name: &str) -> Result<String, RenderError> {
+        #[derive(Serialize)]
+        struct Data<'a> {
+            #[serde(flatten)]
+            leaves: &'a Retire,
+            marker: String,
         }
-        for path in self.paths {
-            text.push_str(&format!("rm -rf {path}\n"));
-        }
-        text.push_str(&format!("systemctl daemon-reload\nrm -f {}{name}\n", marker::DIRECTORY));
-        text
+        let data = Data { leaves: self, marker: format!("{}{name}", marker::DIRECTORY) };
+        templates.render("stages/retire.sh.j2", &data)
     }
 }
 
@@ -165,7 +167,7 @@ impl std::fmt::Debug for Stage {
 /// Packages of a node's operating system for `purpose`; none when artifacts bring them.
 pub(crate) fn packages(context: &Context<'_>, node: &Node, purpose: &str) -> Option<Step> {
     let names = context.platform.os(&node.os)?.packages.get(purpose)?.clone();
-    Some(Step::Packages { names })
+    Some(Step::Packages(Packages { names }))
 }
 
 /// Where a binary is found on a node, and the step that puts it there: from the artifact disk
@@ -175,7 +177,7 @@ pub(crate) fn binary(context: &Context<'_>, name: &str) -> (String, Option<Step>
         let path = format!("/usr/local/bin/{name}");
         let version = context.platform.version.to_string();
         let version = Some(version).filter(|_| name.starts_with("kube"));
-        (path.clone(), Some(Step::Binary { name: name.into(), path, version }))
+        (path.clone(), Some(Step::Binary(Binary { name: name.into(), path, version })))
     } else {
         (format!("/usr/bin/{name}"), None)
     }

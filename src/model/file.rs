@@ -1,4 +1,4 @@
-//! A file on a node, as stages make it and drivers put it there.
+//! Files and directories on a node, as stages make them and drivers put them there.
 
 use serde::Serialize;
 
@@ -17,6 +17,15 @@ pub struct File {
     pub secret: bool,
     /// Made anew on every run and removed by a later step; left out of the fingerprint.
     pub transient: bool,
+}
+
+/// Something to put on a node.
+#[derive(Clone, Debug)]
+pub enum Put {
+    /// A directory: path, octal mode, owner.
+    Directory(String, u32, String),
+    /// A file.
+    File(File),
 }
 
 impl std::fmt::Debug for File {

@@ -18,7 +18,7 @@ pub mod version;
 mod word;
 
 pub use code::Code;
-pub use file::File;
+pub use file::{File, Put};
 pub use flaw::Flaw;
 pub use lab::{Lab, Node};
 pub use name::Owner;

@@ -6,7 +6,8 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 use uuid::Uuid;
 
-use crate::kubernetes::drift::{Facts, Upkeep};
+use crate::kubernetes::drift::Upkeep;
+use crate::kubernetes::facts::Facts;
 use crate::kubernetes::flavour::Flavour;
 use crate::kubernetes::stage::Duty;
 use crate::model::Version;

@@ -161,3 +161,44 @@ fn xml_may_hold(c: char) -> bool {
 fn plain_may_hold(c: char) -> bool {
     c.is_ascii_alphanumeric() || " ./:,=_-@+[]*".contains(c)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    fn rendered(template: &str, value: &str) -> Result<String, RenderError> {
+        let templates = Templates::new(&[("stages/one.sh.j2", template)], &BTreeMap::new())?;
+        templates.render("stages/one.sh.j2", &BTreeMap::from([("value", value)]))
+    }
+
+    const HOSTILE: [&str; 8] = [
+        "",
+        "it's $(touch /tmp/x) `id` \\ \"quoted\"",
+        "'; reboot; '",
+        "a\nb\n",
+        "-n",
+        "* ? [a] ~ $HOME ${PATH} #",
+        "{{ value }} {% raw %}",
+        "<b> & \u{e9}\u{202e}\t|>",
+    ];
+
+    #[test]
+    fn whatever_is_quoted_reaches_a_shell_as_one_word() {
+        for value in HOSTILE {
+            let script = rendered("printf '<%s>' {{ value | quote }}", value);
+            let script = script.unwrap_or_else(|error| error.to_string());
+            let said = Command::new("/bin/sh").args(["-c", &script]).output();
+            let said = said.map(|output| output.stdout).unwrap_or_default();
+            assert_eq!(String::from_utf8_lossy(&said), format!("<{value}>"), "{script}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_quoted_must_have_no_meaning() {
+        let passes = |value: &&str| rendered("echo {{ value }}", value).is_ok();
+        let passed: Vec<_> = HOSTILE.into_iter().filter(passes).collect();
+        assert_eq!(passed, ["", "-n"]);
+    }
+}

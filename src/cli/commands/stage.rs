@@ -11,11 +11,10 @@ use crate::cli::output::{print, print_json};
 use crate::cli::progress::{Progress, signals};
 use crate::cli::runtime::runtime;
 use crate::cli::session::load;
-use crate::cli::session::lookup::known_node;
-use crate::cli::session::lookup::{known, lock};
-use crate::engine::{self, Events, Session, Stop};
+use crate::cli::session::lookup::{known, known_node, lock};
+use crate::engine::{self, EngineError, Events, Session, Stop};
 use crate::kubernetes::stage::{After, Stage};
-use crate::kubernetes::{DEFAULT, Step};
+use crate::kubernetes::{DEFAULT, Step, step};
 use crate::model::Node;
 
 pub(crate) fn run(global: &Global, stage: &StageArgs) -> Result<ExitCode, Failure> {
@@ -115,9 +114,10 @@ fn show(global: &Global, node: &str, name: &str) -> Result<(), Failure> {
         );
         return Ok(());
     }
+    let batches = step::batches(&steps, &session.templates).map_err(EngineError::from)?;
     print(&format!("# {} on {}\n# {}\n", stage.title, node.name, stage.why));
-    for (number, step) in steps.iter().enumerate() {
-        print(&format!("## {}. {}\n{}", number + 1, step.title(), body(step)));
+    for text in step::shown(&batches) {
+        print(&text);
     }
     Ok(())
 }
@@ -127,28 +127,5 @@ fn redact(step: &mut Step) {
         && file.secret
     {
         file.content = "<redacted>\n".into();
-    }
-}
-
-fn body(step: &Step) -> String {
-    let indent = |text: &str| text.lines().map(|line| format!("    {line}\n")).collect::<String>();
-    match step {
-        Step::File(file) => {
-            format!("mode {:o}, owner {}\n{}", file.mode, file.owner, indent(&file.content))
-        }
-        Step::Directory { mode, owner, .. } => format!("mode {mode:o}, owner {owner}\n"),
-        Step::Block { content, .. } => indent(content),
-        Step::Run { unless, script, .. } => {
-            let unless = unless.as_ref().map(|u| format!("unless: {u}\n")).unwrap_or_default();
-            unless + &indent(script)
-        }
-        Step::Wait { probe, timeout, hint, optional, .. } => {
-            let otherwise = if *optional { "done without if not; " } else { "" };
-            format!(
-                "{otherwise}at most {timeout} s, until this succeeds:\n{}if not, look at: {hint}\n",
-                indent(probe)
-            )
-        }
-        Step::Packages { .. } | Step::Binary { .. } | Step::Unit { .. } => String::new(),
     }
 }

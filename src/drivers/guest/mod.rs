@@ -5,8 +5,9 @@ pub mod ssh;
 use std::future::Future;
 use std::pin::Pin;
 
-use crate::model::File;
 use crate::model::code::{self, Code};
+
+pub use crate::model::Put;
 
 /// What a script left behind.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -61,15 +62,6 @@ pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, GuestError>> + Se
 
 /// What is said to a script's line, at the moment it arrives.
 pub type Reply<'a> = dyn Fn(&str) -> String + Send + Sync + 'a;
-
-/// Something to put on a node.
-#[derive(Clone, Debug)]
-pub enum Put {
-    /// A directory: path, octal mode, owner.
-    Directory(String, u32, String),
-    /// A file.
-    File(File),
-}
 
 /// One node, from the inside. All commands run as root.
 pub trait Guest: Send + Sync {

@@ -44,7 +44,7 @@ pub async fn plan(
         surroundings(session, &hypervisor, &desired, &mut observed)?;
         preflight::refuse_conflicts(session, &desired, &observed.inventory)?;
         if let Some(reach) = session.glance()? {
-            observe::look(session, &desired, &reach, &mut observed).await;
+            observe::look(session, &desired, &reach, &mut observed).await?;
             preflight::refuse_version(
                 prepared.platform.version,
                 observed.kubernetes(session.flavour()),
@@ -135,7 +135,7 @@ pub async fn up_with(
     surroundings(&session, &hypervisor, &desired, &mut observed)?;
     preflight::refuse_conflicts(&session, &desired, &observed.inventory)?;
     preflight::refuse_changed_bases(&desired, &observed.inventory, &hypervisor).await?;
-    observe::look(&session, &desired, &reach, &mut observed).await;
+    observe::look(&session, &desired, &reach, &mut observed).await?;
     let markers = observed.markers.clone();
     if let Some(from) = options.from {
         forget_from(from, flavour, &mut observed);

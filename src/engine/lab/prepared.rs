@@ -137,7 +137,7 @@ impl Prepared {
             for node in (stage.nodes)(lab) {
                 let steps = self.steps(session, stage, node)?;
                 let of_kubernetes =
-                    |step: &Step| matches!(step, Step::Binary { version: Some(_), .. });
+                    |step: &Step| matches!(step, Step::Binary(binary) if binary.version.is_some());
                 let kubernetes = steps.iter().any(of_kubernetes).then_some(self.platform.version);
                 stages.push(StageGoal {
                     stage: stage.name,

@@ -6,7 +6,8 @@ use crate::drivers::guest::Guest;
 use crate::engine::lab::open::Session;
 use crate::engine::lab::reach::Reach;
 use crate::engine::task::error::EngineError;
-use crate::kubernetes::drift::{Facts, Upkeep};
+use crate::kubernetes::drift::Upkeep;
+use crate::kubernetes::facts::Facts;
 use crate::kubernetes::stage::Stage;
 use crate::kubernetes::{flavour, marker};
 use crate::model::inventory::Inventory;
@@ -40,17 +41,20 @@ pub(crate) async fn markers(
 
 /// Asks all nodes that run, side by side, how far their stages got and whether what those left is still
 /// so. Nodes that do not answer within the patience of a glance are left out.
+///
+/// # Errors
+/// When the script that asks cannot be rendered.
 pub(crate) async fn look(
     session: &Session,
     desired: &Desired,
     reach: &Reach,
     observed: &mut Observed,
-) {
+) -> Result<(), EngineError> {
     let patience = session.pace().glance();
     let mut asked = tokio::task::JoinSet::new();
     for node in running(session, &observed.inventory) {
         let goals = desired.stages.iter().filter(|goal| goal.node == node.name);
-        let script = Upkeep::all(goals.map(|goal| &goal.upkeep)).script();
+        let script = Upkeep::all(goals.map(|goal| &goal.upkeep)).script(&session.templates)?;
         let (name, guest) = (node.name.clone(), reach(node));
         asked.spawn(async move {
             let read = tokio::time::timeout(patience, guest.run(marker::READ)).await;
@@ -73,6 +77,7 @@ pub(crate) async fn look(
         observed.versions.insert(name.clone(), versions);
         observed.markers.insert(name, markers);
     }
+    Ok(())
 }
 
 /// The nodes whose guests run.

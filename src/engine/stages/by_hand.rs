@@ -37,6 +37,7 @@ pub async fn run_stage(
         stage: stage.name,
         kubernetes: prepared.platform.version,
         guest: &guest,
+        templates: &session.templates,
         events,
         stopped: &|| stop.requested(),
         last: None,

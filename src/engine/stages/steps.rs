@@ -1,5 +1,5 @@
-//! Carrying out one stage on one node: neighbouring files travel together, everything else is a
-//! script of its own, the marker comes last.
+//! Carrying out one stage on one node: what the kinds of its steps say is to be done, batch by batch; the
+//! marker comes last.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -7,9 +7,11 @@ use std::time::{Duration, Instant};
 use crate::drivers::guest::{Guest, GuestError, Output, Put};
 use crate::engine::task::event::{Event, Events, Failure};
 use crate::kubernetes::marker::Marker;
+use crate::kubernetes::step::{Batch, Wait, Work, batches, wait};
 use crate::kubernetes::{Step, fingerprint};
+use crate::model::Version;
 use crate::model::code::{self, Code};
-use crate::model::{File, Version};
+use crate::render::Templates;
 
 /// Where a stage runs, for events and failures.
 pub(crate) struct Place<'a> {
@@ -18,6 +20,8 @@ pub(crate) struct Place<'a> {
     /// The Kubernetes of this run.
     pub kubernetes: Version,
     pub guest: &'a dyn Guest,
+    /// Of the kinds of steps.
+    pub templates: &'a Templates,
     pub events: &'a Events,
     pub stopped: &'a (dyn Fn() -> bool + Sync),
     /// Asked of another node before the stage counts as done.
@@ -32,41 +36,10 @@ pub(crate) struct Elsewhere {
 }
 
 const POLL: Duration = Duration::from_millis(500);
-/// How long [`WAIT`] asks before it lets itself be stopped.
-const SPELL: Duration = Duration::from_secs(10);
+/// How long a script that waits asks before it lets itself be stopped.
+const SPELL: Duration = Duration::from_secs(wait::SPELL);
 /// The longest rest between two spells.
 const REST: Duration = Duration::from_secs(30);
-const PACKAGE_LOCK: &str = "-o DPkg::Lock::Timeout=300";
-
-/// Steps that travel together.
-enum Batch<'s> {
-    /// Files and directories, as one archive.
-    Puts(Vec<Put>),
-    /// Links to the artifact disk, as one script.
-    Links(Vec<&'s Step>),
-    /// Units, restarted in one transaction: systemd orders them and starts the rest side by side.
-    Units(Vec<&'s Step>),
-    /// Anything else.
-    One(&'s Step),
-}
-
-fn batches(steps: &[Step]) -> Vec<Batch<'_>> {
-    let mut all: Vec<Batch<'_>> = Vec::new();
-    for step in steps {
-        match (step, all.last_mut()) {
-            (Step::Binary { .. }, Some(Batch::Links(links))) => links.push(step),
-            (Step::Binary { .. }, _) => all.push(Batch::Links(vec![step])),
-            (Step::Unit { .. }, Some(Batch::Units(units))) => units.push(step),
-            (Step::Unit { .. }, _) => all.push(Batch::Units(vec![step])),
-            (_, last) => match (put_of(step), last) {
-                (Some(put), Some(Batch::Puts(puts))) => puts.push(put),
-                (Some(put), _) => all.push(Batch::Puts(vec![put])),
-                (None, _) => all.push(Batch::One(step)),
-            },
-        }
-    }
-    all
-}
 
 /// How often a stage is begun again after its node was lost on the way.
 const AGAIN: u32 = 2;
@@ -90,7 +63,9 @@ pub(crate) async fn run(place: &Place<'_>, steps: &[Step]) -> Result<(), Box<Fai
 }
 
 async fn once(place: &Place<'_>, steps: &[Step]) -> Result<(), Box<Failure>> {
-    for batch in batches(steps) {
+    let batches = batches(steps, place.templates)
+        .map_err(|error| place.failure(&code::TEMPLATE, "begin", &error.to_string(), None))?;
+    for Batch { title, work, .. } in &batches {
         if (place.stopped)() {
             return Err(place.failure(
                 &code::STOPPED,
@@ -99,11 +74,11 @@ async fn once(place: &Place<'_>, steps: &[Step]) -> Result<(), Box<Failure>> {
                 None,
             ));
         }
-        match batch {
-            Batch::Puts(puts) => put(place, &puts).await?,
-            Batch::Links(steps) => links(place, &steps).await?,
-            Batch::Units(steps) => units(place, &steps).await?,
-            Batch::One(step) => one(place, step).await?,
+        place.say(title);
+        match work {
+            Work::Put(items) => put(place, title, items).await?,
+            Work::Script(text, hint) => script(place, title, text, hint).await?,
+            Work::Wait(text, asked) => wait(place, title, text, asked).await?,
         }
     }
     if let Some(last) = &place.last {
@@ -119,128 +94,21 @@ async fn once(place: &Place<'_>, steps: &[Step]) -> Result<(), Box<Failure>> {
     let flushed = place.guest.run("sync").await;
     flushed.map_err(|error| place.unreachable("flush what was written", &error))?;
     match Marker::step(place.stage, &fingerprint(steps), place.kubernetes) {
-        Step::File(file) => put(place, &[Put::File(file)]).await,
+        Step::File(file) => {
+            let title = Step::File(file.clone()).title();
+            place.say(&title);
+            put(place, &title, &[Put::File(file)]).await
+        }
         _ => Ok(()),
     }
 }
 
-fn put_of(step: &Step) -> Option<Put> {
-    match step {
-        Step::Directory { path, mode, owner } => {
-            Some(Put::Directory(path.clone(), *mode, owner.clone()))
-        }
-        Step::File(file) => Some(Put::File(file.clone())),
-        _ => None,
-    }
-}
-
-async fn put(place: &Place<'_>, items: &[Put]) -> Result<(), Box<Failure>> {
-    let paths: Vec<&str> = items
-        .iter()
-        .map(|item| match item {
-            Put::Directory(path, ..) => path.as_str(),
-            Put::File(File { path, .. }) => path.as_str(),
-        })
-        .collect();
-    let title = match paths.as_slice() {
-        [only] => format!("write {only}"),
-        [first, rest @ ..] => format!("write {first} and {} more", rest.len()),
-        [] => String::new(),
-    };
-    place.say(&title);
-    place.guest.put(items).await.map_err(|error| place.unreachable(&title, &error))
-}
-
-async fn links(place: &Place<'_>, steps: &[&Step]) -> Result<(), Box<Failure>> {
-    let mut text = String::new();
-    for step in steps {
-        if let Step::Binary { name, path, .. } = step {
-            text.push_str(&format!(
-                "test -x /opt/lab/bin/{name}\nln -sfn /opt/lab/bin/{name} {path}\n"
-            ));
-        }
-    }
-    let title = titles(steps);
-    place.say(&title);
-    explained(place, &title, &text, "ls -l /opt/lab/bin").await
-}
-
-async fn units(place: &Place<'_>, steps: &[&Step]) -> Result<(), Box<Failure>> {
-    let name = |step: &&Step| match step {
-        Step::Unit { name, .. } => name.clone(),
-        _ => String::new(),
-    };
-    let names: Vec<String> = steps.iter().map(name).collect();
-    let list = names.join(" ");
-    let reloads = |name: &str| {
-        steps.iter().any(|s| matches!(s, Step::Unit { name: n, reload: true } if n == name))
-    };
-    // Restarting a mount would stop everything that runs from it.
-    let verb = |name: &str| match name {
-        mount if mount.ends_with(".mount") => "start",
-        name if reloads(name) => "reload-or-restart",
-        _ => "restart",
-    };
-    let mut text = format!("systemctl daemon-reload\nsystemctl enable --quiet {list}\n");
-    for wanted in ["start", "restart", "reload-or-restart"] {
-        let units: Vec<&str> =
-            names.iter().map(String::as_str).filter(|name| verb(name) == wanted).collect();
-        if !units.is_empty() {
-            text.push_str(&format!("systemctl {wanted} {}\n", units.join(" ")));
-        }
-    }
-    let journal: Vec<String> = names.iter().map(|name| format!("-u {name}")).collect();
-    let hint = format!("journalctl {} -n 20 --no-pager", journal.join(" "));
-    let title = titles(steps);
-    place.say(&title);
-    explained(place, &title, &text, &hint).await
-}
-
-fn titles(steps: &[&Step]) -> String {
-    steps.iter().map(|step| step.title()).collect::<Vec<_>>().join("; ")
-}
-
-async fn one(place: &Place<'_>, step: &Step) -> Result<(), Box<Failure>> {
-    let title = step.title();
-    place.say(&title);
-    match step {
-        Step::Packages { names } => script(place, &title, &packages(names)).await,
-        Step::Block { path, content } => script(place, &title, &block(path, content)).await,
-        Step::Run { unless, script: text, .. } => {
-            let text = match unless {
-                Some(condition) => format!("if {condition}; then exit 0; fi\n{text}"),
-                None => text.clone(),
-            };
-            script(place, &title, &text).await
-        }
-        Step::Wait { probe, timeout, hint, optional, .. } => {
-            match wait(place, &title, probe, *timeout, hint).await? {
-                Some(late) if *optional => {
-                    let tail = late.tail.as_deref().unwrap_or_default().trim_end();
-                    let text = format!("going on without: {title}: {}\n{tail}", late.message);
-                    place.events.warn(format!("{}: {text}", place.node));
-                    Ok(())
-                }
-                Some(late) => Err(late),
-                None => Ok(()),
-            }
-        }
-        // Carried out in batches.
-        Step::File(_) | Step::Directory { .. } | Step::Binary { .. } | Step::Unit { .. } => Ok(()),
-    }
-}
-
-async fn script(place: &Place<'_>, step: &str, text: &str) -> Result<(), Box<Failure>> {
-    explained(place, step, text, "").await
+async fn put(place: &Place<'_>, step: &str, items: &[Put]) -> Result<(), Box<Failure>> {
+    place.guest.put(items).await.map_err(|error| place.unreachable(step, &error))
 }
 
 /// Runs a script; when it fails, `hint` is run for its output.
-async fn explained(
-    place: &Place<'_>,
-    step: &str,
-    text: &str,
-    hint: &str,
-) -> Result<(), Box<Failure>> {
+async fn script(place: &Place<'_>, step: &str, text: &str, hint: &str) -> Result<(), Box<Failure>> {
     let output = place.run(step, text).await?;
     if output.status == 0 {
         return Ok(());
@@ -255,35 +123,37 @@ async fn explained(
     Err(place.failure(&code::STEP, step, &message, Some(tail)))
 }
 
-/// Asks until PROBE succeeds, for short spells, so that a request to stop is heard in between. Rests twice
-/// as long as the question took: many nodes that wait must not slow down those they wait for.
-const WAIT: &str = r#"read now _ < /proc/uptime
-end=$((${now%.*} + SPELL))
-while :; do
-  if PROBE; then exit 0; fi
-  before=$now; read now _ < /proc/uptime
-  test ${now%.*} -lt $end || exit 75
-  rest=$(((${now%.*} - ${before%.*}) * 2))
-  test $rest -le 5 || rest=5
-  sleep $rest.3
-  read now _ < /proc/uptime
-done
-"#;
-
-/// Waits inside the guest, so that the condition is noticed when it comes true and not when a
-/// packet has crossed the network. What explains it when it did not come true in time.
+/// Waits until the condition comes true; for a step that may be done without, a warning is enough.
 async fn wait(
     place: &Place<'_>,
     step: &str,
-    probe: &str,
-    timeout: u64,
-    hint: &str,
+    script: &str,
+    asked: &Wait,
+) -> Result<(), Box<Failure>> {
+    match came_true(place, step, script, asked).await? {
+        Some(late) if asked.optional => {
+            let tail = late.tail.as_deref().unwrap_or_default().trim_end();
+            let text = format!("going on without: {step}: {}\n{tail}", late.message);
+            place.events.warn(format!("{}: {text}", place.node));
+            Ok(())
+        }
+        Some(late) => Err(late),
+        None => Ok(()),
+    }
+}
+
+/// Waits inside the guest, so that the condition is noticed when it comes true and not when a
+/// packet has crossed the network. What explains it when it did not come true in time.
+async fn came_true(
+    place: &Place<'_>,
+    step: &str,
+    script: &str,
+    Wait { timeout, hint, .. }: &Wait,
 ) -> Result<Option<Box<Failure>>, Box<Failure>> {
     let start = Instant::now();
-    let text = WAIT.replace("SPELL", &SPELL.as_secs().to_string()).replace("PROBE", probe);
     loop {
         let asked = Instant::now();
-        let output = place.run(step, &text).await?;
+        let output = place.run(step, script).await?;
         if output.status == 0 {
             return Ok(None);
         }
@@ -301,54 +171,12 @@ async fn wait(
                 None,
             ));
         }
-        if start.elapsed() > Duration::from_secs(timeout) {
+        if start.elapsed() > Duration::from_secs(*timeout) {
             let tail = place.guest.run(hint).await.map(|output| output.text()).unwrap_or_default();
             let message = format!("it did not come true within {timeout} s");
             return Ok(Some(place.failure(&code::PATIENCE, step, &message, Some(tail))));
         }
     }
-}
-
-fn packages(names: &[String]) -> String {
-    let list = names.join(" ");
-    format!(
-        "if command -v dpkg-query >/dev/null; then
-  missing=$(for p in {list}; do dpkg-query -W -f='${{db:Status-Abbrev}}' \"$p\" 2>/dev/null | grep -q '^ii' || echo \"$p\"; done)
-  test -z \"$missing\" && exit 0
-  export DEBIAN_FRONTEND=noninteractive
-  # The lists have a lock of their own, which a first boot's timers may hold.
-  tries=0; until apt-get {PACKAGE_LOCK} -qq update; do
-    tries=$((tries + 1)); test $tries -lt 30 || exit 1; sleep 5
-  done
-  apt-get {PACKAGE_LOCK} -qq -y --no-install-recommends install $missing
-else
-  missing=$(for p in {list}; do rpm -q --quiet --whatprovides \"$p\" || echo \"$p\"; done)
-  test -z \"$missing\" && exit 0
-  dnf -q -y install $missing
-fi
-"
-    )
-}
-
-/// Replaces the fenced block of a file that has other owners, too; everything outside the fences
-/// stays as it is.
-fn block(path: &str, content: &str) -> String {
-    format!(
-        "begin='# BEGIN lab'; end='# END lab'
-file={path}
-test -e \"$file\" || : > \"$file\"
-if grep -qxF \"$begin\" \"$file\" && ! grep -qxF \"$end\" \"$file\"; then
-  echo \"$file has '$begin' without '$end'; mend it by hand\" >&2; exit 1
-fi
-awk -v b=\"$begin\" -v e=\"$end\" '$0==b {{skip=1}} !skip {{print}} $0==e {{skip=0}}' \"$file\" > \"$file.lab-new\"
-cat >> \"$file.lab-new\" <<'LAB_BLOCK'
-# BEGIN lab
-{content}# END lab
-LAB_BLOCK
-chmod --reference=\"$file\" \"$file.lab-new\"; chown --reference=\"$file\" \"$file.lab-new\"
-mv -fT \"$file.lab-new\" \"$file\"
-"
-    )
 }
 
 impl Place<'_> {

@@ -58,7 +58,8 @@ impl Told {
     fn script(&self, check: &Check) -> String {
         let now = time::OffsetDateTime::now_utc().unix_timestamp();
         let since = self.since.unwrap_or(now - 120);
-        format!("LAB_NOW={now}\nLAB_SINCE={since}\nLAB_RUN={}\n{}", self.run, check.script)
+        let told = format!("LAB_NOW={now} LAB_SINCE={since} LAB_RUN={}", self.run);
+        format!("{told}\n{}", check.script)
     }
 }
 

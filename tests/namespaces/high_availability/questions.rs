@@ -76,9 +76,7 @@ pub fn a_controller_that_binds_second_goes_on(rig: &Rig) {
     let steps =
         prepared.steps(&session, DEFAULT.stage("control-plane").unwrap(), controller).unwrap();
     let script = steps.into_iter().find_map(|step| match step {
-        lab::kubernetes::Step::Run { script, .. } if script.contains("bindings.yaml") => {
-            Some(script)
-        }
+        lab::kubernetes::Step::Run(run) if run.script.contains("bindings.yaml") => Some(run.script),
         _ => None,
     });
     // The super-admin's credential is gone by now; the administrator may do the same.

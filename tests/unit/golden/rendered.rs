@@ -2,7 +2,8 @@
 //! of every stage on every node. `make golden` writes the files anew.
 
 use lab::engine::{Prepared, Session};
-use lab::kubernetes::{DEFAULT, Step};
+use lab::kubernetes::drift::Upkeep;
+use lab::kubernetes::{DEFAULT, Step, step};
 use lab::model::platform::Acceleration;
 use lab::model::version::NEWEST_MINOR;
 use lab::plan::{Observed, diff};
@@ -83,6 +84,49 @@ fn shipped_topologies_render_as_before() {
     let session = rig::session(&rig::shipped("three"), home.path());
     let prepared = rig::prepared(&session, "1.20.2", Acceleration::Emulated);
     render_all(&session, &prepared, "three-emulated-1.20", &mut wrong);
+    assert!(wrong.is_empty(), "not as before:\n{}", wrong.join("\n"));
+}
+
+/// Among these stages, every kind of step is there.
+#[test]
+fn people_see_stages_as_before() {
+    let home = tempfile::tempdir().unwrap();
+    let session = rig::session(&rig::shipped("three"), home.path());
+    let prepared = rig::prepared(&session, "1.36.2", Acceleration::Kvm);
+    let node = session.lab.node("worker1").unwrap();
+    let (mut text, mut wrong) = (String::new(), Vec::new());
+    for name in ["os", "runtime", "worker"] {
+        text.push_str(&title(name));
+        let stage = DEFAULT.stage(name).unwrap();
+        let steps = prepared.steps(&session, stage, node).unwrap();
+        let batches = step::batches(&steps, &session.templates).unwrap();
+        text.push_str(&step::shown(&batches).concat());
+    }
+    rig::golden("three/shown.txt", &text, &mut wrong);
+    assert!(wrong.is_empty(), "not as before:\n{}", wrong.join("\n"));
+}
+
+/// What takes stages off a node, and what asks whether they still stand.
+#[test]
+fn scripts_beside_the_steps_are_as_before() {
+    let home = tempfile::tempdir().unwrap();
+    let session = rig::session(&rig::shipped("three"), home.path());
+    let prepared = rig::prepared(&session, "1.36.2", Acceleration::Kvm);
+    let (mut text, mut wrong) = (String::new(), Vec::new());
+    for stage in DEFAULT.stages.iter().filter(|stage| !stage.retire.is_nothing()) {
+        text.push_str(&title(&format!("{} goes", stage.name)));
+        text.push_str(&stage.retire.script(&session.templates, stage.name).unwrap());
+    }
+    let all: Vec<_> = DEFAULT.stages.iter().collect();
+    let desired = prepared.desired(&session, &all).unwrap();
+    for node in &session.lab.nodes {
+        let goals = desired.stages.iter().filter(|goal| goal.node == node.name);
+        text.push_str(&title(&format!("is all of {} still so", node.name)));
+        text.push_str(
+            &Upkeep::all(goals.map(|goal| &goal.upkeep)).script(&session.templates).unwrap(),
+        );
+    }
+    rig::golden("three/beside.txt", &text, &mut wrong);
     assert!(wrong.is_empty(), "not as before:\n{}", wrong.join("\n"));
 }
 

@@ -129,21 +129,7 @@ const FLUSH: &str = "sync; date +clock=%s";
 /// golden guest went through all of it before it was one.
 ///
 /// `cloud-init status --wait` would do, but costs an emulated guest seconds at every boot.
-const WAIT_CLOUD_INIT: &str = "end() { sync; date +clock=%s; exit \"$1\"; }
-command -v cloud-init >/dev/null || end 0
-if test -e /run/cloud-init/disabled || test -e /run/lab/golden; then end 0; fi
-result=/run/cloud-init/result.json
-until test -e $result; do
-  if systemctl is-failed --quiet cloud-init-local cloud-init cloud-config cloud-final; then
-    cloud-init status --long || true
-    end 1
-  fi
-  sleep 1
-done
-case $(tr -d ' \\n' <$result) in
-*'\"errors\":[]'*) end 0 ;;
-*) cloud-init status --long || true; end 1 ;;
-esac";
+const WAIT_CLOUD_INIT: &str = include_str!("cloud-init.sh");
 
 /// Seconds between the guest's clock and ours, from the line `clock=SECONDS`.
 fn clock_skew(text: &str) -> Option<u64> {

@@ -141,7 +141,7 @@ impl Run {
             let (Some(node), Some(stage)) = (node, self.stage(&change.name)) else { continue };
             let task = format!("retire {}", stage.name);
             let guest = (self.reach)(node);
-            let script = stage.retire.script(stage.name);
+            let script = stage.retire.script(&self.session.templates, stage.name)?;
             let output = self.events.timed(Some(&node.name), &task, guest.run(&script)).await?;
             if output.status != 0 {
                 let text = output.text();
@@ -262,6 +262,7 @@ impl Run {
                     stage: job.stage.name,
                     kubernetes: self.prepared.platform.version,
                     guest: &*guest,
+                    templates: &self.session.templates,
                     events: &self.events,
                     stopped: &stopped,
                     last,

@@ -2,7 +2,11 @@
 
 use serde::Serialize;
 
-use crate::kubernetes::hard_way::control_plane::{BINDINGS, Context, StageError, Step};
+use crate::kubernetes::stage::{Context, StageError};
+use crate::kubernetes::step::Step;
+
+/// Where the bindings of the lab's groups are written down.
+pub(crate) const BINDINGS: &str = "/etc/kubernetes/lab/bindings.yaml";
 
 #[derive(Serialize)]
 struct Key<'a> {

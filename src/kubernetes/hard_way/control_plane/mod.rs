@@ -5,10 +5,11 @@ mod config;
 use serde::Serialize;
 
 use crate::kubernetes::stage::{After, Context, Duty, KUBECTL, Stage, StageError, Turns};
-use crate::kubernetes::step::Step;
+use crate::kubernetes::step::{Run, Step, Wait};
 use crate::model::version::Capabilities;
 use crate::model::{Lab, Node, Role};
 use crate::pki::{Identity, Issuer, Pair, kubeconfig};
+use config::BINDINGS;
 
 pub(crate) const STAGE: Stage = Stage {
     name: "control-plane",
@@ -78,7 +79,6 @@ fn leaves_room(lab: &Lab, node: &Node) -> bool {
 }
 
 const SUPER_ADMIN: &str = "/run/lab/super-admin.conf";
-const BINDINGS: &str = "/etc/kubernetes/lab/bindings.yaml";
 
 fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
     let link = |name: &&str| crate::kubernetes::stage::binary(context, name).1;
@@ -109,14 +109,14 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
     let [api_server, others @ ..] = units.map(Step::unit);
     steps.push(api_server);
     steps.extend([
-        Step::Wait {
+        Step::Wait(Wait {
             optional: false,
             title: "the API server is ready".into(),
             probe: "kubectl --kubeconfig=/etc/kubernetes/controller-manager.conf get --raw=/healthz >/dev/null 2>&1".into(),
             timeout: 600,
             hint: "journalctl -u kube-apiserver -n 30 --no-pager".into(),
-        },
-        Step::Run {
+        }),
+        Step::Run(Run {
             transient: false,
             title: "bind the lab's groups to their roles".into(),
             unless: Some(format!(
@@ -128,20 +128,20 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
                 "bind() {{ kubectl --kubeconfig={SUPER_ADMIN} apply -f {BINDINGS} >/dev/null; }}\n\
                  bind || bind\n"
             ),
-        },
-        Step::Run {
+        }),
+        Step::Run(Run {
             transient: false,
             title: "remove the super-admin credential".into(),
             unless: None,
             script: format!("rm -f {SUPER_ADMIN}\n"),
-        },
-        Step::Wait {
+        }),
+        Step::Wait(Wait {
             optional: false,
             title: "the API server is ready for the administrator".into(),
             probe: format!("{KUBECTL} get --raw=/readyz >/dev/null 2>&1"),
             timeout: 300,
             hint: format!("{KUBECTL} get --raw='/readyz?verbose' 2>&1 | tail -n 30"),
-        },
+        }),
     ]);
     // Not before: whoever got the lease beside an API server that is not healthy would end, and leave
     // the others waiting for the lease to run out.

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::kubernetes::stage::{After, Context, Duty, Stage, StageError, Turns};
-use crate::kubernetes::step::Step;
+use crate::kubernetes::step::{Directory, Run, Step, Wait};
 use crate::model::{Node, Role};
 use crate::pki::{Identity, Issuer};
 
@@ -101,16 +101,24 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
         Some(link) => steps.extend([Some(link), ctl_link].into_iter().flatten()),
         None => steps.extend(crate::kubernetes::stage::packages(context, node, "etcd")),
     }
-    steps.push(Step::Run {
+    steps.push(Step::Run(Run {
         transient: false,
         title: "have a user for etcd".into(),
         unless: Some("id -u etcd >/dev/null 2>&1".into()),
         script: "useradd --system --home-dir /var/lib/etcd --shell /usr/sbin/nologin etcd\n".into(),
-    });
+    }));
     steps.extend([
         Step::directory("/etc/etcd", 0o755),
-        Step::Directory { path: "/etc/etcd/pki".into(), mode: 0o750, owner: "root:etcd".into() },
-        Step::Directory { path: "/var/lib/etcd".into(), mode: 0o700, owner: "etcd:etcd".into() },
+        Step::Directory(Directory {
+            path: "/etc/etcd/pki".into(),
+            mode: 0o750,
+            owner: "root:etcd".into(),
+        }),
+        Step::Directory(Directory {
+            path: "/var/lib/etcd".into(),
+            mode: 0o700,
+            owner: "etcd:etcd".into(),
+        }),
         Step::file("/etc/etcd/pki/ca.crt", context.bundle.ca(Issuer::Etcd)?),
     ]);
     for (name, identity) in [
@@ -125,26 +133,26 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
     }
     steps.extend([
         Step::private("/etc/systemd/system/etcd.service", unit),
-        Step::Run {
+        Step::Run(Run {
             title: "decide with whom the member first starts".into(),
             unless: Some("test -d /var/lib/etcd/member".into()),
             script: context.templates.render("stages/etcd/first-start.sh.j2", &data)?,
             transient: true,
-        },
+        }),
         Step::unit("etcd.service"),
-        Step::Run {
+        Step::Run(Run {
             title: "make a member that joined a voting one".into(),
             unless: None,
             script: context.templates.render("stages/etcd/promote.sh.j2", &data)?,
             transient: true,
-        },
-        Step::Wait {
+        }),
+        Step::Wait(Wait {
             optional: false,
             title: "this etcd member is healthy".into(),
             probe: format!("ETCDCTL_API=3 {etcdctl} {CLIENT} endpoint health >/dev/null 2>&1"),
             timeout: 300,
             hint: "journalctl -u etcd -n 30 --no-pager".into(),
-        },
+        }),
     ]);
     Ok(steps)
 }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::kubernetes::stage::{After, Context, Duty, Stage, StageError, Turns};
-use crate::kubernetes::step::Step;
+use crate::kubernetes::step::{Step, Wait};
 use crate::model::version::Capabilities;
 use crate::model::{Lab, Node, Role};
 use crate::pki::{Identity, Issuer, kubeconfig};
@@ -101,14 +101,14 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
         Step::private("/etc/systemd/system/kube-proxy.service", render("kube-proxy.service")?),
         Step::unit("kubelet.service"),
         Step::unit("kube-proxy.service"),
-        Step::Wait {
+        Step::Wait(Wait {
             optional: false,
             title: "the kubelet answers".into(),
             probe: "curl -fsS http://127.0.0.1:10248/healthz >/dev/null 2>&1".into(),
             timeout: 300,
             hint: JOURNAL.into(),
-        },
-        Step::Wait {
+        }),
+        Step::Wait(Wait {
             // An API that is away for now does not undo what was done here.
             optional: true,
             title: format!("Kubernetes knows {}", node.name),
@@ -118,7 +118,7 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
             ),
             timeout: 300,
             hint: JOURNAL.into(),
-        },
+        }),
     ]);
     Ok(steps)
 }

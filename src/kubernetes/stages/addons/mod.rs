@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use crate::kubernetes::stage::{After, Context, KUBECTL, Stage, StageError, Turns};
-use crate::kubernetes::step::Step;
+use crate::kubernetes::step::{Step, Wait};
 use crate::model::{Lab, Node, Platform, Role};
 
 pub(crate) const STAGE: Stage = Stage {
@@ -93,13 +93,13 @@ fn steps(context: &Context<'_>, _node: &Node) -> Result<Vec<Step>, StageError> {
         steps.extend([
             Step::private(&path, manifest),
             Step::run(format!("install {name}"), format!("{KUBECTL} apply -f {path} >/dev/null\n")),
-            Step::Wait {
+            Step::Wait(Wait {
                 title: format!("{name} is available"),
                 probe: format!("test \"$({KUBECTL} {} 2>/dev/null)\" -ge 1", addon.ready),
                 timeout: 240,
                 hint: format!("{KUBECTL} -n kube-system get pods -o wide; {KUBECTL} -n kube-system get events | tail -n 10"),
                 optional: true,
-            },
+            }),
         ]);
     }
     Ok(steps)

@@ -7,10 +7,11 @@
 use serde::Serialize;
 
 use crate::kubernetes::stage::{After, Context, Stage, StageError, Turns};
-use crate::kubernetes::step::Step;
+use crate::kubernetes::step::{Run, Step, Wait};
 use crate::model::lab::Vip;
 use crate::model::{Lab, Node, Role};
 use crate::pki::{Identity, Issuer};
+use crate::render::Templates;
 
 pub(crate) const STAGE: Stage = Stage {
     name: "load-balancer",
@@ -30,7 +31,7 @@ pub(crate) const STAGE: Stage = Stage {
         units: &["keepalived.service", "haproxy.service"],
         paths: &["/etc/lab/floating-address", "/etc/lab/pki", "/etc/haproxy", "/etc/keepalived"],
     },
-    templates: templates!("load_balancer": "floating-address.sh.j2", "haproxy.cfg.j2", "haproxy.service.j2", "keepalived.conf.j2", "keepalived.service.j2"),
+    templates: templates!("load_balancer": "floating-address.sh.j2", "haproxy.cfg.j2", "haproxy.service.j2", "keepalived.conf.j2", "keepalived.service.j2", "no-longer.sh.j2"),
 };
 
 fn takes_part(lab: &Lab, node: &Node) -> bool {
@@ -174,7 +175,9 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
         ]);
         units.push("keepalived.service");
     }
-    steps.extend(UNITS.iter().filter(|unit| !units.contains(&unit.0)).map(no_longer));
+    for unit in UNITS.iter().filter(|unit| !units.contains(&unit.0)) {
+        steps.push(no_longer(context.templates, unit)?);
+    }
     steps.extend(units.into_iter().map(Step::reloading_unit));
     steps.extend(proofs(node));
     Ok(steps)
@@ -186,18 +189,25 @@ const UNITS: [(&str, &str); 2] = [
     ("keepalived.service", "/etc/keepalived /etc/lab/floating-address"),
 ];
 
+#[derive(Serialize)]
+struct Gone<'a> {
+    unit: &'a str,
+    file: &'a str,
+    paths: &'a str,
+}
+
 /// A node may keep the stage and lose one of its units: a floating address that nobody wants any more
 /// would be announced for ever, and HAProxy would hold a port that the API server needs.
-fn no_longer((unit, paths): &(&str, &str)) -> Step {
+fn no_longer(templates: &Templates, (unit, paths): &(&str, &str)) -> Result<Step, StageError> {
     let file = format!("/etc/systemd/system/{unit}");
-    Step::Run {
+    let data = Gone { unit, file: &file, paths };
+    let script = templates.render("stages/load_balancer/no-longer.sh.j2", &data)?;
+    Ok(Step::Run(Run {
         title: format!("have no {unit}"),
         unless: Some(format!("test ! -e {file}")),
-        script: format!(
-            "systemctl disable --quiet --now {unit} || true\nrm -rf {file} {paths}\nsystemctl daemon-reload\n"
-        ),
+        script,
         transient: true,
-    }
+    }))
 }
 
 /// The stage ends when HAProxy has somebody to lead to. That the API answers at each floating address
@@ -208,18 +218,18 @@ fn proofs(node: &Node) -> Vec<Step> {
         return Vec::new();
     }
     let health = "curl -fs -o /dev/null --unix-socket /run/haproxy/health.sock --max-time";
-    let anew = Step::Run {
+    let anew = Step::Run(Run {
         title: "start HAProxy anew where it hangs".into(),
         unless: Some(format!("{health} 20 http://haproxy/alive")),
         script: "systemctl restart haproxy.service\n".into(),
         transient: true,
-    };
-    let proof = Step::Wait {
+    });
+    let proof = Step::Wait(Wait {
         title: "HAProxy has an API server that is ready".into(),
         probe: format!("{health} 5 http://haproxy/api"),
         timeout: 600,
         hint: "journalctl -u haproxy -n 30 --no-pager".into(),
         optional: false,
-    };
+    });
     vec![anew, proof]
 }

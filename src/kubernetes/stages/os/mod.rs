@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::kubernetes::stage::{Context, Stage, StageError, Turns};
-use crate::kubernetes::step::Step;
+use crate::kubernetes::step::{Block, Run, Step, Wait};
 use crate::model::os::Family;
 use crate::model::{Lab, Node};
 
@@ -43,27 +43,27 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
         Step::file("/etc/modules-load.d/lab.conf", MODULES),
         Step::file("/etc/sysctl.d/90-lab.conf", sysctl),
         Step::file("/etc/systemd/journald.conf.d/lab.conf", "[Journal]\nSystemMaxUse=200M\n"),
-        Step::Block { path: "/etc/hosts".into(), content: hosts(context.lab) },
-        Step::Run {
+        Step::Block(Block { path: "/etc/hosts".into(), content: hosts(context.lab) }),
+        Step::Run(Run {
             transient: false,
             // It would answer the node's own name with ::1 or a link-local address, which no
             // certificate knows.
             title: "take names from /etc/hosts and DNS alone".into(),
             unless: Some("! grep -q '^hosts:.*myhostname' /etc/nsswitch.conf".into()),
             script: "sed -i '/^hosts:/ s/ *myhostname//' /etc/nsswitch.conf\n".into(),
-        },
-        Step::Run {
+        }),
+        Step::Run(Run {
             transient: false,
             title: "load kernel modules and apply kernel settings".into(),
             unless: None,
             script: "modprobe -a overlay br_netfilter nf_conntrack\nsysctl -q -p /etc/sysctl.d/90-lab.conf\n".into(),
-        },
-        Step::Run {
+        }),
+        Step::Run(Run {
             transient: false,
             title: "turn swap off".into(),
             unless: Some("test -z \"$(swapon --show --noheadings)\"".into()),
             script: "swapoff -a\nsed -i '/\\sswap\\s/ s/^[^#]/# off: kubelet wants no swap: &/' /etc/fstab\n".into(),
-        },
+        }),
     ]);
     if redhat {
         // Its generator would bring swap back at every boot.
@@ -74,13 +74,13 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
         steps.push(Step::file("/etc/systemd/system/opt-lab.mount", mount));
         steps.push(Step::unit("opt-lab.mount"));
     }
-    steps.push(Step::Wait {
+    steps.push(Step::Wait(Wait {
         optional: false,
         title: "the clock is later than any certificate's first day".into(),
         probe: "test \"$(date +%s)\" -gt 1700000000".into(),
         timeout: 30,
         hint: "timedatectl".into(),
-    });
+    }));
     Ok(steps)
 }
 

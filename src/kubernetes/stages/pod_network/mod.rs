@@ -66,7 +66,7 @@ fn data<'a>(lab: &'a Lab, node: &'a Node) -> Data<'a> {
     };
     let (routes, overlay) = match lab.kubernetes.pod_network {
         PodNetwork::Routed => (others.filter_map(route).collect(), None),
-        PodNetwork::Overlay => (Vec::new(), Some(overlay::overlay(lab, node))),
+        PodNetwork::Overlay => (Vec::new(), Some(overlay::overlay(lab, node, NODE_MTU))),
     };
     Data {
         lab,

@@ -4,7 +4,6 @@
 use ipnet::Ipv4Net;
 use serde::Serialize;
 
-use crate::kubernetes::stages::pod_network::NODE_MTU;
 use crate::model::{Lab, Node, Role, name};
 
 /// Bytes that VXLAN over IPv4 puts around a packet: 14 Ethernet, 20 IP, 8 UDP, 8 VXLAN (RFC 7348).
@@ -42,7 +41,8 @@ fn mac(lab: &Lab, node: &Node) -> String {
     name::mac(lab.id, &format!("{} pods", node.name))
 }
 
-pub(crate) fn overlay(lab: &Lab, node: &Node) -> Overlay {
+/// The end of `node`, whose own network takes packets of `node_mtu` bytes.
+pub(crate) fn overlay(lab: &Lab, node: &Node, node_mtu: u32) -> Overlay {
     let others = lab.with_role(Role::Worker).filter(|other| other.name != node.name);
     let peer = |other: &Node| {
         let subnet: Ipv4Net = other.pod_subnet?;
@@ -56,7 +56,7 @@ pub(crate) fn overlay(lab: &Lab, node: &Node) -> Overlay {
     let address = node.pod_subnet.map(|subnet| subnet.network().to_string());
     Overlay {
         mac: mac(lab, node),
-        mtu: NODE_MTU - OVERHEAD,
+        mtu: node_mtu - OVERHEAD,
         id: VNI,
         port: PORT,
         // A node without pods has no address in the pod network; it speaks from its own, and is

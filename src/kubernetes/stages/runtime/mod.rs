@@ -1,9 +1,12 @@
 //! `runtime`: containerd, and the images that no registry needs to be asked for.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use crate::kubernetes::stage::{After, Context, Stage, StageError, Turns};
-use crate::kubernetes::step::Step;
+use crate::kubernetes::step::{Run, Step, Wait};
+use crate::model::platform::Artifacts;
 use crate::model::{Node, Role};
 
 /// Name of the image that holds a pod's namespaces. The archive of that name in a built image is
@@ -29,7 +32,7 @@ pub(crate) const STAGE: Stage = Stage {
         units: &["containerd.service"],
         paths: &["/etc/containerd/config.toml"],
     },
-    templates: templates!("runtime": "config.toml.j2"),
+    templates: templates!("runtime": "config.toml.j2", "import-images.sh.j2"),
 };
 
 #[derive(Serialize)]
@@ -38,34 +41,40 @@ struct Data<'a> {
     cni_bin: &'a str,
 }
 
+/// The archives on the artifact disk. The script names them, so that another one is another stage.
+#[derive(Serialize)]
+struct Archives<'a> {
+    images: &'a BTreeSet<String>,
+    digest: &'a str,
+}
+
 fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
     let cni_bin = context.platform.os(&node.os).map_or("/usr/lib/cni", |os| os.cni_bin.as_str());
     let config = context
         .templates
         .render("stages/runtime/config.toml.j2", &Data { sandbox: SANDBOX_IMAGE, cni_bin })?;
+    let Artifacts { images, digest, .. } = &context.platform.artifacts;
+    let archives = Archives { images, digest };
+    let imports = context.templates.render("stages/runtime/import-images.sh.j2", &archives)?;
     let mut steps: Vec<Step> =
         crate::kubernetes::stage::packages(context, node, "runtime").into_iter().collect();
     steps.extend([
         Step::file("/etc/containerd/config.toml", config),
         Step::unit("containerd.service"),
-        Step::Wait {
+        Step::Wait(Wait {
             optional: false,
             title: "containerd answers".into(),
             probe: "ctr version >/dev/null".into(),
             timeout: 120,
             hint: "journalctl -u containerd -n 30 --no-pager".into(),
-        },
-        Step::Run {
+        }),
+        Step::Run(Run {
             transient: false,
             title: "import the image archives that are at hand".into(),
             unless: None,
-            // Named, so that another archive is another stage.
-            script: archives_of(context)
-                + "for archive in /usr/share/lab/images/*.tar /opt/lab/images/*.tar; do\n  \
-                     test -e \"$archive\" || continue\n  \
-                     ctr --namespace k8s.io images import \"$archive\" >/dev/null\ndone\n",
-        },
-        Step::Run {
+            script: imports,
+        }),
+        Step::Run(Run {
             transient: false,
             title: format!("have the sandbox image {SANDBOX_IMAGE}"),
             unless: Some(format!(
@@ -75,7 +84,7 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
                 "ctr --namespace k8s.io images pull {REGISTRY_PAUSE} >/dev/null\n\
                  ctr --namespace k8s.io images tag {REGISTRY_PAUSE} {SANDBOX_IMAGE}\n"
             ),
-        },
+        }),
         Step::run_unless(
             format!("ctr --namespace k8s.io images list --quiet | grep -qx {TEST_IMAGE}"),
             format!(
@@ -88,14 +97,4 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
         ),
     ]);
     Ok(steps)
-}
-
-/// The archives on the artifact disk, as a comment: their names, and the disk they are on.
-fn archives_of(context: &Context<'_>) -> String {
-    let artifacts = &context.platform.artifacts;
-    if artifacts.images.is_empty() {
-        return String::new();
-    }
-    let names: Vec<&str> = artifacts.images.iter().map(String::as_str).collect();
-    format!("# {} of disk {}\n", names.join(" "), artifacts.digest)
 }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::kubernetes::stage::{After, Context, KUBECTL, Stage, StageError, Turns};
-use crate::kubernetes::step::Step;
+use crate::kubernetes::step::{Run, Step, Wait};
 use crate::model::lab::Vip;
 use crate::model::{Node, Role};
 
@@ -38,7 +38,7 @@ struct Data<'a> {
 
 /// The API answers at a floating address.
 fn floating(vip: &Vip) -> Step {
-    Step::Wait {
+    Step::Wait(Wait {
         title: format!("the API answers at {} ({})", vip.address, vip.name),
         probe: format!(
             "{KUBECTL} --server=https://{}:6443 --request-timeout=30s get --raw=/readyz >/dev/null 2>&1",
@@ -47,12 +47,12 @@ fn floating(vip: &Vip) -> Step {
         timeout: 600,
         hint: "journalctl -u keepalived -n 20 --no-pager; ip -br -4 address".into(),
         optional: false,
-    }
+    })
 }
 
 /// kube-proxy of a worker has written its rules.
 fn proxy(worker: &Node) -> Step {
-    Step::Wait {
+    Step::Wait(Wait {
         title: format!("kube-proxy of {} is healthy", worker.name),
         probe: format!(
             "curl -fs -o /dev/null --max-time 10 http://{}:10256/healthz",
@@ -61,7 +61,7 @@ fn proxy(worker: &Node) -> Step {
         timeout: 300,
         hint: format!("echo 'on {}: journalctl -u kube-proxy'", worker.name),
         optional: false,
-    }
+    })
 }
 
 fn steps(context: &Context<'_>, _node: &Node) -> Result<Vec<Step>, StageError> {
@@ -72,7 +72,7 @@ fn steps(context: &Context<'_>, _node: &Node) -> Result<Vec<Step>, StageError> {
     let count = data.workers.len();
     let mut steps = vec![Step::private(PODS, pods)];
     steps.extend(context.lab.vips.iter().map(floating));
-    steps.push(Step::Wait {
+    steps.push(Step::Wait(Wait {
             optional: false,
         title: format!("{count} of {count} nodes are Ready"),
         probe: format!(
@@ -81,7 +81,7 @@ fn steps(context: &Context<'_>, _node: &Node) -> Result<Vec<Step>, StageError> {
         ),
         timeout: 900,
         hint: format!("{KUBECTL} get nodes -o wide; {KUBECTL} describe nodes | grep -A8 Conditions: | tail -n 30"),
-    });
+    }));
     steps.extend(context.lab.with_role(Role::Worker).map(proxy));
     let label = |node: &&Node| {
         let roles = node.roles.iter().map(|role| format!("node-role.kubernetes.io/{role}="));
@@ -92,13 +92,13 @@ fn steps(context: &Context<'_>, _node: &Node) -> Result<Vec<Step>, StageError> {
         )
     };
     let labels: Vec<&Node> = context.lab.with_role(Role::Worker).collect();
-    steps.push(Step::Run {
+    steps.push(Step::Run(Run {
         transient: false,
         title: "label the nodes with their roles".into(),
         unless: None,
         script: labels.iter().map(label).collect(),
-    });
-    steps.push(Step::Wait {
+    }));
+    steps.push(Step::Wait(Wait {
         optional: false,
         title: "the default service account exists".into(),
         probe: format!(
@@ -107,14 +107,14 @@ fn steps(context: &Context<'_>, _node: &Node) -> Result<Vec<Step>, StageError> {
         ),
         timeout: 300,
         hint: "journalctl -u kube-controller-manager -n 30 --no-pager".into(),
-    });
-    steps.push(Step::Run {
+    }));
+    steps.push(Step::Run(Run {
         transient: false,
         title: "start a pod on every worker".into(),
         unless: None,
         script: format!("{KUBECTL} apply -f {PODS} >/dev/null\n"),
-    });
-    steps.push(Step::Wait {
+    }));
+    steps.push(Step::Wait(Wait {
             optional: false,
         title: format!("{count} of {count} pods run"),
         probe: format!(
@@ -122,12 +122,12 @@ fn steps(context: &Context<'_>, _node: &Node) -> Result<Vec<Step>, StageError> {
         ),
         timeout: 600,
         hint: format!("{KUBECTL} -n lab-verify describe pods | tail -n 30"),
-    });
-    steps.push(Step::Run {
+    }));
+    steps.push(Step::Run(Run {
         transient: false,
         title: "remove the pods again".into(),
         unless: None,
         script: format!("{KUBECTL} delete namespace lab-verify --wait=false >/dev/null\n"),
-    });
+    }));
     Ok(steps)
 }

@@ -1,88 +1,67 @@
-//! Steps: what a stage does on one node, as data. Only the engine carries them out.
+//! Steps: what a stage does on one node, as data. Each kind has a file: its title, the script that brings it
+//! about, what stays true, and how people see it. Only the engine carries steps out.
+
+mod batch;
+mod binary;
+mod block;
+mod directory;
+mod file;
+mod kind;
+mod packages;
+mod run;
+mod unit;
+pub(crate) mod wait;
+
+use std::sync::Arc;
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::model::File;
 use crate::model::name::hex;
+use kind::Kind;
+
+pub use batch::{Batch, Work, batches, shown};
+pub use binary::Binary;
+pub use block::Block;
+pub use directory::Directory;
+pub(crate) use kind::{About, Lasting};
+pub use packages::Packages;
+pub use run::Run;
+pub use unit::Unit;
+pub use wait::Wait;
+
+/// The scripts of the kinds.
+pub(crate) const TEMPLATES: &[(&str, &str)] = templates!(
+    "step": "binary.sh.j2", "block.sh.j2", "packages.sh.j2", "unit.sh.j2", "wait.sh.j2",
+);
 
 /// One thing to bring about on a node.
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Step {
     /// Packages that must be installed.
-    Packages {
-        /// Names in the node's own package family.
-        names: Vec<String>,
-    },
+    Packages(Packages),
     /// A directory.
-    Directory {
-        /// Absolute path.
-        path: String,
-        /// Octal permissions.
-        mode: u32,
-        /// `user:group`.
-        owner: String,
-    },
+    Directory(Directory),
     /// A whole file.
     File(File),
     /// A fenced block in a file that others own, too.
-    Block {
-        /// Absolute path.
-        path: String,
-        /// Lines between the fences.
-        content: String,
-    },
+    Block(Block),
     /// A binary from the artifact disk, linked to where it is expected.
-    Binary {
-        /// File name on the disk.
-        name: String,
-        /// Absolute path of the link.
-        path: String,
-        /// The Kubernetes it is of, where it is of one: another one is another step.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        version: Option<String>,
-    },
+    Binary(Binary),
     /// A systemd unit that must be enabled and run with its current files.
-    Unit {
-        /// Unit name with suffix.
-        name: String,
-        /// Reads its files anew without being stopped, where it runs already.
-        #[serde(skip_serializing_if = "std::ops::Not::not")]
-        reload: bool,
-    },
-    /// A script; the only untyped step.
-    Run {
-        /// What it does, for people.
-        title: String,
-        /// Shell condition under which there is nothing to do.
-        unless: Option<String>,
-        /// POSIX shell, run as root with `set -eu`.
-        script: String,
-        /// Matters only the first time; left out of the fingerprint.
-        #[serde(skip_serializing_if = "std::ops::Not::not")]
-        transient: bool,
-    },
+    Unit(Unit),
+    /// A script.
+    Run(Run),
     /// A condition that comes true by itself.
-    Wait {
-        /// What is waited for.
-        title: String,
-        /// Shell command that succeeds once it is true.
-        probe: String,
-        /// Seconds it may take.
-        timeout: u64,
-        /// Command whose output explains a failure.
-        hint: String,
-        /// Done without when it does not come true, with a warning.
-        #[serde(skip_serializing_if = "std::ops::Not::not")]
-        optional: bool,
-    },
+    Wait(Wait),
 }
 
 impl Step {
     /// Has what must come true wait three times as long: many emulated nodes on few processors.
     pub fn give_time(&mut self) {
-        if let Step::Wait { timeout, optional: false, .. } = self {
+        if let Step::Wait(Wait { timeout, optional: false, .. }) = self {
             *timeout *= 3;
         }
     }
@@ -141,17 +120,22 @@ impl Step {
 
     /// A unit that is restarted with its files.
     pub fn unit(name: impl Into<String>) -> Step {
-        Step::Unit { name: name.into(), reload: false }
+        Step::Unit(Unit { name: name.into(), reload: false })
     }
 
     /// A unit that takes new files without being stopped.
     pub fn reloading_unit(name: impl Into<String>) -> Step {
-        Step::Unit { name: name.into(), reload: true }
+        Step::Unit(Unit { name: name.into(), reload: true })
     }
 
     /// A script that runs whenever its stage does.
     pub fn run(title: impl Into<String>, script: impl Into<String>) -> Step {
-        Step::Run { title: title.into(), unless: None, script: script.into(), transient: false }
+        Step::Run(Run {
+            title: title.into(),
+            unless: None,
+            script: script.into(),
+            transient: false,
+        })
     }
 
     /// A script that runs unless the condition holds.
@@ -160,36 +144,45 @@ impl Step {
         title: impl Into<String>,
         script: impl Into<String>,
     ) -> Step {
-        Step::Run {
+        Step::Run(Run {
             title: title.into(),
             unless: Some(condition.into()),
             script: script.into(),
             transient: false,
-        }
+        })
     }
 
     /// A directory owned by root.
     pub fn directory(path: &str, mode: u32) -> Step {
-        Step::Directory { path: path.into(), mode, owner: "root:root".into() }
+        Step::Directory(Directory { path: path.into(), mode, owner: "root:root".into() })
+    }
+
+    fn kind(&self) -> &dyn Kind {
+        match self {
+            Step::Packages(packages) => packages,
+            Step::Directory(directory) => directory,
+            Step::File(file) => file,
+            Step::Block(block) => block,
+            Step::Binary(binary) => binary,
+            Step::Unit(unit) => unit,
+            Step::Run(run) => run,
+            Step::Wait(wait) => wait,
+        }
     }
 
     /// One line for people.
     pub fn title(&self) -> String {
-        match self {
-            Step::Packages { names } => format!("install packages {}", names.join(", ")),
-            Step::Directory { path, .. } => format!("make directory {path}"),
-            Step::File(file) => format!("write {}", file.path),
-            Step::Block { path, .. } => format!("keep a block in {path}"),
-            Step::Binary { name, path, version } => {
-                let version =
-                    version.as_ref().map(|version| format!(" {version}")).unwrap_or_default();
-                format!("link {path} to {name}{version} on the artifact disk")
-            }
-            Step::Unit { name, reload: false } => format!("enable and restart {name}"),
-            Step::Unit { name, reload: true } => format!("enable and reload {name}"),
-            Step::Run { title, .. } => title.clone(),
-            Step::Wait { title, .. } => format!("wait until {title}"),
-        }
+        self.kind().title()
+    }
+
+    /// What it leaves behind that is to be so later.
+    pub(crate) fn lasting(&self) -> Option<Arc<dyn Lasting>> {
+        self.kind().lasting()
+    }
+
+    /// How people see it, below its title.
+    fn show(&self, script: &str, hint: &str) -> String {
+        self.kind().show(script, hint)
     }
 }
 
@@ -197,12 +190,7 @@ impl Step {
 pub fn fingerprint(steps: &[Step]) -> String {
     let mut hash = Sha256::new();
     for step in steps {
-        let transient = match step {
-            Step::File(file) => file.transient,
-            Step::Run { transient, .. } => *transient,
-            _ => false,
-        };
-        if transient {
+        if step.kind().is_transient() {
             continue;
         }
         // Steps are plain data; their JSON cannot fail.
