@@ -22,8 +22,8 @@ use lab::drivers::provider::memory::MemoryHypervisor;
 use lab::engine::{
     Drivers, EngineError, Event, Events, Outcome, Reach, Session, Stop, UpOptions, up_with,
 };
+use lab::kubernetes::DEFAULT;
 use lab::kubernetes::checks::Check;
-use lab::kubernetes::{DEFAULT, recovery};
 use lab::model::platform::Acceleration;
 use lab::model::{Node, Version};
 use lab::pki::{Bundle, Identity, Issuer, SshKeys};
@@ -344,7 +344,9 @@ fn certificates_are_renewed(rig: &mut Rig) {
 /// member that does not answer is noticed.
 fn what_a_restore_asks_is_answered(rig: &Rig) {
     let session = rig.session();
-    let checks = recovery::checks(&session.lab, &|stage| stage != "worker", &[]);
+    let reached = |stage: &str| stage != "worker";
+    let flavour = session.flavour();
+    let checks = flavour.restored(&session.lab, &session.templates, &reached, &[]).unwrap();
     let names: std::collections::BTreeSet<&str> = checks.iter().map(|check| check.name).collect();
     let wanted = ["api-at-vip", "api-ready", "balancer-health", "etcd-hashes", "vip-holder"];
     assert!(names.iter().copied().eq(wanted), "{names:?}");
@@ -407,7 +409,8 @@ fn a_controller_that_binds_second_goes_on(rig: &Rig) {
     let session = rig.session();
     let prepared = rig::prepared_for_real(&session);
     let controller = session.lab.node("controller2").unwrap();
-    let steps = prepared.steps(&session, DEFAULT.stage("control-plane").unwrap(), controller).unwrap();
+    let steps =
+        prepared.steps(&session, DEFAULT.stage("control-plane").unwrap(), controller).unwrap();
     let script = steps.into_iter().find_map(|step| match step {
         lab::kubernetes::Step::Run { script, .. } if script.contains("bindings.yaml") => {
             Some(script)

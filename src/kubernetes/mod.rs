@@ -33,6 +33,7 @@ use crate::render::{RenderError, Templates};
 use flavour::Flavour;
 
 pub use stages::os::hosts;
+pub use stages::verify::failover;
 pub use step::{Step, fingerprint};
 
 /// Every flavour that a topology may choose.
@@ -57,6 +58,7 @@ pub fn templates(overrides: &BTreeMap<String, String>) -> Result<Templates, Rend
         stages.chain(flavour.templates).copied().collect::<Vec<_>>()
     };
     let mut shipped: Vec<_> = FLAVOURS.iter().flat_map(of).collect();
+    shipped.extend(checks::TEMPLATES);
     shipped.extend(operations::TEMPLATES);
     Templates::new(&shipped, overrides)
 }

@@ -8,6 +8,7 @@ pub mod lab;
 pub mod name;
 pub mod os;
 pub mod platform;
+pub mod port;
 pub mod role;
 pub mod size;
 pub mod snapshot;

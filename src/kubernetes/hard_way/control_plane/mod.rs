@@ -1,10 +1,11 @@
 //! `control-plane`: API server, controller manager and scheduler of one controller.
 
+mod checks;
 mod config;
 
 use serde::Serialize;
 
-use crate::kubernetes::stage::{After, Context, Duty, KUBECTL, Stage, StageError, Turns};
+use crate::kubernetes::stage::{After, Context, Duty, KUBECTL, Retire, Stage, StageError, Turns};
 use crate::kubernetes::step::Step;
 use crate::model::version::Capabilities;
 use crate::model::{Lab, Node, Role};
@@ -21,33 +22,30 @@ pub(crate) const STAGE: Stage = Stage {
     turns: Turns::Rolling,
     duties: &[Duty::Api],
     serves: Some(concat!(kubectl!(), " get --raw=/readyz >/dev/null 2>&1")),
-    lacks: |_, _| None,
-    retire: crate::kubernetes::stage::Retire {
-        units: &[
-            "kube-scheduler.service",
-            "kube-controller-manager.service",
-            "kube-apiserver.service",
-        ],
-        paths: &[
-            "/etc/kubernetes/pki/apiserver.crt",
-            "/etc/kubernetes/pki/apiserver.key",
-            "/etc/kubernetes/pki/apiserver-etcd-client.crt",
-            "/etc/kubernetes/pki/apiserver-etcd-client.key",
-            "/etc/kubernetes/pki/apiserver-kubelet-client.crt",
-            "/etc/kubernetes/pki/apiserver-kubelet-client.key",
-            "/etc/kubernetes/pki/front-proxy-client.crt",
-            "/etc/kubernetes/pki/front-proxy-client.key",
-            "/etc/kubernetes/pki/sa.key",
-            "/etc/kubernetes/pki/sa.pub",
-            "/etc/kubernetes/pki/etcd",
-            "/etc/kubernetes/admin.conf",
-            "/etc/kubernetes/controller-manager.conf",
-            "/etc/kubernetes/scheduler.conf",
-            "/etc/kubernetes/encryption.yaml",
-            "/etc/kubernetes/lab",
-        ],
-    },
-    templates: templates!("control_plane": "admission.yaml.j2", "audit-policy.yaml.j2", "bindings.yaml.j2", "encryption.yaml.j2", "event-rate-limit.yaml.j2", "kube-apiserver.service.j2", "kube-controller-manager.service.j2", "kube-scheduler.service.j2", "leases.service.j2"),
+    // Add-ons put their manifests there.
+    retire: Retire::WithData(&["/etc/kubernetes/lab"]),
+    units: &["kube-scheduler.service", "kube-controller-manager.service", "kube-apiserver.service"],
+    checks: checks::checks,
+    needs: |_, _| checks::NEEDS,
+    info: checks::info,
+    templates: templates!(
+        "control_plane":
+        "admission.yaml.j2",
+        "anonymous-refused.sh.j2",
+        "api-ready.sh.j2",
+        "audit-policy.yaml.j2",
+        "bindings.yaml.j2",
+        "encryption.yaml.j2",
+        "event-rate-limit.yaml.j2",
+        "kube-apiserver.service.j2",
+        "kube-controller-manager.service.j2",
+        "kube-scheduler.service.j2",
+        "leases.service.j2",
+        "no-open-ports.sh.j2",
+        "secrets-encrypted.sh.j2",
+    ),
+    page: include_str!("page.md"),
+    ..Stage::PLAIN
 };
 
 #[derive(Serialize)]
