@@ -8,7 +8,7 @@ use crate::cli::load;
 use crate::cli::output::{complain, print};
 use crate::drivers::host::kubeconfig_file;
 use crate::engine::{self, Place, Session};
-use crate::model::code;
+use crate::model::{code, port};
 use crate::pki::{Identity, Issuer, kubeconfig};
 
 pub(crate) fn run(global: &Global, local: Option<u16>, merge: bool) -> Result<ExitCode, Failure> {
@@ -56,7 +56,7 @@ pub(crate) fn text(session: &Session, local: Option<u16>) -> Result<String, Fail
     let ca = bundle.ca(Issuer::Kubernetes).map_err(failed)?;
     let server = match (local, session.lab.api_endpoint()) {
         (Some(port), _) => format!("https://127.0.0.1:{port}"),
-        (None, Some(endpoint)) => format!("https://{endpoint}:6443"),
+        (None, Some(endpoint)) => format!("https://{endpoint}:{}", port::API),
         (None, None) => {
             return Err(Failure::failed("find an API server: the lab has no controller")
                 .code(&code::NO_SUCH));

@@ -76,7 +76,7 @@ impl Traces {
     }
 }
 
-/// Script that takes `stage` off `node`, which has other stages in the lab of `context`.
+/// Script that takes `stage` off `node`, which keeps the other stages that it has in the lab of `context`.
 ///
 /// # Errors
 /// When steps cannot be made or the script cannot be rendered.
@@ -87,7 +87,8 @@ pub fn script(
     node: &Node,
 ) -> Result<String, StageError> {
     let mut kept = Traces::default();
-    for other in flavour.stages_of(context.lab, node) {
+    let others = flavour.stages_of(context.lab, node).filter(|other| other.name != stage.name);
+    for other in others {
         let traces = Traces::of(&(other.steps)(context, node)?);
         kept.units.extend(traces.units);
         kept.files.extend(traces.files);

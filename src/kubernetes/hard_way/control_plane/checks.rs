@@ -19,6 +19,9 @@ pub(crate) const NEEDS: Needs = Needs {
     programs: &[],
 };
 
+/// Succeeds where the API server serves the administrator.
+pub(crate) const READY: &str = concat!(kubectl!(), " get --raw=/readyz >/dev/null 2>&1");
+
 pub(crate) fn checks(scope: &Scope<'_>) -> Result<Plan, RenderError> {
     let mut plan = Plan::default();
     // Each API server has a configuration of its own.

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::kubernetes::stage::{After, Context, Duty, KUBECTL, Retire, Stage, StageError, Turns};
 use crate::kubernetes::step::Step;
 use crate::model::version::Capabilities;
-use crate::model::{Lab, Node, Role};
+use crate::model::{Lab, Node, Role, port};
 use crate::pki::{Identity, Issuer, Pair, kubeconfig};
 
 pub(crate) const STAGE: Stage = Stage {
@@ -21,7 +21,7 @@ pub(crate) const STAGE: Stage = Stage {
     steps,
     turns: Turns::Rolling,
     duties: &[Duty::Api],
-    serves: Some(concat!(kubectl!(), " get --raw=/readyz >/dev/null 2>&1")),
+    serves: Some(checks::READY),
     // Add-ons put their manifests there.
     retire: Retire::WithData(&["/etc/kubernetes/lab"]),
     units: &["kube-scheduler.service", "kube-controller-manager.service", "kube-apiserver.service"],
@@ -94,7 +94,7 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
         shares_port: leaves_room(lab, node),
         etcd_servers: lab
             .with_role(Role::Etcd)
-            .map(|member| format!("https://{}:2379", member.address))
+            .map(|member| format!("https://{}:{}", member.address, port::ETCD_CLIENT))
             .collect(),
         capabilities: context.platform.version.capabilities(),
     };
@@ -136,7 +136,7 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
         Step::Wait {
             optional: false,
             title: "the API server is ready for the administrator".into(),
-            probe: format!("{KUBECTL} get --raw=/readyz >/dev/null 2>&1"),
+            probe: checks::READY.into(),
             timeout: 300,
             hint: format!("{KUBECTL} get --raw='/readyz?verbose' 2>&1 | tail -n 30"),
         },
@@ -185,7 +185,7 @@ fn kubeconfigs(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageErr
     let bundle = context.bundle;
     let ca = bundle.ca(Issuer::Kubernetes)?;
     // Each controller talks to its own API server: no component depends on another node.
-    let server = format!("https://{}:6443", node.address);
+    let server = format!("https://{}:{}", node.address, port::API);
     let render = |user: &str, pair: &Pair| kubeconfig(&context.lab.name, &server, ca, user, pair);
     let config = |file: &str, user: &str, identity| {
         let text = render(user, bundle.pair(identity)?);

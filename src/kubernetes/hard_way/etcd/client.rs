@@ -30,3 +30,17 @@ pub(crate) const HEALTH: &str = health!();
 
 /// The same without a word.
 pub(crate) const SERVES: &str = concat!(health!(), " >/dev/null 2>&1");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::port;
+
+    /// What is put together when the program is built cannot take it from there.
+    #[test]
+    fn the_port_is_that_of_the_list() {
+        assert!(
+            CLIENT.starts_with(&format!("--endpoints=https://127.0.0.1:{} ", port::ETCD_CLIENT))
+        );
+    }
+}

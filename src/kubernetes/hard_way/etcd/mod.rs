@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::kubernetes::stage::{After, Context, Duty, Retire, Stage, StageError, Turns};
 use crate::kubernetes::step::Step;
-use crate::model::{Node, Role};
+use crate::model::{Node, Role, port};
 use crate::pki::{Identity, Issuer};
 
 pub use client::{CLIENT, TLS};
@@ -66,7 +66,7 @@ struct Data<'a> {
 
 /// A member as etcd's list of founders has it.
 pub fn founder_entry(node: &Node) -> String {
-    format!("{}=https://{}:2380", node.name, node.address)
+    format!("{}=https://{}:{}", node.name, node.address, port::ETCD_PEER)
 }
 
 fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::kubernetes::stage::{After, Context, Duty, Retire, Stage, StageError, Turns};
 use crate::kubernetes::step::Step;
 use crate::model::version::Capabilities;
-use crate::model::{Lab, Node, Role};
+use crate::model::{Lab, Node, Role, port};
 use crate::pki::{Identity, Issuer, kubeconfig};
 
 /// What a kubelet that does not come up has to say.
@@ -81,7 +81,7 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
             "find an API server for the worker: the lab has no controller".into(),
         ));
     };
-    let server = format!("https://{endpoint}:6443");
+    let server = format!("https://{endpoint}:{}", port::API);
     let ca = bundle.ca(Issuer::Kubernetes)?;
     let data = Data {
         lab,

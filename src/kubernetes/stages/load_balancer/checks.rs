@@ -25,18 +25,25 @@ pub(crate) fn needs(_lab: &Lab, node: &Node) -> Needs {
     }
 }
 
-/// Succeeds where HAProxy has an API server that is ready, with the seconds that it may take.
-macro_rules! healthy {
-    ($seconds:literal) => {
+/// Asks HAProxy for its own health: flags of curl, seconds that it may take, what is asked for.
+macro_rules! health {
+    ($flags:literal, $seconds:literal, $what:literal) => {
         concat!(
-            "curl -fsS -o /dev/null --max-time ",
+            "curl ",
+            $flags,
+            " -o /dev/null --unix-socket /run/haproxy/health.sock --max-time ",
             $seconds,
-            " --unix-socket /run/haproxy/health.sock http://haproxy/api"
+            " http://haproxy/",
+            $what
         )
     };
 }
 
-pub(crate) const SERVES: &str = concat!(healthy!("5"), " 2>/dev/null");
+/// Succeeds where HAProxy has an API server that is ready.
+pub(crate) const SERVES: &str = health!("-fs", "5", "api");
+
+/// Succeeds where HAProxy does not hang.
+pub(crate) const ALIVE: &str = health!("-fs", "20", "alive");
 
 pub(crate) fn checks(scope: &Scope<'_>) -> Result<Plan, RenderError> {
     let mut plan = Plan::default();
@@ -49,8 +56,13 @@ pub(crate) fn checks(scope: &Scope<'_>) -> Result<Plan, RenderError> {
         }
         if node.is(Role::LoadBalancer) {
             let proves = "HAProxy has an API server that is ready";
-            let check =
-                scope.one("balancer-health", node, proves, healthy!("20"), "journalctl -u haproxy");
+            let check = scope.one(
+                "balancer-health",
+                node,
+                proves,
+                health!("-fsS", "20", "api"),
+                "journalctl -u haproxy",
+            );
             plan.nodes.push(check.health(&[Health::Restore, Health::Failover]));
         }
     }

@@ -218,16 +218,15 @@ fn proofs(node: &Node) -> Vec<Step> {
     if !node.is(Role::LoadBalancer) {
         return Vec::new();
     }
-    let health = "curl -fs -o /dev/null --unix-socket /run/haproxy/health.sock --max-time";
     let anew = Step::Run {
         title: "start HAProxy anew where it hangs".into(),
-        unless: Some(format!("{health} 20 http://haproxy/alive")),
+        unless: Some(checks::ALIVE.into()),
         script: "systemctl restart haproxy.service\n".into(),
         transient: true,
     };
     let proof = Step::Wait {
         title: "HAProxy has an API server that is ready".into(),
-        probe: format!("{health} 5 http://haproxy/api"),
+        probe: checks::SERVES.into(),
         timeout: 600,
         hint: "journalctl -u haproxy -n 30 --no-pager".into(),
         optional: false,
