@@ -4,7 +4,7 @@
 
 mod rig;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use std::process::Command;
 use lab::engine::{Prepared, Session};
 use lab::kubernetes::operations::retire;
 use lab::kubernetes::stage::{Retire, Stage};
-use lab::kubernetes::{Step, marker};
+use lab::kubernetes::{DEFAULT, Step, marker};
 use lab::model::Role;
 use lab::model::platform::Acceleration;
 use lab::model::role::ROLES;
@@ -181,4 +181,23 @@ fn nothing_stays_of_a_stage_that_a_node_no_longer_has() {
         }
     }
     assert!(taken > 15, "only {taken} stages were taken off");
+}
+
+#[test]
+fn the_units_of_a_stage_are_those_that_its_steps_run() {
+    let mut run: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    for topology in rig::SHIPPED {
+        let home = rig::home();
+        let session = rig::session(&rig::shipped(topology), home.path());
+        let prepared = rig::prepared(&session, "1.36.2", Acceleration::Kvm);
+        for node in &session.lab.nodes {
+            for (stage, steps) in stages(&session, &prepared, &node.name) {
+                run.entry(stage.name).or_default().extend(units(&steps).into_iter().cloned());
+            }
+        }
+    }
+    for stage in DEFAULT.stages {
+        let told: BTreeSet<String> = stage.units.iter().map(|unit| (*unit).to_owned()).collect();
+        assert_eq!(told, run[stage.name], "{}", stage.name);
+    }
 }

@@ -108,11 +108,11 @@ impl Probe {
         }
         seen.sort_by(|a, b| a.0.cmp(&b.0));
         let is_final = seen.iter().any(|(_, answer)| answer.as_ref().is_err_and(|e| !e.retry));
-        Ok(Answer { results: judge(&self.check, &seen), is_final })
+        Ok(Answer { results: evaluate(&self.check, &seen), is_final })
     }
 }
 
-fn judge(check: &Check, seen: &[Seen]) -> Vec<CheckResult> {
+fn evaluate(check: &Check, seen: &[Seen]) -> Vec<CheckResult> {
     let nodes = match check.nodes.len() {
         0..4 => check.nodes.join(","),
         many => format!("{many} nodes"),
