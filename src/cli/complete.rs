@@ -125,7 +125,7 @@ fn until() -> ArgValueCandidates {
 /// Nodes, and units that the stages make.
 fn logged() -> ArgValueCandidates {
     candidates(|| {
-        let units = all_stages().flat_map(|stage| stage.retire.units);
+        let units = all_stages().flat_map(|stage| stage.units);
         let units = units.map(|unit| unit.trim_end_matches(".service").to_owned());
         node_names().into_iter().chain(units).collect()
     })

@@ -8,6 +8,8 @@ use clap::CommandFactory;
 use crate::cli::args::Args;
 use crate::cli::failure::Failure;
 use crate::cli::output::{print, table};
+use crate::kubernetes::stage::Stage;
+use crate::kubernetes::{DEFAULT, FLAVOURS};
 use crate::model::code::{self, Code};
 use crate::model::topology::check::nearest;
 
@@ -35,8 +37,14 @@ const TOPICS: &[(&str, &str, &str)] = &[
 
 /// What can be asked for besides commands.
 pub(super) fn words() -> impl Iterator<Item = String> {
-    let topics = TOPICS.iter().map(|(name, ..)| *name);
-    topics.chain(["topics"]).chain(code::all().map(|code| code.id)).map(str::to_owned)
+    let topics = TOPICS.iter().map(|(name, ..)| *name).chain(["topics"]);
+    let stages = stages().map(|stage| stage.name);
+    topics.chain(stages).chain(code::all().map(|code| code.id)).map(str::to_owned)
+}
+
+/// Stages, whose pages are help for who does them by hand.
+fn stages() -> impl Iterator<Item = &'static Stage> {
+    FLAVOURS.iter().flat_map(|flavour| flavour.stages)
 }
 
 pub(super) fn run(words: &[String]) -> Result<ExitCode, Failure> {
@@ -95,14 +103,17 @@ fn topics() -> String {
     let rows = TOPICS.iter().map(|(name, about, _)| vec![(*name).into(), (*about).into()]);
     let rows: Vec<Vec<String>> = std::iter::once(heading).chain(rows).collect();
     format!(
-        "{}\nA code of a message is a topic, too: `lab help {}`.\n",
+        "{}\nA stage is a topic, too: `lab help {}`; so is a code of a message: `lab help {}`.\n",
         table(&rows),
+        DEFAULT.stages.first().map_or("", |stage| stage.name),
         code::NO_ROOM.id
     )
 }
 
 fn topic(word: &str) -> Option<String> {
-    TOPICS.iter().find(|(name, ..)| *name == word).map(|(.., text)| (*text).to_owned())
+    let text = TOPICS.iter().find(|(name, ..)| *name == word).map(|(.., text)| *text);
+    let page = || stages().find(|stage| stage.name == word).map(|stage| stage.page);
+    text.or_else(page).map(str::to_owned)
 }
 
 fn entry(code: &Code) -> String {

@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 
+use crate::kubernetes::checks::{Check, Health, Needs, Plan, needs};
 use crate::kubernetes::stage::{After, Duty, Shipped, Stage};
 use crate::model::{Lab, Node};
 use crate::render::{RenderError, Templates};
@@ -60,11 +61,88 @@ impl Flavour {
         names.into_iter().any(has)
     }
 
-    /// The stage that makes a unit, by the unit's name with or without `.service`.
+    /// The stage that makes a unit, or has it run, by the unit's name with or without `.service`.
     pub fn stage_of_unit(&self, unit: &str) -> Option<&'static Stage> {
         let bare = |unit: &str| unit.trim_end_matches(".service").to_owned();
-        let makes = |stage: &&Stage| stage.retire.units.iter().any(|own| bare(own) == bare(unit));
-        self.stages.iter().find(makes)
+        let has = |stage: &&Stage| stage.units.iter().any(|own| bare(own) == bare(unit));
+        self.stages.iter().find(has)
+    }
+
+    /// The stages that a node goes through, in their order.
+    pub fn stages_of<'l>(
+        &self,
+        lab: &'l Lab,
+        node: &'l Node,
+    ) -> impl Iterator<Item = &'static Stage> + use<'l> {
+        self.stages.iter().filter(|stage| stage.is_on(lab, node))
+    }
+
+    /// Every check of a lab, stage by stage.
+    ///
+    /// # Errors
+    /// When a script cannot be rendered.
+    pub fn checks(&self, lab: &Lab, templates: &Templates) -> Result<Plan, RenderError> {
+        let mut all = Plan::default();
+        for stage in self.stages {
+            all.extend(stage.plan(lab, templates)?);
+        }
+        Ok(all)
+    }
+
+    /// What must hold once a lab is restored: of the stages that had been gone through together with all
+    /// that they need. Nodes in `restarted` have started anew.
+    ///
+    /// # Errors
+    /// When a script cannot be rendered.
+    pub fn restored(
+        &self,
+        lab: &Lab,
+        templates: &Templates,
+        reached: &dyn Fn(&str) -> bool,
+        restarted: &[&str],
+    ) -> Result<Vec<Check>, RenderError> {
+        let done = |stage: &Stage| (stage.nodes)(lab).is_empty() || reached(stage.name);
+        let mut all = Plan::default();
+        for stage in self.stages {
+            if self.with_needs(stage).into_iter().all(done) {
+                all.extend((stage.checks)(&stage.scope(lab, templates, restarted))?);
+            }
+        }
+        Ok(all.health(Health::Restore))
+    }
+
+    /// Whether nodes are fit for the stages that they go through, node by node.
+    ///
+    /// # Errors
+    /// When a script cannot be rendered.
+    pub fn inspection(&self, lab: &Lab, templates: &Templates) -> Result<Plan, RenderError> {
+        let mut all = Plan::default();
+        for node in &lab.nodes {
+            let stages: Vec<&Stage> = self.stages_of(lab, node).collect();
+            let needs: Vec<Needs> = stages.iter().map(|stage| (stage.needs)(lab, node)).collect();
+            for (place, stage) in stages.into_iter().enumerate() {
+                let scope = stage.scope(lab, templates, &[]);
+                all.nodes.extend((stage.inspect)(&scope, node)?);
+                // What the system is comes first, then what all stages need of it together.
+                if place == 0 {
+                    all.nodes.extend(needs::checks(&scope, node, &needs)?);
+                }
+            }
+        }
+        Ok(all)
+    }
+
+    /// Script that prints what a node knows of itself, for [`node_info::parse`](crate::kubernetes::node_info::parse).
+    /// Changes nothing.
+    ///
+    /// # Errors
+    /// When a template cannot be rendered.
+    pub fn node_info(&self, lab: &Lab, templates: &Templates, node: &Node) -> Script {
+        let mut text = String::from("set +e\n");
+        for stage in self.stages_of(lab, node) {
+            text.push_str(&(stage.info)(&stage.scope(lab, templates, &[]), node)?);
+        }
+        Ok(text + "exit 0\n")
     }
 
     /// `stage` and everything it needs, directly or not.
@@ -87,8 +165,8 @@ impl Flavour {
     /// depends on its being there soon.
     pub fn first_awaited(&self, lab: &Lab, node: &Node) -> usize {
         let after = |name| self.stages.iter().any(|s| s.after.contains(&After::AllNodes(name)));
-        let has = |stage: &Stage| (stage.nodes)(lab).iter().any(|other| other.name == node.name);
-        let first = self.stages.iter().position(|stage| after(stage.name) && has(stage));
+        let first =
+            self.stages.iter().position(|stage| after(stage.name) && stage.is_on(lab, node));
         first.unwrap_or(self.stages.len())
     }
 
@@ -97,8 +175,7 @@ impl Flavour {
     /// # Errors
     /// When the template cannot be rendered.
     pub fn settle(&self, templates: &Templates, lab: &Lab, node: &Node) -> Script {
-        let has = |stage: &&Stage| (stage.nodes)(lab).iter().any(|other| other.name == node.name);
-        let all = self.stages.iter().filter(has).filter_map(|stage| stage.serves);
+        let all = self.stages_of(lab, node).filter_map(|stage| stage.serves);
         let all = all.collect::<Vec<_>>().join(" && ");
         (self.operations.settle)(templates, if all.is_empty() { "true" } else { &all })
     }

@@ -34,6 +34,7 @@ use crate::render::{RenderError, Templates};
 use flavour::Flavour;
 
 pub use stages::os::hosts;
+pub use stages::verify::failover;
 pub use step::{Step, fingerprint};
 
 /// Every flavour that a topology may choose.
@@ -58,10 +59,7 @@ pub fn templates(overrides: &BTreeMap<String, String>) -> Result<Templates, Rend
         stages.chain(flavour.templates).copied().collect::<Vec<_>>()
     };
     let mut shipped: Vec<_> = FLAVOURS.iter().flat_map(of).collect();
-    shipped.extend(operations::TEMPLATES.iter().chain(step::TEMPLATES));
-    shipped.extend([
-        ("stages/drift.sh.j2", include_str!("drift.sh.j2")),
-        ("stages/retire.sh.j2", include_str!("retire.sh.j2")),
-    ]);
+    shipped.extend(checks::TEMPLATES.iter().chain(operations::TEMPLATES).chain(step::TEMPLATES));
+    shipped.push(("stages/drift.sh.j2", include_str!("drift.sh.j2")));
     Templates::new(&shipped, overrides)
 }

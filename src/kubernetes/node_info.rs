@@ -1,10 +1,8 @@
-//! What a node says of itself: memory, processor, disk, versions, addresses. A script and the
-//! reading of what it prints; what a node prints is never trusted to have a shape.
+//! What a node says of itself: memory, processor, disk, versions, addresses. Its stages bring the
+//! script ([`Flavour::node_info`](crate::kubernetes::flavour::Flavour::node_info)), here what it prints is read: never
+//! trusted to have a shape.
 
 use serde::Serialize;
-
-use crate::kubernetes::hard_way::etcd;
-use crate::model::{Lab, Node, Role};
 
 /// One node's state of health, as it says itself.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -33,48 +31,7 @@ pub struct Vitals {
     pub vips: Vec<String>,
 }
 
-/// Script that prints a node's vitals as `key=value` lines. Changes nothing.
-pub fn script(lab: &Lab, node: &Node) -> String {
-    let mut text = String::from(
-        "set +e
-sample() { awk '/^cpu / {idle = $5 + $6; all = 0; for (i = 2; i <= 9; i++) all += $i; print idle, all}' /proc/stat; }
-set -- $(sample); sleep 0.5; set -- \"$@\" $(sample)
-test $(($4 - $2)) -gt 0 && echo cpu_percent=$((100 - 100 * ($3 - $1) / ($4 - $2)))
-echo cpus=$(nproc)
-awk '/^MemTotal:/ {t = $2} /^MemAvailable:/ {a = $2} END {print \"memory_mib=\" int(t / 1024); print \"memory_used_mib=\" int((t - a) / 1024)}' /proc/meminfo
-df -Pk / | awk 'NR == 2 {print \"disk_mib=\" int($2 / 1024); print \"disk_used_mib=\" int($3 / 1024)}'
-sed -n 's/^PRETTY_NAME=\"\\{0,1\\}\\([^\"]*\\).*/os=\\1/p' /etc/os-release
-",
-    );
-    let binary = match (node.is(Role::Worker), node.is(Role::ControlPlane)) {
-        (true, _) => Some("kubelet"),
-        (_, true) => Some("kube-apiserver"),
-        _ => None,
-    };
-    if let Some(binary) = binary {
-        text.push_str(&format!(
-            "f=/run/lab-version-{binary}\n\
-             test -s $f || {{ v=$(/usr/local/bin/{binary} --version 2>/dev/null | awk '{{print $2}}'); test -z \"$v\" || echo \"$v\" > $f; }}\n\
-             test ! -s $f || echo kubernetes=$(cat $f)\n"
-        ));
-    }
-    if node.is(Role::Etcd) {
-        text.push_str(&format!(
-            "ETCDCTL_API=3 etcdctl --command-timeout=5s {} endpoint status 2>/dev/null | awk -F', ' '{{print \"etcd=\" $3; for (i = 4; i <= NF; i++) if ($i == \"true\" || $i == \"false\") {{print \"etcd_leader=\" $i; exit}}}}'\n",
-            etcd::CLIENT
-        ));
-    }
-    for vip in lab.vips_of(node) {
-        text.push_str(&format!(
-            "ip -o -4 address show to {}/32 | grep -q . && echo vip={}\n",
-            vip.address, vip.name
-        ));
-    }
-    text.push_str("exit 0\n");
-    text
-}
-
-/// Reads what [`script`] printed. Lines that mean nothing are left out.
+/// Reads what the script printed. Lines that mean nothing are left out.
 pub fn parse(text: &str) -> Vitals {
     let mut vitals = Vitals::default();
     for (key, value) in text.lines().filter_map(|line| line.split_once('=')) {

@@ -1,8 +1,6 @@
 //! A stage: one row of a flavour's table, with all that is known of it.
 
-use serde::Serialize;
-
-use crate::kubernetes::marker;
+use crate::kubernetes::checks::{Check, Needs, Plan, Scope};
 use crate::kubernetes::step::{Binary, Packages, Step};
 use crate::model::{Lab, Node, Platform};
 use crate::pki::{Bundle, PkiError};
@@ -98,8 +96,44 @@ pub struct Stage {
     pub lacks: fn(&Lab, &Platform) -> Option<&'static str>,
     /// What goes when a node stays but no longer has the stage.
     pub retire: Retire,
-    /// The templates of its files.
+    /// Units that it makes, or has run.
+    pub units: &'static [&'static str],
+    /// What must be so where it was carried out.
+    pub checks: fn(&Scope<'_>) -> Result<Plan, RenderError>,
+    /// What it needs of a node that it runs on.
+    pub needs: fn(&Lab, &Node) -> Needs,
+    /// What must be so on a node before it can run there, and after.
+    pub inspect: fn(&Scope<'_>, &Node) -> Result<Vec<Check>, RenderError>,
+    /// Shell that prints what it knows of a node as `key=value` lines, see [`node_info`](crate::kubernetes::node_info).
+    pub info: fn(&Scope<'_>, &Node) -> Result<String, RenderError>,
+    /// The templates of its files and scripts.
     pub templates: Shipped,
+    /// Its page of the workshop.
+    pub page: &'static str,
+}
+
+impl Stage {
+    /// What most stages have, for the rows of a table to begin with.
+    pub const PLAIN: Stage = Stage {
+        name: "",
+        title: "",
+        why: "",
+        after: &[],
+        nodes: |_| Vec::new(),
+        steps: |_, _| Ok(Vec::new()),
+        turns: Turns::Together,
+        duties: &[],
+        serves: None,
+        lacks: |_, _| None,
+        retire: Retire::Never,
+        units: &[],
+        checks: |_| Ok(Plan::default()),
+        needs: |_, _| Needs::NOTHING,
+        inspect: |_, _| Ok(Vec::new()),
+        info: |_, _| Ok(String::new()),
+        templates: &[],
+        page: "",
+    };
 }
 
 /// What a cluster has of the nodes that a stage was carried out on. The engine asks for it when nodes come,
@@ -117,44 +151,42 @@ pub enum Duty {
 /// Templates by name, `stages/os/sysctl.conf.j2`, with their text.
 pub type Shipped = &'static [(&'static str, &'static str)];
 
-/// What a stage leaves on a node that must go when the node no longer has the stage.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub struct Retire {
-    /// Units that are stopped and disabled.
-    pub units: &'static [&'static str],
-    /// Files and directories that are removed.
-    pub paths: &'static [&'static str],
-}
-
-impl Retire {
-    /// Nothing stays.
-    pub const NOTHING: Retire = Retire { units: &[], paths: &[] };
-
-    /// True when nothing stays.
-    pub fn is_nothing(&self) -> bool {
-        self.units.is_empty() && self.paths.is_empty()
-    }
-
-    /// Script that takes the stage `name` off a node.
-    ///
-    /// # Errors
-    /// When the template cannot be rendered.
-    pub fn script(&self, templates: &Templates, name: &str) -> Result<String, RenderError> {
-        #[derive(Serialize)]
-        struct Data<'a> {
-            #[serde(flatten)]
-            leaves: &'a Retire,
-            marker: String,
-        }
-        let data = Data { leaves: self, marker: format!("{}{name}", marker::DIRECTORY) };
-        templates.render("stages/retire.sh.j2", &data)
-    }
+/// What becomes of a stage on a node that stays and no longer has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retire {
+    /// Nothing goes: every node keeps the stage, or what it leaves is another one's to take away.
+    Never,
+    /// What its steps brought goes, and these directories with all that gathered in them.
+    WithData(&'static [&'static str]),
 }
 
 impl Stage {
     /// True when the cluster has `duty` of the nodes that went through it.
     pub fn has(&self, duty: Duty) -> bool {
         self.duties.contains(&duty)
+    }
+
+    /// True when `node` goes through it.
+    pub fn is_on(&self, lab: &Lab, node: &Node) -> bool {
+        (self.nodes)(lab).iter().any(|other| other.name == node.name)
+    }
+
+    /// What its checks are made from; `restarted` are nodes that started anew.
+    pub(crate) fn scope<'a>(
+        &self,
+        lab: &'a Lab,
+        templates: &'a Templates,
+        restarted: &'a [&'a str],
+    ) -> Scope<'a> {
+        Scope { lab, templates, stage: self.name, restarted }
+    }
+
+    /// The checks that judge its work.
+    ///
+    /// # Errors
+    /// When a script cannot be rendered.
+    pub fn plan(&self, lab: &Lab, templates: &Templates) -> Result<Plan, RenderError> {
+        (self.checks)(&self.scope(lab, templates, &[]))
     }
 }
 

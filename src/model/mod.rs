@@ -9,6 +9,7 @@ pub mod lab;
 pub mod name;
 pub mod os;
 pub mod platform;
+pub mod port;
 pub mod role;
 pub mod router_id;
 pub mod size;

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::kubernetes::drift::Upkeep;
 use crate::kubernetes::facts::Facts;
 use crate::kubernetes::flavour::Flavour;
-use crate::kubernetes::stage::Duty;
+use crate::kubernetes::stage::{Duty, Retire};
 use crate::model::Version;
 use crate::model::inventory::{FoundDomain, Inventory};
 use crate::pki::Due;
@@ -171,8 +171,8 @@ fn retirements(desired: &Desired, observed: &Observed, changes: &mut Vec<Change>
         let Some(markers) = observed.markers.get(&domain.node) else { continue };
         for name in desired.about.iter().filter(|name| markers.contains_key(**name)) {
             let wanted = goals.contains(&(*name, domain.node.as_str()));
-            let leaves =
-                desired.flavour.stage(name).is_some_and(|stage| !stage.retire.is_nothing());
+            let stage = desired.flavour.stage(name);
+            let leaves = stage.is_some_and(|stage| stage.retire != Retire::Never);
             if !wanted && leaves {
                 let why = "the node no longer has the role; what the stage keeps there goes, too";
                 changes.push(Change::of_node(

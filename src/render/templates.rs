@@ -7,6 +7,7 @@ use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, ErrorKind, Output, State, UndefinedBehavior, Value};
 use serde::Serialize;
 
+use crate::model::port;
 use crate::render::shell::quote;
 
 /// Libvirt documents.
@@ -60,6 +61,8 @@ impl Templates {
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.set_auto_escape_callback(escape_of);
         environment.set_formatter(format_value);
+        let ports: BTreeMap<&str, u16> = port::NAMED.iter().copied().collect();
+        environment.add_global("ports", Value::from(Serde(&ports)));
         environment.add_filter("quote", |text: &str| Value::from_safe_string(quote(text)));
         let own = |(name, text): &(&str, &str)| ((*name).to_owned(), (*text).to_owned());
         let mut all: BTreeMap<String, String> = stages.iter().map(own).collect();

@@ -17,15 +17,23 @@ pub const LOOKS: &[&str] = &[
     "lab runs show",
 ];
 
+/// Where the workshop's page of a stage is, by the workshop's own list.
+pub fn path(stage: &str) -> String {
+    let list = fs::read_to_string("docs/workshop/README.md").unwrap();
+    let (_, rest) = list.split_once(&format!("[{stage}](../../")).unwrap();
+    rest.split(')').next().unwrap().to_owned()
+}
+
 /// The workshop's page of a stage.
 pub fn page(stage: &str) -> String {
-    fs::read_to_string(format!("docs/workshop/{stage}.md")).unwrap()
+    fs::read_to_string(path(stage)).unwrap()
 }
 
 /// Every command in the documents with its page, in their order.
 pub fn commands() -> Vec<(PathBuf, String)> {
     let mut all = vec![PathBuf::from("README.md")];
     pages(Path::new("docs"), &mut all);
+    pages(Path::new("src/kubernetes"), &mut all);
     let of_page = |path: PathBuf| {
         let text = fs::read_to_string(&path).unwrap();
         lines(&text).into_iter().map(move |line| (path.clone(), line)).collect::<Vec<_>>()

@@ -16,6 +16,7 @@ pub mod namespaces;
 pub mod outside;
 pub mod random;
 pub mod screen;
+pub mod scripts;
 pub mod secrets;
 pub mod served;
 pub mod shared;

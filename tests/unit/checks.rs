@@ -6,11 +6,11 @@ use std::path::Path;
 use std::process::Command;
 
 use lab::engine::Session;
-use lab::kubernetes::checks::{all_ready, checks};
+use lab::kubernetes::checks::{Check, Plan};
 use lab::kubernetes::{DEFAULT, Step};
 
 use crate::rig::secrets::Secrets;
-use crate::rig::{self, program};
+use crate::rig::{self, program, scripts};
 
 /// What counts as news.
 const SINCE: &str = "2026-11-22T22:30:00Z";
@@ -23,6 +23,18 @@ const TWO_WORKERS: &str = "name: two\nnetwork: {cidr: 10.9.0.0/24}\nnodes:\n  \
 /// Answers with the file that has the name of the last part of what is asked for.
 const KUBECTL: &str =
     "#!/bin/sh\nfor last; do :; done\ncat \"$(dirname \"$0\")/${last##*/}.json\"\n";
+
+/// Everything that is checked of a lab.
+fn checks(session: &Session) -> Plan {
+    session.flavour().checks(&session.lab, &session.templates).unwrap()
+}
+
+/// The question whether all nodes are ready that ends a restore.
+fn all_ready(session: &Session, restarted: &[&str]) -> Check {
+    let flavour = session.flavour();
+    let all = flavour.restored(&session.lab, &session.templates, &|_| true, restarted).unwrap();
+    all.into_iter().find(|check| check.name == "nodes-ready").unwrap()
+}
 
 /// A node as an API server lists it, with most of what it is left away.
 fn node(name: &str, ready: &str, said: &str) -> String {
@@ -65,9 +77,9 @@ impl Cluster {
     /// Whether all are ready, as somebody sees it who started `restarted` anew.
     fn is_ready(&self, restarted: &[&str]) -> bool {
         let home = rig::home();
-        let lab = rig::session(TWO_WORKERS, home.path()).lab;
+        let session = rig::session(TWO_WORKERS, home.path());
         let path: &Path = self.dir.path();
-        let script = all_ready(&lab, restarted).unwrap().script;
+        let script = all_ready(&session, restarted).script;
         let script = script.replace("/run/lab-", &format!("{}/lab-", path.display()));
         let seconds = Command::new("date").args(["-d", SINCE, "+%s"]).output().unwrap().stdout;
         let since = String::from_utf8(seconds).unwrap();
@@ -105,8 +117,8 @@ const NAMESPACES: &str = "#!/bin/sh\ncase \" $* \" in\n\
 #[test]
 fn checks_clear_away_what_they_made_and_what_killed_runs_left_an_hour_ago() {
     let home = rig::home();
-    let lab = rig::session(TWO_WORKERS, home.path()).lab;
-    let (_, script) = checks(&lab).afterwards.unwrap();
+    let session = rig::session(TWO_WORKERS, home.path());
+    let (_, script) = checks(&session).afterwards.unwrap();
     let now = Command::new("date").args(["-u", "+%Y-%m-%dT%H:%M:%SZ"]).output().unwrap().stdout;
     let now = String::from_utf8(now).unwrap();
     let (now, long_ago) = (now.trim(), "2020-02-20T20:20:20Z");
@@ -123,6 +135,18 @@ fn checks_clear_away_what_they_made_and_what_killed_runs_left_an_hour_ago() {
         deleted.trim(),
         "lab-check-0000abcd lab-check-00000001 lab-secret-00000002 --ignore-not-found --wait=false"
     );
+}
+
+#[test]
+fn every_script_is_one_that_a_shell_can_read() {
+    let all = scripts::all();
+    assert!(all.len() > 200, "only {} scripts", all.len());
+    for (name, script) in all {
+        let told = Command::new("sh").args(["-n", "-c", &script]).output().unwrap();
+        assert!(told.status.success() && told.stderr.is_empty(), "{name}: {told:?}\n{script}");
+        // A template that was not rendered to its end would be read, too.
+        assert!(!script.contains("{{") && !script.contains("{%"), "{name}:\n{script}");
+    }
 }
 
 /// The files of a node that is everything, in a directory of their own.
@@ -150,8 +174,8 @@ impl Files {
     /// What the check of that name says of them, and whether it is content.
     fn judged(&self, name: &str, pid: u32) -> (bool, String) {
         let home = rig::home();
-        let lab = rig::session(&rig::shipped("single"), home.path()).lab;
-        let check = checks(&lab).nodes.into_iter().find(|check| check.name == name).unwrap();
+        let session = rig::session(&rig::shipped("single"), home.path());
+        let check = checks(&session).nodes.into_iter().find(|check| check.name == name).unwrap();
         let root = self.dir.path().display().to_string();
         let mut script = check.script;
         for place in ["/etc/", "/var/lib/", "/run/lab-"] {
@@ -250,16 +274,17 @@ fn rules_of_the_benchmark_look_at_all_that_they_name() {
 /// What a node with these programs says of itself.
 fn vitals(etcdctl: &str, kubelet: &str) -> (lab::kubernetes::node_info::Vitals, tempfile::TempDir) {
     let (home, dir) = (rig::home(), rig::home());
-    let lab = rig::session(&rig::shipped("single"), home.path()).lab;
+    let session = rig::session(&rig::shipped("single"), home.path());
     program(&dir.path().join("etcdctl"), &format!("#!/bin/sh\necho '{etcdctl}'\n"));
     program(&dir.path().join("kubelet"), kubelet);
-    let vitals = say_vitals(&lab, dir.path());
+    let vitals = say_vitals(&session, dir.path());
     (vitals, dir)
 }
 
-fn say_vitals(lab: &lab::model::Lab, dir: &Path) -> lab::kubernetes::node_info::Vitals {
+fn say_vitals(session: &Session, dir: &Path) -> lab::kubernetes::node_info::Vitals {
     let place = format!("{}/", dir.display());
-    let script = lab::kubernetes::node_info::script(lab, &lab.nodes[0]);
+    let (lab, flavour) = (&session.lab, session.flavour());
+    let script = flavour.node_info(lab, &session.templates, &lab.nodes[0]).unwrap();
     let script = script.replace("/usr/local/bin/", &place).replace("/run/lab-", &place);
     let told = shell(dir, &script).output().unwrap();
     lab::kubernetes::node_info::parse(&String::from_utf8(told.stdout).unwrap())
@@ -286,8 +311,8 @@ fn a_node_says_who_leads_and_what_it_runs_whichever_release_it_is() {
     assert_eq!(early.kubernetes, None);
     program(&dir.path().join("kubelet"), kubelet);
     let home = rig::home();
-    let lab = rig::session(&rig::shipped("single"), home.path()).lab;
-    assert_eq!(say_vitals(&lab, dir.path()).kubernetes.as_deref(), Some("v1.36.2"));
+    let session = rig::session(&rig::shipped("single"), home.path());
+    assert_eq!(say_vitals(&session, dir.path()).kubernetes.as_deref(), Some("v1.36.2"));
 }
 
 /// Answers as a member before 3.5.10, or since, and writes down which hash it was asked for.
@@ -305,8 +330,9 @@ esac
 #[test]
 fn members_hash_one_revision_whatever_that_is_called() {
     let home = rig::home();
-    let lab = rig::session(TWO_WORKERS, home.path()).lab;
-    let check = checks(&lab).cluster.into_iter().find(|check| check.name == "etcd-hashes").unwrap();
+    let session = rig::session(TWO_WORKERS, home.path());
+    let check =
+        checks(&session).cluster.into_iter().find(|check| check.name == "etcd-hashes").unwrap();
     for (new, wanted) in [(false, "/hash"), (true, "/hashkv")] {
         let dir = rig::home();
         program(&dir.path().join("curl"), MEMBER);

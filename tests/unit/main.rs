@@ -18,6 +18,7 @@ mod imports;
 mod injection;
 mod libvirt_test_driver;
 mod pki;
+mod retire;
 mod scripts;
 mod snapshots;
 mod ssh;

@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use lab::engine::{Prepared, Session};
-use lab::kubernetes::checks::checks;
 use lab::kubernetes::drift::Upkeep;
 use lab::kubernetes::step::{Work, batches};
 use lab::kubernetes::{DEFAULT, FLAVOURS, Step};
@@ -63,8 +62,6 @@ fn of_stages(session: &Session, prepared: &Prepared) -> Vec<Script> {
             let steps = prepared.steps(session, stage, node).unwrap();
             all.extend(of_steps(session, &steps, &format!("{} on {}", stage.name, node.name)));
         }
-        let gone = stage.retire.script(&session.templates, stage.name).unwrap();
-        all.push((format!("retire {}", stage.name), gone));
         all.extend(stage.serves.map(|serves| (format!("{} serves", stage.name), serves.into())));
     }
     all
@@ -91,16 +88,6 @@ fn of_operations(session: &Session) -> Vec<Script> {
     all
 }
 
-/// Checks of `lab verify`, as they are put to nodes.
-fn of_checks(session: &Session) -> Vec<Script> {
-    let plan = checks(&session.lab);
-    let checks = plan.nodes.into_iter().chain(plan.cluster);
-    let mut all: Vec<Script> =
-        checks.map(|check| (format!("check {}", check.name), check.script)).collect();
-    all.extend(plan.afterwards.map(|(_, script)| ("after the checks".to_owned(), script)));
-    all
-}
-
 fn files(dir: &Path, ending: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(dir).unwrap().flatten() {
@@ -123,6 +110,7 @@ fn as_they_stand() -> Vec<Script> {
 
 fn everything() -> Vec<Script> {
     let mut all = as_they_stand();
+    all.extend(rig::scripts::all());
     let home = tempfile::tempdir().unwrap();
     let surroundings = [("1.36.2", Acceleration::Kvm), ("1.20.2", Acceleration::Emulated)];
     for name in rig::SHIPPED {
@@ -184,22 +172,11 @@ fn parsed(paths: &BTreeMap<PathBuf, String>) -> Output {
 fn every_script_is_understood_by_a_shell_and_passes_shellcheck() {
     let dir = tempfile::tempdir().unwrap();
     let scripts = written(everything(), dir.path());
-    assert!(scripts.len() > 150, "only {} scripts were found", scripts.len());
+    assert!(scripts.len() > 400, "only {} scripts were found", scripts.len());
     let parsed = parsed(&scripts);
     assert!(parsed.status.success(), "{}", told(&parsed, &scripts));
     let read = shellcheck(&scripts);
     assert!(read.status.success(), "{}", told(&read, &scripts));
-}
-
-/// Once these are files, too, they belong into [`everything`], and shellcheck reads them.
-#[test]
-fn the_scripts_of_checks_are_understood_by_a_shell() {
-    let (home, dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let sessions = rig::SHIPPED.iter().map(|name| rig::session(&rig::shipped(name), home.path()));
-    let scripts = written(sessions.flat_map(|session| of_checks(&session)).collect(), dir.path());
-    assert!(scripts.len() > 50, "only {} scripts were found", scripts.len());
-    let parsed = parsed(&scripts);
-    assert!(parsed.status.success(), "{}", told(&parsed, &scripts));
 }
 
 #[test]

@@ -13,9 +13,7 @@ use crate::cli::runtime::runtime;
 use crate::cli::session::load;
 use crate::drivers::guest::ssh::Route;
 use crate::engine::Session;
-use crate::model::Lab;
-
-const API_PORT: u16 = 6443;
+use crate::model::{Lab, port};
 
 /// A port here, and where it leads.
 struct Way {
@@ -42,8 +40,8 @@ fn parse(lab: &Lab, word: &str) -> Result<Way, Failure> {
     };
     let number = |text: &str| text.parse::<u16>().map_err(|_| wrong());
     let (local, name, port) = match word.split(':').collect::<Vec<_>>().as_slice() {
-        ["api"] => (API_PORT, "api", API_PORT),
-        [local, "api"] => (number(local)?, "api", API_PORT),
+        ["api"] => (port::API, "api", port::API),
+        [local, "api"] => (number(local)?, "api", port::API),
         [name, port] => (number(port)?, *name, number(port)?),
         [local, name, port] => (number(local)?, *name, number(port)?),
         _ => return Err(wrong()),
@@ -83,7 +81,7 @@ async fn serve_all(
         let local = listener.local_addr().map_or(way.local, |address| address.port());
         if !global.quiet {
             complain(&format!("127.0.0.1:{local} leads to {} ({})", way.shown, way.target));
-            if way.target.port() == API_PORT {
+            if way.target.port() == port::API {
                 complain(&format!("  kubectl: lab kubeconfig --local {local} > FILE"));
             }
         }

@@ -48,9 +48,7 @@ fn having<'l>(lab: &'l Lab, units: &[&str]) -> Vec<&'l Node> {
         units.iter().map(|unit| flavour(lab).stage_of_unit(unit)).collect();
     match stages {
         Some(stages) if !stages.is_empty() => {
-            let has = |node: &&Node| {
-                stages.iter().any(|stage| (stage.nodes)(lab).iter().any(|n| n.name == node.name))
-            };
+            let has = |node: &&Node| stages.iter().any(|stage| stage.is_on(lab, node));
             lab.nodes.iter().filter(has).collect()
         }
         // Of a unit that no stage makes nobody knows where it is.

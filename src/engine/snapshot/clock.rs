@@ -9,21 +9,27 @@ use time::OffsetDateTime;
 use crate::drivers::guest::Guest;
 use crate::engine::lab::reach::Reach;
 use crate::engine::task::error::EngineError;
-use crate::kubernetes::recovery::{CLOCK_IS_RIGHT, CLOCK_TOLERANCE, SET_CLOCK, TELL_THE_TIME};
+use crate::kubernetes::recovery::{self, CLOCK_IS_RIGHT, CLOCK_TOLERANCE, TELL_THE_TIME};
 use crate::model::{Node, code};
+use crate::render::Templates;
 
 /// How often a guest is asked for its time before what is known has to do.
 const QUESTIONS: u32 = 30;
 
-/// Sets the clocks of `nodes`, side by side. The largest number of seconds that one was behind.
+/// Sets the clocks of `nodes`, side by side, by a talk with each. The largest number of seconds that one was behind.
 ///
 /// # Errors
-/// When a node does not answer, or its clock cannot be set.
-pub(super) async fn set(nodes: &[&Node], reach: &Reach) -> Result<f64, EngineError> {
+/// When a node does not answer, or its clock cannot be set; when the script cannot be rendered.
+pub(super) async fn set(
+    nodes: &[&Node],
+    reach: &Reach,
+    templates: &Templates,
+) -> Result<f64, EngineError> {
+    let script = recovery::set_clock(templates)?;
     let mut running = tokio::task::JoinSet::new();
     for node in nodes {
-        let (guest, name) = (reach(node), node.name.clone());
-        running.spawn(async move { one(&*guest, &name).await });
+        let (guest, name, script) = (reach(node), node.name.clone(), script.clone());
+        running.spawn(async move { one(&*guest, &name, &script).await });
     }
     let mut behind = Ok(0.0_f64);
     while let Some(ended) = running.join_next().await {
@@ -34,10 +40,10 @@ pub(super) async fn set(nodes: &[&Node], reach: &Reach) -> Result<f64, EngineErr
     behind
 }
 
-async fn one(guest: &dyn Guest, name: &str) -> Result<f64, EngineError> {
+async fn one(guest: &dyn Guest, name: &str, script: &str) -> Result<f64, EngineError> {
     let clock = Mutex::new(Clock::default());
     let known = || clock.lock().unwrap_or_else(PoisonError::into_inner);
-    let output = guest.talk(SET_CLOCK, &|line| known().reply(line, now())).await?;
+    let output = guest.talk(script, &|line| known().reply(line, now())).await?;
     if output.status != 0 {
         let why = String::from_utf8_lossy(&output.stderr).trim().to_owned();
         return Err(EngineError::of(&code::NOT_WHOLE, format!("set the clock of {name}: {why}")));

@@ -151,9 +151,10 @@ async fn flush(lab: &Lab, drivers: &Drivers) {
 }
 
 /// Guests that stood still are behind. The snapshot is whole without that: what fails is told.
-async fn on_time(lab: &Lab, drivers: &Drivers, events: &Events) {
+async fn on_time(session: &Session, lab: &Lab, drivers: &Drivers, events: &Events) {
     let nodes: Vec<_> = lab.nodes.iter().collect();
-    let set = tokio::time::timeout(PATIENCE, clock::set(&nodes, &drivers.reach));
+    let set =
+        tokio::time::timeout(PATIENCE, clock::set(&nodes, &drivers.reach, &session.templates));
     let why = match set.await {
         Ok(Ok(_)) => return,
         Ok(Err(error)) => error.to_string(),
@@ -198,7 +199,7 @@ impl Work<'_> {
             };
             parts::for_all(&self.drivers.hypervisor, &pieces, go_on).await?;
             pause = start.elapsed().as_secs_f64();
-            on_time(self.lab, self.drivers, self.events).await;
+            on_time(self.session, self.lab, self.drivers, self.events).await;
         }
         let saved: AllDocuments = saved.into_iter().collect();
         for (node, documents) in &saved {

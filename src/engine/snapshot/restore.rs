@@ -265,8 +265,11 @@ impl Work<'_> {
         if self.manifest.kind == Kind::Disk {
             self.events.timed(None, "boot", self.booted(&nodes, &reach)).await?;
         }
-        let behind = self.events.timed(None, "clocks", clock::set(&nodes, &reach)).await?;
-        self.announce(&reach).await;
+        let behind = self
+            .events
+            .timed(None, "clocks", clock::set(&nodes, &reach, &self.session.templates))
+            .await?;
+        self.announce(&reach).await?;
         let stages = self.reached(&reach).await?;
         // Memory goes on where it was; of disks alone, guests start anew.
         let restarted: Vec<&str> = match self.manifest.kind {
@@ -274,7 +277,8 @@ impl Work<'_> {
             Kind::Memory => Vec::new(),
         };
         let reached = |stage: &str| stages.iter().any(|reached| reached == stage);
-        let checks = recovery::checks(lab, &reached, &restarted);
+        let (flavour, templates) = (self.session.flavour(), &self.session.templates);
+        let checks = flavour.restored(lab, templates, &reached, &restarted)?;
         let whole = wait::wait(lab, &reach, checks, Some(since), PATIENCE);
         self.events.timed(None, "whole again", whole).await?;
         // Guests that booted did not stand still: what theirs were off is how they read the time.
@@ -296,16 +300,17 @@ impl Work<'_> {
     }
 
     /// Holders of floating addresses make themselves known. What it misses keepalived repeats.
-    async fn announce(&self, reach: &Reach) {
+    async fn announce(&self, reach: &Reach) -> Result<(), EngineError> {
         let lab = &self.session.lab;
         let mut asked = tokio::task::JoinSet::new();
         for node in &lab.nodes {
-            if let Some(script) = recovery::announce(lab, node) {
+            if let Some(script) = recovery::announce(&self.session.templates, lab, node)? {
                 let guest = reach(node);
                 asked.spawn(async move { guest.run(&script).await.is_ok() });
             }
         }
         while asked.join_next().await.is_some() {}
+        Ok(())
     }
 
     /// Stages that were gone through everywhere when the snapshot was made.

@@ -113,7 +113,8 @@ pub async fn status(session: &Session) -> Result<Status, EngineError> {
                 }
                 told
             };
-            (vitals, ready) = tokio::join!(asked, told);
+            let (asked, told) = tokio::join!(asked, told);
+            (vitals, ready) = (asked?, told);
         }
     }
     let vips = lab.vips.iter().map(|vip| {
@@ -172,11 +173,12 @@ async fn all_vitals(
     session: &Session,
     reach: &Reach,
     nodes: Vec<&Node>,
-) -> BTreeMap<String, Vitals> {
+) -> Result<BTreeMap<String, Vitals>, EngineError> {
     let patience = session.pace().vitals();
     let mut asked = tokio::task::JoinSet::new();
     for node in nodes {
-        let (guest, script) = (reach(node), node_info::script(&session.lab, node));
+        let script = session.flavour().node_info(&session.lab, &session.templates, node)?;
+        let guest = reach(node);
         let name = node.name.clone();
         asked.spawn(async move {
             let read = tokio::time::timeout(patience, guest.run(&script)).await;
@@ -188,7 +190,7 @@ async fn all_vitals(
     while let Some(answer) = asked.join_next().await {
         found.extend(answer.ok().flatten());
     }
-    found
+    Ok(found)
 }
 
 /// The lab's certificate that ends first, from the files on this computer.

@@ -16,8 +16,8 @@ use crate::engine::task::stop::Stop;
 use crate::engine::verify::probe::{CheckResult, Verdict};
 use crate::engine::verify::run::Say;
 use crate::engine::verify::wait;
-use crate::kubernetes::checks::checks;
-use crate::kubernetes::checks::failover::{self, Trial};
+use crate::kubernetes::checks::Health;
+use crate::kubernetes::failover::{self, Scripts, Trial};
 use crate::model::{Node, code};
 
 /// Patience until the API, or the service, must be back.
@@ -66,7 +66,7 @@ pub async fn failover_with(
     test.healthy().await?;
     let tried = test.each(&first, say).await;
     // What was made for it is cleared away however it ended.
-    let cleared = test.tell(&first, &failover::clear(&first, &test.run)).await;
+    let cleared = test.tell(&first, &test.scripts(&first)?.clear).await;
     let results = tried?;
     cleared?;
     Ok(results)
@@ -88,7 +88,7 @@ type Seen = (Option<f64>, Option<f64>, Output);
 impl Test<'_> {
     /// One node after the other.
     async fn each(&self, first: &Trial, say: Say<'_>) -> Result<Vec<CheckResult>, EngineError> {
-        self.ask(first, &failover::prepare(&self.session.lab, first, &self.run)).await?;
+        self.ask(first, &self.scripts(first)?.prepare).await?;
         let mut results = Vec::new();
         for node in &self.session.lab.nodes {
             let made = self.without(node).await?;
@@ -104,10 +104,11 @@ impl Test<'_> {
             let why = "nothing can take its place: add a second controller or worker";
             return Ok(vec![self.result("failover-api", &node.name, Verdict::Failed, why)]);
         };
-        self.ask(&trial, &failover::start_writer(&trial, &self.run)).await?;
+        let scripts = self.scripts(&trial)?;
+        self.ask(&trial, &scripts.start_writer).await?;
         let uuid = node.uuid;
         call(&self.drivers.hypervisor, move |h| h.stop_domain(uuid)).await?;
-        let seen = self.stop.or("see what comes back", self.watch(&trial)).await;
+        let seen = self.stop.or("see what comes back", self.watch(&trial, &scripts)).await;
         // Started again even when there was nobody to tell what happened.
         call(&self.drivers.hypervisor, move |h| h.start_domain(uuid)).await?;
         let (api, service, writes) = seen?;
@@ -124,12 +125,17 @@ impl Test<'_> {
         Ok(results)
     }
 
-    async fn watch(&self, trial: &Trial) -> Result<Seen, EngineError> {
+    fn scripts(&self, trial: &Trial) -> Result<Scripts, EngineError> {
+        Ok(trial.scripts(&self.session.templates, &self.run)?)
+    }
+
+    async fn watch(&self, trial: &Trial, scripts: &Scripts) -> Result<Seen, EngineError> {
         let start = Instant::now();
-        let (api, service) = (failover::ask_api(trial), failover::ask_service(trial, &self.run));
-        let (api, service) =
-            tokio::join!(self.back(trial, &api, start), self.back(trial, &service, start));
-        let writes = self.guest(trial)?.run(&failover::count_writes(trial, &self.run)).await?;
+        let (api, service) = tokio::join!(
+            self.back(trial, &scripts.ask_api, start),
+            self.back(trial, &scripts.ask_service, start)
+        );
+        let writes = self.guest(trial)?.run(&scripts.count_writes).await?;
         Ok((api, service, writes))
     }
 
@@ -169,11 +175,8 @@ impl Test<'_> {
 
     /// Waits until all nodes and the cluster are as they should be.
     async fn healthy(&self) -> Result<(), EngineError> {
-        const WANTED: &[&str] =
-            &["ssh", "etcd-health", "api-ready", "node-ready", "balancer-health", "vip-holder"];
-        let plan = checks(&self.session.lab);
-        let all = plan.nodes.into_iter().chain(plan.cluster);
-        let wanted = all.filter(|check| WANTED.contains(&check.name)).collect();
+        let plan = self.session.flavour().checks(&self.session.lab, &self.session.templates)?;
+        let wanted = plan.health(Health::Failover);
         let wait = wait::wait(&self.session.lab, &self.drivers.reach, wanted, None, HEAL);
         self.stop.or("wait until all is well", wait).await
     }
@@ -204,6 +207,7 @@ impl Test<'_> {
             verdict,
             output: output.trim().into(),
             hint: "journalctl -u keepalived -u haproxy -u kube-apiserver on the other nodes".into(),
+            quiet: false,
         }
     }
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::drivers::guest::{Guest, GuestError, Output};
 use crate::engine::lab::reach::Reach;
 use crate::engine::task::error::EngineError;
-use crate::kubernetes::checks::{Check, Judge, MISSING, cis};
+use crate::kubernetes::checks::{Check, Judge, MISSING};
 use crate::model::Lab;
 
 /// How a check came out.
@@ -37,18 +37,21 @@ pub struct CheckResult {
     pub output: String,
     /// What to look at when it does not hold.
     pub hint: String,
+    /// Told in a table only where it does not hold.
+    #[serde(skip)]
+    pub quiet: bool,
 }
 
 /// What scripts of checks are told, besides the time.
 #[derive(Clone, Debug)]
-pub(crate) struct Told {
+pub(crate) struct ProbeEnv {
     /// A word of this run's own.
     pub run: String,
     /// What counts as news: seconds since 1970; two minutes ago when not said.
     pub since: Option<i64>,
 }
 
-impl Told {
+impl ProbeEnv {
     /// For one run.
     pub fn new(since: Option<i64>) -> Self {
         let run: u32 = rand::random();
@@ -65,7 +68,7 @@ impl Told {
 
 /// A check with the nodes it is put to.
 #[derive(Clone)]
-pub(crate) struct Question {
+pub(crate) struct Probe {
     pub check: Check,
     guests: Vec<(String, Arc<dyn Guest>)>,
 }
@@ -80,7 +83,7 @@ pub(crate) struct Answer {
     pub is_final: bool,
 }
 
-impl Question {
+impl Probe {
     /// Nodes that the lab does not have are left out.
     pub fn new(lab: &Lab, reach: &Reach, check: Check) -> Self {
         let nodes = check.nodes.iter().filter_map(|name| lab.node(name));
@@ -92,10 +95,10 @@ impl Question {
     ///
     /// # Errors
     /// When a task of ours dies.
-    pub async fn ask(&self, told: &Told) -> Result<Answer, EngineError> {
+    pub async fn ask(&self, env: &ProbeEnv) -> Result<Answer, EngineError> {
         let mut asked = tokio::task::JoinSet::new();
         for (name, guest) in self.guests.clone() {
-            let script = told.script(&self.check);
+            let script = env.script(&self.check);
             asked.spawn(async move { (name, guest.run(&script).await) });
         }
         let mut seen = Vec::new();
@@ -106,11 +109,11 @@ impl Question {
         }
         seen.sort_by(|a, b| a.0.cmp(&b.0));
         let is_final = seen.iter().any(|(_, answer)| answer.as_ref().is_err_and(|e| !e.retry));
-        Ok(Answer { results: judge(&self.check, &seen), is_final })
+        Ok(Answer { results: evaluate(&self.check, &seen), is_final })
     }
 }
 
-fn judge(check: &Check, seen: &[Seen]) -> Vec<CheckResult> {
+fn evaluate(check: &Check, seen: &[Seen]) -> Vec<CheckResult> {
     let nodes = match check.nodes.len() {
         0..4 => check.nodes.join(","),
         many => format!("{many} nodes"),
@@ -122,6 +125,7 @@ fn judge(check: &Check, seen: &[Seen]) -> Vec<CheckResult> {
         verdict,
         output: output.trim().to_owned(),
         hint: check.hint.clone(),
+        quiet: check.quiet,
     };
     let text = |answer: &Result<Output, GuestError>| match answer {
         Ok(output) => output.text(),
@@ -147,10 +151,10 @@ fn judge(check: &Check, seen: &[Seen]) -> Vec<CheckResult> {
             let shown = if holders.is_empty() { "nobody".into() } else { holders.join(", ") };
             vec![result(verdict, shown)]
         }
-        Judge::Verdicts => {
+        Judge::Verdicts { title } => {
             let all: Vec<String> = seen.iter().map(|(_, answer)| text(answer)).collect();
-            let lines: Vec<CheckResult> =
-                all.iter().flat_map(|text| text.lines()).filter_map(|l| line(check, l)).collect();
+            let lines = all.iter().flat_map(|text| text.lines());
+            let lines: Vec<CheckResult> = lines.filter_map(|l| line(check, title, l)).collect();
             match lines.is_empty() {
                 true => vec![result(Verdict::Failed, all.join("\n"))],
                 false => lines,
@@ -160,16 +164,16 @@ fn judge(check: &Check, seen: &[Seen]) -> Vec<CheckResult> {
 }
 
 /// One verdict of many.
-fn line(check: &Check, line: &str) -> Option<CheckResult> {
+fn line(check: &Check, title: fn(&str) -> Option<&'static str>, line: &str) -> Option<CheckResult> {
     let mut parts = line.split('\t');
     let (id, verdict, seen) = (parts.next()?, parts.next()?, parts.next()?);
-    let title = cis::title(id)?;
     Some(CheckResult {
         name: format!("{}-{id}", check.name),
         node: check.nodes.join(","),
-        proves: title.into(),
+        proves: title(id)?.into(),
         verdict: if verdict == "PASS" { Verdict::Passed } else { Verdict::Failed },
         output: seen.into(),
         hint: check.hint.clone(),
+        quiet: check.quiet,
     })
 }

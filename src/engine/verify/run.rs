@@ -1,4 +1,4 @@
-//! `verify`: makes the checks of [`crate::kubernetes::checks`]: those of nodes side by side, as far as the
+//! `verify`: makes the checks that the stages bring: those of nodes side by side, as far as the
 //! computer can take it, those of the cluster one after the other.
 
 use std::collections::BTreeMap;
@@ -11,8 +11,9 @@ use crate::engine::lab::open::Session;
 use crate::engine::lab::reach::Reach;
 use crate::engine::task::error::EngineError;
 use crate::engine::task::stop::Stop;
-use crate::engine::verify::probe::{CheckResult, Question, Told};
-use crate::kubernetes::checks::{Check, Plan, checks, inspection};
+use crate::engine::verify::probe::{CheckResult, Probe, ProbeEnv};
+use crate::kubernetes::checks::{Check, Plan};
+use crate::kubernetes::stage::Stage;
 
 /// Says each result as it comes.
 pub type Say<'s> = &'s (dyn Fn(&CheckResult) + Sync);
@@ -23,16 +24,15 @@ pub type Say<'s> = &'s (dyn Fn(&CheckResult) + Sync);
 /// When the lab has no keys here, so that no node can be asked, and when it was stopped.
 pub async fn verify(
     session: &Session,
-    stage: Option<&str>,
+    stage: Option<&Stage>,
     stop: &Stop,
     say: Say<'_>,
 ) -> Result<Vec<CheckResult>, EngineError> {
     let keys = session.load_keys()?;
     let reach = session.reach(&keys, Duration::from_secs(15))?;
-    let plan = checks(&session.lab);
     let plan = match stage {
-        Some(stage) => plan.of_stage(stage),
-        None => plan,
+        Some(stage) => stage.plan(&session.lab, &session.templates)?,
+        None => session.flavour().checks(&session.lab, &session.templates)?,
     };
     make(session, &reach, plan, stop, say).await
 }
@@ -48,7 +48,7 @@ pub async fn inspect(
 ) -> Result<Vec<CheckResult>, EngineError> {
     let keys = session.load_keys()?;
     let reach = session.reach(&keys, Duration::from_secs(15))?;
-    let mut plan = inspection(&session.lab);
+    let mut plan = session.flavour().inspection(&session.lab, &session.templates)?;
     plan.nodes.retain(|check| nodes.is_empty() || check.nodes.iter().all(|n| nodes.contains(n)));
     make(session, &reach, plan, &Stop::default(), say).await
 }
@@ -56,14 +56,15 @@ pub async fn inspect(
 /// Every check, by a given way to the nodes.
 ///
 /// # Errors
-/// When it was stopped, or a task of ours dies.
+/// When it was stopped, a script cannot be rendered, or a task of ours dies.
 pub async fn verify_with(
     session: &Session,
     reach: &Reach,
     stop: &Stop,
     say: Say<'_>,
 ) -> Result<Vec<CheckResult>, EngineError> {
-    make(session, reach, checks(&session.lab), stop, say).await
+    let plan = session.flavour().checks(&session.lab, &session.templates)?;
+    make(session, reach, plan, stop, say).await
 }
 
 /// Makes the checks of a plan, and clears away what they made, also when they are given up.
@@ -74,19 +75,19 @@ async fn make(
     stop: &Stop,
     say: Say<'_>,
 ) -> Result<Vec<CheckResult>, EngineError> {
-    let Plan { nodes, cluster, afterwards } = plan;
-    let told = Told::new(None);
+    let Plan { nodes, cluster, afterwards, .. } = plan;
+    let env = ProbeEnv::new(None);
     let asked = async {
-        let mut results = of_nodes(session, reach, nodes, &told, say).await?;
+        let mut results = of_nodes(session, reach, nodes, &env, say).await?;
         for check in cluster {
-            let made = Question::new(&session.lab, reach, check).ask(&told).await?.results;
+            let made = Probe::new(&session.lab, reach, check).ask(&env).await?.results;
             made.iter().for_each(say);
             results.extend(made);
         }
         Ok(results)
     };
     let results = stop.or("make all checks", asked).await;
-    let cleared = clear(session, reach, afterwards, &told).await;
+    let cleared = clear(session, reach, afterwards, &env).await;
     // Where the checks ended by themselves, what keeps it from being cleared away shows in them.
     results.map_err(|error| if cleared { error } else { error.hint(LEFT) })
 }
@@ -99,11 +100,11 @@ async fn clear(
     session: &Session,
     reach: &Reach,
     afterwards: Option<(String, String)>,
-    told: &Told,
+    env: &ProbeEnv,
 ) -> bool {
     let Some((node, script)) = afterwards else { return true };
     let Some(node) = session.lab.node(&node) else { return true };
-    let done = reach(node).run(&format!("LAB_RUN={}\n{script}", told.run)).await;
+    let done = reach(node).run(&format!("LAB_RUN={}\n{script}", env.run)).await;
     done.is_ok_and(|output| output.status == 0)
 }
 
@@ -112,23 +113,23 @@ async fn of_nodes(
     session: &Session,
     reach: &Reach,
     checks: Vec<Check>,
-    told: &Told,
+    env: &ProbeEnv,
     say: Say<'_>,
 ) -> Result<Vec<CheckResult>, EngineError> {
-    let mut lanes: BTreeMap<String, Vec<Question>> = BTreeMap::new();
+    let mut lanes: BTreeMap<String, Vec<Probe>> = BTreeMap::new();
     for check in checks {
         let node = check.nodes.first().cloned().unwrap_or_default();
-        lanes.entry(node).or_default().push(Question::new(&session.lab, reach, check));
+        lanes.entry(node).or_default().push(Probe::new(&session.lab, reach, check));
     }
     let places = Arc::new(Semaphore::new(session.pace().checked()));
     let mut running = tokio::task::JoinSet::new();
-    for (_, questions) in lanes {
-        let (told, places) = (told.clone(), Arc::clone(&places));
+    for (_, probes) in lanes {
+        let (env, places) = (env.clone(), Arc::clone(&places));
         running.spawn(async move {
             let _place = places.acquire().await;
             let mut results = Vec::new();
-            for question in questions {
-                results.extend(question.ask(&told).await?.results);
+            for probe in probes {
+                results.extend(probe.ask(&env).await?.results);
             }
             Ok::<_, EngineError>(results)
         });

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::engine::lab::reach::Reach;
 use crate::engine::task::error::EngineError;
-use crate::engine::verify::probe::{CheckResult, Question, Told, Verdict};
+use crate::engine::verify::probe::{CheckResult, Probe, ProbeEnv, Verdict};
 use crate::kubernetes::checks::Check;
 use crate::model::{Lab, code};
 
@@ -23,19 +23,19 @@ pub(crate) async fn wait(
     since: Option<i64>,
     patience: Duration,
 ) -> Result<(), EngineError> {
-    let told = Told::new(since);
+    let env = ProbeEnv::new(since);
     let deadline = Instant::now() + patience;
-    let mut lanes: BTreeMap<String, Vec<Question>> = BTreeMap::new();
+    let mut lanes: BTreeMap<String, Vec<Probe>> = BTreeMap::new();
     for check in checks {
         let node = check.nodes.first().cloned().unwrap_or_default();
-        lanes.entry(node).or_default().push(Question::new(lab, reach, check));
+        lanes.entry(node).or_default().push(Probe::new(lab, reach, check));
     }
     let mut running = tokio::task::JoinSet::new();
-    for (_, questions) in lanes {
-        let told = told.clone();
+    for (_, probes) in lanes {
+        let env = env.clone();
         running.spawn(async move {
-            for question in questions {
-                until_it_holds(&question, &told, deadline).await?;
+            for probe in probes {
+                until_it_holds(&probe, &env, deadline).await?;
             }
             Ok::<_, EngineError>(())
         });
@@ -47,12 +47,12 @@ pub(crate) async fn wait(
 }
 
 async fn until_it_holds(
-    question: &Question,
-    told: &Told,
+    probe: &Probe,
+    env: &ProbeEnv,
     deadline: Instant,
 ) -> Result<(), EngineError> {
     loop {
-        let answer = question.ask(told).await?;
+        let answer = probe.ask(env).await?;
         let Some(bad) = answer.results.iter().find(|result| result.verdict != Verdict::Passed)
         else {
             return Ok(());

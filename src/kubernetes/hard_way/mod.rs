@@ -3,6 +3,7 @@
 pub(crate) mod control_plane;
 pub mod etcd;
 mod operations;
+mod version;
 pub(crate) mod worker;
 
 use crate::kubernetes::flavour::Flavour;
@@ -22,7 +23,10 @@ pub const FLAVOUR: Flavour = Flavour {
         addons::STAGE,
         verify::STAGE,
     ],
-    templates: &[("stages/timers.service.j2", include_str!("timers.service.j2"))],
+    templates: &[
+        ("stages/timers.service.j2", include_str!("timers.service.j2")),
+        ("stages/version.sh.j2", include_str!("version.sh.j2")),
+    ],
     operations: operations::OPERATIONS,
     binaries: &[
         "kube-apiserver",

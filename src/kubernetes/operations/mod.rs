@@ -1,6 +1,8 @@
 //! Operations on a running cluster, as scripts: those that kubectl and etcdctl carry out, whatever the
 //! flavour.
 
+pub mod retire;
+
 use std::net::Ipv4Addr;
 
 use minijinja::context;
@@ -19,6 +21,7 @@ pub(crate) const TEMPLATES: Shipped = templates!(
     "move-pods.sh.j2",
     "open.sh.j2",
     "readiness.sh.j2",
+    "retire.sh.j2",
     "settle.sh.j2",
 );
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::model::{Lab, Node, Role};
+use crate::model::{Lab, Node, Role, port};
 
 /// How a node is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -101,13 +101,13 @@ impl Flow {
     }
 
     /// For the legend.
-    pub fn meaning(self) -> &'static str {
+    pub fn meaning(self) -> String {
         match self {
-            Flow::Api => "Kubernetes API, port 6443",
-            Flow::Held => "floating address, may move",
-            Flow::Etcd => "etcd, port 2379",
-            Flow::Web => "web traffic to pods",
-            Flow::Pods => "pod to pod",
+            Flow::Api => format!("Kubernetes API, port {}", port::API),
+            Flow::Held => "floating address, may move".into(),
+            Flow::Etcd => format!("etcd, port {}", port::ETCD_CLIENT),
+            Flow::Web => "web traffic to pods".into(),
+            Flow::Pods => "pod to pod".into(),
         }
     }
 }

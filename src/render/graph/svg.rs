@@ -238,5 +238,5 @@ fn wrapped(words: &str) -> Vec<String> {
 
 fn entry(text: &mut String, flow: Flow, x: f64, y: f64) {
     let _ = writeln!(text, "<path class=\"edge {}\" d=\"M{x:.1} {y:.1} h26\"/>", flow.word());
-    label(text, "small", x + 33.0, y + 4.0, "start", flow.meaning());
+    label(text, "small", x + 33.0, y + 4.0, "start", &flow.meaning());
 }

@@ -1,7 +1,7 @@
 //! What `lab` asks of nodes and of the API, put to the real programs.
 
+use lab::kubernetes::DEFAULT;
 use lab::kubernetes::checks::Check;
-use lab::kubernetes::{DEFAULT, recovery};
 
 use super::{Rig, text};
 use crate::rig;
@@ -10,7 +10,9 @@ use crate::rig;
 /// member that does not answer is noticed.
 pub fn what_a_restore_asks_is_answered(rig: &Rig) {
     let session = rig.session();
-    let checks = recovery::checks(&session.lab, &|stage| stage != "worker", &[]);
+    let reached = |stage: &str| stage != "worker";
+    let flavour = session.flavour();
+    let checks = flavour.restored(&session.lab, &session.templates, &reached, &[]).unwrap();
     let names: std::collections::BTreeSet<&str> = checks.iter().map(|check| check.name).collect();
     let wanted = ["api-at-vip", "api-ready", "balancer-health", "etcd-hashes", "vip-holder"];
     assert!(names.iter().copied().eq(wanted), "{names:?}");

@@ -3,6 +3,8 @@
 
 use lab::engine::{Prepared, Session};
 use lab::kubernetes::drift::Upkeep;
+use lab::kubernetes::operations::retire;
+use lab::kubernetes::stage::Retire;
 use lab::kubernetes::{DEFAULT, Step, step};
 use lab::model::platform::Acceleration;
 use lab::model::version::NEWEST_MINOR;
@@ -113,9 +115,12 @@ fn scripts_beside_the_steps_are_as_before() {
     let session = rig::session(&rig::shipped("three"), home.path());
     let prepared = rig::prepared(&session, "1.36.2", Acceleration::Kvm);
     let (mut text, mut wrong) = (String::new(), Vec::new());
-    for stage in DEFAULT.stages.iter().filter(|stage| !stage.retire.is_nothing()) {
-        text.push_str(&title(&format!("{} goes", stage.name)));
-        text.push_str(&stage.retire.script(&session.templates, stage.name).unwrap());
+    let context = prepared.context(&session);
+    for stage in DEFAULT.stages.iter().filter(|stage| stage.retire != Retire::Never) {
+        for node in (stage.nodes)(&session.lab) {
+            text.push_str(&title(&format!("{} goes from {}", stage.name, node.name)));
+            text.push_str(&retire::script(DEFAULT, stage, &context, node).unwrap());
+        }
     }
     let all: Vec<_> = DEFAULT.stages.iter().collect();
     let desired = prepared.desired(&session, &all).unwrap();

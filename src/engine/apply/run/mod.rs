@@ -27,6 +27,7 @@ use crate::engine::task::error::EngineError;
 use crate::engine::task::event::{Event, Events, Failure};
 use crate::engine::task::stop::Stop;
 use crate::kubernetes::fingerprint;
+use crate::kubernetes::operations::retire;
 use crate::kubernetes::stage::{Duty, Stage, Turns};
 use crate::model::Node;
 use crate::model::code::{self, Code};
@@ -141,7 +142,8 @@ impl Run {
             let (Some(node), Some(stage)) = (node, self.stage(&change.name)) else { continue };
             let task = format!("retire {}", stage.name);
             let guest = (self.reach)(node);
-            let script = stage.retire.script(&self.session.templates, stage.name)?;
+            let context = self.prepared.context(&self.session);
+            let script = retire::script(self.session.flavour(), stage, &context, node)?;
             let output = self.events.timed(Some(&node.name), &task, guest.run(&script)).await?;
             if output.status != 0 {
                 let text = output.text();

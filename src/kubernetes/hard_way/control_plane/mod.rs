@@ -1,13 +1,14 @@
 //! `control-plane`: API server, controller manager and scheduler of one controller.
 
+mod checks;
 mod config;
 
 use serde::Serialize;
 
-use crate::kubernetes::stage::{After, Context, Duty, KUBECTL, Stage, StageError, Turns};
+use crate::kubernetes::stage::{After, Context, Duty, KUBECTL, Retire, Stage, StageError, Turns};
 use crate::kubernetes::step::{Run, Step, Wait};
 use crate::model::version::Capabilities;
-use crate::model::{Lab, Node, Role};
+use crate::model::{Lab, Node, Role, port};
 use crate::pki::{Identity, Issuer, Pair, kubeconfig};
 use config::BINDINGS;
 
@@ -21,34 +22,31 @@ pub(crate) const STAGE: Stage = Stage {
     steps,
     turns: Turns::Rolling,
     duties: &[Duty::Api],
-    serves: Some(concat!(kubectl!(), " get --raw=/readyz >/dev/null 2>&1")),
-    lacks: |_, _| None,
-    retire: crate::kubernetes::stage::Retire {
-        units: &[
-            "kube-scheduler.service",
-            "kube-controller-manager.service",
-            "kube-apiserver.service",
-        ],
-        paths: &[
-            "/etc/kubernetes/pki/apiserver.crt",
-            "/etc/kubernetes/pki/apiserver.key",
-            "/etc/kubernetes/pki/apiserver-etcd-client.crt",
-            "/etc/kubernetes/pki/apiserver-etcd-client.key",
-            "/etc/kubernetes/pki/apiserver-kubelet-client.crt",
-            "/etc/kubernetes/pki/apiserver-kubelet-client.key",
-            "/etc/kubernetes/pki/front-proxy-client.crt",
-            "/etc/kubernetes/pki/front-proxy-client.key",
-            "/etc/kubernetes/pki/sa.key",
-            "/etc/kubernetes/pki/sa.pub",
-            "/etc/kubernetes/pki/etcd",
-            "/etc/kubernetes/admin.conf",
-            "/etc/kubernetes/controller-manager.conf",
-            "/etc/kubernetes/scheduler.conf",
-            "/etc/kubernetes/encryption.yaml",
-            "/etc/kubernetes/lab",
-        ],
-    },
-    templates: templates!("control_plane": "admission.yaml.j2", "audit-policy.yaml.j2", "bindings.yaml.j2", "encryption.yaml.j2", "event-rate-limit.yaml.j2", "kube-apiserver.service.j2", "kube-controller-manager.service.j2", "kube-scheduler.service.j2", "leases.service.j2"),
+    serves: Some(checks::READY),
+    // Add-ons put their manifests there.
+    retire: Retire::WithData(&["/etc/kubernetes/lab"]),
+    units: &["kube-scheduler.service", "kube-controller-manager.service", "kube-apiserver.service"],
+    checks: checks::checks,
+    needs: |_, _| checks::NEEDS,
+    info: checks::info,
+    templates: templates!(
+        "control_plane":
+        "admission.yaml.j2",
+        "anonymous-refused.sh.j2",
+        "api-ready.sh.j2",
+        "audit-policy.yaml.j2",
+        "bindings.yaml.j2",
+        "encryption.yaml.j2",
+        "event-rate-limit.yaml.j2",
+        "kube-apiserver.service.j2",
+        "kube-controller-manager.service.j2",
+        "kube-scheduler.service.j2",
+        "leases.service.j2",
+        "no-open-ports.sh.j2",
+        "secrets-encrypted.sh.j2",
+    ),
+    page: include_str!("page.md"),
+    ..Stage::PLAIN
 };
 
 #[derive(Serialize)]
@@ -96,7 +94,7 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
         shares_port: leaves_room(lab, node),
         etcd_servers: lab
             .with_role(Role::Etcd)
-            .map(|member| format!("https://{}:2379", member.address))
+            .map(|member| format!("https://{}:{}", member.address, port::ETCD_CLIENT))
             .collect(),
         capabilities: context.platform.version.capabilities(),
     };
@@ -138,7 +136,7 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
         Step::Wait(Wait {
             optional: false,
             title: "the API server is ready for the administrator".into(),
-            probe: format!("{KUBECTL} get --raw=/readyz >/dev/null 2>&1"),
+            probe: checks::READY.into(),
             timeout: 300,
             hint: format!("{KUBECTL} get --raw='/readyz?verbose' 2>&1 | tail -n 30"),
         }),
@@ -187,7 +185,7 @@ fn kubeconfigs(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageErr
     let bundle = context.bundle;
     let ca = bundle.ca(Issuer::Kubernetes)?;
     // Each controller talks to its own API server: no component depends on another node.
-    let server = format!("https://{}:6443", node.address);
+    let server = format!("https://{}:{}", node.address, port::API);
     let render = |user: &str, pair: &Pair| kubeconfig(&context.lab.name, &server, ca, user, pair);
     let config = |file: &str, user: &str, identity| {
         let text = render(user, bundle.pair(identity)?);

@@ -1,18 +1,16 @@
 //! `etcd`: the member on this node, with TLS on both sides and an authority of its own.
 
+mod checks;
+mod client;
+
 use serde::Serialize;
 
-use crate::kubernetes::stage::{After, Context, Duty, Stage, StageError, Turns};
+use crate::kubernetes::stage::{After, Context, Duty, Retire, Stage, StageError, Turns};
 use crate::kubernetes::step::{Directory, Run, Step, Wait};
-use crate::model::{Node, Role};
+use crate::model::{Node, Role, port};
 use crate::pki::{Identity, Issuer};
 
-macro_rules! tls {
-    () => {
-        "--cacert /etc/etcd/pki/ca.crt --cert /etc/etcd/pki/healthcheck-client.crt \
-         --key /etc/etcd/pki/healthcheck-client.key"
-    };
-}
+pub use client::{CLIENT, TLS};
 
 pub(crate) const STAGE: Stage = Stage {
     name: "etcd",
@@ -23,17 +21,23 @@ pub(crate) const STAGE: Stage = Stage {
     steps,
     turns: Turns::Rolling,
     duties: &[Duty::Member],
-    serves: Some(concat!(
-        "ETCDCTL_API=3 etcdctl --endpoints=https://127.0.0.1:2379 ",
-        tls!(),
-        " endpoint health >/dev/null 2>&1"
-    )),
-    lacks: |_, _| None,
-    retire: crate::kubernetes::stage::Retire {
-        units: &["etcd.service"],
-        paths: &["/var/lib/etcd", "/etc/etcd"],
-    },
-    templates: templates!("etcd": "etcd.service.j2", "first-start.sh.j2", "promote.sh.j2"),
+    serves: Some(client::SERVES),
+    retire: Retire::WithData(&["/var/lib/etcd"]),
+    units: &["etcd.service"],
+    checks: checks::checks,
+    needs: |_, _| checks::NEEDS,
+    info: checks::info,
+    templates: templates!(
+        "etcd":
+        "etcd-hashes.sh.j2",
+        "etcd-members.sh.j2",
+        "etcd.service.j2",
+        "first-start.sh.j2",
+        "node-info.sh.j2",
+        "promote.sh.j2",
+    ),
+    page: include_str!("page.md"),
+    ..Stage::PLAIN
 };
 
 /// Cipher suites of Go's names: ECDHE with AEAD.
@@ -41,12 +45,6 @@ pub(crate) const CIPHERS: &str = "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,\
 TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,\
 TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,\
 TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256";
-
-/// Who etcdctl and curl are on a member: a health client.
-pub const TLS: &str = tls!();
-
-/// Options of etcdctl on a member, towards that member.
-pub const CLIENT: &str = concat!("--endpoints=https://127.0.0.1:2379 ", tls!());
 
 #[derive(Serialize)]
 struct Data<'a> {
@@ -68,7 +66,7 @@ struct Data<'a> {
 
 /// A member as etcd's list of founders has it.
 pub fn founder_entry(node: &Node) -> String {
-    format!("{}=https://{}:2380", node.name, node.address)
+    format!("{}=https://{}:{}", node.name, node.address, port::ETCD_PEER)
 }
 
 fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {

@@ -1,11 +1,13 @@
 //! `worker`: the kubelet and kube-proxy.
 
+mod checks;
+
 use serde::Serialize;
 
-use crate::kubernetes::stage::{After, Context, Duty, Stage, StageError, Turns};
+use crate::kubernetes::stage::{After, Context, Duty, Retire, Stage, StageError, Turns};
 use crate::kubernetes::step::{Step, Wait};
 use crate::model::version::Capabilities;
-use crate::model::{Lab, Node, Role};
+use crate::model::{Lab, Node, Role, port};
 use crate::pki::{Identity, Issuer, kubeconfig};
 
 /// What a kubelet that does not come up has to say.
@@ -28,13 +30,28 @@ pub(crate) const STAGE: Stage = Stage {
     steps,
     turns: Turns::Joining,
     duties: &[Duty::Pods],
-    serves: None,
-    lacks: |_, _| None,
-    retire: crate::kubernetes::stage::Retire {
-        units: &["kubelet.service", "kube-proxy.service"],
-        paths: &["/var/lib/kubelet/kubeconfig", "/var/lib/kubelet/pki", "/var/lib/kube-proxy"],
-    },
-    templates: templates!("worker": "kube-proxy.service.j2", "kube-proxy.yaml.j2", "kubelet.service.j2", "kubelet.yaml.j2"),
+    // What the kubelet and kube-proxy wrote beside what they were given.
+    retire: Retire::WithData(&["/var/lib/kubelet/pki", "/var/lib/kube-proxy"]),
+    units: &["kubelet.service", "kube-proxy.service"],
+    checks: checks::checks,
+    needs: |_, _| checks::NEEDS,
+    inspect: checks::inspect,
+    info: checks::info,
+    templates: templates!(
+        "worker":
+        "api-endpoint.sh.j2",
+        "control-groups.sh.j2",
+        "kube-proxy.service.j2",
+        "kube-proxy.yaml.j2",
+        "kubelet.service.j2",
+        "kubelet.yaml.j2",
+        "modules.sh.j2",
+        "node-ready.sh.j2",
+        "nodes-ready.sh.j2",
+        "swap.sh.j2",
+    ),
+    page: include_str!("page.md"),
+    ..Stage::PLAIN
 };
 
 #[derive(Serialize)]
@@ -64,7 +81,7 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
             "find an API server for the worker: the lab has no controller".into(),
         ));
     };
-    let server = format!("https://{endpoint}:6443");
+    let server = format!("https://{endpoint}:{}", port::API);
     let ca = bundle.ca(Issuer::Kubernetes)?;
     let data = Data {
         lab,

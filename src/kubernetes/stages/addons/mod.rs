@@ -1,9 +1,11 @@
 //! `addons`: what is installed on the cluster itself, through its API. CoreDNS is the first; another
 //! one is a manifest beside it and a line in [`ADDONS`].
 
+mod checks;
+
 use serde::Serialize;
 
-use crate::kubernetes::stage::{After, Context, KUBECTL, Stage, StageError, Turns};
+use crate::kubernetes::stage::{After, Context, KUBECTL, Stage, StageError};
 use crate::kubernetes::step::{Step, Wait};
 use crate::model::{Lab, Node, Platform, Role};
 
@@ -14,13 +16,17 @@ pub(crate) const STAGE: Stage = Stage {
     after: &[After::AllNodes("control-plane"), After::AllNodes("worker")],
     nodes: |lab| lab.with_role(Role::ControlPlane).take(1).collect(),
     steps,
-    turns: Turns::Together,
-    duties: &[],
-    serves: None,
     lacks: lacks_dns,
     // Its files are those of the control plane.
-    retire: crate::kubernetes::stage::Retire::NOTHING,
-    templates: templates!("addons": "Corefile.j2", "coredns.yaml.j2"),
+    checks: checks::checks,
+    templates: templates!(
+        "addons":
+        "cluster-dns-up.sh.j2",
+        "coredns.yaml.j2",
+        "Corefile.j2",
+    ),
+    page: include_str!("page.md"),
+    ..Stage::PLAIN
 };
 
 fn lacks_dns(lab: &Lab, platform: &Platform) -> Option<&'static str> {

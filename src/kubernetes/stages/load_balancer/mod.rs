@@ -4,9 +4,11 @@
 //! HAProxy before them with a floating address on the load balancers. Where one node is both,
 //! HAProxy has port 6443 of the floating address and the API server that of the node's own.
 
+mod checks;
+
 use serde::Serialize;
 
-use crate::kubernetes::stage::{After, Context, Stage, StageError, Turns};
+use crate::kubernetes::stage::{After, Context, Retire, Stage, StageError, Turns};
 use crate::kubernetes::step::{Run, Step, Wait};
 use crate::model::lab::Vip;
 use crate::model::{Lab, Node, Role};
@@ -22,16 +24,26 @@ pub(crate) const STAGE: Stage = Stage {
     nodes: |lab| lab.nodes.iter().filter(|node| takes_part(lab, node)).collect(),
     steps,
     turns: Turns::Rolling,
-    duties: &[],
-    serves: Some(
-        "curl -fs -o /dev/null --max-time 5 --unix-socket /run/haproxy/health.sock http://haproxy/api",
+    serves: Some(checks::SERVES),
+    // Packages bring files of their own.
+    retire: Retire::WithData(&["/etc/haproxy", "/etc/keepalived"]),
+    units: &["keepalived.service", "haproxy.service"],
+    checks: checks::checks,
+    needs: checks::needs,
+    info: checks::info,
+    templates: templates!(
+        "load_balancer":
+        "announce.sh.j2",
+        "floating-address.sh.j2",
+        "haproxy.cfg.j2",
+        "haproxy.service.j2",
+        "keepalived.conf.j2",
+        "keepalived.service.j2",
+        "no-longer.sh.j2",
+        "node-info.sh.j2",
     ),
-    lacks: |_, _| None,
-    retire: crate::kubernetes::stage::Retire {
-        units: &["keepalived.service", "haproxy.service"],
-        paths: &["/etc/lab/floating-address", "/etc/lab/pki", "/etc/haproxy", "/etc/keepalived"],
-    },
-    templates: templates!("load_balancer": "floating-address.sh.j2", "haproxy.cfg.j2", "haproxy.service.j2", "keepalived.conf.j2", "keepalived.service.j2", "no-longer.sh.j2"),
+    page: include_str!("page.md"),
+    ..Stage::PLAIN
 };
 
 fn takes_part(lab: &Lab, node: &Node) -> bool {
@@ -217,16 +229,15 @@ fn proofs(node: &Node) -> Vec<Step> {
     if !node.is(Role::LoadBalancer) {
         return Vec::new();
     }
-    let health = "curl -fs -o /dev/null --unix-socket /run/haproxy/health.sock --max-time";
     let anew = Step::Run(Run {
         title: "start HAProxy anew where it hangs".into(),
-        unless: Some(format!("{health} 20 http://haproxy/alive")),
+        unless: Some(checks::ALIVE.into()),
         script: "systemctl restart haproxy.service\n".into(),
         transient: true,
     });
     let proof = Step::Wait(Wait {
         title: "HAProxy has an API server that is ready".into(),
-        probe: format!("{health} 5 http://haproxy/api"),
+        probe: checks::SERVES.into(),
         timeout: 600,
         hint: "journalctl -u haproxy -n 30 --no-pager".into(),
         optional: false,

@@ -1,8 +1,10 @@
 //! `os`: what Kubernetes asks of the operating system, and names for the other nodes.
 
+mod checks;
+
 use serde::Serialize;
 
-use crate::kubernetes::stage::{Context, Stage, StageError, Turns};
+use crate::kubernetes::stage::{Context, Stage, StageError};
 use crate::kubernetes::step::{Block, Run, Step, Wait};
 use crate::model::os::Family;
 use crate::model::{Lab, Node};
@@ -15,12 +17,25 @@ pub(crate) const STAGE: Stage = Stage {
     after: &[],
     nodes: |lab| lab.nodes.iter().collect(),
     steps,
-    turns: Turns::Together,
-    duties: &[],
-    serves: None,
-    lacks: |_, _| None,
-    retire: crate::kubernetes::stage::Retire::NOTHING,
-    templates: templates!("os": "opt-lab.mount.j2", "sysctl.conf.j2"),
+    units: &["opt-lab.mount"],
+    checks: checks::checks,
+    inspect: checks::inspect,
+    info: checks::info,
+    templates: templates!(
+        "os":
+        "clock.sh.j2",
+        "dns.sh.j2",
+        "host-name.sh.j2",
+        "names.sh.j2",
+        "near.sh.j2",
+        "node-info.sh.j2",
+        "opt-lab.mount.j2",
+        "set-clock.sh.j2",
+        "sysctl.conf.j2",
+        "system.sh.j2",
+    ),
+    page: include_str!("page.md"),
+    ..Stage::PLAIN
 };
 
 /// Kernel modules: overlay for container images, br_netfilter so that bridged pod traffic is seen

@@ -4,11 +4,12 @@
 //! Another network (flannel and its kin come as add-ons) is one more variant of `PodNetwork` with a
 //! file of its own beside [`overlay`].
 
+mod checks;
 mod overlay;
 
 use serde::Serialize;
 
-use crate::kubernetes::stage::{After, Context, Stage, StageError, Turns};
+use crate::kubernetes::stage::{After, Context, Stage, StageError};
 use crate::kubernetes::step::Step;
 use crate::model::lab::PodNetwork;
 use crate::model::{Lab, Node, Role};
@@ -22,15 +23,20 @@ pub(crate) const STAGE: Stage = Stage {
     after: &[After::SameNode("os")],
     nodes: |lab| lab.nodes.iter().collect(),
     steps,
-    turns: Turns::Together,
-    duties: &[],
-    serves: None,
-    lacks: |_, _| None,
-    retire: crate::kubernetes::stage::Retire {
-        units: &["lab-pod-network.service"],
-        paths: &["/etc/lab/pod-network.nft", "/etc/cni/net.d/10-lab.conflist"],
-    },
-    templates: templates!("pod_network": "10-lab.conflist.j2", "99-loopback.conf.j2", "lab-pod-network.service.j2", "pod-network.nft.j2"),
+    units: &["lab-pod-network.service"],
+    checks: checks::checks,
+    inspect: checks::inspect,
+    templates: templates!(
+        "pod_network":
+        "10-lab.conflist.j2",
+        "99-loopback.conf.j2",
+        "firewall.sh.j2",
+        "lab-pod-network.service.j2",
+        "pod-network.nft.j2",
+        "pod-routes.sh.j2",
+    ),
+    page: include_str!("page.md"),
+    ..Stage::PLAIN
 };
 
 /// Largest packet of the lab's network, bytes; libvirt's bridges and taps have the usual one.

@@ -4,12 +4,10 @@
 use ipnet::Ipv4Net;
 use serde::Serialize;
 
-use crate::model::{Lab, Node, Role, name};
+use crate::model::{Lab, Node, Role, name, port};
 
 /// Bytes that VXLAN over IPv4 puts around a packet: 14 Ethernet, 20 IP, 8 UDP, 8 VXLAN (RFC 7348).
 const OVERHEAD: u32 = 50;
-/// IANA's port of VXLAN.
-const PORT: u16 = 4789;
 /// Network identifier; the lab's network is its own, so any will do.
 const VNI: u32 = 76;
 
@@ -58,7 +56,7 @@ pub(crate) fn overlay(lab: &Lab, node: &Node, node_mtu: u32) -> Overlay {
         mac: mac(lab, node),
         mtu: node_mtu - OVERHEAD,
         id: VNI,
-        port: PORT,
+        port: port::VXLAN,
         // A node without pods has no address in the pod network; it speaks from its own, and is
         // answered there, outside the tunnel.
         source: match address {

@@ -1,10 +1,12 @@
 //! `runtime`: containerd, and the images that no registry needs to be asked for.
 
+mod checks;
+
 use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use crate::kubernetes::stage::{After, Context, Stage, StageError, Turns};
+use crate::kubernetes::stage::{After, Context, Retire, Stage, StageError};
 use crate::kubernetes::step::{Run, Step, Wait};
 use crate::model::platform::Artifacts;
 use crate::model::{Node, Role};
@@ -24,15 +26,17 @@ pub(crate) const STAGE: Stage = Stage {
     after: &[After::SameNode("os")],
     nodes: |lab| lab.with_role(Role::Worker).collect(),
     steps,
-    turns: Turns::Together,
-    duties: &[],
-    serves: None,
-    lacks: |_, _| None,
-    retire: crate::kubernetes::stage::Retire {
-        units: &["containerd.service"],
-        paths: &["/etc/containerd/config.toml"],
-    },
-    templates: templates!("runtime": "config.toml.j2", "import-images.sh.j2"),
+    retire: Retire::WithData(&[]),
+    units: &["containerd.service"],
+    checks: checks::checks,
+    needs: |_, _| checks::NEEDS,
+    templates: templates!(
+        "runtime":
+        "config.toml.j2",
+        "import-images.sh.j2",
+    ),
+    page: include_str!("page.md"),
+    ..Stage::PLAIN
 };
 
 #[derive(Serialize)]

@@ -1,8 +1,13 @@
 //! `verify`: proof that the parts make a cluster: every node Ready, a pod running on each worker.
 
+mod checks;
+mod cis;
+pub mod failover;
+mod workload;
+
 use serde::Serialize;
 
-use crate::kubernetes::stage::{After, Context, KUBECTL, Stage, StageError, Turns};
+use crate::kubernetes::stage::{After, Context, KUBECTL, Stage, StageError};
 use crate::kubernetes::step::{Run, Step, Wait};
 use crate::model::lab::Vip;
 use crate::model::{Node, Role};
@@ -20,12 +25,30 @@ pub(crate) const STAGE: Stage = Stage {
     ],
     nodes: |lab| lab.with_role(Role::ControlPlane).take(1).collect(),
     steps,
-    turns: Turns::Together,
-    duties: &[],
-    serves: None,
-    lacks: |_, _| None,
-    retire: crate::kubernetes::stage::Retire::NOTHING,
-    templates: templates!("verify": "pods.yaml.j2"),
+    checks: checks::checks,
+    templates: templates!(
+        "verify":
+        "certificates.sh.j2",
+        "cis.sh.j2",
+        "clear.sh.j2",
+        "cluster-dns.sh.j2",
+        "exec.sh.j2",
+        "failover-clear.sh.j2",
+        "failover-count.sh.j2",
+        "failover-prepare.sh.j2",
+        "failover-service.sh.j2",
+        "failover-writer.sh.j2",
+        "logs.sh.j2",
+        "node-port.sh.j2",
+        "pod-to-pod.sh.j2",
+        "pods-run.sh.j2",
+        "pods.yaml.j2",
+        "port-forward.sh.j2",
+        "service-address.sh.j2",
+        "soon.sh.j2",
+    ),
+    page: include_str!("page.md"),
+    ..Stage::PLAIN
 };
 
 const PODS: &str = "/etc/kubernetes/lab/verify-pods.yaml";

@@ -1,0 +1,106 @@
+//! What must be so of workers: their programs run, they reach the API, and Kubernetes takes them for
+//! ready. It repeats what a kubelet said last, however long ago that was: what was heard since counts.
+
+use minijinja::context;
+
+use crate::kubernetes::checks::{Check, Health, Needs, Plan, Port, Scope};
+use crate::kubernetes::hard_way::version;
+use crate::model::lab::PodNetwork;
+use crate::model::{Node, Role, port};
+use crate::render::RenderError;
+
+pub(crate) const NEEDS: Needs = Needs {
+    memory: 320,
+    disk: 2048,
+    ports: &[
+        Port { number: port::KUBELET, owner: "kubelet" },
+        Port { number: port::KUBE_PROXY_HEALTH, owner: "kube-proxy" },
+    ],
+    programs: &[],
+};
+
+pub(crate) fn checks(scope: &Scope<'_>) -> Result<Plan, RenderError> {
+    let mut plan = Plan::default();
+    for node in scope.lab.with_role(Role::Worker) {
+        let units = ["kubelet", "kube-proxy"];
+        plan.nodes.extend(units.map(|unit| scope.active(node, unit)));
+        plan.nodes.push(reachable(scope, node)?);
+    }
+    let Some(controller) = scope.lab.with_role(Role::ControlPlane).next() else { return Ok(plan) };
+    for node in scope.lab.with_role(Role::Worker) {
+        plan.cluster.push(ready(scope, controller, &node.name)?);
+    }
+    plan.restored.extend(all_ready(scope, controller)?);
+    Ok(plan)
+}
+
+/// A worker's own way to the API. Without a credential the answer is a refusal, which is answer
+/// enough: name, certificate and port are right.
+fn reachable(scope: &Scope<'_>, node: &Node) -> Result<Check, RenderError> {
+    let endpoint = scope.lab.api_endpoint().unwrap_or(node.address).to_string();
+    let proves = format!("the API answers at {endpoint}, where the kubelet looks for it");
+    let script = scope.script("api-endpoint", context! { endpoint })?;
+    let hint = "the holder of the floating address: `lab status`";
+    Ok(scope.one("api-endpoint", node, proves, script, hint))
+}
+
+/// What a node last said is not enough: its lease must be fresh, or nobody heard of it since. A kubelet
+/// that has just been started says for a while that it is not ready: asked up to eight times.
+fn ready(scope: &Scope<'_>, controller: &Node, name: &str) -> Result<Check, RenderError> {
+    let script = scope.script("node-ready", context! { node => name })?;
+    let proves = format!("Kubernetes says {name} is Ready and takes pods");
+    let check = scope.one("node-ready", controller, proves, script, "");
+    let hint = format!("kubectl describe node {name}; on {name}: journalctl -u kubelet");
+    Ok(Check { hint, ..check.health(&[Health::Failover]) })
+}
+
+/// All nodes at once, for whoever waits for all of them. Leases must be fresh. Of nodes that started
+/// anew the word that they are Ready must be, too: a kubelet that starts renews its lease first, and
+/// until it speaks for itself what it said before it was cut off still stands.
+fn all_ready(scope: &Scope<'_>, controller: &Node) -> Result<Option<Check>, RenderError> {
+    let count = scope.lab.with_role(Role::Worker).count();
+    if count == 0 {
+        return Ok(None);
+    }
+    let restarted = scope.restarted.join(" ");
+    let script = scope.script("nodes-ready", context! { count, restarted })?;
+    let proves = "Kubernetes says all nodes are Ready";
+    let hint = "kubectl get nodes; journalctl -u kubelet on those that are not";
+    Ok(Some(scope.one("nodes-ready", controller, proves, script, hint)))
+}
+
+/// What a kubelet and its containers ask of the kernel.
+pub(crate) fn inspect(scope: &Scope<'_>, node: &Node) -> Result<Vec<Check>, RenderError> {
+    let mut modules = vec!["overlay", "nf_conntrack", "nf_tables"];
+    if scope.lab.kubernetes.pod_network == PodNetwork::Overlay {
+        modules.push("vxlan");
+    }
+    Ok(vec![
+        scope.one(
+            "swap",
+            node,
+            "nothing is swapped out: the kubelet refuses to run beside it",
+            scope.script("swap", context! {})?,
+            "`sudo swapoff -a`, and its line in /etc/fstab",
+        ),
+        scope.one(
+            "control-groups",
+            node,
+            "the kernel can limit processors, memory and processes",
+            scope.script("control-groups", context! {})?,
+            "the kernel's command line: cgroup_enable=memory",
+        ),
+        scope.one(
+            "modules",
+            node,
+            "the kernel has what containers and their networks need",
+            scope.script("modules", context! { modules => modules.join(" ") })?,
+            "the package of the kernel's modules, or another image",
+        ),
+    ])
+}
+
+/// Version of the kubelet.
+pub(crate) fn info(scope: &Scope<'_>, _node: &Node) -> Result<String, RenderError> {
+    version::script(scope.templates, "kubelet")
+}

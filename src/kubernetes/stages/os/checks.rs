@@ -1,0 +1,114 @@
+//! What must be so on every node: it answers, knows all names, and its clock is right.
+
+use minijinja::context;
+use serde::Serialize;
+
+use crate::kubernetes::checks::{Check, Health, Plan, Scope, value};
+use crate::model::{Lab, Node};
+use crate::render::RenderError;
+
+/// Milliseconds that a connection between nodes may take: etcd's heartbeat has a hundred.
+const NEAR: u32 = 50;
+
+/// A name of the lab with its address.
+#[derive(Serialize)]
+struct Name<'a> {
+    address: String,
+    fqdn: String,
+    name: &'a str,
+}
+
+/// Nodes and floating addresses.
+fn names(lab: &Lab) -> Vec<Name<'_>> {
+    let nodes = lab.nodes.iter().map(|node| Name {
+        address: node.address.to_string(),
+        fqdn: node.fqdn.clone(),
+        name: &node.name,
+    });
+    let vips = lab.vips.iter().map(|vip| Name {
+        address: vip.address.to_string(),
+        fqdn: format!("{}.{}", vip.name, lab.domain),
+        name: &vip.name,
+    });
+    nodes.chain(vips).collect()
+}
+
+pub(crate) fn checks(scope: &Scope<'_>) -> Result<Plan, RenderError> {
+    let names = names(scope.lab);
+    let known = scope.script("names", context! { names => value(&names) })?;
+    let told = dns(scope)?;
+    let mut plan = Plan::default();
+    for node in &scope.lab.nodes {
+        let answers = "the node answers with the host key made for it";
+        let ssh = scope.one("ssh", node, answers, "true", "the console: is the guest running?");
+        let proves = "every name and address of the lab is known here, both ways";
+        plan.nodes.extend([
+            ssh.health(&[Health::Failover]),
+            scope.one("names", node, proves, &known, "/etc/hosts, resolvectl status"),
+            asked_of_dns(scope, node, &told),
+            clock(scope, node)?,
+        ]);
+    }
+    Ok(plan)
+}
+
+/// Asks the network's own DNS, past /etc/hosts and every cache.
+fn dns(scope: &Scope<'_>) -> Result<String, RenderError> {
+    let server = scope.lab.network.gateway.to_string();
+    scope.script("dns", context! { server, names => value(&names(scope.lab)) })
+}
+
+fn asked_of_dns(scope: &Scope<'_>, node: &Node, script: &str) -> Check {
+    let proves = "the network's DNS knows every name and address, both ways";
+    scope.one("dns", node, proves, script, "virsh net-dumpxml; dig")
+}
+
+fn clock(scope: &Scope<'_>, node: &Node) -> Result<Check, RenderError> {
+    let script = scope.script("clock", context! {})?;
+    let proves = "the clock is that of the computer";
+    Ok(scope.one("clock", node, proves, script, "timedatectl; chronyc or timesyncd"))
+}
+
+/// Whether a node is one that stages can run on.
+pub(crate) fn inspect(scope: &Scope<'_>, node: &Node) -> Result<Vec<Check>, RenderError> {
+    let name = &node.name;
+    Ok(vec![
+        scope.one(
+            "system",
+            node,
+            "the system runs on systemd and lets lab become root",
+            scope.script("system", context! {})?,
+            "an image of the catalogue: `lab images list`",
+        ),
+        clock(scope, node)?,
+        scope.one(
+            "host-name",
+            node,
+            "its name is that of the topology",
+            scope.script("host-name", context! { node => name })?,
+            "`hostnamectl`; somebody renamed it, or it is another machine",
+        ),
+        asked_of_dns(scope, node, &dns(scope)?),
+        near(scope, node)?,
+    ])
+}
+
+/// Connections to every other node, what answers is its SSH server. The best counts: one of three, of
+/// twelve where a node answers late, which may be no more than a busy computer.
+fn near(scope: &Scope<'_>, node: &Node) -> Result<Check, RenderError> {
+    let mut others = names(scope.lab);
+    others.truncate(scope.lab.nodes.len());
+    others.retain(|other| other.name != node.name);
+    Ok(scope.one(
+        "near",
+        node,
+        format!("every other node is reached within {NEAR} ms"),
+        scope.script("near", context! { others => value(&others), near => NEAR })?,
+        "`ip route`, `ip neigh`; is the computer out of processors?",
+    ))
+}
+
+/// Memory, processors, disk and system.
+pub(crate) fn info(scope: &Scope<'_>, _node: &Node) -> Result<String, RenderError> {
+    scope.script("node-info", context! {})
+}

@@ -1,0 +1,33 @@
+//! What all stages make together: certificates, the rules of the CIS Benchmark, and pods that reach
+//! each other and are reached.
+
+use minijinja::context;
+
+use crate::kubernetes::checks::{Check, Plan, Scope};
+use crate::kubernetes::stages::verify::{cis, workload};
+use crate::model::{Node, Role};
+use crate::render::RenderError;
+
+pub(crate) fn checks(scope: &Scope<'_>) -> Result<Plan, RenderError> {
+    let mut plan = Plan::default();
+    for node in &scope.lab.nodes {
+        plan.nodes.push(certificates(scope, node)?);
+        plan.nodes.extend(cis::check(scope, node)?);
+    }
+    if let Some(controller) = scope.lab.with_role(Role::ControlPlane).next() {
+        plan.extend(workload::checks(scope, controller)?);
+    }
+    Ok(plan)
+}
+
+/// Certificates in files and in kubeconfigs: each is one, comes from the authority that those who see it
+/// know, has a key that fits, and lasts.
+fn certificates(scope: &Scope<'_>, node: &Node) -> Result<Check, RenderError> {
+    Ok(scope.one(
+        "certificates",
+        node,
+        "every certificate is whole and has at least 30 days left",
+        scope.script("certificates", context! {})?,
+        "`lab up` renews what ends soon and puts back what was changed",
+    ))
+}

@@ -1,0 +1,82 @@
+//! Every script that checks, restores and retirements of shipped topologies have nodes run, by name.
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeMap;
+
+use lab::engine::Session;
+use lab::kubernetes::checks::Check;
+use lab::kubernetes::operations::retire;
+use lab::kubernetes::{failover, recovery};
+use lab::model::platform::Acceleration;
+
+use crate::rig;
+
+/// Names and scripts; of scripts that are the same under one name there is one.
+pub fn all() -> Vec<(String, String)> {
+    let mut found = BTreeMap::new();
+    for topology in rig::SHIPPED {
+        let home = rig::home();
+        let session = rig::session(&rig::shipped(topology), home.path());
+        let mut add = |name: String, script: String| {
+            found.entry((name, script)).or_insert(*topology);
+        };
+        checks(&session).into_iter().for_each(|(name, script)| add(name, script));
+        others(&session).into_iter().for_each(|(name, script)| add(name, script));
+        retirements(&session).into_iter().for_each(|(name, script)| add(name, script));
+    }
+    found.into_iter().map(|((name, script), in_)| (format!("{name} of {in_}"), script)).collect()
+}
+
+/// The checks of `lab verify`, `lab inspect` and a restore.
+fn checks(session: &Session) -> Vec<(String, String)> {
+    let (lab, templates) = (&session.lab, &session.templates);
+    let flavour = session.flavour();
+    let plan = flavour.checks(lab, templates).unwrap();
+    let inspection = flavour.inspection(lab, templates).unwrap();
+    let restored = flavour.restored(lab, templates, &|_| true, &["worker1"]).unwrap();
+    let all = plan.nodes.into_iter().chain(plan.cluster);
+    let all = all.chain(inspection.nodes).chain(restored);
+    let named = |check: Check| (format!("check {}", check.name), check.script);
+    let clear = plan.afterwards.map(|(_, script)| ("clear checks away".into(), script));
+    all.map(named).chain(clear).collect()
+}
+
+/// What nodes say of themselves, the scripts of `verify --failover` and of a restore.
+fn others(session: &Session) -> Vec<(String, String)> {
+    let (lab, templates) = (&session.lab, &session.templates);
+    let mut all = vec![("set the clock".to_owned(), recovery::set_clock(templates).unwrap())];
+    for node in &lab.nodes {
+        let info = session.flavour().node_info(lab, templates, node).unwrap();
+        all.push(("node info".into(), info));
+        let announce = recovery::announce(templates, lab, node).unwrap();
+        all.extend(announce.map(|script| ("announce".into(), script)));
+        let Some(trial) = failover::trial(lab, node) else { continue };
+        let scripts = trial.scripts(templates, "0000abcd").unwrap();
+        for (name, script) in [
+            ("prepare", scripts.prepare),
+            ("start a writer", scripts.start_writer),
+            ("ask the API", scripts.ask_api),
+            ("ask the service", scripts.ask_service),
+            ("count writes", scripts.count_writes),
+            ("clear", scripts.clear),
+        ] {
+            all.push((format!("failover: {name}"), script));
+        }
+    }
+    all
+}
+
+/// Every stage taken off every node that has it.
+fn retirements(session: &Session) -> Vec<(String, String)> {
+    let prepared = rig::prepared(session, "1.36.2", Acceleration::Kvm);
+    let flavour = session.flavour();
+    let mut all = Vec::new();
+    for stage in flavour.stages {
+        for node in (stage.nodes)(&session.lab) {
+            let context = prepared.context(session);
+            let script = retire::script(flavour, stage, &context, node).unwrap();
+            all.push((format!("retire {}", stage.name), script));
+        }
+    }
+    all
+}
