@@ -46,8 +46,9 @@ fn lower_rooms_do_no_io() {
     for room in ["model", "pki", "render", "kubernetes", "plan"] {
         for path in sources(&Path::new("src").join(room)) {
             let text = fs::read_to_string(&path).unwrap();
+            let code = text.split("#[cfg(test)]").next().unwrap();
             for word in forbidden {
-                assert!(!text.contains(word), "{} uses {word}", path.display());
+                assert!(!code.contains(word), "{} uses {word}", path.display());
             }
         }
     }

@@ -309,17 +309,10 @@ fn is_long_shell(text: &str) -> bool {
     lines.clone().count() > 2 && lines.clone().any(is_shell)
 }
 
-/// Rooms whose scripts are still literals; they go when those are files, too.
-const STILL_LITERALS: [&str; 3] =
-    ["src/kubernetes/checks", "src/kubernetes/node_info.rs", "src/kubernetes/recovery.rs"];
-
 #[test]
 fn shell_of_more_than_two_lines_is_no_literal() {
     let mut wrong = Vec::new();
     for path in files(Path::new("src"), "rs") {
-        if STILL_LITERALS.iter().any(|still| path.starts_with(still)) {
-            continue;
-        }
         let text = fs::read_to_string(&path).unwrap();
         let Literals(all) = syn::parse_str(&text).unwrap();
         let long = all.iter().filter(|text| is_long_shell(text));

@@ -135,7 +135,8 @@ fn an_interrupted_verify_clears_away_what_its_checks_made() {
     assert_eq!(was_stopped(book.verify()).hint, None);
     let heard = book.heard.lock().unwrap().clone();
     let word = |script: &str| {
-        script.lines().find_map(|line| line.strip_prefix("LAB_RUN=").map(str::to_owned)).unwrap()
+        let (_, after) = script.split_once("LAB_RUN=").unwrap();
+        after.split_whitespace().next().unwrap().to_owned()
     };
     let pods = heard.iter().find(|script| script.contains("kind: Pod")).unwrap();
     let last = heard.last().unwrap();

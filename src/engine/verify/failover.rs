@@ -206,7 +206,7 @@ impl Test<'_> {
             proves,
             verdict,
             output: output.trim().into(),
-            hint: "journalctl -u keepalived -u haproxy -u kube-apiserver on the other nodes".into(),
+            hint: failover::HINT.into(),
             quiet: false,
         }
     }

@@ -203,7 +203,7 @@ fn is_provoked(tests: &str, id: &str) -> bool {
 #[test]
 fn every_code_is_provoked_by_a_test() {
     let mut tests = String::new();
-    texts(Path::new("tests"), Path::new("tests/docs.rs"), &mut tests);
+    texts(Path::new("tests"), Path::new("tests/unit/golden/docs.rs"), &mut tests);
     assert!(!is_provoked(&tests, "L9999"), "that there is none is asked for, too");
     let without = code::all().map(|code| code.id).filter(|id| !is_provoked(&tests, id));
     assert_eq!(without.collect::<Vec<_>>(), [] as [&str; 0], "codes that no test provokes");

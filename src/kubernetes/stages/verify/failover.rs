@@ -12,6 +12,9 @@ use crate::render::{RenderError, Templates};
 /// kubectl as the administrator of a controller.
 const KUBECTL: &str = kubectl!();
 
+/// What to look at where nobody took the place of a node that was stopped.
+pub const HINT: &str = "journalctl -u keepalived -u haproxy -u kube-apiserver on the other nodes";
+
 /// What is tried while a node is down.
 #[derive(Clone, Debug)]
 pub struct Trial {
