@@ -1,17 +1,36 @@
 //! The operating systems a node can run, read from `cloud-init/<name>/image.json`.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
+use include_dir::{Dir, include_dir};
 use serde::Deserialize;
 
+/// The catalogue, and what seeds and images are made from.
+pub static CLOUD_INIT: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/cloud-init");
+
+/// Every system that is a folder of the catalogue, family by family.
+static NAMES: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
+    let entry = |dir: &'static Dir<'static>| {
+        let file = dir.get_file(dir.path().join("image.json"))?;
+        let os: Os = serde_json::from_str(file.contents_utf8()?).ok()?;
+        Some((os.family, dir.path().to_str()?))
+    };
+    let mut all: Vec<_> = CLOUD_INIT.dirs().filter_map(entry).collect();
+    all.sort_unstable();
+    all.into_iter().map(|(_, name)| name).collect()
+});
+
 /// Names of the catalogue, in the order they are listed.
-pub const NAMES: &[&str] = &["debian-12", "debian-13", "ubuntu-24.04", "fedora", "rocky"];
+pub fn names() -> &'static [&'static str] {
+    &NAMES
+}
 
 /// What nodes run when a topology does not say it.
 pub const DEFAULT: &str = "debian-12";
 
 /// Package family: what package names and tools mean.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Family {
     /// Debian and Ubuntu: apt.

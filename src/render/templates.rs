@@ -7,13 +7,12 @@ use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, ErrorKind, Output, State, UndefinedBehavior, Value};
 use serde::Serialize;
 
+pub use crate::model::os::CLOUD_INIT;
 use crate::model::port;
 use crate::render::shell::quote;
 
 /// Libvirt documents.
 pub static XML_TEMPLATES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/xml-templates");
-/// Catalogue of operating systems and seed templates.
-pub static CLOUD_INIT: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/cloud-init");
 /// Shipped topologies.
 pub static TOPOLOGIES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/topologies");
 

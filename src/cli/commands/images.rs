@@ -15,7 +15,7 @@ use crate::drivers::assets::images::Images;
 use crate::drivers::host::Dirs;
 use crate::drivers::state::store::{self, Store};
 use crate::model::code;
-use crate::model::os::NAMES;
+use crate::model::os;
 use crate::model::size::human;
 use crate::render::golden::Mould;
 
@@ -91,7 +91,7 @@ fn refuse_in_use(name: &str, users: &[String]) -> Result<(), Failure> {
 fn list(global: &Global, images: &Images, goldens: &Goldens) -> Result<(), Failure> {
     let mut rows = vec![["IMAGE", "SYSTEM", "HERE", "SIZE", "SOURCE"].map(String::from).to_vec()];
     let mut data = Vec::new();
-    for name in NAMES {
+    for name in os::names() {
         let os = images.os(name).map_err(unavailable)?;
         let local = images.local(name);
         data.push(json!({"name": name, "title": os.title, "url": os.url, "local": local}));

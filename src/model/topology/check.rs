@@ -191,6 +191,7 @@ fn scalar(kind: &Kind, field: &str, text: &str) -> Result<Value, Refusal> {
             Err((&code::BAD_PATH, Flaw::new(format!("'{field}' is not a path"), "name a folder")))
         }
         Kind::Choice(words) => choice(words, field, text),
+        Kind::Shipped(words) => choice(words(), field, text),
         Kind::Boolean => text.parse().map(Value::Truth).map_err(|_| {
             let shown = printable(text);
             let message = format!("'{field}' is '{shown}', neither true nor false");

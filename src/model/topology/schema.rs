@@ -78,6 +78,8 @@ pub enum Kind {
     PublicKey,
     /// One of these words.
     Choice(&'static [&'static str]),
+    /// One of the words that are listed by what is shipped: a folder each.
+    Shipped(fn() -> &'static [&'static str]),
     /// A list, also an empty one, of these words.
     Set(&'static [&'static str]),
     /// `true` or `false`.
@@ -109,7 +111,7 @@ pub const TOPOLOGY: Table = Table {
         need("name", Kind::Label(30), "Name of the lab; prefixes every object made for it."),
         may("domain", Kind::Domain, "DNS domain of the nodes.").or(Preset::Follows("NAME.lab")),
         need("network", Kind::Table(&NETWORK), "The network all nodes share."),
-        may("image", Kind::Choice(os::NAMES), "Operating system of the nodes.")
+        may("image", Kind::Shipped(os::names), "Operating system of the nodes.")
             .or(Preset::Word(os::DEFAULT)),
         need("nodes", Kind::Named(&Kind::Table(&GROUP)), "Groups of alike nodes, by name."),
         may("vips", Kind::Named(&Kind::Table(&VIP)), "Floating addresses, by name."),
@@ -153,7 +155,7 @@ const GROUP: Table = Table {
         may("memory", Kind::Size, "Memory of each.").or(Preset::Bytes(preset::MEMORY)),
         may("disk", Kind::Size, "Disk of each; space is taken as it fills.")
             .or(Preset::Bytes(preset::DISK)),
-        may("image", Kind::Choice(os::NAMES), "Operating system of these nodes."),
+        may("image", Kind::Shipped(os::names), "Operating system of these nodes."),
         may("user_data", Kind::CloudConfig, "cloud-config added to these nodes' own."),
         may("overrides", Kind::Named(&Kind::Table(&OVERRIDE)), "What differs, by node name."),
     ],
@@ -168,7 +170,7 @@ const OVERRIDE: Table = Table {
         may("cpus", Kind::Integer(1, 256), "This node's virtual CPUs."),
         may("memory", Kind::Size, "This node's memory."),
         may("disk", Kind::Size, "This node's disk."),
-        may("image", Kind::Choice(os::NAMES), "This node's operating system."),
+        may("image", Kind::Shipped(os::names), "This node's operating system."),
         may("pod_subnet", Kind::Network, "Addresses of this worker's pods.")
             .or(Preset::Follows("chosen by its address")),
         may("user_data", Kind::CloudConfig, "cloud-config added to this node's own."),
@@ -322,6 +324,7 @@ fn kind_schema(kind: &Kind) -> Json {
         Kind::Version => json!({"type": "string", "pattern": r"^v?1\.[0-9]+\.[0-9]+"}),
         Kind::Path | Kind::PublicKey => json!({"type": "string"}),
         Kind::Choice(words) => json!({"enum": words}),
+        Kind::Shipped(words) => json!({"enum": words()}),
         Kind::Boolean => json!({"type": "boolean"}),
         Kind::Set(words) => json!({"type": "array", "uniqueItems": true,
             "items": {"enum": words}}),

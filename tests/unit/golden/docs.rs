@@ -19,6 +19,10 @@ fn same_or_write(path: &str, text: &str) {
     assert!(found == text, "{path} is not what the code says; run `make golden`");
 }
 
+fn listed(words: &[&str]) -> String {
+    words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
+}
+
 fn kind(kind: &Kind) -> String {
     match kind {
         Kind::Label(max) => format!("name, at most {max} characters"),
@@ -33,13 +37,11 @@ fn kind(kind: &Kind) -> String {
         Kind::Version => "version (`1.36.2`)".into(),
         Kind::Path => "path, relative to the file".into(),
         Kind::PublicKey => "SSH public key".into(),
-        Kind::Choice(words) => {
-            words.iter().map(|w| format!("`{w}`")).collect::<Vec<_>>().join(", ")
-        }
+        Kind::Choice(words) => listed(words),
+        Kind::Shipped(words) => listed(words()),
         Kind::Boolean => "`true` or `false`".into(),
         Kind::Set(words) => {
-            let words: Vec<_> = words.iter().map(|w| format!("`{w}`")).collect();
-            format!("list of: {}; may be empty", words.join(", "))
+            format!("list of: {}; may be empty", listed(words))
         }
         Kind::List(item) => format!("list of: {}", self::kind(item)),
         Kind::Named(item) => format!("by name: {}", self::kind(item)),

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::drivers::assets::download::{self, Progress};
 use crate::drivers::host;
 use crate::drivers::state::store;
-use crate::model::os::{NAMES, Os};
+use crate::model::os::{self, Os};
 use crate::model::platform::Image;
 use crate::render::CLOUD_INIT;
 
@@ -60,7 +60,10 @@ impl Images {
         let own = self.overrides.get(&format!("cloud-init/{file}")).cloned();
         let shipped = || CLOUD_INIT.get_file(&file)?.contents_utf8().map(str::to_owned);
         let Some(text) = own.or_else(shipped) else {
-            return Err(format!("find the image '{name}': the catalogue has {}", NAMES.join(", ")));
+            return Err(format!(
+                "find the image '{name}': the catalogue has {}",
+                os::names().join(", ")
+            ));
         };
         serde_json::from_str(&text).map_err(|error| format!("read cloud-init/{file}: {error}"))
     }
