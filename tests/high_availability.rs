@@ -18,7 +18,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lab::drivers::guest::Guest;
-use lab::drivers::provider::memory::MemoryHypervisor;
 use lab::engine::{
     Drivers, EngineError, Event, Events, Outcome, Reach, Session, Stop, UpOptions, up_with,
 };
@@ -28,6 +27,7 @@ use lab::model::platform::Acceleration;
 use lab::model::{Node, Version};
 use lab::pki::{Bundle, Identity, Issuer, SshKeys};
 use namespaces::Namespaces;
+use rig::memory::MemoryHypervisor;
 
 const TOPOLOGY: &str = "name: ha
 network:
@@ -121,7 +121,7 @@ impl Rig {
             .map(|name| (name.clone(), self.spaces.get(&name) as Arc<dyn Guest>))
             .collect();
         let reach: Reach = Arc::new(move |node: &Node| Arc::clone(&nodes[&node.name]));
-        let drivers = Drivers { hypervisor: self.hypervisor.clone(), reach };
+        let drivers = Drivers { hypervisor: self.hypervisor.clone(), reach, again: None };
         let stages = ["etcd", "control-plane", "load-balancer"];
         let options = UpOptions {
             stages: Some(stages.iter().map(|name| DEFAULT.stage(name).unwrap()).collect()),
@@ -407,7 +407,8 @@ fn a_controller_that_binds_second_goes_on(rig: &Rig) {
     let session = rig.session();
     let prepared = rig::prepared_for_real(&session);
     let controller = session.lab.node("controller2").unwrap();
-    let steps = prepared.steps(&session, DEFAULT.stage("control-plane").unwrap(), controller).unwrap();
+    let steps =
+        prepared.steps(&session, DEFAULT.stage("control-plane").unwrap(), controller).unwrap();
     let script = steps.into_iter().find_map(|step| match step {
         lab::kubernetes::Step::Run { script, .. } if script.contains("bindings.yaml") => {
             Some(script)

@@ -29,7 +29,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use guests::{LAB, Rig, text, tool};
-use lab::drivers::provider::Hypervisor;
+use lab::drivers::provider::Power;
 use lab::drivers::provider::libvirt::Libvirt;
 use traces::{differences_that_stay, traces};
 
@@ -442,8 +442,8 @@ fn nodes_survive_a_power_loss(rig: &Rig) {
 /// What tells a guest that hangs is there to be seen: processor time, disk requests and packets.
 fn lives(uri: &str, domain: &str) {
     let uuid = tool("virsh", &["-c", uri, "domuuid", domain]).trim().parse().unwrap();
-    let pulse = Libvirt::open(uri).unwrap().pulse(uuid).unwrap().unwrap();
-    assert!(pulse.cpu > Duration::from_secs(5) && pulse.deeds > 1000, "{domain}: {pulse:?}");
+    let seen = Libvirt::open(uri).unwrap().activity(uuid).unwrap().unwrap();
+    assert!(seen.cpu > Duration::from_secs(5) && seen.io > 1000, "{domain}: {seen:?}");
 }
 
 /// A libvirt that stands for the computer's own, in namespaces that this test makes.

@@ -394,11 +394,11 @@ fn a_thousand_random_commands_and_cuts_leave_what_others_have() {
         }
         world.rig.gate.shut_at(None);
         let inventory =
-            lab::drivers::provider::Hypervisor::inventory(&*world.rig.hypervisor).unwrap();
+            lab::drivers::provider::Provider::inventory(&*world.rig.hypervisor).unwrap();
         assert_eq!(of_others(&inventory), before, "sequence {sequence} of seed {seed}: {told:?}");
         world.run(Step::Down).unwrap_or_else(|error| panic!("{sequence}: {told:?}: {error}"));
         let inventory =
-            lab::drivers::provider::Hypervisor::inventory(&*world.rig.hypervisor).unwrap();
+            lab::drivers::provider::Provider::inventory(&*world.rig.hypervisor).unwrap();
         assert_eq!(format!("{inventory:#?}"), before, "left over: {sequence}: {told:?}");
         assert!(!world.rig.session().store.root().exists(), "{sequence}: {told:?}");
     }

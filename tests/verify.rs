@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 
 use fakes::Rig;
 use lab::drivers::guest::{Answer, Guest, GuestError, Output, Put, Reply};
-use lab::drivers::provider::Hypervisor;
+use lab::drivers::provider::Provider;
 use lab::engine::{
     CheckResult, Drivers, EngineError, Events, Reach, Stop, Verdict, failover_with, verify_with,
 };
@@ -94,7 +94,7 @@ impl Book {
     fn failover(&self) -> Result<Vec<CheckResult>, EngineError> {
         let session = self.rig.session();
         let hypervisor = self.rig.drivers().hypervisor;
-        let drivers = Drivers { hypervisor, reach: self.reach.clone() };
+        let drivers = Drivers { hypervisor, reach: self.reach.clone(), again: None };
         let booting = self.reach.clone();
         runtime().block_on(async {
             let (events, _receiver) = Events::channel();

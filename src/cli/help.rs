@@ -29,6 +29,11 @@ const TOPICS: &[(&str, &str, &str)] = &[
         include_str!("../../docs/high-availability.md"),
     ),
     ("private-engine", "labs without root", include_str!("../../docs/private-engine.md")),
+    (
+        "providers",
+        "what nodes stand on, and who can do what",
+        include_str!("../../docs/providers.md"),
+    ),
     ("snapshots", "whole labs, frozen", include_str!("../../docs/snapshots.md")),
     ("faults", "what may break, and what is promised then", include_str!("../../docs/faults.md")),
 ];

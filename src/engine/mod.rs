@@ -15,19 +15,22 @@ pub(crate) mod verify;
 
 pub use apply::checkpoint::{name_after, up_by_checkpoints};
 pub use apply::preflight::{as_agreed, picture, picture_before};
-pub use apply::up::{Drivers, Outcome, UpOptions, plan, up, up_with};
+pub use apply::up::{Outcome, UpOptions, plan, up, up_with};
 pub use destroy::down::{Keep, Removal, down, down_with, removals};
 pub use lab::free_network::network_for;
 pub use lab::kubeconfig::{context, remember_kubeconfig};
 pub use lab::open::Session;
+pub use lab::prepare::{prepare, preview};
 pub use lab::prepared::Prepared;
 pub use lab::provider::{EngineChoice, Place};
-pub use lab::reach::Reach;
+pub use lab::reach::{Drivers, Reach};
 pub use machines::clone::mould;
 pub use machines::power::{Change, power};
 pub use stages::by_hand::run_stage;
 pub use status::list::{LabStatus, lab_status};
-pub use status::report::{CertificateStatus, NodeStatus, StageStatus, Status, VipStatus, status};
+pub use status::report::{
+    CertificateStatus, NodeStatus, StageStatus, Status, VipStatus, status, status_with,
+};
 pub use task::error::EngineError;
 pub use task::event::{Event, Events, Failure, Trouble};
 pub use task::stop::Stop;

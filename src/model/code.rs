@@ -106,6 +106,10 @@ codes! {
         "Disks of nodes hold only differences to a base image. Another byte below them is damage that nobody reports, so guests are not started on it."
         ["`lab down`, then `lab up` makes everything anew",
          "put the image back as it was, if you know how it was changed"];
+    LACKS "L0903" "the provider cannot do that"
+        "What nodes stand on differs: guests of libvirt have snapshots, consoles and a power switch, machines that are there anyway have not. Nothing was changed."
+        ["the line below the message says what to do instead",
+         "`lab help providers` tells which provider can do what"];
     UNREACHABLE "L1001" "a node does not answer by SSH"
         "Its guest is off, still boots, lost its network, or sshd is gone. The stage that was cut is tried again by the next run."
         ["`lab status`", "`lab console NODE` shows its screen; `--log` all that it said since it started",

@@ -16,7 +16,7 @@ pub mod version;
 
 pub use code::Code;
 pub use file::File;
-pub use lab::{Lab, Node};
+pub use lab::{Lab, Machine, Node};
 pub use name::Owner;
 pub use platform::Platform;
 pub use role::Role;

@@ -36,15 +36,17 @@ pub struct Desired {
     pub lab: Uuid,
     /// How its Kubernetes is set up.
     pub flavour: &'static Flavour,
-    /// The lab's pool.
-    pub pool: PoolSpec,
-    /// The lab's network.
-    pub network: NetworkSpec,
+    /// Names of the nodes, in file order.
+    pub nodes: Vec<String>,
+    /// The lab's pool; `None` where no node is a guest.
+    pub pool: Option<PoolSpec>,
+    /// The lab's network; `None` where no node is a guest.
+    pub network: Option<NetworkSpec>,
     /// Certificates that are made anew, and why.
     pub certificates: Vec<(String, String)>,
     /// Shared volumes by name, and the nodes' own.
     pub volumes: Vec<(Option<String>, String)>,
-    /// Domains in file order.
+    /// Domains of the nodes that are guests, in file order.
     pub domains: Vec<DomainSpec>,
     /// Stages in the order they are told.
     pub stages: Vec<StageGoal>,
@@ -112,15 +114,19 @@ pub fn diff(desired: &Desired, observed: &Observed) -> Vec<Change> {
         changes.push(Change::shared(ChangeKind::UpdateLive, "certificate", name, why));
     }
     removals(desired, observed, &mut changes);
-    let pool = observed.inventory.pools.iter().find(|pool| pool.uuid == desired.pool.uuid);
-    if !pool.is_some_and(|pool| pool.active) {
+    let wanted = desired.pool.as_ref();
+    let pool = wanted
+        .and_then(|wanted| observed.inventory.pools.iter().find(|pool| pool.uuid == wanted.uuid));
+    if let Some(wanted) = wanted.filter(|_| !pool.is_some_and(|pool| pool.active)) {
         let kind = if pool.is_some() { ChangeKind::Start } else { ChangeKind::Create };
-        changes.push(Change::shared(kind, "pool", &desired.pool.name, ""));
+        changes.push(Change::shared(kind, "pool", &wanted.name, ""));
     }
-    network(desired, observed, &mut changes);
-    if desired.routes != observed.routes {
-        let why = format!("{} to the workers' pods", desired.routes.len());
-        changes.push(Change::shared(ChangeKind::UpdateLive, "routes", &desired.network.name, &why));
+    if let Some(wanted) = &desired.network {
+        network(wanted, observed, &mut changes);
+        if desired.routes != observed.routes {
+            let why = format!("{} to the workers' pods", desired.routes.len());
+            changes.push(Change::shared(ChangeKind::UpdateLive, "routes", &wanted.name, &why));
+        }
     }
     if let Some(program) = desired.uplink.filter(|_| !observed.uplink) {
         let why = "guests reach the outside through it";
@@ -152,15 +158,15 @@ pub fn diff(desired: &Desired, observed: &Observed) -> Vec<Change> {
 fn retirements(desired: &Desired, observed: &Observed, changes: &mut Vec<Change>) {
     let goals: BTreeSet<(&str, &str)> =
         desired.stages.iter().map(|goal| (goal.stage, goal.node.as_str())).collect();
-    for domain in &desired.domains {
-        let Some(markers) = observed.markers.get(&domain.node) else { continue };
+    for node in &desired.nodes {
+        let Some(markers) = observed.markers.get(node) else { continue };
         for name in desired.about.iter().filter(|name| markers.contains_key(**name)) {
-            let wanted = goals.contains(&(*name, domain.node.as_str()));
+            let wanted = goals.contains(&(*name, node.as_str()));
             let leaves =
                 desired.flavour.stage(name).is_some_and(|stage| !stage.retire.is_nothing());
             if !wanted && leaves {
                 let why = "the node no longer has the role; what the stage keeps there goes, too";
-                changes.push(Change::of_node(ChangeKind::Retire, "stage", name, &domain.node, why));
+                changes.push(Change::of_node(ChangeKind::Retire, "stage", name, node, why));
             }
         }
     }
@@ -179,19 +185,18 @@ fn removals(desired: &Desired, observed: &Observed, changes: &mut Vec<Change>) {
     }
 }
 
-fn network(desired: &Desired, observed: &Observed, changes: &mut Vec<Change>) {
-    let name = &desired.network.name;
-    let found = observed.inventory.networks.iter().find(|n| n.uuid == desired.network.uuid);
+fn network(wanted: &NetworkSpec, observed: &Observed, changes: &mut Vec<Change>) {
+    let found = observed.inventory.networks.iter().find(|n| n.uuid == wanted.uuid);
     let change = match found {
         None => Some((ChangeKind::Create, "")),
-        Some(found) if found.mark.as_ref().is_none_or(|m| m.hash != desired.network.hash) => {
+        Some(found) if found.mark.as_ref().is_none_or(|m| m.hash != wanted.hash) => {
             Some((ChangeKind::UpdateLive, "its records changed"))
         }
         Some(found) if !found.active => Some((ChangeKind::Start, "it is stopped")),
         Some(_) => None,
     };
     if let Some((kind, why)) = change {
-        changes.push(Change::shared(kind, "network", name, why));
+        changes.push(Change::shared(kind, "network", &wanted.name, why));
     }
 }
 
@@ -228,7 +233,8 @@ fn stages(desired: &Desired, observed: &Observed, changes: &mut Vec<Change>) {
     let replaced = changes.iter().filter(|change| change.kind == ChangeKind::Replace);
     let replaced: BTreeSet<String> = replaced.filter_map(|change| change.node.clone()).collect();
     let marks = observed.inventory.domains.iter().filter_map(|domain| domain.mark.as_ref());
-    let known: BTreeSet<&String> = marks.filter_map(|mark| mark.node.as_ref()).collect();
+    let mut known: BTreeSet<&String> = marks.filter_map(|mark| mark.node.as_ref()).collect();
+    known.extend(observed.inventory.machines.iter().map(|machine| &machine.node));
     for goal in &desired.stages {
         if replaced.contains(&goal.node) {
             let why = "the node is made anew";

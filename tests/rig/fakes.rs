@@ -6,14 +6,18 @@ use std::sync::Arc;
 
 use lab::drivers::assets::goldens::Goldens;
 use lab::drivers::guest::Guest;
-use lab::drivers::provider::Hypervisor;
-use lab::drivers::provider::memory::{MemoryGuest, MemoryHypervisor};
+use lab::drivers::provider::Provider;
+use lab::drivers::provider::existing::Existing;
 use lab::drivers::state::failpoint::Gate;
-use lab::engine::{Drivers, Event, Events, Outcome, Reach, Session, Stop, UpOptions, up_with};
+use lab::engine::{
+    Drivers, Event, Events, Outcome, Place, Reach, Session, Stop, UpOptions, up_with,
+};
 use lab::model::snapshot::Documents;
-use lab::model::{Lab, Node};
+use lab::model::{Lab, Machine, Node};
 
 use crate::rig;
+use crate::rig::memory::MemoryHypervisor;
+use crate::rig::memory_guest::MemoryGuest;
 
 pub struct Rig {
     pub home: tempfile::TempDir,
@@ -26,8 +30,10 @@ pub struct Rig {
     pub no_dns: bool,
     /// What every change passes: of the hypervisor, of guests, of the lab's directory.
     pub gate: Gate,
-    /// A hypervisor to use in place of the one in memory.
-    pub other: Option<Arc<dyn Hypervisor>>,
+    /// A provider to use in place of the one in memory.
+    pub other: Option<Arc<dyn Provider>>,
+    /// Machines that are there anyway, in place of guests.
+    pub existing: Option<Existing>,
     /// Another way to the guests.
     pub way: Option<Reach>,
     /// A saved plan that `up` must keep to.
@@ -54,6 +60,7 @@ impl Rig {
             no_dns: false,
             gate: Gate::counting(),
             other: None,
+            existing: None,
             way: None,
             agreed: None,
             version: "1.36.2",
@@ -99,12 +106,19 @@ impl Rig {
         let text = edited.as_deref().unwrap_or(&self.text);
         let mut session = rig::session(text, self.home.path());
         session.store = session.store.behind(self.gate.clone());
+        if let Some(machines) = &self.existing {
+            session.place = Place::Existing(machines.clone());
+            session.lab.nodes.iter_mut().for_each(|node| node.machine = Machine::Existing);
+        }
         session
     }
 
     pub fn drivers(&self) -> Drivers {
-        let hypervisor = self.other.clone().unwrap_or_else(|| self.hypervisor.clone());
-        Drivers { hypervisor, reach: self.reach() }
+        let existing =
+            self.existing.clone().map(|machines| Arc::new(machines) as Arc<dyn Provider>);
+        let other = existing.or_else(|| self.other.clone());
+        let hypervisor = other.unwrap_or_else(|| self.hypervisor.clone());
+        Drivers { hypervisor, reach: self.reach(), again: None }
     }
 
     pub fn reach(&self) -> Reach {

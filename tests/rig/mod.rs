@@ -2,6 +2,9 @@
 //! this computer, golden files.
 #![allow(dead_code, clippy::unwrap_used)]
 
+pub mod memory;
+pub mod memory_guest;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};

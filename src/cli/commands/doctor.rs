@@ -43,7 +43,7 @@ fn look(global: &Global) -> Result<Vec<Finding>, Failure> {
         Some(session) => {
             let uri = match &session.place {
                 Place::System { uri } => uri.clone(),
-                Place::Private(_) => Place::system_uri(),
+                Place::Private(_) | Place::Existing(_) => Place::system_uri(),
             };
             (uri, crate::cli::runtime()?.block_on(doctor::wanted(session)))
         }

@@ -37,7 +37,7 @@ fn config(session: &Session) -> Result<String, Failure> {
             .hint("`lab up` makes them"));
     }
     let proxy = match &session.place {
-        Place::System { .. } => None,
+        Place::System { .. } | Place::Existing(_) => None,
         Place::Private(engine) => {
             let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("lab"));
             let words = [program, PathBuf::from("connect"), engine.control_socket()];

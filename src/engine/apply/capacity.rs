@@ -5,7 +5,7 @@ use crate::engine::lab::open::Session;
 use crate::engine::lab::provider::Place;
 use crate::engine::task::error::EngineError;
 use crate::model::code;
-use crate::model::inventory::Inventory;
+use crate::model::inventory::{Inventory, MachineState};
 
 /// Disk space that a node takes once it has booted, MiB.
 const DISK_PER_NODE: u64 = 400;
@@ -27,11 +27,11 @@ impl Demand {
     /// Of the session's lab, where `inventory` is all that is there.
     pub fn of(session: &Session, inventory: &Inventory) -> Self {
         let mut demand = Self::default();
-        for node in &session.lab.nodes {
-            let domain = inventory.domains.iter().find(|domain| domain.uuid == node.uuid);
-            if !domain.is_some_and(|domain| domain.active) {
+        for node in session.lab.guests() {
+            let machine = inventory.machine(node);
+            if !machine.is_some_and(MachineState::is_active) {
                 demand.nodes += 1;
-                demand.disks += u64::from(domain.is_none());
+                demand.disks += u64::from(machine.is_none());
                 demand.memory += node.memory_mib;
             }
         }
@@ -70,6 +70,7 @@ pub(crate) fn admit(
 ) -> Result<(), EngineError> {
     let local = match &session.place {
         Place::Private(_) => true,
+        Place::Existing(_) => false,
         Place::System { uri } => uri.starts_with("qemu:///") || uri.starts_with("qemu+unix"),
     };
     let demand = Demand::of(session, inventory);

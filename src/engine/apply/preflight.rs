@@ -5,16 +5,31 @@ use std::sync::Arc;
 
 use crate::drivers::host;
 use crate::drivers::host::footprint::Picture;
-use crate::drivers::provider::Hypervisor;
+use crate::drivers::provider::Provider;
 use crate::drivers::state::store::Record;
 use crate::engine::apply::capacity;
 use crate::engine::lab::open::Session;
+use crate::engine::lab::prepare::preview;
 use crate::engine::lab::provider::Place;
 use crate::engine::machines::provision;
 use crate::engine::task::error::EngineError;
 use crate::model::inventory::Inventory;
 use crate::model::{Version, code};
 use crate::plan::{Change, ChangeKind, Desired, conflicts};
+
+/// What the lab's nodes stand on must be what the provider can give them.
+pub(crate) fn refuse_unable(session: &Session, provider: &dyn Provider) -> Result<(), EngineError> {
+    if session.lab.guests().next().is_some() {
+        provider.machines()?;
+        provider.power()?;
+        provider.storage()?;
+        provider.networks()?;
+    }
+    if session.lab.machines().next().is_some() {
+        provider.deliveries()?;
+    }
+    Ok(())
+}
 
 pub(crate) fn refuse_conflicts(
     session: &Session,
@@ -24,6 +39,8 @@ pub(crate) fn refuse_conflicts(
     let host = match session.place {
         // A private engine has a network namespace of its own: nothing there can collide.
         Place::Private(_) => Vec::new(),
+        // Whoever made the machines made their network.
+        Place::Existing(_) => Vec::new(),
         Place::System { .. } => host::used_networks(),
     };
     let found = conflicts(&session.lab, desired, inventory, &host);
@@ -38,17 +55,18 @@ pub(crate) fn refuse_conflicts(
 pub(crate) async fn refuse_changed_bases(
     desired: &Desired,
     inventory: &Inventory,
-    hypervisor: &Arc<dyn Hypervisor>,
+    hypervisor: &Arc<dyn Provider>,
 ) -> Result<(), EngineError> {
-    let pool = desired.pool.name.clone();
-    let there = inventory.pools.iter().filter(|found| found.uuid == desired.pool.uuid);
+    let Some(pool) = &desired.pool else { return Ok(()) };
+    let there = inventory.pools.iter().filter(|found| found.uuid == pool.uuid);
+    let pool = pool.name.clone();
     let volumes: Vec<String> = there.flat_map(|found| found.volumes.clone()).collect();
     let shared = desired.volumes.iter().filter(|(node, _)| node.is_none()).map(|(_, name)| name);
     let shared: Vec<String> = shared.filter(|name| volumes.contains(name)).cloned().collect();
     let changed = provision::call(hypervisor, move |h| {
         let mut changed = Vec::new();
         for name in shared {
-            if h.volume_changed(&pool, &name)? {
+            if h.storage()?.volume_changed(&pool, &name)? {
                 changed.push(name);
             }
         }
@@ -172,8 +190,9 @@ pub(crate) async fn early_conflicts(session: &Session) -> Result<Inventory, Engi
     if !session.place.is_running() {
         return Ok(Inventory::default());
     }
-    let desired = session.preview()?.desired(session, &[])?;
+    let desired = preview(session)?.desired(session, &[])?;
     let hypervisor = session.place.connect()?;
+    refuse_unable(session, &*hypervisor)?;
     let inventory = provision::call(&hypervisor, |h| h.inventory()).await?;
     refuse_conflicts(session, &desired, &inventory)?;
     Ok(inventory)
@@ -186,8 +205,8 @@ const PICTURE: &str = "before.json";
 pub fn picture(session: &Session) -> Picture {
     let hypervisor = match &session.place {
         Place::System { .. } => session.place.connect().ok(),
-        // What is inside a private engine goes with it.
-        Place::Private(_) => None,
+        // What is inside a private provider goes with it; of others' machines nothing is here.
+        Place::Private(_) | Place::Existing(_) => None,
     };
     Picture::take(session.lab.id, hypervisor.as_deref())
 }

@@ -4,18 +4,19 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
-use crate::drivers::provider::Hypervisor;
+use crate::drivers::provider::Provider;
 use crate::engine::apply::preflight;
 use crate::engine::apply::run::turns::OneAtATime;
 use crate::engine::apply::run::{Run, shared_changes};
 use crate::engine::cluster::upgrade::Upgrade;
 use crate::engine::cluster::{drain, quorum};
 use crate::engine::lab::open::Session;
+use crate::engine::lab::prepare;
 use crate::engine::lab::prepared::Prepared;
 use crate::engine::lab::provider::Place;
-use crate::engine::lab::reach::Reach;
+use crate::engine::lab::reach::Drivers;
 use crate::engine::machines::{clone, observe, provision};
-use crate::engine::snapshot;
+use crate::engine::snapshot::interrupted;
 use crate::engine::stages::lanes::Board;
 use crate::engine::task::blocking::blocking;
 use crate::engine::task::error::EngineError;
@@ -72,7 +73,7 @@ pub async fn plan(
     session: &Session,
     stages: &[&'static Stage],
 ) -> Result<Vec<Change>, EngineError> {
-    let prepared = session.preview()?;
+    let prepared = prepare::preview(session)?;
     let desired = prepared.desired(session, stages)?;
     let mut observed =
         Observed { engine_running: session.place.is_running(), ..Observed::default() };
@@ -92,19 +93,20 @@ pub async fn plan(
     Ok(diff(&desired, &observed))
 }
 
-/// The computer's routes to the lab's pods, and the engine's way out. The hypervisor in memory has no
-/// computer around it.
+/// The computer's routes to the lab's pods, and the guests' way out. Where there is no computer around,
+/// there is nothing to set, and nothing lacks.
 fn surroundings(
     session: &Session,
-    hypervisor: &Arc<dyn Hypervisor>,
+    hypervisor: &Arc<dyn Provider>,
     desired: &Desired,
     observed: &mut Observed,
 ) -> Result<(), EngineError> {
-    if hypervisor.has_surroundings() {
-        observed.routes = session.place.routes(&session.lab, None)?;
-        observed.uplink = session.place.has_uplink();
-    } else {
-        observed.uplink = desired.uplink.is_some();
+    match hypervisor.surroundings() {
+        Ok(around) => {
+            observed.routes = around.routes(&session.lab.network.bridge)?;
+            observed.uplink = around.has_uplink();
+        }
+        Err(_) => observed.uplink = desired.uplink.is_some(),
     }
     Ok(())
 }
@@ -123,28 +125,14 @@ pub async fn up(
     preflight::remember_before(&session)?;
     let preparing = {
         let (session, events) = (Arc::clone(&session), events.clone());
-        blocking(move || session.prepare(&events))
+        blocking(move || prepare::prepare(&session, &events))
     };
     let prepared = preparing.await??;
     start_engine(&session, &events).await?;
     let hypervisor = session.place.connect()?;
     let reach = session.reach(&prepared.keys, session.lab.options.boot_patience())?;
-    up_with(session, prepared, Drivers { hypervisor, reach }, options, stop, events).await
-}
-
-/// The hands that `up` works with.
-#[derive(Clone)]
-pub struct Drivers {
-    /// Where guests run.
-    pub hypervisor: Arc<dyn Hypervisor>,
-    /// How nodes are reached.
-    pub reach: Reach,
-}
-
-impl std::fmt::Debug for Drivers {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Drivers({})", self.hypervisor.uri())
-    }
+    up_with(session, prepared, Drivers { hypervisor, reach, again: None }, options, stop, events)
+        .await
 }
 
 /// Counts `from` and all stages after it as not done.
@@ -179,8 +167,9 @@ pub async fn up_with(
     stop: Stop,
     events: Events,
 ) -> Result<Outcome, EngineError> {
-    let Drivers { hypervisor, reach } = drivers;
-    snapshot::settle(&session, &hypervisor, &events).await?;
+    let Drivers { hypervisor, reach, .. } = drivers;
+    preflight::refuse_unable(&session, &*hypervisor)?;
+    interrupted::settle(&session, &hypervisor, &events).await?;
     let flavour = session.flavour();
     let desired = prepared.desired(&session, &options.stages(flavour))?;
     let mut observed = Observed { engine_running: true, ..Observed::default() };

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::drivers::host::hosts_file;
-use crate::drivers::provider::Hypervisor;
+use crate::drivers::provider::Provider;
 use crate::drivers::state::store::Store;
 use crate::engine::lab::kubeconfig;
 use crate::engine::lab::provider::Place;
@@ -112,6 +112,8 @@ pub async fn removals(
                 all.push(Removal::Engine);
             }
         }
+        // Nobody made them here, so nobody removes them.
+        Place::Existing(_) => {}
         Place::System { .. } => {
             let hypervisor = place.connect()?;
             let inventory = call(&hypervisor, |h| h.inventory()).await?;
@@ -152,6 +154,10 @@ pub async fn down(
         _ => None,
     };
     take_away(&all, place, store, hypervisor.as_ref(), events).await?;
+    if matches!(place, Place::Existing(_)) && !all.is_empty() {
+        let names: Vec<&str> = lab.nodes.iter().map(|node| node.name.as_str()).collect();
+        events.note(format!("the machines stay, with what lab put on them: {}", names.join(", ")));
+    }
     Ok(all)
 }
 
@@ -163,7 +169,7 @@ async fn take_away(
     all: &[Removal],
     place: &Place,
     store: &Store,
-    hypervisor: Option<&Arc<dyn Hypervisor>>,
+    hypervisor: Option<&Arc<dyn Provider>>,
     events: &Events,
 ) -> Result<(), EngineError> {
     for removal in all {
@@ -181,7 +187,7 @@ pub async fn down_with(
     lab: &Lab,
     place: &Place,
     store: &Store,
-    hypervisor: &Arc<dyn Hypervisor>,
+    hypervisor: &Arc<dyn Provider>,
     keep: Keep,
     events: &Events,
 ) -> Result<(), EngineError> {
@@ -198,20 +204,20 @@ async fn remove(
     removal: &Removal,
     place: &Place,
     store: &Store,
-    hypervisor: Option<&Arc<dyn Hypervisor>>,
+    hypervisor: Option<&Arc<dyn Provider>>,
 ) -> Result<(), EngineError> {
     match (removal, hypervisor, place) {
         (Removal::Domain(_, uuid), Some(hypervisor), _) => {
             let uuid = *uuid;
-            call(hypervisor, move |h| h.remove_domain(uuid)).await
+            call(hypervisor, move |h| h.machines()?.remove(uuid)).await
         }
         (Removal::Network(_, uuid), Some(hypervisor), _) => {
             let uuid = *uuid;
-            call(hypervisor, move |h| h.remove_network(uuid)).await
+            call(hypervisor, move |h| h.networks()?.remove_network(uuid)).await
         }
         (Removal::Pool(_, uuid), Some(hypervisor), _) => {
             let uuid = *uuid;
-            call(hypervisor, move |h| h.remove_pool(uuid)).await
+            call(hypervisor, move |h| h.storage()?.remove_pool(uuid)).await
         }
         (Removal::Workshops, ..) => {
             for workshop in clone::workshops(place, store.root()) {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::drivers::host::{self, capacity, find_program, run_tool};
 use crate::drivers::provider::libvirt::Libvirt;
-use crate::drivers::provider::{Hypervisor, private};
+use crate::drivers::provider::{Provider, private};
 use crate::engine::apply::capacity::Demand;
 use crate::engine::apply::preflight::early_conflicts;
 use crate::engine::doctor::computer::{Computer, Device, Wanted};

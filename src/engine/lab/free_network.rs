@@ -3,7 +3,7 @@
 use ipnet::Ipv4Net;
 
 use crate::drivers::host::{self, Dirs};
-use crate::drivers::provider::Hypervisor;
+use crate::drivers::provider::Provider;
 use crate::drivers::provider::libvirt::Libvirt;
 use crate::drivers::state::store::{self, Store};
 use crate::engine::lab::provider::Place;

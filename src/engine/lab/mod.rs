@@ -3,6 +3,7 @@
 pub(crate) mod free_network;
 pub(crate) mod kubeconfig;
 pub(crate) mod open;
+pub(crate) mod prepare;
 pub(crate) mod prepared;
 pub(crate) mod provider;
 pub(crate) mod reach;

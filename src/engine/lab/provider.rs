@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use crate::drivers::guest::ssh::Route;
 use crate::drivers::host::Dirs;
-use crate::drivers::host::routes::{self, Routes};
-use crate::drivers::provider::Hypervisor;
+use crate::drivers::provider::existing::Existing;
 use crate::drivers::provider::libvirt::{Libvirt, Reconnecting};
 use crate::drivers::provider::private::{self, PrivateEngine};
+use crate::drivers::provider::{Provider, ThisComputer};
 use crate::drivers::state::store::{Record, Store};
 use crate::engine::task::error::EngineError;
+use crate::model::Lab;
 use crate::model::platform::Layout;
-use crate::model::{Lab, code};
 
 /// Which hypervisor to use.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +34,8 @@ pub enum Place {
     },
     /// A libvirt of the lab's own.
     Private(PrivateEngine),
+    /// Machines that are there anyway.
+    Existing(Existing),
 }
 
 impl Place {
@@ -85,14 +87,16 @@ impl Place {
         match self {
             Place::System { .. } => "system",
             Place::Private(_) => "private",
+            Place::Existing(_) => "existing",
         }
     }
 
-    /// Address of libvirt.
+    /// Its address.
     pub fn uri(&self) -> String {
         match self {
             Place::System { uri } => uri.clone(),
             Place::Private(engine) => engine.uri(),
+            Place::Existing(machines) => machines.uri(),
         }
     }
 
@@ -101,40 +105,27 @@ impl Place {
         match self {
             Place::System { .. } => Layout::system(),
             Place::Private(engine) => engine.layout(),
+            // Nothing of theirs is on any computer of ours.
+            Place::Existing(_) => {
+                Layout { pools: String::new(), consoles: String::new(), local: false }
+            }
         }
     }
 
     /// The way to guests.
     pub fn route(&self) -> Route {
         match self {
-            Place::System { .. } => Route::Direct,
+            Place::System { .. } | Place::Existing(_) => Route::Direct,
             Place::Private(engine) => Route::Private(engine.control_socket()),
         }
     }
 
-    /// False when a private engine must be started first.
+    /// False when a private provider must be started first.
     pub fn is_running(&self) -> bool {
         match self {
-            Place::System { .. } => true,
+            Place::System { .. } | Place::Existing(_) => true,
             Place::Private(engine) => engine.is_running(),
         }
-    }
-
-    /// The routes to pods that libvirt's computer has through the lab's bridge, after making them
-    /// `wanted` when given.
-    ///
-    /// # Errors
-    /// When they cannot be read or set.
-    pub fn routes(&self, lab: &Lab, wanted: Option<&Routes>) -> Result<Routes, EngineError> {
-        let bridge = &lab.network.bridge;
-        let found = match self {
-            Place::Private(engine) => private::routes(&engine.control_socket(), bridge, wanted),
-            Place::System { .. } => {
-                let set = wanted.map_or(Ok(()), |wanted| routes::set(bridge, wanted));
-                set.and_then(|()| routes::list(bridge))
-            }
-        };
-        found.map_err(|error| EngineError::of(&code::COMPUTER, error))
     }
 
     /// True when guests reach the outside.
@@ -142,6 +133,8 @@ impl Place {
         match self {
             Place::System { .. } => lab.network.uplink,
             Place::Private(_) => self.uplink(lab).is_some() || self.has_uplink(),
+            // Their makers' business.
+            Place::Existing(_) => true,
         }
     }
 
@@ -162,22 +155,17 @@ impl Place {
         matches!(self, Place::Private(engine) if engine.has_uplink())
     }
 
-    /// Gives the guests of a private engine a way to the outside.
-    ///
-    /// # Errors
-    /// When no program makes the way.
-    pub fn start_uplink(&self) -> Result<(), EngineError> {
-        let Place::Private(engine) = self else { return Ok(()) };
-        engine.start_uplink().map_err(|error| {
-            EngineError::of(&code::COMPUTER, format!("give guests a way to the outside: {error}"))
-        })
-    }
-
-    /// Connects to libvirt.
+    /// Connects to it.
     ///
     /// # Errors
     /// When it does not answer.
-    pub fn connect(&self) -> Result<Arc<dyn Hypervisor>, EngineError> {
-        Ok(Arc::new(Reconnecting::open(&self.uri())?))
+    pub fn connect(&self) -> Result<Arc<dyn Provider>, EngineError> {
+        Ok(match self {
+            Place::System { uri } => Arc::new(Reconnecting::system(uri, Arc::new(ThisComputer))?),
+            Place::Private(engine) => {
+                Arc::new(Reconnecting::private(&engine.uri(), Arc::new(engine.clone()))?)
+            }
+            Place::Existing(machines) => Arc::new(machines.clone()),
+        })
     }
 }

@@ -9,7 +9,7 @@ use crate::engine::task::error::EngineError;
 use crate::kubernetes::drift::{Facts, Upkeep};
 use crate::kubernetes::stage::Stage;
 use crate::kubernetes::{flavour, marker};
-use crate::model::inventory::Inventory;
+use crate::model::inventory::{Inventory, MachineState};
 use crate::model::{Lab, Node};
 use crate::plan::{Desired, Observed};
 
@@ -75,12 +75,12 @@ pub(crate) async fn look(
     }
 }
 
-/// The nodes whose guests run.
+/// The nodes whose machines run.
 pub(crate) fn running<'s>(
     session: &'s Session,
     inventory: &'s Inventory,
 ) -> impl Iterator<Item = &'s Node> + 's {
-    let runs = |node: &&Node| inventory.domains.iter().any(|d| d.uuid == node.uuid && d.active);
+    let runs = |node: &&Node| inventory.machine(node).is_some_and(MachineState::is_active);
     session.lab.nodes.iter().filter(runs)
 }
 

@@ -1,4 +1,4 @@
-//! Bringing the hypervisor's objects about. All calls block, so each runs on a thread of its own.
+//! Bringing the provider's objects about. All calls block, so each runs on a thread of its own.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use crate::drivers::assets::{binaries, seed};
-use crate::drivers::provider::{Content, Hypervisor, HypervisorError};
+use crate::drivers::provider::{Content, Delivery, Provider, ProviderError};
 use crate::engine::lab::open::Session;
 use crate::engine::lab::prepared::Prepared;
 use crate::engine::task::blocking::blocking;
@@ -17,11 +17,11 @@ use crate::pki::SshKeys;
 use crate::plan::{Change, ChangeKind, Desired};
 use crate::render::{self, DomainSpec, VolumeSpec};
 
-/// Runs a blocking call of the hypervisor.
-pub(crate) async fn call<T, F>(hypervisor: &Arc<dyn Hypervisor>, work: F) -> Result<T, EngineError>
+/// Runs a blocking call of the provider.
+pub(crate) async fn call<T, F>(hypervisor: &Arc<dyn Provider>, work: F) -> Result<T, EngineError>
 where
     T: Send + 'static,
-    F: FnOnce(&dyn Hypervisor) -> Result<T, HypervisorError> + Send + 'static,
+    F: FnOnce(&dyn Provider) -> Result<T, ProviderError> + Send + 'static,
 {
     let hypervisor = Arc::clone(hypervisor);
     Ok(blocking(move || work(&*hypervisor)).await??)
@@ -32,27 +32,31 @@ pub(crate) async fn shared(
     session: &Session,
     prepared: &Prepared,
     desired: &Desired,
-    hypervisor: &Arc<dyn Hypervisor>,
+    hypervisor: &Arc<dyn Provider>,
     change: &Change,
 ) -> Result<(), EngineError> {
     match (change.object, change.kind) {
         ("pool", _) => {
             let pool = desired.pool.clone();
-            call(hypervisor, move |h| h.ensure_pool(&pool)).await
+            call(hypervisor, move |h| pool.map_or(Ok(()), |pool| h.storage()?.ensure_pool(&pool)))
+                .await
         }
         ("network", _) => {
             let network = desired.network.clone();
-            call(hypervisor, move |h| h.ensure_network(&network)).await
+            call(hypervisor, move |h| {
+                network.map_or(Ok(()), |network| h.networks()?.ensure_network(&network))
+            })
+            .await
         }
         ("volume", _) => {
             let (volume, content) = shared_volume(session, prepared, &change.name)?;
-            call(hypervisor, move |h| h.ensure_volume(&volume, &content)).await
+            call(hypervisor, move |h| h.storage()?.ensure_volume(&volume, &content)).await
         }
-        ("routes", _) => session.place.routes(&session.lab, Some(&desired.routes)).map(drop),
-        ("uplink", _) => {
-            let place = session.place.clone();
-            blocking(move || place.start_uplink()).await?
+        ("routes", _) => {
+            let (bridge, routes) = (session.lab.network.bridge.clone(), desired.routes.clone());
+            call(hypervisor, move |h| h.surroundings()?.set_routes(&bridge, &routes)).await
         }
+        ("uplink", _) => call(hypervisor, |h| h.surroundings()?.start_uplink()).await,
         ("domain", ChangeKind::Remove) => remove_node(session, desired, hypervisor, change).await,
         _ => Ok(()),
     }
@@ -119,7 +123,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 async fn remove_node(
     session: &Session,
     desired: &Desired,
-    hypervisor: &Arc<dyn Hypervisor>,
+    hypervisor: &Arc<dyn Provider>,
     change: &Change,
 ) -> Result<(), EngineError> {
     let node = change.node.clone().unwrap_or_default();
@@ -133,25 +137,42 @@ async fn remove_node(
 /// the run after one that was killed here what was going to be.
 pub(crate) async fn remove(
     session: &Session,
-    hypervisor: &Arc<dyn Hypervisor>,
+    hypervisor: &Arc<dyn Provider>,
     node: &str,
     uuid: Uuid,
 ) -> Result<(), EngineError> {
     let (pool, node) = (session.lab.pool(), node.to_owned());
     call(hypervisor, move |h| {
-        h.stop_domain(uuid)?;
-        h.remove_volume(&pool, &format!("{node}.qcow2"))?;
-        h.remove_volume(&pool, &format!("{node}-seed.img"))?;
-        h.remove_domain(uuid)
+        h.power()?.stop(uuid)?;
+        h.storage()?.remove_volume(&pool, &format!("{node}.qcow2"))?;
+        h.storage()?.remove_volume(&pool, &format!("{node}-seed.img"))?;
+        h.machines()?.remove(uuid)
     })
     .await
+}
+
+/// Has a machine that is there anyway hold the binaries; guests have them on a disk.
+///
+/// # Errors
+/// When they cannot be brought there.
+pub(crate) async fn deliver(
+    prepared: &Prepared,
+    hypervisor: &Arc<dyn Provider>,
+    node: &Node,
+) -> Result<(), EngineError> {
+    let delivery = Delivery {
+        digest: prepared.platform.artifacts.digest.clone(),
+        files: prepared.found.as_ref().map(|found| found.files.clone()).unwrap_or_default(),
+    };
+    let name = node.name.clone();
+    call(hypervisor, move |h| h.deliveries()?.deliver(&name, &delivery)).await
 }
 
 /// Brings one node's domain to run.
 pub(crate) async fn node(
     session: &Session,
     prepared: &Prepared,
-    hypervisor: &Arc<dyn Hypervisor>,
+    hypervisor: &Arc<dyn Provider>,
     node: &Node,
     domain: &DomainSpec,
     changes: &[Change],
@@ -160,25 +181,25 @@ pub(crate) async fn node(
         remove(session, hypervisor, &domain.node, domain.uuid).await?;
         for name in [render::overlay_name(node), render::seed_name(node)] {
             let (volume, content) = own_volume(session, prepared, node, &name)?;
-            call(hypervisor, move |h| h.ensure_volume(&volume, &content)).await?;
+            call(hypervisor, move |h| h.storage()?.ensure_volume(&volume, &content)).await?;
         }
     }
     for change in changes {
         match (change.object, change.kind) {
             ("volume", _) => {
                 let (volume, content) = own_volume(session, prepared, node, &change.name)?;
-                call(hypervisor, move |h| h.ensure_volume(&volume, &content)).await?;
+                call(hypervisor, move |h| h.storage()?.ensure_volume(&volume, &content)).await?;
             }
             ("domain", kind) => {
                 let domain = domain.clone();
                 call(hypervisor, move |h| {
                     if kind == ChangeKind::Restart {
-                        h.shut_down_domain(domain.uuid, PATIENCE)?;
+                        h.power()?.shut_down(domain.uuid, PATIENCE)?;
                     }
                     if kind != ChangeKind::Start {
-                        h.define_domain(&domain)?;
+                        h.machines()?.define(&domain)?;
                     }
-                    h.start_domain(domain.uuid)
+                    h.power()?.start(domain.uuid)
                 })
                 .await?;
             }

@@ -7,18 +7,19 @@ use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 
 use crate::drivers::host;
-use crate::drivers::provider::Hypervisor;
+use crate::drivers::provider::Provider;
 use crate::drivers::state::snapshots::Shelf;
-use crate::engine::apply::up::Drivers;
 use crate::engine::lab::open::Session;
+use crate::engine::lab::prepare::preview;
+use crate::engine::lab::reach::Drivers;
 use crate::engine::machines::observe;
 use crate::engine::machines::provision::call;
-use crate::engine::snapshot::clock;
 use crate::engine::snapshot::parts::{self, Piece};
+use crate::engine::snapshot::{clock, interrupted};
 use crate::engine::task::error::EngineError;
 use crate::engine::task::event::Events;
 use crate::engine::task::stop::Stop;
-use crate::model::inventory::{FoundDomain, Inventory};
+use crate::model::inventory::{Inventory, MachineState};
 use crate::model::snapshot::{self, AllDocuments, Intent, Kind, Manifest, Part, SCHEMA_VERSION};
 use crate::model::{Lab, code, name};
 
@@ -51,10 +52,11 @@ pub async fn create(
             .preflight()
     })?;
     let hypervisor = &drivers.hypervisor;
+    hypervisor.snapshots()?;
     let shelf = Shelf::new(&session.store);
     // Cut between the manifest and the end: there was nothing left to do.
     let cut = shelf.intent(&wish.name)? == Some(Intent::Create);
-    crate::engine::snapshot::settle(session, hypervisor, events).await?;
+    interrupted::settle(session, hypervisor, events).await?;
     if let Some(manifest) = shelf.manifest(&wish.name)?.filter(|_| cut) {
         return Ok(Some(manifest));
     }
@@ -94,17 +96,16 @@ pub async fn create(
 fn ready(lab: &Lab, inventory: &Inventory, wish: &Wish) -> Result<bool, EngineError> {
     let doing =
         |why: String| EngineError::of(&code::SNAPSHOT, format!("save the lab: {why}")).preflight();
-    let of = |uuid| inventory.domains.iter().find(move |domain| domain.uuid == uuid);
-    let names = |wanted: &dyn Fn(Option<&FoundDomain>) -> bool| {
-        let nodes = lab.nodes.iter().filter(|node| wanted(of(node.uuid)));
+    let names = |wanted: Option<MachineState>| {
+        let nodes = lab.nodes.iter().filter(|node| inventory.machine(node) == wanted);
         nodes.map(|node| node.name.as_str()).collect::<Vec<_>>()
     };
-    let absent = names(&|found| found.is_none());
+    let absent = names(None);
     if !absent.is_empty() {
         return Err(doing(format!("{} not there", are(&absent))).hint("`lab up` first"));
     }
-    let stopped = names(&|found| found.is_some_and(|domain| !domain.active));
-    let still = names(&|found| found.is_some_and(|domain| domain.paused));
+    let stopped = names(Some(MachineState::Stopped));
+    let still = names(Some(MachineState::Paused));
     if !still.is_empty() {
         return Err(doing(format!("{} standing still", are(&still)))
             .hint("`lab up` lets guests that stand still go on"));
@@ -180,21 +181,22 @@ impl Work<'_> {
         let sizes = self.sizes(&pieces).await?;
         let start = Instant::now();
         if self.running {
-            let still = |h: &dyn Hypervisor, _: &str, spec: &crate::render::SnapshotSpec| {
-                h.suspend_domain(spec.domain)
+            let still = |h: &dyn Provider, _: &str, spec: &crate::render::SnapshotSpec| {
+                h.power()?.suspend(spec.domain)
             };
             parts::for_all(&self.drivers.hypervisor, &pieces, still).await?;
         }
         if stop.requested() {
             return Ok(None);
         }
-        let save =
-            |h: &dyn Hypervisor, _: &str, spec: &crate::render::SnapshotSpec| h.save_domain(spec);
+        let save = |h: &dyn Provider, _: &str, spec: &crate::render::SnapshotSpec| {
+            h.snapshots()?.save(spec)
+        };
         let saved = parts::for_all(&self.drivers.hypervisor, &pieces, save).await?;
         let mut pause = 0.0;
         if self.running {
-            let go_on = |h: &dyn Hypervisor, _: &str, spec: &crate::render::SnapshotSpec| {
-                h.start_domain(spec.domain)
+            let go_on = |h: &dyn Provider, _: &str, spec: &crate::render::SnapshotSpec| {
+                h.power()?.start(spec.domain)
             };
             parts::for_all(&self.drivers.hypervisor, &pieces, go_on).await?;
             pause = start.elapsed().as_secs_f64();
@@ -215,8 +217,8 @@ impl Work<'_> {
 
     /// Bytes that the nodes' disks take.
     async fn sizes(&self, pieces: &[Piece]) -> Result<Vec<u64>, EngineError> {
-        let measure = |h: &dyn Hypervisor, _: &str, spec: &crate::render::SnapshotSpec| {
-            h.volume_bytes(&spec.pool, &spec.disk)
+        let measure = |h: &dyn Provider, _: &str, spec: &crate::render::SnapshotSpec| {
+            h.storage()?.volume_bytes(&spec.pool, &spec.disk)
         };
         let all = parts::for_all(&self.drivers.hypervisor, pieces, measure).await?;
         Ok(all.into_iter().map(|(_, bytes)| bytes).collect())
@@ -247,7 +249,7 @@ impl Work<'_> {
             created_unix: OffsetDateTime::now_utc().unix_timestamp(),
             kind: self.wish.kind,
             topology: name::hex(&Sha256::digest(text.as_bytes())),
-            kubernetes: self.session.preview()?.platform.version.to_string(),
+            kubernetes: preview(self.session)?.platform.version.to_string(),
             made_by: env!("CARGO_PKG_VERSION").into(),
             hypervisor: call(&self.drivers.hypervisor, |h| h.version()).await?,
             first_certificate: first.map(|(name, entry)| (name.clone(), entry.made.not_after)),

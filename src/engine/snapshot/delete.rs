@@ -1,10 +1,10 @@
 //! `lab snapshot delete`: the parts go, and their space comes back.
 
 use crate::drivers::state::snapshots::Shelf;
-use crate::engine::apply::up::Drivers;
 use crate::engine::lab::open::Session;
+use crate::engine::lab::reach::Drivers;
 use crate::engine::machines::provision::call;
-use crate::engine::snapshot::parts;
+use crate::engine::snapshot::{interrupted, list, open, parts};
 use crate::engine::task::error::EngineError;
 use crate::engine::task::event::Events;
 use crate::model::snapshot::Intent;
@@ -19,15 +19,16 @@ pub async fn delete(
     name: &str,
     events: &Events,
 ) -> Result<u64, EngineError> {
+    drivers.hypervisor.snapshots()?;
     let shelf = Shelf::new(&session.store);
     // A restore that was cut needs its snapshot.
-    crate::engine::snapshot::settle(session, &drivers.hypervisor, events).await?;
-    let manifest = crate::engine::snapshot::manifest(session, name)?;
+    interrupted::settle(session, &drivers.hypervisor, events).await?;
+    let manifest = open::manifest(session, name)?;
     let nodes: Vec<String> = manifest.nodes.iter().map(|part| part.node.clone()).collect();
     let before = taken(session, drivers, &nodes).await?;
     shelf.begin(name, &Intent::Delete)?;
     let work = async {
-        let lab = crate::engine::snapshot::list::lab_of(session, name)?;
+        let lab = list::lab_of(session, name)?;
         parts::remove(session, &drivers.hypervisor, &lab, name, manifest.kind).await?;
         shelf.remove(name).map_err(EngineError::from)
     };
@@ -40,7 +41,8 @@ async fn taken(session: &Session, drivers: &Drivers, nodes: &[String]) -> Result
     let mut all = 0;
     for node in nodes {
         let (pool, volume) = (session.lab.pool(), format!("{node}.qcow2"));
-        all += call(&drivers.hypervisor, move |h| h.volume_bytes(&pool, &volume)).await?;
+        all +=
+            call(&drivers.hypervisor, move |h| h.storage()?.volume_bytes(&pool, &volume)).await?;
     }
     Ok(all)
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::drivers::provider::{Hypervisor, HypervisorError};
+use crate::drivers::provider::{Provider, ProviderError};
 use crate::drivers::state::snapshots::Shelf;
 use crate::engine::lab::open::Session;
 use crate::engine::machines::provision::call;
@@ -36,16 +36,13 @@ pub(super) fn pieces(
 /// Makes one call for each part, all at once, and waits for all of them. What was returned, in
 /// order, or the first error once all have ended.
 pub(super) async fn for_all<T, F>(
-    hypervisor: &Arc<dyn Hypervisor>,
+    hypervisor: &Arc<dyn Provider>,
     pieces: &[Piece],
     work: F,
 ) -> Result<Vec<(String, T)>, EngineError>
 where
     T: Send + 'static,
-    F: Fn(&dyn Hypervisor, &str, &SnapshotSpec) -> Result<T, HypervisorError>
-        + Clone
-        + Send
-        + 'static,
+    F: Fn(&dyn Provider, &str, &SnapshotSpec) -> Result<T, ProviderError> + Clone + Send + 'static,
 {
     let mut calls = tokio::task::JoinSet::new();
     for (at, (node, spec)) in pieces.iter().cloned().enumerate() {
@@ -78,7 +75,7 @@ where
 /// When the hypervisor refuses; what was begun then stays written down.
 pub(super) async fn take_back(
     session: &Session,
-    hypervisor: &Arc<dyn Hypervisor>,
+    hypervisor: &Arc<dyn Provider>,
     name: &str,
 ) -> Result<(), EngineError> {
     let shelf = Shelf::new(&session.store);
@@ -91,7 +88,7 @@ pub(super) async fn take_back(
     for domain in inventory.domains.iter().filter(|domain| domain.paused) {
         if domain.node_of(lab.id).is_some() {
             let uuid = domain.uuid;
-            call(hypervisor, move |h| h.start_domain(uuid)).await?;
+            call(hypervisor, move |h| h.power()?.start(uuid)).await?;
         }
     }
     Ok(shelf.remove(name)?)
@@ -100,7 +97,7 @@ pub(super) async fn take_back(
 /// Deletes the parts of the nodes whose disks are still those that were saved.
 pub(super) async fn remove(
     session: &Session,
-    hypervisor: &Arc<dyn Hypervisor>,
+    hypervisor: &Arc<dyn Provider>,
     lab: &Lab,
     name: &str,
     kind: Kind,
@@ -117,7 +114,7 @@ pub(super) async fn remove(
     let nodes: Vec<String> = pieces.iter().map(|(node, _)| node.clone()).collect();
     let documents = Arc::new(shelf.documents(name, &nodes)?);
     for_all(hypervisor, &pieces, move |h, node, spec| {
-        h.forget_domain(spec, &documents.get(node).cloned().unwrap_or_default())
+        h.snapshots()?.forget(spec, &documents.get(node).cloned().unwrap_or_default())
     })
     .await
     .map(drop)
@@ -126,12 +123,12 @@ pub(super) async fn remove(
 /// What tells the nodes' disks from others, by node; nodes without a disk are left out.
 pub(super) async fn disks(
     session: &Session,
-    hypervisor: &Arc<dyn Hypervisor>,
+    hypervisor: &Arc<dyn Provider>,
     lab: &Lab,
 ) -> Result<BTreeMap<String, String>, EngineError> {
     let all = pieces(session, lab, "any", Kind::Disk)?;
-    let look = |h: &dyn Hypervisor, _: &str, spec: &SnapshotSpec| {
-        h.volume_identity(&spec.pool, &spec.disk)
+    let look = |h: &dyn Provider, _: &str, spec: &SnapshotSpec| {
+        h.storage()?.volume_identity(&spec.pool, &spec.disk)
     };
     let found = for_all(hypervisor, &all, look).await?;
     Ok(found.into_iter().filter_map(|(node, disk)| Some((node, disk?))).collect())

@@ -7,16 +7,15 @@ use std::time::{Duration, Instant};
 
 use time::OffsetDateTime;
 
-use crate::drivers::provider::Hypervisor;
+use crate::drivers::provider::Provider;
 use crate::drivers::state::snapshots::Shelf;
-use crate::engine::apply::up::Drivers;
 use crate::engine::lab::open::Session;
-use crate::engine::lab::reach::Reach;
+use crate::engine::lab::reach::{Drivers, Reach};
 use crate::engine::machines::boot::Boot;
 use crate::engine::machines::observe;
 use crate::engine::machines::provision::{self, call};
 use crate::engine::snapshot::parts::{self, Piece};
-use crate::engine::snapshot::{clock, manifest};
+use crate::engine::snapshot::{clock, interrupted, list, open};
 use crate::engine::task::error::EngineError;
 use crate::engine::task::event::Events;
 use crate::engine::task::stop::Stop;
@@ -67,7 +66,8 @@ pub async fn restore(
     events: &Events,
 ) -> Result<Option<Restored>, EngineError> {
     let start = Instant::now();
-    let manifest = manifest(&session, name)?;
+    drivers.hypervisor.snapshots()?;
+    let manifest = open::manifest(&session, name)?;
     take_on(&mut session, name)?;
     let inventory = call(&drivers.hypervisor, |h| h.inventory()).await?;
     let disks = parts::disks(&session, &drivers.hypervisor, &session.lab).await?;
@@ -83,7 +83,7 @@ pub async fn restore(
     let work = Work { session: &session, drivers, manifest: &manifest, options, events };
     let shelf = Shelf::new(&session.store);
     let nodes = options.node.iter().cloned().collect();
-    let older = crate::engine::snapshot::cut_restore(&session)?.filter(|older| older != name);
+    let older = interrupted::cut_restore(&session)?.filter(|older| older != name);
     shelf.begin(name, &Intent::Restore { nodes })?;
     if let Some(older) = older {
         shelf.finish(&older)?;
@@ -100,8 +100,7 @@ pub async fn restore(
 fn take_on(session: &mut Session, name: &str) -> Result<(), EngineError> {
     let shelf = Shelf::new(&session.store);
     let Some(text) = shelf.file(name, "topology.yaml")? else { return Ok(()) };
-    let mut lab =
-        crate::engine::snapshot::list::lab_of(session, name).map_err(EngineError::preflight)?;
+    let mut lab = list::lab_of(session, name).map_err(EngineError::preflight)?;
     let record = shelf.file(name, "lab.json")?.unwrap_or_default();
     let ids: BTreeMap<String, u8> = serde_json::from_str::<serde_json::Value>(&record)
         .ok()
@@ -132,7 +131,7 @@ fn refuse(
         })?;
     }
     let now = OffsetDateTime::now_utc().unix_timestamp();
-    if let Some(remark) = crate::engine::snapshot::list::certificates(manifest, now) {
+    if let Some(remark) = list::certificates(manifest, now) {
         let ended = manifest.first_certificate.as_ref().is_some_and(|(_, end)| *end < now);
         if ended && !options.yes {
             return Err(cannot(format!("{remark}, so its cluster will not find together"))
@@ -195,20 +194,20 @@ impl Work<'_> {
         }
         let nodes: Vec<String> = pieces.iter().map(|(node, _)| node.clone()).collect();
         let documents = Arc::new(shelf.documents(&self.manifest.name, &nodes)?);
-        let revert = move |h: &dyn Hypervisor, node: &str, spec: &SnapshotSpec| {
-            h.revert_domain(spec, &documents.get(node).cloned().unwrap_or_default())
+        let revert = move |h: &dyn Provider, node: &str, spec: &SnapshotSpec| {
+            h.snapshots()?.revert(spec, &documents.get(node).cloned().unwrap_or_default())
         };
         if let Err(error) = parts::for_all(hypervisor, &pieces, revert).await {
             // Nodes at different moments must not meet.
             self.stop(&pieces).await;
             return Err(error);
         }
-        let go_on = |h: &dyn Hypervisor, _: &str, spec: &SnapshotSpec| h.start_domain(spec.domain);
+        let go_on = |h: &dyn Provider, _: &str, spec: &SnapshotSpec| h.power()?.start(spec.domain);
         parts::for_all(hypervisor, &pieces, go_on).await.map(drop)
     }
 
     async fn stop(&self, pieces: &[Piece]) {
-        let stop = |h: &dyn Hypervisor, _: &str, spec: &SnapshotSpec| h.stop_domain(spec.domain);
+        let stop = |h: &dyn Provider, _: &str, spec: &SnapshotSpec| h.power()?.stop(spec.domain);
         // The error that matters is the one that brought us here.
         let _ = parts::for_all(&self.drivers.hypervisor, pieces, stop).await;
     }
@@ -232,17 +231,17 @@ impl Work<'_> {
         };
         if !there(inventory) {
             call(hypervisor, move |h| {
-                h.ensure_pool(&pool)?;
-                h.ensure_network(&network)
+                h.storage()?.ensure_pool(&pool)?;
+                h.networks()?.ensure_network(&network)
             })
             .await?;
         }
-        if hypervisor.has_surroundings() {
-            session.place.routes(lab, Some(&lab.host_routes()))?;
-            if session.place.uplink(lab).is_some() && !session.place.has_uplink() {
+        if let Ok(around) = hypervisor.surroundings() {
+            around.set_routes(&lab.network.bridge, &lab.host_routes())?;
+            if session.place.uplink(lab).is_some() && !around.has_uplink() {
                 // A lab without a way out is a lab all the same.
-                if let Err(error) = session.place.start_uplink() {
-                    self.events.warn(error.message);
+                if let Err(error) = around.start_uplink() {
+                    self.events.warn(error.to_string());
                 }
             }
         }
@@ -253,9 +252,9 @@ impl Work<'_> {
     async fn together_again(&self) -> Result<f64, EngineError> {
         let lab = &self.session.lab;
         // Files may have come back: the keys that the nodes know now.
-        let reach = match self.drivers.hypervisor.has_surroundings() {
-            true => crate::engine::snapshot::way(self.session)?,
-            false => self.drivers.reach.clone(),
+        let reach = match self.drivers.again {
+            Some(again) => again(self.session)?,
+            None => self.drivers.reach.clone(),
         };
         let nodes: Vec<_> = match &self.options.node {
             Some(only) => lab.nodes.iter().filter(|node| node.name == *only).collect(),

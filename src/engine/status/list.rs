@@ -10,6 +10,7 @@ use crate::engine::lab::open::Session;
 use crate::engine::lab::provider::Place;
 use crate::engine::machines::provision::call;
 use crate::engine::task::error::EngineError;
+use crate::model::inventory::MachineState;
 
 /// A lab in the list.
 #[derive(Clone, Debug, Serialize)]
@@ -47,14 +48,16 @@ pub async fn lab_status(session: &Session) -> Result<LabStatus, EngineError> {
     if session.place.is_running() {
         let hypervisor = session.place.connect()?;
         let inventory = call(&hypervisor, |h| h.inventory()).await?;
-        let own = || inventory.domains.iter().filter(|domain| domain.node_of(lab.id).is_some());
-        running = own().filter(|domain| domain.active).count();
-        known = own().next().is_some();
+        let own = lab.nodes.iter().filter(|node| inventory.has_own(lab.id, node));
+        let states: Vec<MachineState> = own.filter_map(|node| inventory.machine(node)).collect();
+        running = states.iter().filter(|state| state.is_active()).count();
+        known = !states.is_empty();
         let pool = inventory.pools.iter().find(|pool| pool.uuid == lab.pool_id() && pool.active);
         if let (Place::System { .. }, Some(pool)) = (&session.place, pool) {
             for volume in pool.volumes.clone() {
                 let pool = pool.name.clone();
-                bytes += call(&hypervisor, move |h| h.volume_bytes(&pool, &volume)).await?;
+                bytes +=
+                    call(&hypervisor, move |h| h.storage()?.volume_bytes(&pool, &volume)).await?;
             }
         }
     }

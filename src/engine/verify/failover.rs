@@ -5,9 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::drivers::guest::{Guest, Output};
-use crate::engine::apply::up::Drivers;
 use crate::engine::lab::open::Session;
-use crate::engine::lab::reach::Reach;
+use crate::engine::lab::reach::{Drivers, Reach};
 use crate::engine::machines::boot::Boot;
 use crate::engine::machines::provision::call;
 use crate::engine::task::error::EngineError;
@@ -40,7 +39,9 @@ pub async fn failover(
     // Who watches is alive, and busy where guests are emulated.
     let reach = session.reach(&keys, session.pace().vitals())?;
     let booting = session.reach(&keys, session.lab.options.boot_patience())?;
-    let drivers = Drivers { hypervisor: session.place.connect()?, reach };
+    let hypervisor = session.place.connect()?;
+    hypervisor.power()?;
+    let drivers = Drivers { hypervisor, reach, again: None };
     failover_with(session, drivers, booting, stop, say, events).await
 }
 
@@ -106,10 +107,10 @@ impl Test<'_> {
         };
         self.ask(&trial, &failover::start_writer(&trial, &self.run)).await?;
         let uuid = node.uuid;
-        call(&self.drivers.hypervisor, move |h| h.stop_domain(uuid)).await?;
+        call(&self.drivers.hypervisor, move |h| h.power()?.stop(uuid)).await?;
         let seen = self.stop.or("see what comes back", self.watch(&trial)).await;
         // Started again even when there was nobody to tell what happened.
-        call(&self.drivers.hypervisor, move |h| h.start_domain(uuid)).await?;
+        call(&self.drivers.hypervisor, move |h| h.power()?.start(uuid)).await?;
         let (api, service, writes) = seen?;
         let kept = if writes.status == 0 { Verdict::Passed } else { Verdict::Failed };
         let results = vec![

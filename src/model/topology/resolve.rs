@@ -10,7 +10,7 @@ use ipnet::Ipv4Net;
 use serde_json::Map;
 
 use crate::model::lab::{
-    Cloning, Ingress, Kubernetes, Lab, Network, Node, Options, PodNetwork, Ssh, Vip,
+    Cloning, Ingress, Kubernetes, Lab, Machine, Network, Node, Options, PodNetwork, Ssh, Vip,
 };
 use crate::model::name::{self, Owner};
 use crate::model::role::Role;
@@ -178,6 +178,7 @@ impl Resolver<'_> {
                 drafts.push(Draft {
                     node: Node {
                         fqdn: format!("{node_name}.{domain}"),
+                        machine: Machine::Guest,
                         domain: format!("{lab_name}-{node_name}"),
                         uuid: name::object_id(lab, "domain", &node_name),
                         roles: roles.clone(),

@@ -8,9 +8,9 @@ use quick_xml::events::{BytesStart, Event};
 use uuid::Uuid;
 use virt::connect::Connect;
 
-use crate::drivers::provider::libvirt::failed;
+use crate::drivers::provider::libvirt::connection::failed;
 use crate::drivers::provider::libvirt::storage::DONE;
-use crate::drivers::provider::{HypervisorError, Result};
+use crate::drivers::provider::{ProviderError, Result};
 use crate::model::inventory::{FoundDomain, FoundNetwork, FoundPool, Inventory, Mark};
 use crate::render;
 
@@ -82,7 +82,7 @@ pub struct Parsed {
 /// # Errors
 /// When it is not XML.
 pub fn parse(xml: &str) -> Result<Parsed> {
-    let bad = |error: String| HypervisorError::new("read a libvirt document", error);
+    let bad = |error: String| ProviderError::new("read a libvirt document", error);
     let mut reader = Reader::from_str(xml);
     let mut parsed = Parsed::default();
     loop {

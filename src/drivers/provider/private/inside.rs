@@ -7,7 +7,7 @@ use std::process::Command;
 
 use nix::sched::{CloneFlags, setns};
 
-use crate::drivers::provider::private::supervisor::argument;
+use crate::drivers::provider::private::process::argument;
 
 /// Entry of `lab engine-inside PID PROGRAM ARGUMENTS...`: becomes the program.
 ///

@@ -15,7 +15,9 @@ use nix::sys::signal::{SigSet, Signal, kill};
 use nix::unistd::Pid;
 
 use crate::drivers::host::find_program;
-use crate::drivers::provider::private::{control, supervisor};
+use crate::drivers::provider::private::control;
+use crate::drivers::provider::private::paths::{ALIVE, KEEPER, UPLINK_LOG as LOG};
+use crate::drivers::provider::private::process::{argument, let_go};
 
 /// The interface inside.
 const LINK: &str = "uplink0";
@@ -26,9 +28,6 @@ const ADDRESS: &str = "198.18.0.100";
 const GATEWAY: &str = "198.18.0.2";
 /// Questions to it are passed on to the computer's own resolver.
 pub(crate) const RESOLVER: &str = "198.18.0.3";
-/// File that a keeper keeps locked while it lives; it names the keeper, its program and the engine.
-const KEEPER: &str = "uplink";
-const LOG: &str = "log/uplink.log";
 /// How long a program may take to make its link, and to end.
 const PATIENCE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(20);
@@ -136,9 +135,9 @@ fn is_process(pid: i32, words: &[&str]) -> bool {
 /// # Errors
 /// When no program makes the link, or the one that did ends.
 pub(crate) fn keep(arguments: &[String]) -> io::Result<()> {
-    supervisor::let_go()?;
-    let dir = Path::new(supervisor::argument(arguments, 0)?);
-    let engine: u32 = supervisor::argument(arguments, 1)?.parse().map_err(io::Error::other)?;
+    let_go()?;
+    let dir = Path::new(argument(arguments, 0)?);
+    let engine: u32 = argument(arguments, 1)?.parse().map_err(io::Error::other)?;
     nix::unistd::setsid()?;
     let file = File::options()
         .create(true)
@@ -181,7 +180,7 @@ fn until_told(signals: &SigSet, program: &mut Child) -> io::Result<()> {
 
 /// Sends ourselves a signal when the engine's supervisor is gone.
 fn end_with_engine(dir: &Path) -> io::Result<()> {
-    let alive = File::open(dir.join(supervisor::ALIVE))?;
+    let alive = File::open(dir.join(ALIVE))?;
     std::thread::spawn(move || {
         let mut alive = alive;
         // A signal may end the wait too early.

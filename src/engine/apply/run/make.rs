@@ -22,6 +22,11 @@ impl Run {
             if needed {
                 let guest = (self.reach)(node);
                 guest.run("true").await.map_err(|error| ("boot", error.into()))?;
+                if !node.machine.is_guest() {
+                    let work = provision::deliver(&self.prepared, &self.hypervisor, node);
+                    let made = self.events.timed(Some(&node.name), "binaries", work).await;
+                    made.map_err(|error| ("binaries", error))?;
+                }
             }
             return Ok(());
         };

@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 
 use crate::drivers::assets::goldens::Golden;
 use crate::drivers::guest::Guest;
-use crate::drivers::provider::Hypervisor;
+use crate::drivers::provider::Provider;
 use crate::engine::apply::up::Outcome;
 use crate::engine::cluster::upgrade::Upgrade;
 use crate::engine::lab::open::Session;
@@ -39,12 +39,13 @@ pub(crate) async fn shared_changes(
     session: &Session,
     prepared: &Prepared,
     desired: &Desired,
-    hypervisor: &Arc<dyn Hypervisor>,
+    hypervisor: &Arc<dyn Provider>,
     changes: &[Change],
     events: &Events,
 ) -> Result<(), EngineError> {
     // The disk is made on this computer, also where libvirt reads it from here.
-    if prepared.platform.artifact_volume().is_some() && prepared.found.is_some() {
+    let guests = session.lab.guests().next().is_some();
+    if guests && prepared.platform.artifact_volume().is_some() && prepared.found.is_some() {
         provision::artifact_disk(session, prepared)?;
     }
     // A new node may have the address of one that leaves: then that one goes first.
@@ -76,7 +77,7 @@ pub(crate) struct Run {
     pub(crate) session: Arc<Session>,
     pub(crate) prepared: Prepared,
     pub(crate) desired: Desired,
-    pub(crate) hypervisor: Arc<dyn Hypervisor>,
+    pub(crate) hypervisor: Arc<dyn Provider>,
     pub(crate) reach: Reach,
     pub(crate) stop: Stop,
     pub(crate) events: Events,

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::drivers::assets::goldens::Golden;
-use crate::drivers::provider::{Content, Hypervisor, HypervisorError};
+use crate::drivers::provider::{Provider, ProviderError};
 use crate::engine::lab::open::Session;
 use crate::engine::lab::prepared::Prepared;
-use crate::engine::machines::clone::plugged;
+use crate::engine::machines::clone::devices::plugged;
 use crate::engine::machines::provision::{self, call};
 use crate::engine::task::error::EngineError;
 use crate::model::Node;
@@ -21,7 +21,7 @@ use crate::render::{self, DeviceSpec, DomainSpec, SnapshotSpec, VolumeSpec, gold
 pub(crate) async fn copy(
     session: &Session,
     prepared: &Prepared,
-    hypervisor: &Arc<dyn Hypervisor>,
+    hypervisor: &Arc<dyn Provider>,
     node: &Node,
     domain: &DomainSpec,
     from: &Golden,
@@ -32,7 +32,7 @@ pub(crate) async fn copy(
     let (seed, content) = own(&render::seed_name(node))?;
     let copy = Copy::of(session, prepared, node, domain, from, volume)?;
     call(hypervisor, move |h| {
-        h.ensure_volume(&seed, &content)?;
+        h.storage()?.ensure_volume(&seed, &content)?;
         copy.make(h)
     })
     .await
@@ -71,16 +71,16 @@ impl Copy {
     }
 
     /// Makes it. Its disk counts last: one that was cut is made anew.
-    fn make(&self, hypervisor: &dyn Hypervisor) -> Result<(), HypervisorError> {
+    fn make(&self, hypervisor: &dyn Provider) -> Result<(), ProviderError> {
         let uuid = self.domain.uuid;
-        hypervisor.ensure_volume(&self.volume, &Content::Copy(self.disk.clone()))?;
-        hypervisor.revert_domain(&self.part, &self.documents)?;
-        hypervisor.forget_domain(&self.part, &self.documents)?;
-        hypervisor.define_domain(&self.domain)?;
+        hypervisor.clones()?.copy_volume(&self.volume, &self.disk)?;
+        hypervisor.snapshots()?.revert(&self.part, &self.documents)?;
+        hypervisor.snapshots()?.forget(&self.part, &self.documents)?;
+        hypervisor.machines()?.define(&self.domain)?;
         for device in &self.devices {
-            hypervisor.attach_device(uuid, device)?;
+            hypervisor.clones()?.plug(uuid, device)?;
         }
-        hypervisor.start_domain(uuid)?;
-        hypervisor.seal_volume(&self.volume.pool, &self.volume.name)
+        hypervisor.power()?.start(uuid)?;
+        hypervisor.clones()?.seal_volume(&self.volume.pool, &self.volume.name)
     }
 }

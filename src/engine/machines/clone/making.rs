@@ -8,11 +8,11 @@ use crate::drivers::assets::goldens::{Golden, Goldens};
 use crate::drivers::assets::seed;
 use crate::drivers::provider::libvirt::Reconnecting;
 use crate::drivers::provider::private::PrivateEngine;
-use crate::drivers::provider::{Content, Hypervisor, HypervisorError};
+use crate::drivers::provider::{Content, Provider, ProviderError};
 use crate::engine::lab::open::Session;
 use crate::engine::lab::prepared::Prepared;
 use crate::engine::lab::provider::Place;
-use crate::engine::machines::clone::plugged;
+use crate::engine::machines::clone::devices::plugged;
 use crate::engine::machines::provision::call;
 use crate::engine::task::blocking::blocking;
 use crate::engine::task::error::EngineError;
@@ -72,7 +72,7 @@ pub(crate) async fn end(engine: PrivateEngine) -> Result<(), EngineError> {
         let own = engine.dir.parent();
         let _ = own.map(std::fs::remove_dir);
         let _ = own.and_then(Path::parent).map(std::fs::remove_dir);
-        Ok::<_, HypervisorError>(())
+        Ok::<_, ProviderError>(())
     })
     .await?
     .map_err(EngineError::from)
@@ -104,7 +104,8 @@ impl Workshop<'_> {
     async fn make(&self, model: &Node) -> Result<(PathBuf, Documents), EngineError> {
         let (engine, hide) = (self.engine.clone(), self.session.is_emulated());
         blocking(move || engine.ensure(hide)).await??;
-        let hypervisor: Arc<dyn Hypervisor> = Arc::new(Reconnecting::open(&self.engine.uri())?);
+        let hypervisor: Arc<dyn Provider> =
+            Arc::new(Reconnecting::private(&self.engine.uri(), Arc::new(self.engine.clone()))?);
         let templates = &self.session.templates;
         let (lab, node) = golden::workshop(&self.session.lab, model, self.engine.lab);
         let node = &node;
@@ -115,12 +116,12 @@ impl Workshop<'_> {
         let volumes = self.volumes(&lab, node, &placement)?;
         let defined = domain.clone();
         call(&hypervisor, move |h| {
-            h.ensure_pool(&pool)?;
+            h.storage()?.ensure_pool(&pool)?;
             for (volume, content) in &volumes {
-                h.ensure_volume(volume, content)?;
+                h.storage()?.ensure_volume(volume, content)?;
             }
-            h.define_domain(&defined)?;
-            h.start_domain(defined.uuid)
+            h.machines()?.define(&defined)?;
+            h.power()?.start(defined.uuid)
         })
         .await?;
         self.ready(Path::new(&placement.console)).await?;
@@ -182,18 +183,18 @@ impl Workshop<'_> {
 
 /// Takes the seed out and freezes the guest with its memory.
 async fn freeze(
-    hypervisor: &Arc<dyn Hypervisor>,
+    hypervisor: &Arc<dyn Provider>,
     domain: DomainSpec,
     part: SnapshotSpec,
 ) -> Result<Documents, EngineError> {
     let seeds = plugged(&domain)?;
     call(hypervisor, move |h| {
         for seed in &seeds {
-            h.detach_device(domain.uuid, seed)?;
+            h.clones()?.unplug(domain.uuid, seed)?;
         }
-        h.suspend_domain(domain.uuid)?;
-        let documents = h.save_domain(&part)?;
-        h.stop_domain(domain.uuid)?;
+        h.power()?.suspend(domain.uuid)?;
+        let documents = h.snapshots()?.save(&part)?;
+        h.power()?.stop(domain.uuid)?;
         Ok(documents)
     })
     .await

@@ -2,6 +2,7 @@
 //! how a node becomes its copy ([`copying`]). See [`crate::render::golden`].
 
 mod copying;
+mod devices;
 mod making;
 
 use std::collections::BTreeMap;
@@ -14,18 +15,17 @@ pub(crate) use making::{end, workshops};
 
 use crate::drivers::assets::goldens::{Golden, Goldens};
 use crate::drivers::host;
-use crate::drivers::provider::Hypervisor;
+use crate::drivers::provider::Provider;
 use crate::engine::lab::open::Session;
 use crate::engine::lab::prepared::Prepared;
-use crate::engine::lab::provider::Place;
 use crate::engine::machines::provision::call;
 use crate::engine::task::error::EngineError;
 use crate::engine::task::event::Events;
 use crate::model::lab::Cloning;
 use crate::model::{Node, size};
 use crate::plan::{Change, ChangeKind};
+use crate::render;
 use crate::render::golden::Mould;
-use crate::render::{self, DeviceSpec, DomainSpec};
 
 /// The golden guests that nodes of a run are copied from, by node. What is asked for is made where it is
 /// missing; where that fails, the node boots.
@@ -35,7 +35,7 @@ use crate::render::{self, DeviceSpec, DomainSpec};
 pub(crate) async fn choose(
     session: &Session,
     prepared: &Prepared,
-    hypervisor: &Arc<dyn Hypervisor>,
+    hypervisor: &Arc<dyn Provider>,
     changes: &[Change],
     events: &Events,
 ) -> Result<BTreeMap<String, Golden>, EngineError> {
@@ -47,7 +47,7 @@ pub(crate) async fn choose(
     let version = call(hypervisor, |h| h.version()).await?;
     let mut wanted: BTreeMap<Mould, Vec<&Node>> = BTreeMap::new();
     for node in new {
-        match refusal(session, node) {
+        match refusal(&**hypervisor, node) {
             Some(why) if wish == Cloning::Warm => {
                 events.warn(format!("{} boots: {why}", node.name));
             }
@@ -108,9 +108,9 @@ pub(crate) fn is_new(node: &Node, changes: &[Change]) -> bool {
 }
 
 /// Why a node cannot be a copy, where that is known beforehand.
-fn refusal(session: &Session, node: &Node) -> Option<&'static str> {
-    if matches!(session.place, Place::System { .. }) {
-        return Some("copies of golden guests are made on private engines only");
+fn refusal(hypervisor: &dyn Provider, node: &Node) -> Option<&'static str> {
+    if hypervisor.clones().is_err() {
+        return Some("copies of golden guests are made on private providers only");
     }
     (!node.user_data.is_empty()).then_some("its user_data wants a first boot")
 }
@@ -133,17 +133,4 @@ async fn made(
             None
         }
     }
-}
-
-/// The disk that a guest boots from, as every domain of ours names it.
-const ROOT_DISK: &str = "vda";
-/// The seed: what comes with it must be there before.
-const SEED_DISK: &str = "vdb";
-
-/// The devices of a domain that its golden guest has not, in the order in which they are plugged in.
-fn plugged(domain: &DomainSpec) -> Result<Vec<DeviceSpec>, EngineError> {
-    let mut devices = render::devices(&domain.xml)?;
-    devices.retain(|device| device.name != ROOT_DISK);
-    devices.sort_by_key(|device| device.name == SEED_DISK);
-    Ok(devices)
 }
