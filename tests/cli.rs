@@ -24,11 +24,17 @@ impl Home {
     }
 
     fn lab(&self, arguments: &[&str]) -> Output {
+        self.lab_with(arguments, &[])
+    }
+
+    /// The same with variables of the environment.
+    fn lab_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_lab"));
         for variable in [
             "LAB_FILE",
             "LAB_NAME",
             "LAB_ENGINE",
+            "LAB_PROVIDER",
             "LAB_ARTIFACTS",
             "LAB_OUTPUT",
             "KUBECONFIG",
@@ -44,6 +50,7 @@ impl Home {
             .env("HOME", self.path())
             .env("XDG_RUNTIME_DIR", self.path().join("run"))
             .env("NO_COLOR", "1")
+            .envs(variables.iter().copied())
             .output()
             .unwrap()
     }
@@ -152,7 +159,7 @@ fn plan_of_a_new_lab_lists_everything_and_changes_nothing() {
         "plan",
         "-f",
         "book",
-        "--engine",
+        "--provider",
         "private",
         "-o",
         "json",
@@ -164,10 +171,11 @@ fn plan_of_a_new_lab_lists_everything_and_changes_nothing() {
     let of = |object: &str| changes.iter().filter(|change| change["object"] == object).count();
     assert_eq!((of("domain"), of("network"), of("pool")), (9, 1, 1));
     assert!(!home.path().join(".local").exists(), "plan wrote files");
-    let text = out(&home.lab(&["plan", "-f", "three", "--engine", "private"]));
+    let text = out(&home.lab(&["plan", "-f", "three", "--provider", "private"]));
     assert!(text.contains("+ create domain three-worker1"), "{text}");
     assert!(text.contains("> run stage etcd on etcd1"), "{text}");
-    let until = out(&home.lab(&["plan", "-f", "three", "--engine", "private", "--until", "etcd"]));
+    let until =
+        out(&home.lab(&["plan", "-f", "three", "--provider", "private", "--until", "etcd"]));
     assert!(until.contains("stage etcd") && !until.contains("stage worker"), "{until}");
 }
 
@@ -177,7 +185,7 @@ fn saved_plans_belong_to_one_lab_and_are_private() {
     let home = Home::new();
     let lab = |arguments: &[&str]| {
         let mut all = arguments.to_vec();
-        all.extend(["--engine", "private"]);
+        all.extend(["--provider", "private"]);
         home.lab(&all)
     };
     let output = lab(&["plan", "-f", "three", "--until", "etcd", "--save", "plan.json"]);
@@ -201,7 +209,7 @@ fn saved_plans_belong_to_one_lab_and_are_private() {
 #[test]
 fn status_and_down_of_a_lab_that_is_not_there() {
     let home = Home::new();
-    let output = home.lab(&["status", "-f", "three", "--engine", "private", "-o", "json"]);
+    let output = home.lab(&["status", "-f", "three", "--provider", "private", "-o", "json"]);
     assert!(output.status.success(), "{}", err(&output));
     let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(json["nodes"].as_array().unwrap().len(), 3);
@@ -211,13 +219,13 @@ fn status_and_down_of_a_lab_that_is_not_there() {
     assert_eq!(json["nodes"][0]["state"], "absent");
     // Nobody is a load balancer here: that stage is not told of.
     assert_eq!(json["stages"].as_array().unwrap().len(), 8);
-    let output = home.lab(&["status", "-f", "book", "--engine", "private", "-o", "json"]);
+    let output = home.lab(&["status", "-f", "book", "--provider", "private", "-o", "json"]);
     let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     // Who does not run may not have it: that is known, and nobody keeps it to himself.
     for key in ["holders", "silent"] {
         assert_eq!(json["vips"][0][key].as_array().unwrap().len(), 0, "{json}");
     }
-    let output = home.lab(&["down", "-f", "three", "--engine", "private"]);
+    let output = home.lab(&["down", "-f", "three", "--provider", "private"]);
     assert!(output.status.success() && err(&output).contains("nothing to do"), "{}", err(&output));
 }
 
@@ -233,7 +241,7 @@ fn stage_show_prints_every_file_and_no_secret() {
         "show",
         "-f",
         "three",
-        "--engine",
+        "--provider",
         "private",
         "controller1",
         "control-plane",
@@ -241,11 +249,11 @@ fn stage_show_prints_every_file_and_no_secret() {
     assert!(text.contains("--encryption-provider-config"), "{text}");
     assert!(text.contains("<redacted>") && !text.contains("PRIVATE KEY"), "{text}");
     let output =
-        home.lab(&["stage", "show", "-f", "three", "--engine", "private", "etcd1", "worker"]);
+        home.lab(&["stage", "show", "-f", "three", "--provider", "private", "etcd1", "worker"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(err(&output).contains("it runs on: worker1"), "{}", err(&output));
     let output =
-        home.lab(&["stage", "show", "-f", "three", "--engine", "private", "worker2", "worker"]);
+        home.lab(&["stage", "show", "-f", "three", "--provider", "private", "worker2", "worker"]);
     assert!(err(&output).contains("did you mean `worker1`?"), "{}", err(&output));
 }
 
@@ -256,7 +264,10 @@ fn what_is_not_there_is_named() {
         (&["validate"], "there is no lab.yaml here"),
         (&["validate", "-f", "thre"], "did you mean `-f three`?"),
         (&["validate", "--lab", "nobody"], "there is no lab 'nobody'"),
-        (&["plan", "-f", "three", "--engine", "private", "--until", "etc"], "did you mean `etcd`?"),
+        (
+            &["plan", "-f", "three", "--provider", "private", "--until", "etc"],
+            "did you mean `etcd`?",
+        ),
         (&["init", "--from", "nothing"], "choose from: bare-metal, book, single, three, thw"),
         (&["images", "rm", "beos"], "the catalogue has debian-12"),
     ];
@@ -293,7 +304,7 @@ fn a_second_run_is_refused_at_once_and_names_the_first() {
     let store = lab::drivers::state::store::Store::new(&state, "three");
     let _lock = store.lock("lab up").unwrap();
     let start = std::time::Instant::now();
-    let output = home.lab(&["up", "-f", "three", "--engine", "private"]);
+    let output = home.lab(&["up", "-f", "three", "--provider", "private"]);
     assert_eq!(output.status.code(), Some(75), "{}", err(&output));
     let said = err(&output);
     assert!(said.contains(&std::process::id().to_string()) && said.contains("lab up"), "{said}");
@@ -305,7 +316,7 @@ fn snapshots_of_a_lab_that_never_was_are_told_so_and_make_nothing() {
     let home = Home::new();
     let lab = |arguments: &[&str]| {
         let mut all = arguments.to_vec();
-        all.extend(["-f", "three", "--engine", "private"]);
+        all.extend(["-f", "three", "--provider", "private"]);
         let output = home.lab(&all);
         (output.status.code().unwrap(), err(&output))
     };
@@ -354,7 +365,7 @@ fn artifacts_that_do_not_fit_are_refused_before_anything_is_made() {
     fs::write(bin.join("kubectl"), "").unwrap();
     let run = |folder: &Path| {
         Command::new(env!("CARGO_BIN_EXE_lab"))
-            .args(["up", "-f", "three", "--engine", "private"])
+            .args(["up", "-f", "three", "--provider", "private"])
             .env("HOME", home.path())
             .env("LAB_ARTIFACTS", folder)
             .env_remove("XDG_CACHE_HOME")
@@ -380,7 +391,7 @@ fn a_lab_that_does_not_fit_is_refused_before_anything_is_made() {
     let huge = text.replace("memory: 3GiB", "memory: 900GiB");
     assert_ne!(huge, text);
     fs::write(home.path().join("lab.yaml"), huge).unwrap();
-    let output = home.lab(&["up", "--engine", "private"]);
+    let output = home.lab(&["up", "--provider", "private"]);
     assert_eq!(output.status.code(), Some(2));
     let said = err(&output);
     assert!(said.contains("want 921600 MiB of memory") && said.contains("--overcommit"), "{said}");
@@ -440,13 +451,13 @@ fn a_plan_tells_how_many_pods_fit() {
             "name: small\nnetwork:\n  cidr: 10.240.0.0/24\nnodes:\n  node:\n    roles: [etcd, control-plane, worker]\nkubernetes:\n  node_mask: {mask}\n"
         );
         std::fs::write(home.path().join("lab.yaml"), text).unwrap();
-        let output = home.lab(&["plan", "--engine", "private", "-o", "json"]);
+        let output = home.lab(&["plan", "--provider", "private", "-o", "json"]);
         let plan: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
         let capacity = &plan["capacity"];
         assert_eq!(capacity["addresses_per_worker"], addresses, "{capacity}");
         assert_eq!(capacity["pods_per_worker"], pods, "{capacity}");
         assert_eq!(capacity["workers_at_most"], workers, "{capacity}");
-        let said = err(&home.lab(&["plan", "--engine", "private"]));
+        let said = err(&home.lab(&["plan", "--provider", "private"]));
         assert!(
             said.contains(&format!(
                 "a /{mask} of 10.200.0.0/16 for each worker: {addresses} addresses, {pods} pods"
@@ -467,6 +478,57 @@ fn once_up(home: &Home) {
     (record["name"], record["engine"]) = ("three".into(), "private".into());
     record["run"] = home.path().join("run/lab/engine").to_str().into();
     fs::write(dir.join("lab.json"), record.to_string()).unwrap();
+}
+
+#[test]
+fn a_provider_is_known_by_its_former_names_too() {
+    let home = Home::new();
+    type Choice = (&'static [&'static str], &'static [(&'static str, &'static str)]);
+    let choices: [Choice; 5] = [
+        (&["--engine", "private"], &[]),
+        (&["--engine", "private"], &[("LAB_PROVIDER", "system")]),
+        (&[], &[("LAB_ENGINE", "private")]),
+        (&[], &[("LAB_PROVIDER", "private"), ("LAB_ENGINE", "system")]),
+        (&["--provider", "private"], &[("LAB_ENGINE", "system")]),
+    ];
+    for (typed, variables) in choices {
+        let mut all = vec!["status", "-f", "three", "-o", "json"];
+        all.extend(typed);
+        let output = home.lab_with(&all, variables);
+        assert!(output.status.success(), "{typed:?} {variables:?}: {}", err(&output));
+        let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        // Scripts of before read the same under the former name.
+        for (new, former) in [("provider", "engine"), ("provider_running", "engine_running")] {
+            assert_eq!(json[new], json[former], "{json}");
+        }
+        assert_eq!(
+            (&json["provider"], &json["provider_running"]),
+            (&"private".into(), &false.into())
+        );
+    }
+    let help = out(&home.lab(&["status", "--help"]));
+    assert!(help.contains("--provider") && help.contains("LAB_PROVIDER"), "{help}");
+    assert!(!help.to_lowercase().contains("engine") && !help.contains("of-old"), "{help}");
+    let page = out(&home.lab(&["help", "private-provider"]));
+    assert!(page.starts_with("# The private provider"), "{page}");
+    assert_eq!(out(&home.lab(&["help", "private-engine"])), page);
+    assert!(!out(&home.lab(&["help", "topics"])).contains("private-engine"));
+}
+
+#[test]
+fn a_record_is_read_whatever_it_calls_the_provider() {
+    let home = Home::new();
+    once_up(&home);
+    let file = home.path().join(".local/state/lab/three/lab.json");
+    let of_before = fs::read_to_string(&file).unwrap();
+    assert!(of_before.contains("\"engine\":\"private\""), "{of_before}");
+    for text in [of_before.clone(), of_before.replace("\"engine\":", "\"provider\":")] {
+        fs::write(&file, text).unwrap();
+        let output = home.lab(&["list", "-o", "json"]);
+        let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(json["labs"][0]["provider"], "private", "{json}");
+        assert_eq!(json["labs"][0]["engine"], "private", "{json}");
+    }
 }
 
 #[test]
@@ -527,7 +589,7 @@ fn hosts_and_ssh_files_follow_from_the_topology() {
     let home = Home::new();
     let text = out(&home.lab(&["hosts", "-f", "three"]));
     assert!(text.contains("10.240.0.31 worker1.three.lab worker1\n"), "{text}");
-    let output = home.lab(&["ssh-config", "-f", "three", "--engine", "private"]);
+    let output = home.lab(&["ssh-config", "-f", "three", "--provider", "private"]);
     assert_eq!(output.status.code(), Some(2), "there is nobody to log in to");
 
     once_up(&home);
@@ -720,9 +782,9 @@ fn logs_follow_with_f_and_still_take_a_topology() {
     let text = out(&home.lab(&["init", "--from", "three", "--name", "mine"]));
     fs::write(home.path().join("my.yaml"), text).unwrap();
     for arguments in [
-        &["-f", "my.yaml", "--engine", "private", "logs", "-f", "worker1"][..],
-        &["logs", "--file", "my.yaml", "--engine", "private", "-f", "worker1"],
-        &["logs", "-f", "worker1", "--engine", "private", "--file", "my.yaml"],
+        &["-f", "my.yaml", "--provider", "private", "logs", "-f", "worker1"][..],
+        &["logs", "--file", "my.yaml", "--provider", "private", "-f", "worker1"],
+        &["logs", "-f", "worker1", "--provider", "private", "--file", "my.yaml"],
     ] {
         let output = home.lab(arguments);
         assert!(err(&output).contains("the lab 'mine' was never up"), "{}", err(&output));

@@ -181,7 +181,7 @@ fn an_uplink_does_not_change_below_running_guests() {
 fn unreachable_libvirt_says_what_to_do() {
     let error = Libvirt::open("qemu+unix:///system?socket=/nowhere/sock").err().unwrap();
     assert!(error.doing.contains("/nowhere/sock"), "{error}");
-    assert!(error.hint.unwrap().contains("--engine private"));
+    assert!(error.hint.unwrap().contains("--provider private"));
 }
 
 /// libvirt's own schema, on every document that we define.

@@ -642,7 +642,7 @@ fn a_lab_on_the_systems_libvirt_among_decoys() {
             command.env(name, value.unwrap());
         }
         command
-            .env("LAB_ENGINE", "system")
+            .env("LAB_PROVIDER", "system")
             .env("LAB_FILE", "sys.yaml")
             .env("LIBVIRT_DEFAULT_URI", libvirt.uri());
         command

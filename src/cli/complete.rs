@@ -9,7 +9,7 @@ use clap::CommandFactory;
 use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
 use clap_complete::env::{CompleteEnv, Shells};
 
-use crate::cli::args::{Args, Engine, Format, Global};
+use crate::cli::args::{Args, Format, Global, Provider};
 use crate::cli::failure::Failure;
 use crate::cli::output::print;
 use crate::cli::{help, load};
@@ -133,7 +133,7 @@ fn meant() -> Option<Lab> {
     let global = Global {
         file: file.filter(|file| file.as_os_str() != OsStr::new("-")),
         lab: lab.and_then(|name| name.into_string().ok()),
-        engine: Engine::Auto,
+        provider: Provider::Auto,
         output: Format::Table,
         verbose: false,
         quiet: true,

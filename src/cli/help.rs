@@ -11,6 +11,10 @@ use crate::cli::output::{print, table};
 use crate::model::code::{self, CODES, Code};
 use crate::model::topology::check::nearest;
 
+/// The page on labs without root, and what it was called before.
+const PRIVATE: &str = "private-provider";
+const FORMER: &str = "private-engine";
+
 const ERRORS: &str = include_str!("../../docs/errors.md");
 
 /// Name, what it is about, and the text.
@@ -28,7 +32,7 @@ const TOPICS: &[(&str, &str, &str)] = &[
         "several controllers, etcd members, floating addresses",
         include_str!("../../docs/high-availability.md"),
     ),
-    ("private-engine", "labs without root", include_str!("../../docs/private-engine.md")),
+    (PRIVATE, "labs without root", include_str!("../../docs/private-provider.md")),
     (
         "providers",
         "what nodes stand on, and who can do what",
@@ -107,6 +111,7 @@ fn topics() -> String {
 }
 
 fn topic(word: &str) -> Option<String> {
+    let word = if word == FORMER { PRIVATE } else { word };
     TOPICS.iter().find(|(name, ..)| *name == word).map(|(.., text)| (*text).to_owned())
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use crate::cli::args::{Engine, Format, Global};
+use crate::cli::args::{Format, Global, Provider};
 use crate::cli::failure::{Failure, USAGE};
 use crate::cli::output::{colours, complain, diagnostic, print_json};
 use crate::drivers::assets::images::Images;
@@ -151,25 +151,25 @@ pub(super) fn session(global: &Global) -> Result<Session, Failure> {
         Failure::failed(error.to_string()).hint(format!("see {}", dirs.config.display()))
     })?;
     let store = Store::new(&dirs.state, &loaded.lab.name);
-    let choice = match global.engine {
-        Engine::Auto => EngineChoice::Auto,
-        Engine::System => EngineChoice::System,
-        Engine::Private => EngineChoice::Private,
+    let choice = match global.provider {
+        Provider::Auto => EngineChoice::Auto,
+        Provider::System => EngineChoice::System,
+        Provider::Private => EngineChoice::Private,
     };
     let record = store.record()?;
     let taken = store::router_ids_of_others(&dirs.state, &loaded.lab.name);
     let before = record.as_ref().map(|record| record.router_ids.clone()).unwrap_or_default();
     assign_router_ids(loaded.lab.id, &mut loaded.lab.vips, &before, &taken);
     let place = Place::choose(&choice, record.as_ref(), &loaded.lab, &store, &dirs);
-    if let Some(record) = record.filter(|record| record.engine != place.name()) {
+    if let Some(record) = record.filter(|record| record.provider != place.name()) {
         return Err(Failure::usage(format!(
-            "the lab '{}' runs on the {} engine, not on the {} one",
+            "the lab '{}' stands on the provider {}, not on {}",
             record.name,
-            record.engine,
+            record.provider,
             place.name()
         ))
-        .code(&code::OTHER_ENGINE)
-        .hint("leave --engine away, or `lab down` first"));
+        .code(&code::OTHER_PROVIDER)
+        .hint("leave --provider away, or `lab down` first"));
     }
     Ok(Session {
         lab: loaded.lab,

@@ -52,7 +52,7 @@ pub struct Desired {
     pub stages: Vec<StageGoal>,
     /// The computer's routes to pods.
     pub routes: BTreeMap<Ipv4Net, Ipv4Addr>,
-    /// The program by which guests of a private engine reach the outside.
+    /// The program by which guests of a private provider reach the outside.
     pub uplink: Option<&'static str>,
     /// Names of the stages that this plan is about.
     pub about: Vec<&'static str>,
@@ -61,7 +61,7 @@ pub struct Desired {
 /// What was found.
 #[derive(Clone, Debug, Default)]
 pub struct Observed {
-    /// False when a private engine must be started first.
+    /// False when a private provider must be started first.
     pub engine_running: bool,
     /// Objects of the hypervisor.
     pub inventory: Inventory,
@@ -73,7 +73,7 @@ pub struct Observed {
     pub facts: BTreeMap<String, Facts>,
     /// The computer's routes to pods, through the lab's bridge.
     pub routes: BTreeMap<Ipv4Net, Ipv4Addr>,
-    /// True while a private engine has an uplink.
+    /// True while a private provider has an uplink.
     pub uplink: bool,
 }
 

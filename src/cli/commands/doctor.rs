@@ -4,7 +4,7 @@ use std::process::{Command, ExitCode};
 
 use serde_json::json;
 
-use crate::cli::args::{Doctor, Engine, Format, Global};
+use crate::cli::args::{Doctor, Format, Global, Provider};
 use crate::cli::failure::{FAILED, Failure};
 use crate::cli::load;
 use crate::cli::output::{agrees, complain, print, print_json};
@@ -48,10 +48,10 @@ fn look(global: &Global) -> Result<Vec<Finding>, Failure> {
             (uri, crate::cli::runtime()?.block_on(doctor::wanted(session)))
         }
         None => {
-            let system = match global.engine {
-                Engine::Auto => None,
-                Engine::System => Some(true),
-                Engine::Private => Some(false),
+            let system = match global.provider {
+                Provider::Auto => None,
+                Provider::System => Some(true),
+                Provider::Private => Some(false),
             };
             (Place::system_uri(), Wanted { system, ..Wanted::default() })
         }

@@ -53,7 +53,7 @@ pub fn set(bridge: &str, wanted: &Routes) -> Result<(), String> {
     Err(format!("set the routes to the pods; as root, type:\n{}", commands.join("\n")))
 }
 
-/// What `ip` prints. Its status is not asked for: the first process of a private engine collects its
+/// What `ip` prints. Its status is not asked for: the first process of a private provider collects its
 /// children elsewhere. What counts is read afterwards.
 fn ip(arguments: &[&str]) -> Result<String, String> {
     let program = host::find_program("ip").ok_or("find the program 'ip': it is not installed")?;

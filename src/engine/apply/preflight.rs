@@ -37,7 +37,7 @@ pub(crate) fn refuse_conflicts(
     inventory: &Inventory,
 ) -> Result<(), EngineError> {
     let host = match session.place {
-        // A private engine has a network namespace of its own: nothing there can collide.
+        // A private provider has a network namespace of its own: nothing there can collide.
         Place::Private(_) => Vec::new(),
         // Whoever made the machines made their network.
         Place::Existing(_) => Vec::new(),
@@ -89,7 +89,7 @@ pub(crate) async fn refuse_changed_bases(
     .preflight())
 }
 
-/// Changes as a saved plan holds them. Whether an engine must be started first is left out: a plan may
+/// Changes as a saved plan holds them. Whether a provider must be started first is left out: a plan may
 /// be made while it rests.
 pub fn as_agreed(changes: &[Change]) -> serde_json::Value {
     let changes: Vec<&Change> = changes.iter().filter(|c| c.object != "engine").collect();

@@ -152,7 +152,9 @@ async fn start_engine(session: &Session, events: &Events) -> Result<bool, Engine
     // Recorded before it exists: whoever comes after a crash knows where to look.
     session.store.save_record(&preflight::record(session)?)?;
     let (engine, hide) = (engine.clone(), session.is_emulated());
-    events.timed(None, "engine", async { Ok(blocking(move || engine.ensure(hide)).await??) }).await
+    events
+        .timed(None, "provider", async { Ok(blocking(move || engine.ensure(hide)).await??) })
+        .await
 }
 
 /// `up` on given drivers: what tests call with fakes.

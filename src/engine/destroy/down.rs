@@ -36,11 +36,11 @@ pub enum Removal {
     Network(String, Uuid),
     /// A pool with its volumes: name and id.
     Pool(String, Uuid),
-    /// The private engine with everything in it.
+    /// The private provider with everything in it.
     Engine,
-    /// Private engines in which golden guests were being made.
+    /// Private providers in which golden guests were being made.
     Workshops,
-    /// The private engine's processes; disks and definitions stay.
+    /// The private provider's processes; disks and definitions stay.
     Processes,
     /// The lab's block in this computer's hosts file.
     HostsBlock(String),

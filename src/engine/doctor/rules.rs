@@ -101,7 +101,7 @@ fn libvirt(computer: &Computer, wanted: &Wanted) -> Finding {
     let finding = |grade, found: &str| {
         Finding::new(
             "libvirt",
-            "the computer's own libvirt runs labs of the system engine",
+            "the computer's own libvirt runs labs of the provider system",
             grade,
             found,
         )
@@ -124,7 +124,7 @@ fn libvirt(computer: &Computer, wanted: &Wanted) -> Finding {
     }
 }
 
-/// How bad it is when a private engine cannot be had: it matters to those who have no other.
+/// How bad it is when a private provider cannot be had: it matters to those who have no other.
 fn without_private(computer: &Computer, wanted: &Wanted) -> Grade {
     let alone = wanted.system == Some(false) || computer.libvirt.is_err();
     if alone && wanted.system != Some(true) { Grade::Bad } else { Grade::Warning }

@@ -156,7 +156,7 @@ impl Session {
         self.pace.get_or_init(|| Pace::found(&self.place, &self.lab.options.acceleration))
     }
 
-    /// True when guests are emulated: then a private engine also hides `/dev/kvm` from its libvirt.
+    /// True when guests are emulated: then a private provider also hides `/dev/kvm` from its libvirt.
     pub fn is_emulated(&self) -> bool {
         self.pace().acceleration.is_emulated()
     }

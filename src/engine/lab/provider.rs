@@ -57,9 +57,9 @@ impl Place {
             Place::Private(engine)
         };
         let uri = Self::system_uri;
-        let recorded = record.map(|record| record.engine.as_str());
+        let recorded = record.map(|record| record.provider.as_str());
         let recorded_uri = || match record {
-            Some(record) if record.engine == "system" => record.uri.clone(),
+            Some(record) if record.provider == "system" => record.uri.clone(),
             _ => uri(),
         };
         match (choice, recorded) {
@@ -67,7 +67,7 @@ impl Place {
             (EngineChoice::System, _) | (EngineChoice::Auto, Some(_)) => {
                 Place::System { uri: recorded_uri() }
             }
-            // A private engine may run though its record was lost.
+            // A private provider may run though its record was lost.
             (EngineChoice::Auto, None) => match private() {
                 running if running.is_running() => running,
                 _ if Libvirt::open(&uri()).is_ok() => Place::System { uri: uri() },
@@ -138,7 +138,7 @@ impl Place {
         }
     }
 
-    /// The program that gives guests of a private engine a way to the outside, where that is wanted
+    /// The program that gives guests of a private provider a way to the outside, where that is wanted
     /// and one is installed, and the lab does not have the addresses of that way.
     pub fn uplink(&self, lab: &Lab) -> Option<&'static str> {
         let nets = [lab.network.cidr, lab.kubernetes.pod_cidr, lab.kubernetes.service_cidr];
@@ -150,7 +150,7 @@ impl Place {
         }
     }
 
-    /// True while a private engine has an uplink.
+    /// True while a private provider has an uplink.
     pub fn has_uplink(&self) -> bool {
         matches!(self, Place::Private(engine) if engine.has_uplink())
     }

@@ -113,7 +113,7 @@ pub(super) fn certificates(manifest: &Manifest, now: i64) -> Option<String> {
     }
 }
 
-/// The same question while a private engine does not run: its files are at hand.
+/// The same question while a private provider does not run: its files are at hand.
 fn lost_files(session: &Session, manifest: &Manifest) -> Option<String> {
     let Place::Private(engine) = &session.place else { return None };
     let pool = std::path::PathBuf::from(engine.layout().pool(&session.lab.pool()));

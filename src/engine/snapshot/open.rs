@@ -29,7 +29,7 @@ pub(super) fn manifest(session: &Session, name: &str) -> Result<Manifest, Engine
 /// The way to a lab that runs, or can be started.
 ///
 /// # Errors
-/// When its engine cannot be started, or there are no keys.
+/// When its provider cannot be started, or there are no keys.
 pub fn drivers(session: &Session) -> Result<Drivers, EngineError> {
     if let Place::Private(engine) = &session.place {
         engine.ensure(session.is_emulated())?;

@@ -17,7 +17,9 @@ use crate::model::inventory::MachineState;
 pub struct LabStatus {
     /// Lab name.
     pub name: String,
-    /// `system` or `private`.
+    /// What nodes stand on: `system`, `private` or `existing`.
+    pub provider: String,
+    /// Deprecated: the same as `provider`.
     pub engine: String,
     /// `running`, `stopped`, `partly` when some of its nodes run, or `away` when only its disks are
     /// there.
@@ -69,6 +71,7 @@ pub async fn lab_status(session: &Session) -> Result<LabStatus, EngineError> {
     };
     Ok(LabStatus {
         name: lab.name.clone(),
+        provider: session.place.name().into(),
         engine: session.place.name().into(),
         state: state.into(),
         running,

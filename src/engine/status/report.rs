@@ -21,9 +21,13 @@ use crate::model::{Node, Role};
 pub struct Status {
     /// Lab name.
     pub lab: String,
-    /// `system` or `private`.
+    /// What nodes stand on: `system`, `private` or `existing`.
+    pub provider: String,
+    /// True when the provider runs.
+    pub provider_running: bool,
+    /// Deprecated: the same as `provider`.
     pub engine: String,
-    /// True when the hypervisor answers.
+    /// Deprecated: the same as `provider_running`.
     pub engine_running: bool,
     /// Nodes in file order.
     pub nodes: Vec<NodeStatus>,
@@ -107,7 +111,7 @@ pub async fn status_with(
     reach: Option<&Reach>,
 ) -> Result<Status, EngineError> {
     let lab = &session.lab;
-    let engine_running = provider.is_some();
+    let provider_running = provider.is_some();
     let mut inventory = Inventory::default();
     let mut found = BTreeMap::new();
     let mut ready = BTreeMap::new();
@@ -171,8 +175,10 @@ pub async fn status_with(
     });
     Ok(Status {
         lab: lab.name.clone(),
+        provider: session.place.name().into(),
+        provider_running,
         engine: session.place.name().into(),
-        engine_running,
+        engine_running: provider_running,
         nodes: nodes.collect(),
         vips,
         etcd_leader,

@@ -43,7 +43,7 @@ impl Libvirt {
             let known = if error.message().contains("ermission denied") {
                 "sudo usermod -aG libvirt $USER, then log in again (that group equals root here)"
             } else {
-                "is libvirtd running? `--engine private` brings one of its own"
+                "is libvirtd running? `--provider private` brings one of its own"
             };
             failed(format!("connect to libvirt at {uri}"))(error).hint(known)
         })?;

@@ -32,7 +32,7 @@ pub use entry::entry;
 pub use owner::{Range, ranges};
 pub use uplink::{overlaps as overlaps_uplink, programs as uplink_programs};
 
-/// Where one private engine lives.
+/// Where one private provider lives.
 #[derive(Clone, Debug)]
 pub struct PrivateEngine {
     /// Volumes, logs, configuration.
@@ -44,7 +44,7 @@ pub struct PrivateEngine {
 }
 
 impl PrivateEngine {
-    /// The engine of a lab. `state` is the lab's directory, `runtime` the directory for sockets.
+    /// The provider of a lab. `state` is the lab's directory, `runtime` the directory for sockets.
     pub fn new(state: &Path, runtime: &Path, lab: Uuid) -> Self {
         let short = lab.simple().to_string();
         let run = runtime.join(short.get(..12).unwrap_or("lab"));
@@ -76,13 +76,17 @@ impl PrivateEngine {
     /// The first process inside, by its number outside.
     ///
     /// # Errors
-    /// When the engine does not run.
+    /// When the provider does not run.
     pub fn first_process(&self) -> std::result::Result<u32, String> {
         let path = self.dir.join(paths::ALIVE);
         let text =
             std::fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
         let pid = text.trim().parse().map_err(|_| format!("{} names nobody", path.display()))?;
-        if control::is_alive(&path) { Ok(pid) } else { Err("the engine does not run".into()) }
+        if control::is_alive(&path) {
+            Ok(pid)
+        } else {
+            Err("the private libvirt does not run".into())
+        }
     }
 
     /// True while guests have a way to the outside.
@@ -93,13 +97,13 @@ impl PrivateEngine {
     /// Gives guests a way to the outside.
     ///
     /// # Errors
-    /// When the engine does not run, or no program makes the way, with what it said.
+    /// When the provider does not run, or no program makes the way, with what it said.
     pub fn start_uplink(&self) -> std::result::Result<(), String> {
         let engine = self.first_process()?;
         uplink::start(&self.dir, engine).map_err(|error| error.to_string())
     }
 
-    /// Starts the engine if it does not run. `hide_kvm` covers a `/dev/kvm` that does not work,
+    /// Starts the provider if it does not run. `hide_kvm` covers a `/dev/kvm` that does not work,
     /// which would cost libvirt seconds at every call.
     ///
     /// # Errors
@@ -127,7 +131,7 @@ impl PrivateEngine {
             )
             .hint("`lab down` ends it; its guests go, too"));
         }
-        // Whatever is left of an engine that died holds nothing: its processes went with it.
+        // Whatever is left of a provider that died holds nothing: its processes went with it.
         let _ = std::fs::remove_dir_all(&self.run);
         store::make_dir(&self.run).map_err(|error| ProviderError::new(doing, error.to_string()))?;
         // dnsmasq serves as an ordinary user and reads its records from what these become inside;
@@ -167,7 +171,7 @@ impl PrivateEngine {
             .hint("`lab doctor` says what is missing on this computer"))
     }
 
-    /// Ends the engine and every process in it; its directory stays, with disks and definitions.
+    /// Ends the provider and every process in it; its directory stays, with disks and definitions.
     ///
     /// # Errors
     /// When its sockets cannot be removed.
@@ -177,7 +181,7 @@ impl PrivateEngine {
         self.clear(&[&self.run])
     }
 
-    /// Ends the engine and every process in it, and removes its directories.
+    /// Ends the provider and every process in it, and removes its directories.
     ///
     /// # Errors
     /// When its files cannot be removed.
@@ -199,13 +203,13 @@ impl PrivateEngine {
                 _ => {}
             }
         }
-        // The directory of all engines goes with the last one; fine when others are in it.
+        // The directory of all providers goes with the last one; fine when others are in it.
         let _ = self.run.parent().map(std::fs::remove_dir);
         Ok(())
     }
 }
 
-/// Removes what an ordinary user's engine left under ids of that user's range.
+/// Removes what an ordinary user's provider left under ids of that user's range.
 fn remove_inside(path: &Path) -> Result<()> {
     let doing = format!("remove {}", path.display());
     let io = |error: std::io::Error| ProviderError::new(&*doing, error.to_string());

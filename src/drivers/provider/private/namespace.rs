@@ -1,4 +1,4 @@
-//! Namespaces and mounts of a private engine.
+//! Namespaces and mounts of a private provider.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! The processes of a private engine: a supervisor that makes the namespaces, and the first
+//! The processes of a private provider: a supervisor that makes the namespaces, and the first
 //! process inside, which runs virtlogd and libvirtd and answers on the control socket.
 //!
 //! Both run before any thread exists, as the kernel demands of processes that change namespaces.
@@ -47,7 +47,7 @@ pub(crate) fn supervise(arguments: &[String]) -> io::Result<()> {
     ] {
         fs::write(dir.join("etc").join(name), text)?;
     }
-    // Held until every process inside is gone: whoever stops the engine waits for this lock.
+    // Held until every process inside is gone: whoever stops the provider waits for this lock.
     let alive = File::options().create(true).truncate(false).write(true).open(dir.join(ALIVE))?;
     let mut alive = Flock::lock(alive, FlockArg::LockExclusiveNonblock)
         .map_err(|(_, error)| io::Error::other(format!("another supervisor runs: {error}")))?;

@@ -1,4 +1,4 @@
-//! A golden guest is made: booted in an engine of its own, and frozen.
+//! A golden guest is made: booted in a provider of its own, and frozen.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,7 +24,7 @@ use crate::render::{self, DomainSpec, Placement, SnapshotSpec, VolumeSpec};
 
 /// Between two looks at the console of a guest that is made golden.
 const GLIMPSE: Duration = Duration::from_millis(200);
-/// Directory of the engines in which golden guests are made, in the lab's own.
+/// Directory of the providers in which golden guests are made, in the lab's own.
 const WORKSHOP: &str = "workshop";
 
 /// Makes the golden guest of a mould, which is that of `node`, unless somebody has by now.
@@ -48,7 +48,7 @@ pub(crate) async fn make(
         return Ok(golden);
     }
     let Place::Private(own) = &session.place else {
-        return Err(doing("that needs a private engine".into()));
+        return Err(doing("that needs a private provider".into()));
     };
     let engine = workshop(own, session.store.root(), &mould.name());
     end(engine.clone()).await?;
@@ -61,7 +61,7 @@ pub(crate) async fn make(
     made
 }
 
-/// Ends an engine in which a golden guest is made, and removes its directories.
+/// Ends a provider in which a golden guest is made, and removes its directories.
 ///
 /// # Errors
 /// When a file cannot be removed.
@@ -85,14 +85,14 @@ pub(crate) fn workshops(place: &Place, root: &Path) -> Vec<PrivateEngine> {
     entries.map(|entry| workshop(own, root, &entry.file_name().to_string_lossy())).collect()
 }
 
-/// The engine in which a golden guest of that name is made, for the lab with the engine `own`.
+/// The provider in which a golden guest of that name is made, for the lab with the provider `own`.
 fn workshop(own: &PrivateEngine, root: &Path, name: &str) -> PrivateEngine {
     let id = name::object_id(own.lab, WORKSHOP, name);
     let runtime = own.run.parent().unwrap_or(Path::new("/"));
     PrivateEngine::new(&root.join(WORKSHOP).join(name), runtime, id)
 }
 
-/// Where one golden guest is made: an engine of its own.
+/// Where one golden guest is made: a provider of its own.
 struct Workshop<'s> {
     session: &'s Session,
     prepared: &'s Prepared,
