@@ -13,9 +13,9 @@ use std::sync::{Arc, Mutex};
 use fakes::Rig;
 use lab::drivers::provider::existing::Existing;
 use lab::drivers::provider::{Deliveries, Delivery, Provider, Result};
-use lab::engine::snapshot::{self, Wish};
+use lab::engine::snapshot::{self, SnapshotRequest};
 use lab::engine::{
-    Change, EngineError, Event, Events, Keep, Outcome, Place, Stop, down, power, removals,
+    Change, EngineError, Event, Events, Keep, Outcome, ProviderKind, Stop, down, power, removals,
     status_with,
 };
 use lab::kubernetes::DEFAULT;
@@ -101,7 +101,7 @@ fn status_tells_of_machines_as_it_does_of_guests() {
     let (bundle, keys) = rig.secrets();
     rig.up(&bundle, &keys).0.unwrap();
     let (session, drivers) = (rig.session(), rig.drivers());
-    let work = status_with(&session, Some(&drivers.hypervisor), Some(&drivers.reach));
+    let work = status_with(&session, Some(&drivers.provider), Some(&drivers.reach));
     let status = run(work).unwrap();
     assert!(status.nodes.iter().all(|node| node.state == "up"), "{:?}", status.nodes);
     assert!(status.stages.iter().all(|stage| stage.missing.is_empty()), "{:?}", status.stages);
@@ -127,7 +127,7 @@ fn what_needs_a_hypervisor_is_refused_before_anything_begins() {
     rig.up(&bundle, &keys).0.unwrap();
     rig.clear();
     let (session, drivers) = (rig.session(), rig.drivers());
-    let wish = Wish { name: "before".into(), kind: Kind::Disk };
+    let wish = SnapshotRequest { name: "before".into(), kind: Kind::Disk };
     let (events, _heard) = Events::channel();
     let made =
         run(snapshot::create(&session, &drivers, &wish, &Stop::default(), &events)).map(drop);
@@ -139,7 +139,7 @@ fn what_needs_a_hypervisor_is_refused_before_anything_begins() {
     let text = refused(&rig, run(power(&session, &[node], Change::Stop, &events)));
     assert!(text.contains("the provider existing has no power switch"), "{text}");
     assert!(text.contains("`lab ssh NODE`"), "{text}");
-    let console = drivers.hypervisor.consoles().map(drop).map_err(EngineError::from);
+    let console = drivers.provider.consoles().map(drop).map_err(EngineError::from);
     assert!(refused(&rig, console).contains("the provider existing has no consoles"));
 }
 
@@ -172,8 +172,8 @@ fn down_removes_the_labs_own_files_and_says_that_the_machines_stay() {
     rig.up(&bundle, &keys).0.unwrap();
     rig.clear();
     let session = rig.session();
-    let (lab, place, store) = (&session.lab, &session.place, &session.store);
-    assert!(matches!(place, Place::Existing(_)));
+    let (lab, place, store) = (&session.lab, &session.provider, &session.store);
+    assert!(matches!(place, ProviderKind::Existing(_)));
     let root = store.root().to_owned();
     let names = lab.nodes.iter().map(|node| &*node.name).collect::<Vec<_>>().join(", ");
     let said = run(async {
@@ -195,4 +195,24 @@ fn down_removes_the_labs_own_files_and_says_that_the_machines_stay() {
     assert!(!root.exists());
     assert_eq!(rig.calls(), 0, "nothing was asked of the machines");
     assert_eq!(run(removals(lab, place, store, Keep::Nothing)).unwrap(), []);
+}
+
+/// A provider is written by overriding the questions for what it has: few verbs for each, none required
+/// but what tells who it is and what is there.
+#[test]
+fn capabilities_have_few_verbs() {
+    let text = std::fs::read_to_string("src/drivers/provider/seam.rs").unwrap();
+    let mut seen = BTreeMap::new();
+    for item in syn::parse_file(&text).unwrap().items {
+        let syn::Item::Trait(capability) = item else { continue };
+        let verbs = capability.items.iter().filter_map(|item| match item {
+            syn::TraitItem::Fn(verb) => Some(verb.default.is_none()),
+            _ => None,
+        });
+        let required = verbs.filter(|required| *required).count();
+        seen.insert(capability.ident.to_string(), required);
+    }
+    assert!(seen.len() >= 10, "{seen:?}");
+    assert!(seen.values().all(|verbs| *verbs <= 8), "{seen:?}");
+    assert_eq!(seen["Provider"], 4);
 }

@@ -131,13 +131,13 @@ fn any_parts_that_are_missing_come_back() {
         rig
     };
     let objects = |rig: &Rig| {
-        let mut all = rig.drivers().hypervisor.inventory().unwrap();
+        let mut all = rig.drivers().provider.inventory().unwrap();
         all.pools.iter_mut().for_each(|pool| pool.volumes.sort());
         format!("{all:#?}")
     };
     let rig = make();
     let (wanted, lab) = (objects(&rig), rig.session().lab);
-    let (hypervisor, node) = (rig.drivers().hypervisor, &lab.nodes[0]);
+    let (hypervisor, node) = (rig.drivers().provider, &lab.nodes[0]);
     let volumes: Vec<String> = hypervisor.inventory().unwrap().pools[0].volumes.clone();
     assert!(volumes.len() >= 4, "{volumes:?}");
     // Stopped or gone domain, network, and each volume: there or not.

@@ -121,7 +121,7 @@ impl Rig {
             .map(|name| (name.clone(), self.spaces.get(&name) as Arc<dyn Guest>))
             .collect();
         let reach: Reach = Arc::new(move |node: &Node| Arc::clone(&nodes[&node.name]));
-        let drivers = Drivers { hypervisor: self.hypervisor.clone(), reach, again: None };
+        let drivers = Drivers { provider: self.hypervisor.clone(), reach, again: None };
         let stages = ["etcd", "control-plane", "load-balancer"];
         let options = UpOptions {
             stages: Some(stages.iter().map(|name| DEFAULT.stage(name).unwrap()).collect()),

@@ -76,8 +76,12 @@ fn a_lab_comes_and_goes() {
         let mark = domain.mark.as_ref().unwrap();
         assert_eq!((mark.lab, mark.node.as_ref()), (session.lab.id, Some(&node.name)));
         assert_eq!(mark.hash, wanted.hash, "libvirt rewrites documents, not their metadata");
-        let shape = domain.shape.as_ref().unwrap();
-        assert_eq!(wanted.shape.changed(shape), Vec::<String>::new(), "what it adds is no change");
+        let shape = domain.hardware.as_ref().unwrap();
+        assert_eq!(
+            wanted.hardware.changed(shape),
+            Vec::<String>::new(),
+            "what it adds is no change"
+        );
     }
     let pool = found.pools.iter().find(|p| p.uuid == desired.pool.as_ref().unwrap().uuid).unwrap();
     assert!(pool.active && pool.volumes.contains(&"etcd1-seed.img".to_owned()));

@@ -9,7 +9,7 @@ mod rig;
 use fakes::Rig;
 use lab::drivers::provider::{Machines, Power, Provider, Storage};
 use lab::drivers::state::snapshots::Shelf;
-use lab::engine::snapshot::{self, RestoreOptions, Wish};
+use lab::engine::snapshot::{self, RestoreOptions, SnapshotRequest};
 use lab::engine::{EngineError, Events, Outcome, Stop};
 use lab::model::snapshot::{Kind, Manifest};
 
@@ -48,7 +48,7 @@ impl World {
     ) -> Result<Option<Manifest>, EngineError> {
         let (events, _reader) = Events::channel();
         let (session, drivers) = (self.rig.session(), self.rig.drivers());
-        let wish = Wish { name: name.into(), kind };
+        let wish = SnapshotRequest { name: name.into(), kind };
         self.runtime.block_on(snapshot::create(&session, &drivers, &wish, stop, &events))
     }
 

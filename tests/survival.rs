@@ -18,7 +18,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use fakes::Rig;
-use lab::engine::snapshot::{self, RestoreOptions, Wish};
+use lab::engine::snapshot::{self, RestoreOptions, SnapshotRequest};
 use lab::engine::{Events, Keep, Outcome, Stop, down_with};
 use lab::model::inventory::{FoundDomain, FoundNetwork, FoundPool, Inventory, Mark};
 use lab::model::snapshot::Kind;
@@ -97,7 +97,7 @@ impl World {
         let (session, drivers) = (self.rig.session(), self.rig.drivers());
         let (events, _reader) = Events::channel();
         let stop = Stop::default();
-        let wish = |name: &str, kind| Wish { name: name.into(), kind };
+        let wish = |name: &str, kind| SnapshotRequest { name: name.into(), kind };
         match step {
             Step::Up | Step::Edit => Ok(()),
             Step::Save(name) => {
@@ -117,8 +117,8 @@ impl World {
             }
             Step::PutAway | Step::Down => {
                 let keep = if step == Step::Down { Keep::Nothing } else { Keep::Snapshots };
-                let (lab, place, store) = (&session.lab, &session.place, &session.store);
-                down_with(lab, place, store, &drivers.hypervisor, keep, &events).await
+                let (lab, place, store) = (&session.lab, &session.provider, &session.store);
+                down_with(lab, place, store, &drivers.provider, keep, &events).await
             }
         }
     }
@@ -325,7 +325,7 @@ fn decoys(lab: &lab::model::Lab) -> Inventory {
             paused: at.is_multiple_of(6),
             snapshots: vec!["lab-one".into(), "mine".into()],
             macs: vec![format!("52:54:00:ff:00:{at:02x}")],
-            shape: None,
+            hardware: None,
         });
     }
     for at in 21..=35u128 {

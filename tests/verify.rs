@@ -93,8 +93,8 @@ impl Book {
 
     fn failover(&self) -> Result<Vec<CheckResult>, EngineError> {
         let session = self.rig.session();
-        let hypervisor = self.rig.drivers().hypervisor;
-        let drivers = Drivers { hypervisor, reach: self.reach.clone(), again: None };
+        let provider = self.rig.drivers().provider;
+        let drivers = Drivers { provider, reach: self.reach.clone(), again: None };
         let booting = self.reach.clone();
         runtime().block_on(async {
             let (events, _receiver) = Events::channel();

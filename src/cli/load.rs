@@ -10,7 +10,7 @@ use crate::cli::output::{colours, complain, diagnostic, print_json};
 use crate::drivers::assets::images::Images;
 use crate::drivers::host::{self, Dirs};
 use crate::drivers::state::store::{self, Store};
-use crate::engine::{EngineChoice, Place, Session};
+use crate::engine::{ProviderChoice, ProviderKind, Session};
 use crate::model::code;
 use crate::model::name::assign_router_ids;
 use crate::model::topology::resolve::{self, Loaded};
@@ -152,21 +152,21 @@ pub(super) fn session(global: &Global) -> Result<Session, Failure> {
     })?;
     let store = Store::new(&dirs.state, &loaded.lab.name);
     let choice = match global.provider {
-        Provider::Auto => EngineChoice::Auto,
-        Provider::System => EngineChoice::System,
-        Provider::Private => EngineChoice::Private,
+        Provider::Auto => ProviderChoice::Auto,
+        Provider::System => ProviderChoice::System,
+        Provider::Private => ProviderChoice::Private,
     };
     let record = store.record()?;
     let taken = store::router_ids_of_others(&dirs.state, &loaded.lab.name);
     let before = record.as_ref().map(|record| record.router_ids.clone()).unwrap_or_default();
     assign_router_ids(loaded.lab.id, &mut loaded.lab.vips, &before, &taken);
-    let place = Place::choose(&choice, record.as_ref(), &loaded.lab, &store, &dirs);
-    if let Some(record) = record.filter(|record| record.provider != place.name()) {
+    let provider = ProviderKind::choose(&choice, record.as_ref(), &loaded.lab, &store, &dirs);
+    if let Some(record) = record.filter(|record| record.provider != provider.name()) {
         return Err(Failure::usage(format!(
             "the lab '{}' stands on the provider {}, not on {}",
             record.name,
             record.provider,
-            place.name()
+            provider.name()
         ))
         .code(&code::OTHER_PROVIDER)
         .hint("leave --provider away, or `lab down` first"));
@@ -178,7 +178,7 @@ pub(super) fn session(global: &Global) -> Result<Session, Failure> {
         owner: host::owner(),
         images: Images::new(&dirs.cache, &overrides),
         store,
-        place,
+        provider,
         dirs,
         templates,
         pace: OnceLock::new(),
@@ -195,7 +195,7 @@ pub(super) fn existing(global: &Global) -> Result<Session, Failure> {
 /// Refuses a lab whose own libvirt rests.
 pub(super) fn refuse_resting(session: &Session) -> Result<(), Failure> {
     refuse_new(session)?;
-    match session.place.is_running() {
+    match session.provider.is_running() {
         true => Ok(()),
         false => Err(Failure::usage("the lab's private libvirt does not run")
             .code(&code::AT_REST)

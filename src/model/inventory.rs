@@ -22,7 +22,7 @@ pub struct Mark {
 
 /// What makes a domain the guest it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Shape {
+pub struct Hardware {
     /// Memory, in KiB.
     pub memory_kib: u64,
     /// Virtual processors.
@@ -37,9 +37,9 @@ pub struct Shape {
     pub cards: BTreeMap<String, String>,
 }
 
-impl Shape {
+impl Hardware {
     /// Where `found` is something else, in words.
-    pub fn changed(&self, found: &Shape) -> Vec<String> {
+    pub fn changed(&self, found: &Hardware) -> Vec<String> {
         let mut all = Vec::new();
         if self.memory_kib != found.memory_kib {
             let (here, there) = (found.memory_kib >> 10, self.memory_kib >> 10);
@@ -78,7 +78,7 @@ pub struct FoundDomain {
     /// MAC addresses of its cards, lower case.
     pub macs: Vec<String>,
     /// What guest it is; `None` for those of others, and where it cannot be told.
-    pub shape: Option<Shape>,
+    pub hardware: Option<Hardware>,
 }
 
 /// A network as found.

@@ -63,7 +63,7 @@ pub struct Desired {
 pub struct Observed {
     /// False when a private provider must be started first.
     pub engine_running: bool,
-    /// Objects of the hypervisor.
+    /// Objects of the provider.
     pub inventory: Inventory,
     /// Fingerprints by node and stage, of the nodes that could be asked.
     pub markers: BTreeMap<String, BTreeMap<String, String>>,
@@ -224,7 +224,7 @@ fn domain_change(domain: &DomainSpec, found: Option<&FoundDomain>) -> Option<Cha
 
 /// Where a domain is no longer what its mark says it was made as.
 fn reshaped(domain: &DomainSpec, found: &FoundDomain) -> Option<String> {
-    let changed = domain.shape.changed(found.shape.as_ref()?);
+    let changed = domain.hardware.changed(found.hardware.as_ref()?);
     let changed = changed.join(", ");
     (!changed.is_empty()).then(|| format!("changed with other tools: {changed}; the disk stays"))
 }

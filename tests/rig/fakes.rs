@@ -10,7 +10,7 @@ use lab::drivers::provider::Provider;
 use lab::drivers::provider::existing::Existing;
 use lab::drivers::state::failpoint::Gate;
 use lab::engine::{
-    Drivers, Event, Events, Outcome, Place, Reach, Session, Stop, UpOptions, up_with,
+    Drivers, Event, Events, Outcome, ProviderKind, Reach, Session, Stop, UpOptions, up_with,
 };
 use lab::model::snapshot::Documents;
 use lab::model::{Lab, Machine, Node};
@@ -78,8 +78,8 @@ impl Rig {
         let prepared = rig::prepared_for_real(&session);
         let goldens = Goldens::new(&session.dirs.cache);
         for node in &session.lab.nodes {
-            let mould = lab::engine::mould(&session, &prepared, node, "memory").unwrap();
-            if goldens.find(&mould).is_none() {
+            let key = lab::engine::golden_key(&session, &prepared, node, "memory").unwrap();
+            if goldens.find(&key).is_none() {
                 let disk = self.home.path().join("golden.qcow2");
                 std::fs::write(&disk, "a disk").unwrap();
                 let mark = "<lab:object lab='x' node='golden' hash='x' disk='x'/>";
@@ -87,7 +87,7 @@ impl Rig {
                     "<domain><name>golden</name><uuid>x</uuid><metadata>{mark}</metadata></domain>"
                 );
                 let documents = Documents { snapshot: domain.clone(), domain };
-                goldens.keep(&mould, &disk, &documents).unwrap();
+                goldens.keep(&key, &disk, &documents).unwrap();
             }
         }
     }
@@ -107,7 +107,7 @@ impl Rig {
         let mut session = rig::session(text, self.home.path());
         session.store = session.store.behind(self.gate.clone());
         if let Some(machines) = &self.existing {
-            session.place = Place::Existing(machines.clone());
+            session.provider = ProviderKind::Existing(machines.clone());
             session.lab.nodes.iter_mut().for_each(|node| node.machine = Machine::Existing);
         }
         session
@@ -117,8 +117,8 @@ impl Rig {
         let existing =
             self.existing.clone().map(|machines| Arc::new(machines) as Arc<dyn Provider>);
         let other = existing.or_else(|| self.other.clone());
-        let hypervisor = other.unwrap_or_else(|| self.hypervisor.clone());
-        Drivers { hypervisor, reach: self.reach(), again: None }
+        let provider = other.unwrap_or_else(|| self.hypervisor.clone());
+        Drivers { provider, reach: self.reach(), again: None }
     }
 
     pub fn reach(&self) -> Reach {
@@ -225,7 +225,7 @@ impl Rig {
 
     /// Everything there is, as comparable text: objects, and files of all guests.
     pub fn state(&self) -> String {
-        let mut inventory = self.drivers().hypervisor.inventory().unwrap();
+        let mut inventory = self.drivers().provider.inventory().unwrap();
         inventory.domains.sort_by(|a, b| a.name.cmp(&b.name));
         for pool in &mut inventory.pools {
             pool.volumes.sort();

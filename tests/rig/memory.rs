@@ -71,7 +71,7 @@ impl MemoryHypervisor {
 
     fn redefine(&self, uuid: Uuid, name: &str, xml: &str) -> Result<()> {
         let parsed = parse_document(xml)?;
-        let shape = render::shape(xml).ok();
+        let shape = render::hardware(xml).ok();
         self.change(format!("define {name}"), |all| {
             let before = all.domains.iter().find(|other| other.uuid == uuid).cloned();
             all.domains.retain(|other| other.uuid != uuid);
@@ -83,7 +83,7 @@ impl MemoryHypervisor {
                 paused: before.as_ref().is_some_and(|domain| domain.paused),
                 snapshots: before.map(|domain| domain.snapshots).unwrap_or_default(),
                 macs: parsed.macs,
-                shape: shape.clone(),
+                hardware: shape.clone(),
             });
         })?;
         self.state().documents.insert(uuid, xml.into());

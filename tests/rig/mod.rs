@@ -12,9 +12,9 @@ use std::sync::OnceLock;
 
 use lab::drivers::assets::images::Images;
 use lab::drivers::host::Dirs;
-use lab::drivers::provider::private::PrivateEngine;
+use lab::drivers::provider::private::PrivateLibvirt;
 use lab::drivers::state::store::Store;
-use lab::engine::{Place, Prepared, Session};
+use lab::engine::{Prepared, ProviderKind, Session};
 use lab::kubernetes::hard_way::etcd::founder_entry;
 use lab::model::platform::{Acceleration, Artifacts, Image, Layout, Platform};
 use lab::model::topology::resolve;
@@ -51,14 +51,15 @@ pub fn session(text: &str, home: &Path) -> Session {
         archives: None,
     };
     let store = Store::new(&dirs.state, &loaded.lab.name);
-    let place = Place::Private(PrivateEngine::new(store.root(), &dirs.runtime, loaded.lab.id));
+    let provider =
+        ProviderKind::Private(PrivateLibvirt::new(store.root(), &dirs.runtime, loaded.lab.id));
     Session {
         lab: loaded.lab,
         source: text.into(),
         base: home.to_owned(),
         owner: owner(),
         store,
-        place,
+        provider,
         templates: lab::kubernetes::templates(&BTreeMap::new()).unwrap(),
         images: Images::new(&dirs.cache, &BTreeMap::new()),
         dirs,

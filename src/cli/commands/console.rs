@@ -27,7 +27,7 @@ pub(crate) fn run(global: &Global, arguments: &Console) -> Result<ExitCode, Fail
     let failed = |error: crate::drivers::provider::ProviderError| {
         Failure::from(crate::engine::EngineError::from(error))
     };
-    let provider = session.place.connect()?;
+    let provider = session.provider.connect()?;
     let console = provider.consoles().map_err(failed)?;
     let console = console.open(node.uuid, &node.name).map_err(failed)?;
     let terminal = std::io::stdin().is_terminal();
@@ -64,11 +64,11 @@ pub(crate) fn run(global: &Global, arguments: &Console) -> Result<ExitCode, Fail
 
 /// Everything that the console said since the node was made.
 fn log(session: &Session, node: &Node) -> Result<String, Failure> {
-    let provider = session.place.connect();
+    let provider = session.provider.connect();
     if let Some(lack) = provider.ok().and_then(|p| p.consoles().err()) {
         return Err(Failure::from(crate::engine::EngineError::from(lack)));
     }
-    let path = session.place.layout().console(&node.domain);
+    let path = session.provider.layout().console(&node.domain);
     let bytes = std::fs::read(&path).map_err(|error| {
         let failure = Failure::failed(format!("read {path}: {error}"));
         match error.kind() {

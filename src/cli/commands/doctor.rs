@@ -9,7 +9,7 @@ use crate::cli::failure::{FAILED, Failure};
 use crate::cli::load;
 use crate::cli::output::{agrees, complain, print, print_json};
 use crate::drivers::host::{Dirs, find_program};
-use crate::engine::Place;
+use crate::engine::ProviderKind;
 use crate::engine::doctor::{self, Finding, Grade, Wanted};
 
 pub(crate) fn run(global: &Global, arguments: &Doctor) -> Result<ExitCode, Failure> {
@@ -41,9 +41,9 @@ fn look(global: &Global) -> Result<Vec<Finding>, Failure> {
     };
     let (uri, wanted) = match &session {
         Some(session) => {
-            let uri = match &session.place {
-                Place::System { uri } => uri.clone(),
-                Place::Private(_) | Place::Existing(_) => Place::system_uri(),
+            let uri = match &session.provider {
+                ProviderKind::System { uri } => uri.clone(),
+                ProviderKind::Private(_) | ProviderKind::Existing(_) => ProviderKind::system_uri(),
             };
             (uri, crate::cli::runtime()?.block_on(doctor::wanted(session)))
         }
@@ -53,7 +53,7 @@ fn look(global: &Global) -> Result<Vec<Finding>, Failure> {
                 Provider::System => Some(true),
                 Provider::Private => Some(false),
             };
-            (Place::system_uri(), Wanted { system, ..Wanted::default() })
+            (ProviderKind::system_uri(), Wanted { system, ..Wanted::default() })
         }
     };
     let place = match wanted.system {

@@ -41,7 +41,7 @@ fn remove(
     session: &Session,
     keep: Keep,
 ) -> Result<ExitCode, Failure> {
-    let (lab, place, store) = (&session.lab, &session.place, &session.store);
+    let (lab, place, store) = (&session.lab, &session.provider, &session.store);
     let runtime = crate::cli::runtime()?;
     let found = runtime.block_on(engine::removals(lab, place, store, keep))?;
     if down.dry_run || found.is_empty() {

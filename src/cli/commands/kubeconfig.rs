@@ -7,7 +7,7 @@ use crate::cli::failure::Failure;
 use crate::cli::load;
 use crate::cli::output::{complain, print};
 use crate::drivers::host::kubeconfig_file;
-use crate::engine::{self, Place, Session};
+use crate::engine::{self, ProviderKind, Session};
 use crate::model::code;
 use crate::pki::{Identity, Issuer, kubeconfig};
 
@@ -18,7 +18,7 @@ pub(crate) fn run(global: &Global, local: Option<u16>, merge: bool) -> Result<Ex
         true => merged(global, &session, &text)?,
         false => print(&text),
     }
-    if local.is_none() && matches!(session.place, Place::Private(_)) && !global.quiet {
+    if local.is_none() && matches!(session.provider, ProviderKind::Private(_)) && !global.quiet {
         complain(
             "note: a private lab's addresses are reached from inside it: `lab kubectl`, `lab shell`, or `lab forward` and `lab kubeconfig --local`",
         );

@@ -2,7 +2,7 @@
 
 use crate::drivers::host::capacity::Capacity;
 use crate::engine::lab::open::Session;
-use crate::engine::lab::provider::Place;
+use crate::engine::lab::provider::ProviderKind;
 use crate::engine::task::error::EngineError;
 use crate::model::code;
 use crate::model::inventory::{Inventory, MachineState};
@@ -68,16 +68,16 @@ pub(crate) fn admit(
     inventory: &Inventory,
     insists: bool,
 ) -> Result<(), EngineError> {
-    let local = match &session.place {
-        Place::Private(_) => true,
-        Place::Existing(_) => false,
-        Place::System { uri } => uri.starts_with("qemu:///") || uri.starts_with("qemu+unix"),
+    let local = match &session.provider {
+        ProviderKind::Private(_) => true,
+        ProviderKind::Existing(_) => false,
+        ProviderKind::System { uri } => uri.starts_with("qemu:///") || uri.starts_with("qemu+unix"),
     };
     let demand = Demand::of(session, inventory);
     if insists || !local || demand.nodes == 0 {
         return Ok(());
     }
-    let place = session.place.layout().pools;
+    let place = session.provider.layout().pools;
     match shortage(demand, Capacity::read(place.as_ref())) {
         None => Ok(()),
         Some(why) => Err(EngineError::of(&code::NO_ROOM, format!("find room for the lab on this computer: {why}"))

@@ -8,7 +8,7 @@ use crate::drivers::host::hosts_file;
 use crate::drivers::provider::Provider;
 use crate::drivers::state::store::Store;
 use crate::engine::lab::kubeconfig;
-use crate::engine::lab::provider::Place;
+use crate::engine::lab::provider::ProviderKind;
 use crate::engine::machines::clone;
 use crate::engine::machines::provision::call;
 use crate::engine::task::blocking::blocking;
@@ -39,7 +39,7 @@ pub enum Removal {
     /// The private provider with everything in it.
     Engine,
     /// Private providers in which golden guests were being made.
-    Workshops,
+    Builders,
     /// The private provider's processes; disks and definitions stay.
     Processes,
     /// The lab's block in this computer's hosts file.
@@ -57,7 +57,7 @@ impl std::fmt::Display for Removal {
             Removal::Network(name, _) => write!(f, "- network {name}"),
             Removal::Pool(name, _) => write!(f, "- pool {name} and its volumes"),
             Removal::Engine => write!(f, "- the private libvirt"),
-            Removal::Workshops => write!(f, "- what is left of a golden guest's making"),
+            Removal::Builders => write!(f, "- what is left of a golden guest's making"),
             Removal::Processes => write!(f, "- the private libvirt's processes"),
             Removal::HostsBlock(_) => write!(f, "- its names in {}", hosts_file::PATH),
             Removal::Context(path, name) => write!(f, "- the context {name} in {}", path.display()),
@@ -90,33 +90,33 @@ fn found(lab: &Lab, inventory: &Inventory) -> Vec<Removal> {
 /// What `down` would remove, in order. Changes nothing.
 ///
 /// # Errors
-/// When the hypervisor does not answer.
+/// When the provider does not answer.
 pub async fn removals(
     lab: &Lab,
-    place: &Place,
+    place: &ProviderKind,
     store: &Store,
     keep: Keep,
 ) -> Result<Vec<Removal>, EngineError> {
     let mut all = Vec::new();
-    if !clone::workshops(place, store.root()).is_empty() {
-        all.push(Removal::Workshops);
+    if !clone::builders(place, store.root()).is_empty() {
+        all.push(Removal::Builders);
     }
     match place {
-        Place::Private(engine) if keep == Keep::Snapshots => {
-            if engine.is_running() {
+        ProviderKind::Private(libvirt) if keep == Keep::Snapshots => {
+            if libvirt.is_running() {
                 all.push(Removal::Processes);
             }
         }
-        Place::Private(engine) => {
-            if engine.is_running() || engine.dir.exists() || engine.run.exists() {
+        ProviderKind::Private(libvirt) => {
+            if libvirt.is_running() || libvirt.dir.exists() || libvirt.run.exists() {
                 all.push(Removal::Engine);
             }
         }
         // Nobody made them here, so nobody removes them.
-        Place::Existing(_) => {}
-        Place::System { .. } => {
-            let hypervisor = place.connect()?;
-            let inventory = call(&hypervisor, |h| h.inventory()).await?;
+        ProviderKind::Existing(_) => {}
+        ProviderKind::System { .. } => {
+            let provider = place.connect()?;
+            let inventory = call(&provider, |h| h.inventory()).await?;
             all.extend(found(lab, &inventory));
         }
     }
@@ -143,18 +143,18 @@ pub async fn removals(
 /// The first thing that cannot be removed; the next `down` goes on with it.
 pub async fn down(
     lab: &Lab,
-    place: &Place,
+    place: &ProviderKind,
     store: &Store,
     keep: Keep,
     events: &Events,
 ) -> Result<Vec<Removal>, EngineError> {
     let all = removals(lab, place, store, keep).await?;
-    let hypervisor = match place {
-        Place::System { .. } if !all.is_empty() => Some(place.connect()?),
+    let provider = match place {
+        ProviderKind::System { .. } if !all.is_empty() => Some(place.connect()?),
         _ => None,
     };
-    take_away(&all, place, store, hypervisor.as_ref(), events).await?;
-    if matches!(place, Place::Existing(_)) && !all.is_empty() {
+    take_away(&all, place, store, provider.as_ref(), events).await?;
+    if matches!(place, ProviderKind::Existing(_)) && !all.is_empty() {
         let names: Vec<&str> = lab.nodes.iter().map(|node| node.name.as_str()).collect();
         events.note(format!("the machines stay, with what lab put on them: {}", names.join(", ")));
     }
@@ -167,71 +167,71 @@ pub async fn down(
 /// The first thing that cannot be removed.
 async fn take_away(
     all: &[Removal],
-    place: &Place,
+    place: &ProviderKind,
     store: &Store,
-    hypervisor: Option<&Arc<dyn Provider>>,
+    provider: Option<&Arc<dyn Provider>>,
     events: &Events,
 ) -> Result<(), EngineError> {
     for removal in all {
-        let work = remove(removal, place, store, hypervisor);
+        let work = remove(removal, place, store, provider);
         events.timed(None, &removal.to_string(), work).await?;
     }
     Ok(())
 }
 
-/// `down` on a given hypervisor: what tests call with fakes.
+/// `down` on a given provider: what tests call with fakes.
 ///
 /// # Errors
 /// As [`down`].
 pub async fn down_with(
     lab: &Lab,
-    place: &Place,
+    place: &ProviderKind,
     store: &Store,
-    hypervisor: &Arc<dyn Provider>,
+    provider: &Arc<dyn Provider>,
     keep: Keep,
     events: &Events,
 ) -> Result<(), EngineError> {
-    let inventory = call(hypervisor, |h| h.inventory()).await?;
+    let inventory = call(provider, |h| h.inventory()).await?;
     let mut all = found(lab, &inventory);
     match keep {
         Keep::Snapshots => all.retain(|removal| !matches!(removal, Removal::Pool(..))),
         Keep::Nothing => all.push(Removal::Files(store.root().display().to_string())),
     }
-    take_away(&all, place, store, Some(hypervisor), events).await
+    take_away(&all, place, store, Some(provider), events).await
 }
 
 async fn remove(
     removal: &Removal,
-    place: &Place,
+    place: &ProviderKind,
     store: &Store,
-    hypervisor: Option<&Arc<dyn Provider>>,
+    provider: Option<&Arc<dyn Provider>>,
 ) -> Result<(), EngineError> {
-    match (removal, hypervisor, place) {
-        (Removal::Domain(_, uuid), Some(hypervisor), _) => {
+    match (removal, provider, place) {
+        (Removal::Domain(_, uuid), Some(provider), _) => {
             let uuid = *uuid;
-            call(hypervisor, move |h| h.machines()?.remove(uuid)).await
+            call(provider, move |h| h.machines()?.remove(uuid)).await
         }
-        (Removal::Network(_, uuid), Some(hypervisor), _) => {
+        (Removal::Network(_, uuid), Some(provider), _) => {
             let uuid = *uuid;
-            call(hypervisor, move |h| h.networks()?.remove_network(uuid)).await
+            call(provider, move |h| h.networks()?.remove_network(uuid)).await
         }
-        (Removal::Pool(_, uuid), Some(hypervisor), _) => {
+        (Removal::Pool(_, uuid), Some(provider), _) => {
             let uuid = *uuid;
-            call(hypervisor, move |h| h.storage()?.remove_pool(uuid)).await
+            call(provider, move |h| h.storage()?.remove_pool(uuid)).await
         }
-        (Removal::Workshops, ..) => {
-            for workshop in clone::workshops(place, store.root()) {
-                clone::end(workshop).await?;
+        (Removal::Builders, ..) => {
+            for builder in clone::builders(place, store.root()) {
+                clone::end(builder).await?;
             }
             Ok(())
         }
-        (Removal::Engine, _, Place::Private(engine)) => {
-            let engine = engine.clone();
-            Ok(blocking(move || engine.remove()).await??)
+        (Removal::Engine, _, ProviderKind::Private(libvirt)) => {
+            let libvirt = libvirt.clone();
+            Ok(blocking(move || libvirt.remove()).await??)
         }
-        (Removal::Processes, _, Place::Private(engine)) => {
-            let engine = engine.clone();
-            Ok(blocking(move || engine.stop()).await??)
+        (Removal::Processes, _, ProviderKind::Private(libvirt)) => {
+            let libvirt = libvirt.clone();
+            Ok(blocking(move || libvirt.stop()).await??)
         }
         (Removal::HostsBlock(label), _, _) => forget_names(label),
         (Removal::Context(path, name), _, _) => kubeconfig::remove(path, name),

@@ -11,7 +11,7 @@ use crate::engine::apply::capacity::Demand;
 use crate::engine::apply::preflight::early_conflicts;
 use crate::engine::doctor::computer::{Computer, Device, Wanted};
 use crate::engine::lab::open::Session;
-use crate::engine::lab::provider::Place;
+use crate::engine::lab::provider::ProviderKind;
 use crate::engine::machines::provision::call;
 use crate::model::inventory::Inventory;
 
@@ -60,14 +60,14 @@ pub fn survey(uri: &str, place: &Path) -> Computer {
 /// What `session`'s lab wants of this computer.
 pub async fn wanted(session: &Session) -> Wanted {
     let lab = &session.lab;
-    let inventory = match session.place.is_running().then(|| session.place.connect()) {
-        Some(Ok(hypervisor)) => call(&hypervisor, |h| h.inventory()).await.unwrap_or_default(),
+    let inventory = match session.provider.is_running().then(|| session.provider.connect()) {
+        Some(Ok(provider)) => call(&provider, |h| h.inventory()).await.unwrap_or_default(),
         _ => Inventory::default(),
     };
     let demand = Demand::of(session, &inventory);
     let conflict = early_conflicts(session).await.err();
     Wanted {
-        system: Some(matches!(session.place, Place::System { .. })),
+        system: Some(matches!(session.provider, ProviderKind::System { .. })),
         isolated: !lab.network.uplink,
         network: Some((lab.network.name.clone(), lab.network.bridge.clone())),
         memory_mib: demand.memory,

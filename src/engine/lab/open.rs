@@ -7,7 +7,7 @@ use crate::drivers::assets::binaries;
 use crate::drivers::assets::images::Images;
 use crate::drivers::host::Dirs;
 use crate::drivers::state::store::Store;
-use crate::engine::lab::provider::Place;
+use crate::engine::lab::provider::ProviderKind;
 use crate::engine::lab::timeouts::Pace;
 use crate::engine::task::error::EngineError;
 use crate::kubernetes::{self, flavour::Flavour};
@@ -30,7 +30,7 @@ pub struct Session {
     /// Its files.
     pub store: Store,
     /// Where it runs.
-    pub place: Place,
+    pub provider: ProviderKind,
     /// Directories.
     pub dirs: Dirs,
     /// Templates.
@@ -153,7 +153,7 @@ impl Session {
 
     /// How fast its nodes are. Found out once: it may take a connection.
     pub(crate) fn pace(&self) -> &Pace {
-        self.pace.get_or_init(|| Pace::found(&self.place, &self.lab.options.acceleration))
+        self.pace.get_or_init(|| Pace::found(&self.provider, &self.lab.options.acceleration))
     }
 
     /// True when guests are emulated: then a private provider also hides `/dev/kvm` from its libvirt.

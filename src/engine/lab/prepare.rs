@@ -48,7 +48,7 @@ pub fn preview(session: &Session) -> Result<Prepared, EngineError> {
 }
 
 /// Gathers what plans need and makes what is missing on this computer: downloads images and
-/// binaries, makes certificates and keys. Nothing of the hypervisor is touched.
+/// binaries, makes certificates and keys. Nothing of the provider is touched.
 ///
 /// # Errors
 /// When a download, a check or a key fails.
@@ -86,7 +86,7 @@ pub fn prepare(session: &Session, say: &Events) -> Result<Prepared, EngineError>
             })?;
         }
         let image = session.images.image(os).map_err(|e| unavailable(e).preflight())?;
-        if !image.direct_boot && !session.place.reaches_outside(&session.lab) {
+        if !image.direct_boot && !session.provider.reaches_outside(&session.lab) {
             return Err(unavailable(format!(
                 "use the image {os}: its packages come from the internet, and the lab's guests have no way there"
             ))
@@ -147,7 +147,7 @@ fn prepared(
     let platform = Platform { acceleration, version, images, artifacts, dns_image };
     Ok(Prepared {
         platform,
-        layout: session.place.layout(),
+        layout: session.provider.layout(),
         found,
         artifact_disk: None,
         bundle,
@@ -168,7 +168,7 @@ fn dns_image(session: &Session, artifacts: &Artifacts, version: Version) -> Opti
     };
     let archived = artifacts.image_names.iter().find(is_coredns).cloned();
     archived.or_else(|| {
-        let outside = session.place.reaches_outside(&session.lab);
+        let outside = session.provider.reaches_outside(&session.lab);
         outside.then(|| format!("registry.k8s.io/{}", version.coredns()))
     })
 }

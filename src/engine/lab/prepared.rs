@@ -160,7 +160,7 @@ impl Prepared {
             domains,
             stages,
             routes: if guests { lab.host_routes() } else { BTreeMap::new() },
-            uplink: session.place.uplink(lab).filter(|_| guests),
+            uplink: session.provider.uplink(lab).filter(|_| guests),
             about: only.iter().map(|stage| stage.name).collect(),
         })
     }

@@ -6,16 +6,16 @@ use crate::drivers::guest::ssh::Route;
 use crate::drivers::host::Dirs;
 use crate::drivers::provider::existing::Existing;
 use crate::drivers::provider::libvirt::{Libvirt, Reconnecting};
-use crate::drivers::provider::private::{self, PrivateEngine};
+use crate::drivers::provider::private::{self, PrivateLibvirt};
 use crate::drivers::provider::{Provider, ThisComputer};
 use crate::drivers::state::store::{Record, Store};
 use crate::engine::task::error::EngineError;
 use crate::model::Lab;
 use crate::model::platform::Layout;
 
-/// Which hypervisor to use.
+/// Which provider to use.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum EngineChoice {
+pub enum ProviderChoice {
     /// The computer's libvirt when it answers, else a private one.
     Auto,
     /// The computer's libvirt.
@@ -26,35 +26,35 @@ pub enum EngineChoice {
 
 /// Where a lab runs.
 #[derive(Clone, Debug)]
-pub enum Place {
+pub enum ProviderKind {
     /// A libvirt that is there anyway.
     System {
         /// Its address.
         uri: String,
     },
     /// A libvirt of the lab's own.
-    Private(PrivateEngine),
+    Private(PrivateLibvirt),
     /// Machines that are there anyway.
     Existing(Existing),
 }
 
-impl Place {
+impl ProviderKind {
     /// Decides, preferring what the record of an earlier run says.
     pub fn choose(
-        choice: &EngineChoice,
+        choice: &ProviderChoice,
         record: Option<&Record>,
         lab: &Lab,
         store: &Store,
         dirs: &Dirs,
     ) -> Self {
         let private = || {
-            let mut engine = PrivateEngine::new(store.root(), &dirs.runtime, lab.id);
+            let mut libvirt = PrivateLibvirt::new(store.root(), &dirs.runtime, lab.id);
             // One that runs is where it was started; another may be started elsewhere.
             let run = record.and_then(|record| record.run.clone());
-            if let Some(run) = run.filter(|_| engine.first_process().is_ok()) {
-                engine.run = run;
+            if let Some(run) = run.filter(|_| libvirt.first_process().is_ok()) {
+                libvirt.run = run;
             }
-            Place::Private(engine)
+            ProviderKind::Private(libvirt)
         };
         let uri = Self::system_uri;
         let recorded = record.map(|record| record.provider.as_str());
@@ -63,14 +63,14 @@ impl Place {
             _ => uri(),
         };
         match (choice, recorded) {
-            (EngineChoice::Private, _) | (EngineChoice::Auto, Some("private")) => private(),
-            (EngineChoice::System, _) | (EngineChoice::Auto, Some(_)) => {
-                Place::System { uri: recorded_uri() }
+            (ProviderChoice::Private, _) | (ProviderChoice::Auto, Some("private")) => private(),
+            (ProviderChoice::System, _) | (ProviderChoice::Auto, Some(_)) => {
+                ProviderKind::System { uri: recorded_uri() }
             }
             // A private provider may run though its record was lost.
-            (EngineChoice::Auto, None) => match private() {
+            (ProviderChoice::Auto, None) => match private() {
                 running if running.is_running() => running,
-                _ if Libvirt::open(&uri()).is_ok() => Place::System { uri: uri() },
+                _ if Libvirt::open(&uri()).is_ok() => ProviderKind::System { uri: uri() },
                 private => private,
             },
         }
@@ -85,28 +85,28 @@ impl Place {
     /// Its name in records and on the command line.
     pub fn name(&self) -> &'static str {
         match self {
-            Place::System { .. } => "system",
-            Place::Private(_) => "private",
-            Place::Existing(_) => "existing",
+            ProviderKind::System { .. } => "system",
+            ProviderKind::Private(_) => "private",
+            ProviderKind::Existing(_) => "existing",
         }
     }
 
     /// Its address.
     pub fn uri(&self) -> String {
         match self {
-            Place::System { uri } => uri.clone(),
-            Place::Private(engine) => engine.uri(),
-            Place::Existing(machines) => machines.uri(),
+            ProviderKind::System { uri } => uri.clone(),
+            ProviderKind::Private(libvirt) => libvirt.uri(),
+            ProviderKind::Existing(machines) => machines.uri(),
         }
     }
 
     /// Where things are on its computer.
     pub fn layout(&self) -> Layout {
         match self {
-            Place::System { .. } => Layout::system(),
-            Place::Private(engine) => engine.layout(),
+            ProviderKind::System { .. } => Layout::system(),
+            ProviderKind::Private(libvirt) => libvirt.layout(),
             // Nothing of theirs is on any computer of ours.
-            Place::Existing(_) => {
+            ProviderKind::Existing(_) => {
                 Layout { pools: String::new(), consoles: String::new(), local: false }
             }
         }
@@ -115,26 +115,26 @@ impl Place {
     /// The way to guests.
     pub fn route(&self) -> Route {
         match self {
-            Place::System { .. } | Place::Existing(_) => Route::Direct,
-            Place::Private(engine) => Route::Private(engine.control_socket()),
+            ProviderKind::System { .. } | ProviderKind::Existing(_) => Route::Direct,
+            ProviderKind::Private(libvirt) => Route::Private(libvirt.control_socket()),
         }
     }
 
     /// False when a private provider must be started first.
     pub fn is_running(&self) -> bool {
         match self {
-            Place::System { .. } | Place::Existing(_) => true,
-            Place::Private(engine) => engine.is_running(),
+            ProviderKind::System { .. } | ProviderKind::Existing(_) => true,
+            ProviderKind::Private(libvirt) => libvirt.is_running(),
         }
     }
 
     /// True when guests reach the outside.
     pub fn reaches_outside(&self, lab: &Lab) -> bool {
         match self {
-            Place::System { .. } => lab.network.uplink,
-            Place::Private(_) => self.uplink(lab).is_some() || self.has_uplink(),
+            ProviderKind::System { .. } => lab.network.uplink,
+            ProviderKind::Private(_) => self.uplink(lab).is_some() || self.has_uplink(),
             // Their makers' business.
-            Place::Existing(_) => true,
+            ProviderKind::Existing(_) => true,
         }
     }
 
@@ -143,7 +143,7 @@ impl Place {
     pub fn uplink(&self, lab: &Lab) -> Option<&'static str> {
         let nets = [lab.network.cidr, lab.kubernetes.pod_cidr, lab.kubernetes.service_cidr];
         match self {
-            Place::Private(_) if lab.network.uplink && !private::overlaps_uplink(&nets) => {
+            ProviderKind::Private(_) if lab.network.uplink && !private::overlaps_uplink(&nets) => {
                 private::uplink_programs().first().copied()
             }
             _ => None,
@@ -152,7 +152,7 @@ impl Place {
 
     /// True while a private provider has an uplink.
     pub fn has_uplink(&self) -> bool {
-        matches!(self, Place::Private(engine) if engine.has_uplink())
+        matches!(self, ProviderKind::Private(libvirt) if libvirt.has_uplink())
     }
 
     /// Connects to it.
@@ -161,11 +161,13 @@ impl Place {
     /// When it does not answer.
     pub fn connect(&self) -> Result<Arc<dyn Provider>, EngineError> {
         Ok(match self {
-            Place::System { uri } => Arc::new(Reconnecting::system(uri, Arc::new(ThisComputer))?),
-            Place::Private(engine) => {
-                Arc::new(Reconnecting::private(&engine.uri(), Arc::new(engine.clone()))?)
+            ProviderKind::System { uri } => {
+                Arc::new(Reconnecting::system(uri, Arc::new(ThisComputer))?)
             }
-            Place::Existing(machines) => Arc::new(machines.clone()),
+            ProviderKind::Private(libvirt) => {
+                Arc::new(Reconnecting::private(&libvirt.uri(), Arc::new(libvirt.clone()))?)
+            }
+            ProviderKind::Existing(machines) => Arc::new(machines.clone()),
         })
     }
 }

@@ -23,7 +23,7 @@ pub type Reach = Arc<dyn Fn(&Node) -> Arc<dyn Guest> + Send + Sync>;
 #[derive(Clone)]
 pub struct Drivers {
     /// Where nodes stand.
-    pub hypervisor: Arc<dyn Provider>,
+    pub provider: Arc<dyn Provider>,
     /// How nodes are reached.
     pub reach: Reach,
     /// How they are reached after the lab's keys were exchanged; `None` where that changes nothing.
@@ -32,7 +32,7 @@ pub struct Drivers {
 
 impl std::fmt::Debug for Drivers {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Drivers({})", self.hypervisor.uri())
+        write!(f, "Drivers({})", self.provider.uri())
     }
 }
 
@@ -52,7 +52,7 @@ impl Session {
         Ok(Ssh::new(Target {
             node: node.name.clone(),
             address: SocketAddr::from((node.address, 22)),
-            route: self.place.route(),
+            route: self.provider.route(),
             user: self.lab.ssh.user.clone(),
             key: keys.user.clone(),
             host_key: SshKeys::public(host_key)?,

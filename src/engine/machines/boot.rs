@@ -25,7 +25,7 @@ const LEAST: Duration = Duration::from_secs(15);
 
 /// A node that boots.
 pub(crate) struct Boot {
-    pub(crate) hypervisor: Arc<dyn Provider>,
+    pub(crate) provider: Arc<dyn Provider>,
     pub(crate) node: Node,
     events: Events,
     /// What a guest may take until it answers.
@@ -43,13 +43,13 @@ enum Fault {
 impl Boot {
     /// A boot of one of the lab's nodes.
     pub(crate) fn of(
-        hypervisor: &Arc<dyn Provider>,
+        provider: &Arc<dyn Provider>,
         events: &Events,
         lab: &Lab,
         node: &Node,
     ) -> Self {
         Self {
-            hypervisor: Arc::clone(hypervisor),
+            provider: Arc::clone(provider),
             node: node.clone(),
             events: events.clone(),
             patience: lab.options.boot_patience(),
@@ -82,10 +82,8 @@ impl Boot {
     /// An error with what the guest did meanwhile: whether it lives is the first question.
     async fn told(&self, error: EngineError) -> EngineError {
         let uuid = self.node.uuid;
-        let asked = tokio::time::timeout(
-            GLIMPSE,
-            call(&self.hypervisor, move |h| h.power()?.activity(uuid)),
-        );
+        let asked =
+            tokio::time::timeout(GLIMPSE, call(&self.provider, move |h| h.power()?.activity(uuid)));
         let Ok(Ok(Some(activity))) = asked.await else { return error };
         let did = format!(
             "since its start the guest used {} s of processor time, and made {} disk requests and packets",
@@ -105,7 +103,7 @@ impl Boot {
             ),
         };
         self.events.warn(text);
-        call(&self.hypervisor, move |h| {
+        call(&self.provider, move |h| {
             let power = h.power()?;
             power.stop(uuid)?;
             power.start(uuid)
@@ -116,11 +114,11 @@ impl Boot {
     /// Returns once the guest has stopped or hangs.
     async fn fault(&self) -> Fault {
         let uuid = self.node.uuid;
-        let ask = || Box::pin(call(&self.hypervisor, move |h| h.power()?.activity(uuid)));
+        let ask = || Box::pin(call(&self.provider, move |h| h.power()?.activity(uuid)));
         let (mut watch, mut activity) = (Watch::new(self.patience, Instant::now()), ask());
         loop {
             tokio::time::sleep(GLIMPSE).await;
-            let seen = call(&self.hypervisor, |h| h.inventory()).await;
+            let seen = call(&self.provider, |h| h.inventory()).await;
             match seen.ok().and_then(|all| all.machine(&self.node)) {
                 Some(MachineState::Stopped) => return Fault::Off,
                 // One that somebody holds does nothing, and does not hang.

@@ -18,13 +18,13 @@ use crate::plan::{Change, ChangeKind, Desired};
 use crate::render::{self, DomainSpec, VolumeSpec};
 
 /// Runs a blocking call of the provider.
-pub(crate) async fn call<T, F>(hypervisor: &Arc<dyn Provider>, work: F) -> Result<T, EngineError>
+pub(crate) async fn call<T, F>(provider: &Arc<dyn Provider>, work: F) -> Result<T, EngineError>
 where
     T: Send + 'static,
     F: FnOnce(&dyn Provider) -> Result<T, ProviderError> + Send + 'static,
 {
-    let hypervisor = Arc::clone(hypervisor);
-    Ok(blocking(move || work(&*hypervisor)).await??)
+    let provider = Arc::clone(provider);
+    Ok(blocking(move || work(&*provider)).await??)
 }
 
 /// Makes what the whole lab shares: pool, network, shared volumes; removes what must go.
@@ -32,32 +32,32 @@ pub(crate) async fn shared(
     session: &Session,
     prepared: &Prepared,
     desired: &Desired,
-    hypervisor: &Arc<dyn Provider>,
+    provider: &Arc<dyn Provider>,
     change: &Change,
 ) -> Result<(), EngineError> {
     match (change.object, change.kind) {
         ("pool", _) => {
             let pool = desired.pool.clone();
-            call(hypervisor, move |h| pool.map_or(Ok(()), |pool| h.storage()?.ensure_pool(&pool)))
+            call(provider, move |h| pool.map_or(Ok(()), |pool| h.storage()?.ensure_pool(&pool)))
                 .await
         }
         ("network", _) => {
             let network = desired.network.clone();
-            call(hypervisor, move |h| {
+            call(provider, move |h| {
                 network.map_or(Ok(()), |network| h.networks()?.ensure_network(&network))
             })
             .await
         }
         ("volume", _) => {
             let (volume, content) = shared_volume(session, prepared, &change.name)?;
-            call(hypervisor, move |h| h.storage()?.ensure_volume(&volume, &content)).await
+            call(provider, move |h| h.storage()?.ensure_volume(&volume, &content)).await
         }
         ("routes", _) => {
             let (bridge, routes) = (session.lab.network.bridge.clone(), desired.routes.clone());
-            call(hypervisor, move |h| h.surroundings()?.set_routes(&bridge, &routes)).await
+            call(provider, move |h| h.surroundings()?.set_routes(&bridge, &routes)).await
         }
-        ("uplink", _) => call(hypervisor, |h| h.surroundings()?.start_uplink()).await,
-        ("domain", ChangeKind::Remove) => remove_node(session, desired, hypervisor, change).await,
+        ("uplink", _) => call(provider, |h| h.surroundings()?.start_uplink()).await,
+        ("domain", ChangeKind::Remove) => remove_node(session, desired, provider, change).await,
         _ => Ok(()),
     }
 }
@@ -123,26 +123,26 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 async fn remove_node(
     session: &Session,
     desired: &Desired,
-    hypervisor: &Arc<dyn Provider>,
+    provider: &Arc<dyn Provider>,
     change: &Change,
 ) -> Result<(), EngineError> {
     let node = change.node.clone().unwrap_or_default();
     let uuid = crate::model::name::object_id(desired.lab, "domain", &node);
     // While the domain is there, the next run knows that something is left to do.
     session.forget(std::iter::once(node.as_str()))?;
-    remove(session, hypervisor, &node, uuid).await
+    remove(session, provider, &node, uuid).await
 }
 
 /// Domain and disks of a node; fine when they are gone. The domain goes last: its mark is all that tells
 /// the run after one that was killed here what was going to be.
 pub(crate) async fn remove(
     session: &Session,
-    hypervisor: &Arc<dyn Provider>,
+    provider: &Arc<dyn Provider>,
     node: &str,
     uuid: Uuid,
 ) -> Result<(), EngineError> {
     let (pool, node) = (session.lab.pool(), node.to_owned());
-    call(hypervisor, move |h| {
+    call(provider, move |h| {
         h.power()?.stop(uuid)?;
         h.storage()?.remove_volume(&pool, &format!("{node}.qcow2"))?;
         h.storage()?.remove_volume(&pool, &format!("{node}-seed.img"))?;
@@ -157,7 +157,7 @@ pub(crate) async fn remove(
 /// When they cannot be brought there.
 pub(crate) async fn deliver(
     prepared: &Prepared,
-    hypervisor: &Arc<dyn Provider>,
+    provider: &Arc<dyn Provider>,
     node: &Node,
 ) -> Result<(), EngineError> {
     let delivery = Delivery {
@@ -165,34 +165,34 @@ pub(crate) async fn deliver(
         files: prepared.found.as_ref().map(|found| found.files.clone()).unwrap_or_default(),
     };
     let name = node.name.clone();
-    call(hypervisor, move |h| h.deliveries()?.deliver(&name, &delivery)).await
+    call(provider, move |h| h.deliveries()?.deliver(&name, &delivery)).await
 }
 
 /// Brings one node's domain to run.
 pub(crate) async fn node(
     session: &Session,
     prepared: &Prepared,
-    hypervisor: &Arc<dyn Provider>,
+    provider: &Arc<dyn Provider>,
     node: &Node,
     domain: &DomainSpec,
     changes: &[Change],
 ) -> Result<(), EngineError> {
     if changes.iter().any(|change| change.kind == ChangeKind::Replace) {
-        remove(session, hypervisor, &domain.node, domain.uuid).await?;
+        remove(session, provider, &domain.node, domain.uuid).await?;
         for name in [render::overlay_name(node), render::seed_name(node)] {
             let (volume, content) = own_volume(session, prepared, node, &name)?;
-            call(hypervisor, move |h| h.storage()?.ensure_volume(&volume, &content)).await?;
+            call(provider, move |h| h.storage()?.ensure_volume(&volume, &content)).await?;
         }
     }
     for change in changes {
         match (change.object, change.kind) {
             ("volume", _) => {
                 let (volume, content) = own_volume(session, prepared, node, &change.name)?;
-                call(hypervisor, move |h| h.storage()?.ensure_volume(&volume, &content)).await?;
+                call(provider, move |h| h.storage()?.ensure_volume(&volume, &content)).await?;
             }
             ("domain", kind) => {
                 let domain = domain.clone();
-                call(hypervisor, move |h| {
+                call(provider, move |h| {
                     if kind == ChangeKind::Restart {
                         h.power()?.shut_down(domain.uuid, PATIENCE)?;
                     }

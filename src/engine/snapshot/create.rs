@@ -14,7 +14,7 @@ use crate::engine::lab::prepare::preview;
 use crate::engine::lab::reach::Drivers;
 use crate::engine::machines::observe;
 use crate::engine::machines::provision::call;
-use crate::engine::snapshot::parts::{self, Piece};
+use crate::engine::snapshot::parts::{self, NodePart};
 use crate::engine::snapshot::{clock, interrupted};
 use crate::engine::task::error::EngineError;
 use crate::engine::task::event::Events;
@@ -28,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(15);
 
 /// What is asked for.
 #[derive(Clone, Debug)]
-pub struct Wish {
+pub struct SnapshotRequest {
     /// Snapshot name.
     pub name: String,
     /// Memory, too, or disks alone.
@@ -38,11 +38,11 @@ pub struct Wish {
 /// Makes a snapshot of the whole lab; `None` when it was stopped as asked, and nothing is left.
 ///
 /// # Errors
-/// When the lab is not as a snapshot needs it, or the hypervisor refuses; nothing is left then.
+/// When the lab is not as a snapshot needs it, or the provider refuses; nothing is left then.
 pub async fn create(
     session: &Session,
     drivers: &Drivers,
-    wish: &Wish,
+    wish: &SnapshotRequest,
     stop: &Stop,
     events: &Events,
 ) -> Result<Option<Manifest>, EngineError> {
@@ -51,12 +51,12 @@ pub async fn create(
             .hint(help)
             .preflight()
     })?;
-    let hypervisor = &drivers.hypervisor;
-    hypervisor.snapshots()?;
+    let provider = &drivers.provider;
+    provider.snapshots()?;
     let shelf = Shelf::new(&session.store);
     // Cut between the manifest and the end: there was nothing left to do.
     let cut = shelf.intent(&wish.name)? == Some(Intent::Create);
-    interrupted::settle(session, hypervisor, events).await?;
+    interrupted::recover_interrupted(session, provider, events).await?;
     if let Some(manifest) = shelf.manifest(&wish.name)?.filter(|_| cut) {
         return Ok(Some(manifest));
     }
@@ -70,7 +70,7 @@ pub async fn create(
     }
     let before = session.before()?;
     let lab = before.as_ref().unwrap_or(&session.lab);
-    let inventory = call(hypervisor, |h| h.inventory()).await?;
+    let inventory = call(provider, |h| h.inventory()).await?;
     let running = ready(lab, &inventory, wish)?;
     let stages = reached(session, lab, &inventory, drivers, running).await;
     if running && wish.kind == Kind::Disk {
@@ -79,21 +79,21 @@ pub async fn create(
     if stop.requested() {
         return Ok(None);
     }
-    let work = Work { session, lab, drivers, events, wish, running };
+    let work = Creation { session, lab, drivers, events, wish, running };
     shelf.begin(&wish.name, &Intent::Create)?;
     let made = events.timed(None, "snapshot", work.all(stages, stop)).await;
     match made {
         Ok(Some(manifest)) => Ok(Some(manifest)),
         other => {
             // What matters is the first error; what cannot be taken back now is taken back next time.
-            let undone = parts::take_back(session, hypervisor, &wish.name).await;
+            let undone = parts::rollback(session, provider, &wish.name).await;
             other.and_then(|none| undone.map(|()| none))
         }
     }
 }
 
 /// Checks that all nodes are in one state; true when they run.
-fn ready(lab: &Lab, inventory: &Inventory, wish: &Wish) -> Result<bool, EngineError> {
+fn ready(lab: &Lab, inventory: &Inventory, wish: &SnapshotRequest) -> Result<bool, EngineError> {
     let doing =
         |why: String| EngineError::of(&code::SNAPSHOT, format!("save the lab: {why}")).preflight();
     let names = |wanted: Option<MachineState>| {
@@ -163,28 +163,28 @@ async fn on_time(lab: &Lab, drivers: &Drivers, events: &Events) {
     events.note(format!("the guests' clocks are behind by the pause: {why}"));
 }
 
-struct Work<'s> {
+struct Creation<'s> {
     session: &'s Session,
     lab: &'s Lab,
     drivers: &'s Drivers,
     events: &'s Events,
-    wish: &'s Wish,
+    wish: &'s SnapshotRequest,
     running: bool,
 }
 
-impl Work<'_> {
+impl Creation<'_> {
     /// Everything from the first effect to the last; `None` when it was stopped on the way.
     async fn all(&self, stages: Vec<String>, stop: &Stop) -> Result<Option<Manifest>, EngineError> {
         let (name, shelf) = (&self.wish.name, Shelf::new(&self.session.store));
         shelf.keep_files(name)?;
-        let pieces = parts::pieces(self.session, self.lab, name, self.wish.kind)?;
-        let sizes = self.sizes(&pieces).await?;
+        let node_parts = parts::node_parts(self.session, self.lab, name, self.wish.kind)?;
+        let sizes = self.sizes(&node_parts).await?;
         let start = Instant::now();
         if self.running {
             let still = |h: &dyn Provider, _: &str, spec: &crate::render::SnapshotSpec| {
                 h.power()?.suspend(spec.domain)
             };
-            parts::for_all(&self.drivers.hypervisor, &pieces, still).await?;
+            parts::for_all(&self.drivers.provider, &node_parts, still).await?;
         }
         if stop.requested() {
             return Ok(None);
@@ -192,13 +192,13 @@ impl Work<'_> {
         let save = |h: &dyn Provider, _: &str, spec: &crate::render::SnapshotSpec| {
             h.snapshots()?.save(spec)
         };
-        let saved = parts::for_all(&self.drivers.hypervisor, &pieces, save).await?;
+        let saved = parts::for_all(&self.drivers.provider, &node_parts, save).await?;
         let mut pause = 0.0;
         if self.running {
             let go_on = |h: &dyn Provider, _: &str, spec: &crate::render::SnapshotSpec| {
                 h.power()?.start(spec.domain)
             };
-            parts::for_all(&self.drivers.hypervisor, &pieces, go_on).await?;
+            parts::for_all(&self.drivers.provider, &node_parts, go_on).await?;
             pause = start.elapsed().as_secs_f64();
             on_time(self.lab, self.drivers, self.events).await;
         }
@@ -206,7 +206,7 @@ impl Work<'_> {
         for (node, documents) in &saved {
             shelf.save_documents(name, node, documents)?;
         }
-        let after = self.sizes(&pieces).await?;
+        let after = self.sizes(&node_parts).await?;
         let grown: Vec<u64> =
             sizes.iter().zip(&after).map(|(old, new)| new.saturating_sub(*old)).collect();
         let manifest = self.manifest(stages, pause, &grown).await?;
@@ -216,11 +216,11 @@ impl Work<'_> {
     }
 
     /// Bytes that the nodes' disks take.
-    async fn sizes(&self, pieces: &[Piece]) -> Result<Vec<u64>, EngineError> {
+    async fn sizes(&self, node_parts: &[NodePart]) -> Result<Vec<u64>, EngineError> {
         let measure = |h: &dyn Provider, _: &str, spec: &crate::render::SnapshotSpec| {
             h.storage()?.volume_bytes(&spec.pool, &spec.disk)
         };
-        let all = parts::for_all(&self.drivers.hypervisor, pieces, measure).await?;
+        let all = parts::for_all(&self.drivers.provider, node_parts, measure).await?;
         Ok(all.into_iter().map(|(_, bytes)| bytes).collect())
     }
 
@@ -234,7 +234,7 @@ impl Work<'_> {
         let first = bundle.entries.iter().min_by_key(|(_, entry)| entry.made.not_after);
         let text = self.session.store.read("topology.yaml")?;
         let text = text.as_ref().unwrap_or(&self.session.source);
-        let disks = parts::disks(self.session, &self.drivers.hypervisor, self.lab).await?;
+        let disks = parts::disks(self.session, &self.drivers.provider, self.lab).await?;
         let part = |(node, bytes): (&crate::model::Node, &u64)| Part {
             node: node.name.clone(),
             domain: node.uuid,
@@ -251,7 +251,7 @@ impl Work<'_> {
             topology: name::hex(&Sha256::digest(text.as_bytes())),
             kubernetes: preview(self.session)?.platform.version.to_string(),
             made_by: env!("CARGO_PKG_VERSION").into(),
-            hypervisor: call(&self.drivers.hypervisor, |h| h.version()).await?,
+            hypervisor: call(&self.drivers.provider, |h| h.version()).await?,
             first_certificate: first.map(|(name, entry)| (name.clone(), entry.made.not_after)),
             pause_seconds,
             stages,

@@ -12,24 +12,24 @@ use crate::model::snapshot::Intent;
 /// Deletes a snapshot; the bytes that the disks take less.
 ///
 /// # Errors
-/// When there is none of that name, or the hypervisor refuses.
+/// When there is none of that name, or the provider refuses.
 pub async fn delete(
     session: &Session,
     drivers: &Drivers,
     name: &str,
     events: &Events,
 ) -> Result<u64, EngineError> {
-    drivers.hypervisor.snapshots()?;
+    drivers.provider.snapshots()?;
     let shelf = Shelf::new(&session.store);
     // A restore that was cut needs its snapshot.
-    interrupted::settle(session, &drivers.hypervisor, events).await?;
+    interrupted::recover_interrupted(session, &drivers.provider, events).await?;
     let manifest = open::manifest(session, name)?;
     let nodes: Vec<String> = manifest.nodes.iter().map(|part| part.node.clone()).collect();
     let before = taken(session, drivers, &nodes).await?;
     shelf.begin(name, &Intent::Delete)?;
     let work = async {
         let lab = list::lab_of(session, name)?;
-        parts::remove(session, &drivers.hypervisor, &lab, name, manifest.kind).await?;
+        parts::remove(session, &drivers.provider, &lab, name, manifest.kind).await?;
         shelf.remove(name).map_err(EngineError::from)
     };
     events.timed(None, &format!("delete {name}"), work).await?;
@@ -41,8 +41,7 @@ async fn taken(session: &Session, drivers: &Drivers, nodes: &[String]) -> Result
     let mut all = 0;
     for node in nodes {
         let (pool, volume) = (session.lab.pool(), format!("{node}.qcow2"));
-        all +=
-            call(&drivers.hypervisor, move |h| h.storage()?.volume_bytes(&pool, &volume)).await?;
+        all += call(&drivers.provider, move |h| h.storage()?.volume_bytes(&pool, &volume)).await?;
     }
     Ok(all)
 }

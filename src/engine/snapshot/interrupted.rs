@@ -15,10 +15,10 @@ use crate::model::snapshot::Intent;
 /// half a deletion completed. Half a restore only a restore can end.
 ///
 /// # Errors
-/// When a restore was cut, or the hypervisor refuses.
-pub(crate) async fn settle(
+/// When a restore was cut, or the provider refuses.
+pub(crate) async fn recover_interrupted(
     session: &Session,
-    hypervisor: &Arc<dyn Provider>,
+    provider: &Arc<dyn Provider>,
     events: &Events,
 ) -> Result<(), EngineError> {
     if let Some(name) = cut_restore(session)? {
@@ -34,7 +34,7 @@ pub(crate) async fn settle(
             (Some(Intent::Create), Some(_)) => shelf.finish(&name)?,
             (Some(Intent::Create | Intent::Delete), _) => {
                 events.note(format!("taking back the snapshot '{name}', which was cut"));
-                parts::take_back(session, hypervisor, &name).await?;
+                parts::rollback(session, provider, &name).await?;
             }
             // Cut between the last file of a deletion and the directory.
             (None, None) => shelf.remove(&name)?,

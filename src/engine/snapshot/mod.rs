@@ -10,8 +10,8 @@ mod open;
 mod parts;
 mod restore;
 
-pub use create::{Wish, create};
+pub use create::{SnapshotRequest, create};
 pub use delete::delete;
-pub use list::{Listed, list};
+pub use list::{SnapshotInfo, list};
 pub use open::drivers;
 pub use restore::{RestoreOptions, Restored, restore};

@@ -2,7 +2,7 @@
 
 use crate::drivers::state::snapshots::Shelf;
 use crate::engine::lab::open::Session;
-use crate::engine::lab::provider::Place;
+use crate::engine::lab::provider::ProviderKind;
 use crate::engine::lab::reach::{Drivers, Reach};
 use crate::engine::task::error::EngineError;
 use crate::model::code;
@@ -31,11 +31,11 @@ pub(super) fn manifest(session: &Session, name: &str) -> Result<Manifest, Engine
 /// # Errors
 /// When its provider cannot be started, or there are no keys.
 pub fn drivers(session: &Session) -> Result<Drivers, EngineError> {
-    if let Place::Private(engine) = &session.place {
-        engine.ensure(session.is_emulated())?;
+    if let ProviderKind::Private(libvirt) = &session.provider {
+        libvirt.ensure(session.is_emulated())?;
     }
-    let hypervisor = session.place.connect()?;
-    Ok(Drivers { hypervisor, reach: way(session)?, again: Some(way) })
+    let provider = session.provider.connect()?;
+    Ok(Drivers { provider, reach: way(session)?, again: Some(way) })
 }
 
 /// The way to the nodes, by the keys in the lab's directory.

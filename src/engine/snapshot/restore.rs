@@ -14,7 +14,7 @@ use crate::engine::lab::reach::{Drivers, Reach};
 use crate::engine::machines::boot::Boot;
 use crate::engine::machines::observe;
 use crate::engine::machines::provision::{self, call};
-use crate::engine::snapshot::parts::{self, Piece};
+use crate::engine::snapshot::parts::{self, NodePart};
 use crate::engine::snapshot::{clock, interrupted, list, open};
 use crate::engine::task::error::EngineError;
 use crate::engine::task::event::Events;
@@ -66,11 +66,11 @@ pub async fn restore(
     events: &Events,
 ) -> Result<Option<Restored>, EngineError> {
     let start = Instant::now();
-    drivers.hypervisor.snapshots()?;
+    drivers.provider.snapshots()?;
     let manifest = open::manifest(&session, name)?;
-    take_on(&mut session, name)?;
-    let inventory = call(&drivers.hypervisor, |h| h.inventory()).await?;
-    let disks = parts::disks(&session, &drivers.hypervisor, &session.lab).await?;
+    adopt_saved_lab(&mut session, name)?;
+    let inventory = call(&drivers.provider, |h| h.inventory()).await?;
+    let disks = parts::disks(&session, &drivers.provider, &session.lab).await?;
     if let Some(lost) = manifest.lost(&disks) {
         return Err(EngineError::of(&code::SNAPSHOT, format!("restore '{name}': {lost}"))
             .hint("`lab snapshot list` shows which can be restored")
@@ -80,7 +80,7 @@ pub async fn restore(
     if stop.requested() {
         return Ok(None);
     }
-    let work = Work { session: &session, drivers, manifest: &manifest, options, events };
+    let work = Restore { session: &session, drivers, manifest: &manifest, options, events };
     let shelf = Shelf::new(&session.store);
     let nodes = options.node.iter().cloned().collect();
     let older = interrupted::cut_restore(&session)?.filter(|older| older != name);
@@ -90,14 +90,14 @@ pub async fn restore(
     }
     events.timed(None, &format!("restore {name}"), work.guests(&inventory)).await?;
     let running = start.elapsed().as_secs_f64();
-    let behind = work.together_again().await?;
+    let behind = work.wait_until_ready().await?;
     shelf.finish(name)?;
     let whole = start.elapsed().as_secs_f64();
     Ok(Some(Restored { manifest, behind, running, whole }))
 }
 
 /// From here on the lab is what it was when the snapshot was made.
-fn take_on(session: &mut Session, name: &str) -> Result<(), EngineError> {
+fn adopt_saved_lab(session: &mut Session, name: &str) -> Result<(), EngineError> {
     let shelf = Shelf::new(&session.store);
     let Some(text) = shelf.file(name, "topology.yaml")? else { return Ok(()) };
     let mut lab = list::lab_of(session, name).map_err(EngineError::preflight)?;
@@ -140,9 +140,9 @@ fn refuse(
         }
         events.warn(remark);
     }
-    let strangers = manifest.strangers(inventory);
-    if !strangers.is_empty() && !options.yes && options.node.is_none() {
-        let names: Vec<&str> = strangers.iter().map(|(node, _)| *node).collect();
+    let extra_nodes = manifest.extra_nodes(inventory);
+    if !extra_nodes.is_empty() && !options.yes && options.node.is_none() {
+        let names: Vec<&str> = extra_nodes.iter().map(|(node, _)| *node).collect();
         return Err(cannot(format!(
             "{} came after it and would be removed with {}",
             names.join(", "),
@@ -170,7 +170,7 @@ fn refuse_alone(lab: &Lab, name: &str) -> Result<(), EngineError> {
     .preflight())
 }
 
-struct Work<'s> {
+struct Restore<'s> {
     session: &'s Session,
     drivers: &'s Drivers,
     manifest: &'s Manifest,
@@ -178,48 +178,48 @@ struct Work<'s> {
     events: &'s Events,
 }
 
-impl Work<'_> {
+impl Restore<'_> {
     /// All guests run again, at the moment of the snapshot.
     async fn guests(&self, inventory: &Inventory) -> Result<(), EngineError> {
-        let (session, hypervisor) = (self.session, &self.drivers.hypervisor);
+        let (session, provider) = (self.session, &self.drivers.provider);
         let shelf = Shelf::new(&session.store);
         if self.options.node.is_none() {
             shelf.put_files_back(&self.manifest.name)?;
             self.surroundings(inventory).await?;
         }
-        let mut pieces =
-            parts::pieces(session, &session.lab, &self.manifest.name, self.manifest.kind)?;
+        let mut node_parts =
+            parts::node_parts(session, &session.lab, &self.manifest.name, self.manifest.kind)?;
         if let Some(only) = &self.options.node {
-            pieces.retain(|(node, _)| node == only);
+            node_parts.retain(|(node, _)| node == only);
         }
-        let nodes: Vec<String> = pieces.iter().map(|(node, _)| node.clone()).collect();
+        let nodes: Vec<String> = node_parts.iter().map(|(node, _)| node.clone()).collect();
         let documents = Arc::new(shelf.documents(&self.manifest.name, &nodes)?);
         let revert = move |h: &dyn Provider, node: &str, spec: &SnapshotSpec| {
             h.snapshots()?.revert(spec, &documents.get(node).cloned().unwrap_or_default())
         };
-        if let Err(error) = parts::for_all(hypervisor, &pieces, revert).await {
+        if let Err(error) = parts::for_all(provider, &node_parts, revert).await {
             // Nodes at different moments must not meet.
-            self.stop(&pieces).await;
+            self.stop(&node_parts).await;
             return Err(error);
         }
         let go_on = |h: &dyn Provider, _: &str, spec: &SnapshotSpec| h.power()?.start(spec.domain);
-        parts::for_all(hypervisor, &pieces, go_on).await.map(drop)
+        parts::for_all(provider, &node_parts, go_on).await.map(drop)
     }
 
-    async fn stop(&self, pieces: &[Piece]) {
+    async fn stop(&self, node_parts: &[NodePart]) {
         let stop = |h: &dyn Provider, _: &str, spec: &SnapshotSpec| h.power()?.stop(spec.domain);
         // The error that matters is the one that brought us here.
-        let _ = parts::for_all(&self.drivers.hypervisor, pieces, stop).await;
+        let _ = parts::for_all(&self.drivers.provider, node_parts, stop).await;
     }
 
     /// Pool, network and routes are there; nodes that came later are not.
     async fn surroundings(&self, inventory: &Inventory) -> Result<(), EngineError> {
-        let (session, hypervisor) = (self.session, &self.drivers.hypervisor);
+        let (session, provider) = (self.session, &self.drivers.provider);
         let lab = &session.lab;
-        for (node, uuid) in self.manifest.strangers(inventory) {
-            provision::remove(session, hypervisor, node, uuid).await?;
+        for (node, uuid) in self.manifest.extra_nodes(inventory) {
+            provision::remove(session, provider, node, uuid).await?;
         }
-        let path = session.place.layout().pool(&lab.pool());
+        let path = session.provider.layout().pool(&lab.pool());
         let pool = render::pool(&session.templates, &lab.pool(), lab.pool_id(), &path)?;
         let network = render::network(&session.templates, lab)?;
         let there = |all: &Inventory| {
@@ -230,15 +230,15 @@ impl Work<'_> {
             }) && all.pools.iter().any(|found| found.uuid == pool.uuid && found.active)
         };
         if !there(inventory) {
-            call(hypervisor, move |h| {
+            call(provider, move |h| {
                 h.storage()?.ensure_pool(&pool)?;
                 h.networks()?.ensure_network(&network)
             })
             .await?;
         }
-        if let Ok(around) = hypervisor.surroundings() {
+        if let Ok(around) = provider.surroundings() {
             around.set_routes(&lab.network.bridge, &lab.host_routes())?;
-            if session.place.uplink(lab).is_some() && !around.has_uplink() {
+            if session.provider.uplink(lab).is_some() && !around.has_uplink() {
                 // A lab without a way out is a lab all the same.
                 if let Err(error) = around.start_uplink() {
                     self.events.warn(error.to_string());
@@ -249,7 +249,7 @@ impl Work<'_> {
     }
 
     /// Clocks first, then everything that trusts them. Seconds that the slowest clock was behind.
-    async fn together_again(&self) -> Result<f64, EngineError> {
+    async fn wait_until_ready(&self) -> Result<f64, EngineError> {
         let lab = &self.session.lab;
         // Files may have come back: the keys that the nodes know now.
         let reach = match self.drivers.again {
@@ -284,7 +284,7 @@ impl Work<'_> {
     async fn booted(&self, nodes: &[&Node], reach: &Reach) -> Result<(), EngineError> {
         let mut booting = tokio::task::JoinSet::new();
         for node in nodes {
-            let boot = Boot::of(&self.drivers.hypervisor, self.events, &self.session.lab, node);
+            let boot = Boot::of(&self.drivers.provider, self.events, &self.session.lab, node);
             let guest = reach(node);
             booting.spawn(async move { boot.run(&*guest, "true").await });
         }
@@ -313,7 +313,7 @@ impl Work<'_> {
             return Ok(self.manifest.stages.clone());
         }
         // Made of a stopped lab: now its nodes can be asked.
-        let inventory = call(&self.drivers.hypervisor, |h| h.inventory()).await?;
+        let inventory = call(&self.drivers.provider, |h| h.inventory()).await?;
         let markers = observe::markers(self.session, &inventory, reach).await;
         Ok(observe::reached(&self.session.lab, &markers))
     }

@@ -94,9 +94,9 @@ pub struct StageStatus {
 /// Looks at the lab.
 ///
 /// # Errors
-/// When the hypervisor runs but does not answer.
+/// When the provider runs but does not answer.
 pub async fn status(session: &Session) -> Result<Status, EngineError> {
-    let running = session.place.is_running().then(|| session.place.connect()).transpose()?;
+    let running = session.provider.is_running().then(|| session.provider.connect()).transpose()?;
     let reach = if running.is_some() { session.glance()? } else { None };
     status_with(session, running.as_ref(), reach.as_ref()).await
 }
@@ -175,9 +175,9 @@ pub async fn status_with(
     });
     Ok(Status {
         lab: lab.name.clone(),
-        provider: session.place.name().into(),
+        provider: session.provider.name().into(),
         provider_running,
-        engine: session.place.name().into(),
+        engine: session.provider.name().into(),
         engine_running: provider_running,
         nodes: nodes.collect(),
         vips,

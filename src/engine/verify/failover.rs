@@ -39,9 +39,9 @@ pub async fn failover(
     // Who watches is alive, and busy where guests are emulated.
     let reach = session.reach(&keys, session.pace().vitals())?;
     let booting = session.reach(&keys, session.lab.options.boot_patience())?;
-    let hypervisor = session.place.connect()?;
-    hypervisor.power()?;
-    let drivers = Drivers { hypervisor, reach, again: None };
+    let provider = session.provider.connect()?;
+    provider.power()?;
+    let drivers = Drivers { provider, reach, again: None };
     failover_with(session, drivers, booting, stop, say, events).await
 }
 
@@ -107,10 +107,10 @@ impl Test<'_> {
         };
         self.ask(&trial, &failover::start_writer(&trial, &self.run)).await?;
         let uuid = node.uuid;
-        call(&self.drivers.hypervisor, move |h| h.power()?.stop(uuid)).await?;
+        call(&self.drivers.provider, move |h| h.power()?.stop(uuid)).await?;
         let seen = self.stop.or("see what comes back", self.watch(&trial)).await;
         // Started again even when there was nobody to tell what happened.
-        call(&self.drivers.hypervisor, move |h| h.power()?.start(uuid)).await?;
+        call(&self.drivers.provider, move |h| h.power()?.start(uuid)).await?;
         let (api, service, writes) = seen?;
         let kept = if writes.status == 0 { Verdict::Passed } else { Verdict::Failed };
         let results = vec![
@@ -118,7 +118,7 @@ impl Test<'_> {
             self.timed("failover-service", node, service),
             self.result("failover-writes", &node.name, kept, &writes.text()),
         ];
-        let boot = Boot::of(&self.drivers.hypervisor, self.events, &self.session.lab, node);
+        let boot = Boot::of(&self.drivers.provider, self.events, &self.session.lab, node);
         let guest = (self.booting)(node);
         self.stop.or("wait for the guest", boot.run(&*guest, "true")).await?;
         self.healthy().await?;

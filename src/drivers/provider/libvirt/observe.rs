@@ -27,7 +27,7 @@ pub(crate) fn inventory(connect: &Connect) -> Result<Inventory> {
             active: domain.is_active().unwrap_or(false),
             paused: crate::drivers::provider::libvirt::snapshot::is_paused(&domain),
             snapshots: crate::drivers::provider::libvirt::snapshot::names(&domain),
-            shape: parsed.mark.as_ref().and_then(|_| render::shape(&xml).ok()),
+            hardware: parsed.mark.as_ref().and_then(|_| render::hardware(&xml).ok()),
             mark: parsed.mark,
             macs: parsed.macs,
         });

@@ -34,7 +34,7 @@ pub use uplink::{overlaps as overlaps_uplink, programs as uplink_programs};
 
 /// Where one private provider lives.
 #[derive(Clone, Debug)]
-pub struct PrivateEngine {
+pub struct PrivateLibvirt {
     /// Volumes, logs, configuration.
     pub dir: PathBuf,
     /// Sockets: becomes `/run` inside.
@@ -43,7 +43,7 @@ pub struct PrivateEngine {
     pub lab: Uuid,
 }
 
-impl PrivateEngine {
+impl PrivateLibvirt {
     /// The provider of a lab. `state` is the lab's directory, `runtime` the directory for sockets.
     pub fn new(state: &Path, runtime: &Path, lab: Uuid) -> Self {
         let short = lab.simple().to_string();

@@ -2,10 +2,10 @@
 //! the outside.
 
 use crate::drivers::host::routes::Routes;
-use crate::drivers::provider::private::{PrivateEngine, control};
+use crate::drivers::provider::private::{PrivateLibvirt, control};
 use crate::drivers::provider::{ProviderError, Result, Surroundings};
 
-impl Surroundings for PrivateEngine {
+impl Surroundings for PrivateLibvirt {
     fn routes(&self, bridge: &str) -> Result<Routes> {
         let found = control::routes(&self.control_socket(), bridge, None);
         found.map_err(|error| ProviderError::of_computer(error, ""))
@@ -17,11 +17,11 @@ impl Surroundings for PrivateEngine {
     }
 
     fn has_uplink(&self) -> bool {
-        PrivateEngine::has_uplink(self)
+        PrivateLibvirt::has_uplink(self)
     }
 
     fn start_uplink(&self) -> Result<()> {
-        PrivateEngine::start_uplink(self)
+        PrivateLibvirt::start_uplink(self)
             .map_err(|error| ProviderError::of_computer("give guests a way to the outside", error))
     }
 }

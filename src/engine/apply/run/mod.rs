@@ -39,7 +39,7 @@ pub(crate) async fn shared_changes(
     session: &Session,
     prepared: &Prepared,
     desired: &Desired,
-    hypervisor: &Arc<dyn Provider>,
+    provider: &Arc<dyn Provider>,
     changes: &[Change],
     events: &Events,
 ) -> Result<(), EngineError> {
@@ -53,7 +53,7 @@ pub(crate) async fn shared_changes(
     let now = |change: &&Change| change.node.is_none() || (first && is_removal(change));
     for change in changes.iter().filter(now) {
         let task = format!("{} {}", change.object, change.name);
-        let work = provision::shared(session, prepared, desired, hypervisor, change);
+        let work = provision::shared(session, prepared, desired, provider, change);
         match events.timed(None, &task, work).await {
             // A lab without a way out is a lab all the same.
             Err(error) if change.object == "uplink" => events.warn(error.message),
@@ -77,7 +77,7 @@ pub(crate) struct Run {
     pub(crate) session: Arc<Session>,
     pub(crate) prepared: Prepared,
     pub(crate) desired: Desired,
-    pub(crate) hypervisor: Arc<dyn Provider>,
+    pub(crate) provider: Arc<dyn Provider>,
     pub(crate) reach: Reach,
     pub(crate) stop: Stop,
     pub(crate) events: Events,
@@ -153,7 +153,7 @@ impl Run {
                 let task = format!("{} {}", change.object, change.name);
                 let (session, desired) = (&self.session, &self.desired);
                 let work =
-                    provision::shared(session, &self.prepared, desired, &self.hypervisor, change);
+                    provision::shared(session, &self.prepared, desired, &self.provider, change);
                 self.events.timed(None, &task, work).await?;
             }
         }

@@ -17,21 +17,21 @@ use crate::render::{self, DeviceSpec, DomainSpec, SnapshotSpec, VolumeSpec, gold
 /// Makes a new node a copy of a golden guest. Whatever is there of it goes first.
 ///
 /// # Errors
-/// When the hypervisor refuses.
+/// When the provider refuses.
 pub(crate) async fn copy(
     session: &Session,
     prepared: &Prepared,
-    hypervisor: &Arc<dyn Provider>,
+    provider: &Arc<dyn Provider>,
     node: &Node,
     domain: &DomainSpec,
     from: &Golden,
 ) -> Result<(), EngineError> {
-    provision::remove(session, hypervisor, &node.name, domain.uuid).await?;
+    provision::remove(session, provider, &node.name, domain.uuid).await?;
     let own = |name: &str| provision::own_volume(session, prepared, node, name);
     let (volume, _) = own(&render::overlay_name(node))?;
     let (seed, content) = own(&render::seed_name(node))?;
     let copy = Copy::of(session, prepared, node, domain, from, volume)?;
-    call(hypervisor, move |h| {
+    call(provider, move |h| {
         h.storage()?.ensure_volume(&seed, &content)?;
         copy.make(h)
     })
@@ -71,16 +71,16 @@ impl Copy {
     }
 
     /// Makes it. Its disk counts last: one that was cut is made anew.
-    fn make(&self, hypervisor: &dyn Provider) -> Result<(), ProviderError> {
+    fn make(&self, provider: &dyn Provider) -> Result<(), ProviderError> {
         let uuid = self.domain.uuid;
-        hypervisor.clones()?.copy_volume(&self.volume, &self.disk)?;
-        hypervisor.snapshots()?.revert(&self.part, &self.documents)?;
-        hypervisor.snapshots()?.forget(&self.part, &self.documents)?;
-        hypervisor.machines()?.define(&self.domain)?;
+        provider.clones()?.copy_volume(&self.volume, &self.disk)?;
+        provider.snapshots()?.revert(&self.part, &self.documents)?;
+        provider.snapshots()?.forget(&self.part, &self.documents)?;
+        provider.machines()?.define(&self.domain)?;
         for device in &self.devices {
-            hypervisor.clones()?.plug(uuid, device)?;
+            provider.clones()?.plug(uuid, device)?;
         }
-        hypervisor.power()?.start(uuid)?;
-        hypervisor.clones()?.seal_volume(&self.volume.pool, &self.volume.name)
+        provider.power()?.start(uuid)?;
+        provider.clones()?.seal_volume(&self.volume.pool, &self.volume.name)
     }
 }
