@@ -8,8 +8,8 @@ mod rig;
 use std::fs;
 use std::time::Instant;
 
-use lab::drivers::provider::Hypervisor;
 use lab::drivers::provider::libvirt::Libvirt;
+use lab::drivers::provider::{Machines, Networks, Provider};
 use lab::kubernetes::DEFAULT;
 use lab::model::platform::Acceleration;
 use lab::model::topology;
@@ -56,11 +56,11 @@ fn measure(workers: u32) -> [f64; 5] {
 
     let libvirt = Libvirt::open("test:///default").unwrap();
     lap();
-    libvirt.ensure_network(&desired.network).unwrap();
+    libvirt.ensure_network(desired.network.as_ref().unwrap()).unwrap();
     for domain in &desired.domains {
         let mut domain = domain.clone();
         domain.xml = domain.xml.replace("<domain type=\"qemu\">", "<domain type=\"test\">");
-        libvirt.define_domain(&domain).unwrap();
+        libvirt.define(&domain).unwrap();
     }
     let defined = lap();
     let mut observed = Observed { engine_running: true, ..Observed::default() };
@@ -74,9 +74,9 @@ fn measure(workers: u32) -> [f64; 5] {
     let nothing = lap();
     assert!(!rest.iter().any(|change| change.object == lab::plan::Object::Stage), "{rest:?}");
     for domain in &desired.domains {
-        libvirt.remove_domain(domain.uuid).unwrap();
+        libvirt.remove(domain.uuid).unwrap();
     }
-    libvirt.remove_network(desired.network.uuid).unwrap();
+    libvirt.remove_network(desired.network.as_ref().unwrap().uuid).unwrap();
     [read, rendered, new, nothing, defined]
 }
 

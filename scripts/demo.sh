@@ -7,7 +7,7 @@ if [[ $(id -u) -ne 0 ]]; then
 fi
 . "$(dirname -- "${BASH_SOURCE[0]}")/prepare.sh" --release
 
-export LAB_ENGINE=private LAB_FILE=single
+export LAB_PROVIDER=private LAB_FILE=single
 "$LAB" up
 echo
 "$LAB" kubectl get nodes -o wide

@@ -11,7 +11,7 @@ use clap_complete::env::{CompleteEnv, Shells};
 
 use crate::cli::args::Args;
 use crate::cli::failure::Failure;
-use crate::cli::global::{Engine, Format, Global};
+use crate::cli::global::{Format, Global, Provider};
 use crate::cli::help;
 use crate::cli::output::print;
 use crate::cli::session::load;
@@ -165,7 +165,7 @@ fn meant() -> Option<Lab> {
     let global = Global {
         file: file.filter(|file| file.as_os_str() != OsStr::new("-")),
         lab: lab.and_then(|name| name.into_string().ok()),
-        engine: Engine::Auto,
+        provider: Provider::Auto,
         output: Format::Table,
         verbose: false,
         quiet: true,

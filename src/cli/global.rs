@@ -11,8 +11,8 @@ pub(crate) struct Global {
     pub file: Option<PathBuf>,
     /// A lab that exists.
     pub lab: Option<String>,
-    /// Where guests run.
-    pub engine: Engine,
+    /// What nodes stand on.
+    pub provider: Provider,
     /// Form of the data on standard output.
     pub output: Format,
     /// Say each step.
@@ -21,9 +21,9 @@ pub(crate) struct Global {
     pub quiet: bool,
 }
 
-/// Where guests run.
+/// What nodes stand on.
 #[derive(Clone, Copy, Debug, ValueEnum, PartialEq, Eq)]
-pub(crate) enum Engine {
+pub(crate) enum Provider {
     /// The computer's libvirt when it answers, else a private one
     Auto,
     /// The computer's libvirt: LIBVIRT_DEFAULT_URI, or qemu:///system

@@ -13,6 +13,10 @@ use crate::kubernetes::{DEFAULT, FLAVOURS};
 use crate::model::code::{self, Code};
 use crate::model::topology::check::nearest;
 
+/// The page on labs without root, and what it was called before.
+const PRIVATE: &str = "private-provider";
+const FORMER: &str = "private-engine";
+
 const ERRORS: &str = include_str!("../../docs/errors.md");
 
 /// Name, what it is about, and the text.
@@ -30,7 +34,12 @@ const TOPICS: &[(&str, &str, &str)] = &[
         "several controllers, etcd members, floating addresses",
         include_str!("../../docs/high-availability.md"),
     ),
-    ("private-engine", "labs without root", include_str!("../../docs/private-engine.md")),
+    (PRIVATE, "labs without root", include_str!("../../docs/private-provider.md")),
+    (
+        "providers",
+        "what nodes stand on, and who can do what",
+        include_str!("../../docs/providers.md"),
+    ),
     ("snapshots", "whole labs, frozen", include_str!("../../docs/snapshots.md")),
     ("faults", "what may break, and what is promised then", include_str!("../../docs/faults.md")),
 ];
@@ -111,6 +120,7 @@ fn topics() -> String {
 }
 
 fn topic(word: &str) -> Option<String> {
+    let word = if word == FORMER { PRIVATE } else { word };
     let text = TOPICS.iter().find(|(name, ..)| *name == word).map(|(.., text)| *text);
     let page = || stages().find(|stage| stage.name == word).map(|stage| stage.page);
     text.or_else(page).map(str::to_owned)

@@ -18,18 +18,20 @@ pub use apply::outcome::{Outcome, UpOptions};
 pub use apply::preflight::{as_agreed, picture, picture_before};
 pub use apply::up::{plan, up, up_with};
 pub use destroy::down::{Teardown, told};
-pub use lab::drivers::Drivers;
 pub use lab::free_network::network_for;
 pub use lab::kubeconfig::{administrator_kubeconfig, context, remember_kubeconfig};
 pub use lab::open::Session;
+pub use lab::prepare::{prepare, preview};
 pub use lab::prepared::Prepared;
-pub use lab::provider::{EngineChoice, Place};
-pub use lab::reach::Reach;
-pub use machines::clone::mould;
+pub use lab::provider::{ProviderChoice, ProviderKind};
+pub use lab::reach::{Drivers, Reach};
+pub use machines::clone::golden_key;
 pub use machines::power::{Change, power};
 pub use stages::by_hand::run_stage;
 pub use status::list::{LabStatus, lab_status};
-pub use status::report::{CertificateStatus, NodeStatus, StageStatus, Status, VipStatus, status};
+pub use status::report::{
+    CertificateStatus, NodeStatus, StageStatus, Status, VipStatus, status, status_with,
+};
 pub use task::error::EngineError;
 pub use task::event::{Event, Events, Failure, Trouble};
 pub use task::stop::Stop;

@@ -1,9 +1,11 @@
-//! What a hypervisor holds, as found: ours and others'.
+//! What a provider holds, as found: ours and others'.
 
 use ipnet::Ipv4Net;
 use std::collections::BTreeMap;
 
 use uuid::Uuid;
+
+use crate::model::Node;
 
 /// Who made an object, from its metadata.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,7 +22,7 @@ pub struct Mark {
 
 /// What makes a domain the guest it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Shape {
+pub struct Hardware {
     /// Memory, in KiB.
     pub memory_kib: u64,
     /// Virtual processors.
@@ -35,9 +37,9 @@ pub struct Shape {
     pub cards: BTreeMap<String, String>,
 }
 
-impl Shape {
+impl Hardware {
     /// Where `found` is something else, in words.
-    pub fn changed(&self, found: &Shape) -> Vec<String> {
+    pub fn changed(&self, found: &Hardware) -> Vec<String> {
         let mut all = Vec::new();
         if self.memory_kib != found.memory_kib {
             let (here, there) = (found.memory_kib >> 10, self.memory_kib >> 10);
@@ -76,7 +78,7 @@ pub struct FoundDomain {
     /// MAC addresses of its cards, lower case.
     pub macs: Vec<String>,
     /// What guest it is; `None` for those of others, and where it cannot be told.
-    pub shape: Option<Shape>,
+    pub hardware: Option<Hardware>,
 }
 
 /// A network as found.
@@ -109,9 +111,38 @@ pub struct FoundPool {
     pub volumes: Vec<String>,
 }
 
-/// Everything a hypervisor holds, ours and others'.
+/// A machine that is there anyway, as found: nobody made it here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundMachine {
+    /// Lab that has it as a node.
+    pub lab: Uuid,
+    /// The node.
+    pub node: String,
+}
+
+/// What the machine of a node does, as far as it is seen from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MachineState {
+    /// It is there, and switched off.
+    Stopped,
+    /// It stands still in the middle of running.
+    Paused,
+    /// It runs; whether it answers is another question.
+    Running,
+}
+
+impl MachineState {
+    /// True while it runs, or stands still in the middle of running.
+    pub fn is_active(self) -> bool {
+        self != Self::Stopped
+    }
+}
+
+/// Everything a provider holds, ours and others'.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Inventory {
+    /// Machines that are there anyway.
+    pub machines: Vec<FoundMachine>,
     /// Domains.
     pub domains: Vec<FoundDomain>,
     /// Networks.
@@ -120,7 +151,43 @@ pub struct Inventory {
     pub pools: Vec<FoundPool>,
 }
 
+impl Inventory {
+    /// What the machine of a node does; `None` when there is none. The one place where "is it there?"
+    /// is answered, whatever nodes stand on.
+    pub fn machine(&self, node: &Node) -> Option<MachineState> {
+        let domain = self.domains.iter().find(|domain| domain.uuid == node.uuid);
+        let existing = || self.machines.iter().any(|machine| machine.is(node));
+        match domain {
+            Some(domain) => Some(domain.state()),
+            None => existing().then_some(MachineState::Running),
+        }
+    }
+
+    /// True when there is a machine for the node, and nobody else made it.
+    pub fn has_own(&self, lab: Uuid, node: &Node) -> bool {
+        let mut domains = self.domains.iter();
+        domains.any(|domain| domain.uuid == node.uuid && domain.node_of(lab).is_some())
+            || self.machines.iter().any(|machine| machine.is(node))
+    }
+}
+
+impl FoundMachine {
+    fn is(&self, node: &Node) -> bool {
+        // The id of a node follows from its lab's and its name.
+        node.uuid == crate::model::name::object_id(self.lab, "domain", &self.node)
+    }
+}
+
 impl FoundDomain {
+    /// What it does.
+    pub fn state(&self) -> MachineState {
+        match (self.active, self.paused) {
+            (false, _) => MachineState::Stopped,
+            (true, true) => MachineState::Paused,
+            (true, false) => MachineState::Running,
+        }
+    }
+
     /// The node of lab `lab` that this domain is, if it is one. A copy of a node's domain carries
     /// the node's metadata, too, but not its id; it is somebody else's.
     pub fn node_of(&self, lab: Uuid) -> Option<&str> {

@@ -57,16 +57,37 @@ pub struct Network {
     pub uplink: bool,
 }
 
-/// One virtual machine.
+/// What a node stands on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Machine {
+    /// A guest that is made for it, with disk and network.
+    #[default]
+    Guest,
+    /// A machine that is there anyway. What a guest would be made from says nothing about it.
+    Existing,
+}
+
+impl Machine {
+    /// True for guests.
+    pub fn is_guest(&self) -> bool {
+        *self == Self::Guest
+    }
+}
+
+/// One node.
 #[derive(Clone, Debug, Serialize)]
 pub struct Node {
     /// Host name without domain.
     pub name: String,
     /// Host name with domain.
     pub fqdn: String,
+    /// What it stands on.
+    #[serde(skip_serializing_if = "Machine::is_guest")]
+    pub machine: Machine,
     /// Name of the libvirt domain.
     pub domain: String,
-    /// Stable id of the libvirt domain.
+    /// Stable id of the node, and of its libvirt domain.
     pub uuid: Uuid,
     /// What the node does; never empty.
     pub roles: BTreeSet<Role>,
@@ -243,6 +264,16 @@ impl Lab {
     /// Operating systems in use, each once.
     pub fn systems(&self) -> BTreeSet<&str> {
         self.nodes.iter().map(|node| node.os.as_str()).collect()
+    }
+
+    /// Nodes that stand on guests.
+    pub fn guests(&self) -> impl Iterator<Item = &Node> {
+        self.nodes.iter().filter(|node| node.machine.is_guest())
+    }
+
+    /// Nodes that stand on machines which are there anyway.
+    pub fn machines(&self) -> impl Iterator<Item = &Node> {
+        self.nodes.iter().filter(|node| !node.machine.is_guest())
     }
 
     /// Id of the storage pool that holds this lab's volumes.

@@ -21,7 +21,7 @@ mod word;
 pub use code::Code;
 pub use file::{File, Put};
 pub use flaw::Flaw;
-pub use lab::{Lab, Node};
+pub use lab::{Lab, Machine, Node};
 pub use name::Owner;
 pub use platform::Platform;
 pub use role::Role;

@@ -88,7 +88,7 @@ impl Manifest {
     }
 
     /// Nodes that are there now and are not in the snapshot.
-    pub fn strangers<'i>(&self, inventory: &'i Inventory) -> Vec<(&'i str, Uuid)> {
+    pub fn extra_nodes<'i>(&self, inventory: &'i Inventory) -> Vec<(&'i str, Uuid)> {
         let known: BTreeSet<Uuid> = self.nodes.iter().map(|part| part.domain).collect();
         let ours = inventory.domains.iter().filter(|domain| !known.contains(&domain.uuid));
         ours.filter_map(|domain| Some((domain.node_of(self.lab)?, domain.uuid))).collect()

@@ -58,8 +58,9 @@ pub fn conflicts(
             });
         }
     }
-    for pool in inventory.pools.iter().filter(|pool| pool.name == desired.pool.name) {
-        if pool.uuid != desired.pool.uuid {
+    if let Some(wanted) = &desired.pool {
+        let others = inventory.pools.iter().filter(|pool| pool.name == wanted.name);
+        for pool in others.filter(|pool| pool.uuid != wanted.uuid) {
             found.push(Conflict {
                 message: format!(
                     "a storage pool '{}' exists that this lab did not make",

@@ -40,21 +40,23 @@ pub struct Desired {
     pub lab: Uuid,
     /// How its Kubernetes is set up.
     pub flavour: &'static Flavour,
-    /// The lab's pool.
-    pub pool: PoolSpec,
-    /// The lab's network.
-    pub network: NetworkSpec,
+    /// Names of the nodes, in file order.
+    pub nodes: Vec<String>,
+    /// The lab's pool; `None` where no node is a guest.
+    pub pool: Option<PoolSpec>,
+    /// The lab's network; `None` where no node is a guest.
+    pub network: Option<NetworkSpec>,
     /// Certificates that are made anew, and why.
     pub certificates: Vec<Due>,
     /// Shared volumes by name, and the nodes' own.
     pub volumes: Vec<(Option<String>, String)>,
-    /// Domains in file order.
+    /// Domains of the nodes that are guests, in file order.
     pub domains: Vec<DomainSpec>,
     /// Stages in the order they are told.
     pub stages: Vec<StageGoal>,
     /// The computer's routes to pods.
     pub routes: BTreeMap<Ipv4Net, Ipv4Addr>,
-    /// The program by which guests of a private engine reach the outside.
+    /// The program by which guests of a private provider reach the outside.
     pub uplink: Option<&'static str>,
     /// Names of the stages that this plan is about.
     pub about: Vec<&'static str>,
@@ -63,9 +65,9 @@ pub struct Desired {
 /// What was found.
 #[derive(Clone, Debug, Default)]
 pub struct Observed {
-    /// False when a private engine must be started first.
+    /// False when a private provider must be started first.
     pub engine_running: bool,
-    /// Objects of the hypervisor.
+    /// Objects of the provider.
     pub inventory: Inventory,
     /// Fingerprints by node and stage, of the nodes that could be asked.
     pub markers: BTreeMap<String, BTreeMap<String, String>>,
@@ -75,7 +77,7 @@ pub struct Observed {
     pub facts: BTreeMap<String, Facts>,
     /// The computer's routes to pods, through the lab's bridge.
     pub routes: BTreeMap<Ipv4Net, Ipv4Addr>,
-    /// True while a private engine has an uplink.
+    /// True while a private provider has an uplink.
     pub uplink: bool,
 }
 
@@ -116,20 +118,20 @@ pub fn diff(desired: &Desired, observed: &Observed) -> Vec<Change> {
         changes.push(Change::shared(ChangeKind::UpdateLive, Object::Certificate, name, why));
     }
     removals(desired, observed, &mut changes);
-    let pool = observed.inventory.pools.iter().find(|pool| pool.uuid == desired.pool.uuid);
-    if !pool.is_some_and(|pool| pool.active) {
+    let wanted = desired.pool.as_ref();
+    let pool = wanted
+        .and_then(|wanted| observed.inventory.pools.iter().find(|pool| pool.uuid == wanted.uuid));
+    if let Some(wanted) = wanted.filter(|_| !pool.is_some_and(|pool| pool.active)) {
         let kind = if pool.is_some() { ChangeKind::Start } else { ChangeKind::Create };
-        changes.push(Change::shared(kind, Object::Pool, &desired.pool.name, ""));
+        changes.push(Change::shared(kind, Object::Pool, &wanted.name, ""));
     }
-    network(desired, observed, &mut changes);
-    if desired.routes != observed.routes {
-        let why = format!("{} to the workers' pods", desired.routes.len());
-        changes.push(Change::shared(
-            ChangeKind::UpdateLive,
-            Object::Routes,
-            &desired.network.name,
-            &why,
-        ));
+    if let Some(wanted) = &desired.network {
+        network(wanted, observed, &mut changes);
+        if desired.routes != observed.routes {
+            let why = format!("{} to the workers' pods", desired.routes.len());
+            let object = Object::Routes;
+            changes.push(Change::shared(ChangeKind::UpdateLive, object, &wanted.name, &why));
+        }
     }
     if let Some(program) = desired.uplink.filter(|_| !observed.uplink) {
         let why = "guests reach the outside through it";
@@ -167,21 +169,15 @@ pub fn diff(desired: &Desired, observed: &Observed) -> Vec<Change> {
 fn retirements(desired: &Desired, observed: &Observed, changes: &mut Vec<Change>) {
     let goals: BTreeSet<(&str, &str)> =
         desired.stages.iter().map(|goal| (goal.stage, goal.node.as_str())).collect();
-    for domain in &desired.domains {
-        let Some(markers) = observed.markers.get(&domain.node) else { continue };
+    for node in &desired.nodes {
+        let Some(markers) = observed.markers.get(node) else { continue };
         for name in desired.about.iter().filter(|name| markers.contains_key(**name)) {
-            let wanted = goals.contains(&(*name, domain.node.as_str()));
+            let wanted = goals.contains(&(*name, node.as_str()));
             let stage = desired.flavour.stage(name);
             let leaves = stage.is_some_and(|stage| stage.retire != Retire::Never);
             if !wanted && leaves {
                 let why = "the node no longer has the role; what the stage keeps there goes, too";
-                changes.push(Change::of_node(
-                    ChangeKind::Retire,
-                    Object::Stage,
-                    name,
-                    &domain.node,
-                    why,
-                ));
+                changes.push(Change::of_node(ChangeKind::Retire, Object::Stage, name, node, why));
             }
         }
     }
@@ -194,19 +190,18 @@ fn removals(desired: &Desired, observed: &Observed, changes: &mut Vec<Change>) {
     changes.extend(removal::domains(desired.lab, &wanted, &observed.inventory, why));
 }
 
-fn network(desired: &Desired, observed: &Observed, changes: &mut Vec<Change>) {
-    let name = &desired.network.name;
-    let found = observed.inventory.networks.iter().find(|n| n.uuid == desired.network.uuid);
+fn network(wanted: &NetworkSpec, observed: &Observed, changes: &mut Vec<Change>) {
+    let found = observed.inventory.networks.iter().find(|n| n.uuid == wanted.uuid);
     let change = match found {
         None => Some((ChangeKind::Create, "")),
-        Some(found) if found.mark.as_ref().is_none_or(|m| m.hash != desired.network.hash) => {
+        Some(found) if found.mark.as_ref().is_none_or(|m| m.hash != wanted.hash) => {
             Some((ChangeKind::UpdateLive, "its records changed"))
         }
         Some(found) if !found.active => Some((ChangeKind::Start, "it is stopped")),
         Some(_) => None,
     };
     if let Some((kind, why)) = change {
-        changes.push(Change::shared(kind, Object::Network, name, why));
+        changes.push(Change::shared(kind, Object::Network, &wanted.name, why));
     }
 }
 
@@ -235,7 +230,7 @@ fn domain_change(domain: &DomainSpec, found: Option<&FoundDomain>) -> Option<Cha
 
 /// Where a domain is no longer what its mark says it was made as.
 fn reshaped(domain: &DomainSpec, found: &FoundDomain) -> Option<String> {
-    let changed = domain.shape.changed(found.shape.as_ref()?);
+    let changed = domain.hardware.changed(found.hardware.as_ref()?);
     let changed = changed.join(", ");
     (!changed.is_empty()).then(|| format!("changed with other tools: {changed}; the disk stays"))
 }
@@ -244,7 +239,8 @@ fn stages(desired: &Desired, observed: &Observed, changes: &mut Vec<Change>) {
     let replaced = changes.iter().filter(|change| change.kind == ChangeKind::Replace);
     let replaced: BTreeSet<String> = replaced.filter_map(|change| change.node.clone()).collect();
     let marks = observed.inventory.domains.iter().filter_map(|domain| domain.mark.as_ref());
-    let known: BTreeSet<&String> = marks.filter_map(|mark| mark.node.as_ref()).collect();
+    let mut known: BTreeSet<&String> = marks.filter_map(|mark| mark.node.as_ref()).collect();
+    known.extend(observed.inventory.machines.iter().map(|machine| &machine.node));
     for goal in &desired.stages {
         if replaced.contains(&goal.node) {
             let why = "the node is made anew";

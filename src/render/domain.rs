@@ -3,9 +3,9 @@
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::model::inventory::Shape;
+use crate::model::inventory::Hardware;
 use crate::model::{Lab, Node, Platform};
-use crate::render::shape::shape;
+use crate::render::hardware::hardware;
 use crate::render::templates::{RenderError, Templates};
 
 /// A domain as it should be.
@@ -20,7 +20,7 @@ pub struct DomainSpec {
     /// Document to define.
     pub xml: String,
     /// What guest it describes.
-    pub shape: Shape,
+    pub hardware: Hardware,
     /// Hex sha256 of the document without the hash itself, kept in its metadata.
     pub hash: String,
     /// Hex sha256 of what the disk and its first boot are made from.
@@ -137,7 +137,7 @@ fn of_kind(
         node: node.name.clone(),
         name,
         uuid,
-        shape: shape(&xml)?,
+        hardware: hardware(&xml)?,
         xml,
         hash: hash.clone(),
         disk: disk.clone(),

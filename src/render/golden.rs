@@ -26,7 +26,7 @@ pub const NAME: &str = "golden";
 
 /// What a golden guest is like. Nodes that are alike in all of it can be its copies.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Mould {
+pub struct GoldenKey {
     /// Catalogue name of its system.
     pub os: String,
     /// Hex sha256 of the base image under its disk.
@@ -47,8 +47,8 @@ pub struct Mould {
     pub recipe: String,
 }
 
-impl Mould {
-    /// The mould of a node. `processor` is this computer's, `hypervisor` its versions, `placement` the
+impl GoldenKey {
+    /// The key of a node. `processor` is this computer's, `hypervisor` its versions, `placement` the
     /// node's.
     ///
     /// # Errors
@@ -64,7 +64,7 @@ impl Mould {
         let image = platform.images.get(&node.os);
         let image = image.ok_or_else(|| RenderError::new(format!("find the image {}", node.os)))?;
         let domain_type = platform.acceleration.domain_type();
-        let (lab, stem) = workshop(lab, node, uuid::Uuid::nil());
+        let (lab, stem) = builder(lab, node, uuid::Uuid::nil());
         let nowhere = Placement {
             pool: String::new(),
             console: String::new(),
@@ -85,16 +85,16 @@ impl Mould {
         })
     }
 
-    /// Name of its directory: the same for the same mould alone.
+    /// Name of its directory: the same for the same key alone.
     pub fn name(&self) -> String {
         let all = serde_json::to_string(self).unwrap_or_default();
         format!("{}-{}", self.os, &sha256(&all)[..12])
     }
 
-    /// True for the mould of the same guests on another version of what makes and runs them.
+    /// True for the key of the same guests on another version of what makes and runs them.
     pub fn replaces(&self, other: &Self) -> bool {
-        let shape = |mould: &Self| {
-            let Self { os, domain_type, cpus, memory_mib, disk_bytes, .. } = mould.clone();
+        let shape = |key: &Self| {
+            let Self { os, domain_type, cpus, memory_mib, disk_bytes, .. } = key.clone();
             (os, domain_type, cpus, memory_mib, disk_bytes)
         };
         self != other && shape(self) == shape(other)
@@ -102,7 +102,7 @@ impl Mould {
 }
 
 /// The lab of one node, and that node, which a golden guest is while it is made.
-pub fn workshop(lab: &Lab, node: &Node, id: uuid::Uuid) -> (Lab, Node) {
+pub fn builder(lab: &Lab, node: &Node, id: uuid::Uuid) -> (Lab, Node) {
     let mut lab = lab.clone();
     let mut node = node.clone();
     node.uuid = crate::model::name::object_id(id, "domain", NAME);

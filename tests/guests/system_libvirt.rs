@@ -89,7 +89,7 @@ impl System {
             command.env(name, value.unwrap());
         }
         command
-            .env("LAB_ENGINE", "system")
+            .env("LAB_PROVIDER", "system")
             .env("LAB_FILE", "sys.yaml")
             .env("LIBVIRT_DEFAULT_URI", self.libvirt.uri());
         command

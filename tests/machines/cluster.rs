@@ -8,10 +8,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::rig::memory::MemoryHypervisor;
 use lab::drivers::assets::binaries;
 use lab::drivers::guest::Guest;
 use lab::drivers::guest::ssh::{Route, Ssh, Target};
-use lab::drivers::provider::memory::MemoryHypervisor;
 use lab::engine::{
     CheckResult, Drivers, Event, Events, Outcome, Reach, Session, Stop, UpOptions, up_with,
     verify_with,
@@ -176,7 +176,8 @@ impl Cluster {
     pub fn up(&self) -> Run {
         let session = Arc::new(self.session());
         let prepared = self.prepared(&session);
-        let drivers = Drivers { hypervisor: self.hypervisor.clone(), reach: self.reach(&session) };
+        let drivers =
+            Drivers { provider: self.hypervisor.clone(), reach: self.reach(&session), again: None };
         let options = UpOptions { yes: true, ..UpOptions::default() };
         self.inside(async {
             let (events, mut receiver) = Events::channel();

@@ -148,7 +148,7 @@ impl Account {
             // As after a logout: what a login makes there is gone.
             .env("XDG_RUNTIME_DIR", format!("/run/user/{}", self.uid))
             .env("LAB_ARTIFACTS", home.join("bin"))
-            .env("LAB_ENGINE", "private")
+            .env("LAB_PROVIDER", "private")
             .env("NO_COLOR", "1")
             .stdin(Stdio::null());
         command

@@ -5,16 +5,20 @@ use std::sync::Arc;
 
 use lab::drivers::assets::goldens::Goldens;
 use lab::drivers::guest::Guest;
-use lab::drivers::provider::Hypervisor;
-use lab::drivers::provider::memory::{MemoryGuest, MemoryHypervisor};
+use lab::drivers::provider::Provider;
+use lab::drivers::provider::existing::Existing;
 use lab::drivers::state::failpoint::Gate;
 use lab::drivers::state::store::Store;
-use lab::engine::{Drivers, Event, Events, Outcome, Reach, Session, Stop, UpOptions, up_with};
+use lab::engine::{
+    Drivers, Event, Events, Outcome, ProviderKind, Reach, Session, Stop, UpOptions, up_with,
+};
 use lab::model::snapshot::Documents;
-use lab::model::{Lab, Node, Version};
+use lab::model::{Lab, Machine, Node, Version};
 use lab::plan::Change;
 
 use crate::rig;
+use crate::rig::memory::MemoryHypervisor;
+use crate::rig::memory_guest::MemoryGuest;
 use crate::rig::secrets::Secrets;
 
 /// What `up` is told.
@@ -49,8 +53,10 @@ pub struct Rig {
     pub no_dns: bool,
     /// What every change passes: of the hypervisor, of guests, of the lab's directory.
     pub gate: Gate,
-    /// A hypervisor to use in place of the one in memory.
-    pub other: Option<Arc<dyn Hypervisor>>,
+    /// A provider to use in place of the one in memory.
+    pub other: Option<Arc<dyn Provider>>,
+    /// Machines that are there anyway, in place of guests.
+    pub existing: Option<Existing>,
     /// Another way to the guests.
     pub way: Option<Reach>,
     /// A saved plan that `up` must keep to.
@@ -82,6 +88,7 @@ impl Rig {
             no_dns: false,
             gate: Gate::counting(),
             other: None,
+            existing: None,
             way: None,
             agreed: None,
             version: "1.36.2",
@@ -113,8 +120,8 @@ impl Rig {
         let prepared = rig::prepared_for_real(&session, &self.secrets);
         let goldens = Goldens::new(&session.dirs.cache);
         for node in &session.lab.nodes {
-            let mould = lab::engine::mould(&session, &prepared, node, "memory").unwrap();
-            if goldens.find(&mould).is_none() {
+            let key = lab::engine::golden_key(&session, &prepared, node, "memory").unwrap();
+            if goldens.find(&key).is_none() {
                 let disk = self.home.path().join("golden.qcow2");
                 std::fs::write(&disk, "a disk").unwrap();
                 let mark = "<lab:object lab='x' node='golden' hash='x' disk='x'/>";
@@ -122,7 +129,7 @@ impl Rig {
                     "<domain><name>golden</name><uuid>x</uuid><metadata>{mark}</metadata></domain>"
                 );
                 let documents = Documents { snapshot: domain.clone(), domain };
-                goldens.keep(&mould, &disk, &documents).unwrap();
+                goldens.keep(&key, &disk, &documents).unwrap();
             }
         }
     }
@@ -143,6 +150,10 @@ impl Rig {
     pub fn session(&self) -> Session {
         let mut session = rig::session(&self.text(), self.home.path());
         session.store = session.store.behind(self.gate.clone());
+        if let Some(machines) = &self.existing {
+            session.provider = ProviderKind::Existing(machines.clone());
+            session.lab.nodes.iter_mut().for_each(|node| node.machine = Machine::Existing);
+        }
         session
     }
 
@@ -157,8 +168,11 @@ impl Rig {
     }
 
     pub fn drivers(&self) -> Drivers {
-        let hypervisor = self.other.clone().unwrap_or_else(|| self.hypervisor.clone());
-        Drivers { hypervisor, reach: self.reach() }
+        let existing =
+            self.existing.clone().map(|machines| Arc::new(machines) as Arc<dyn Provider>);
+        let other = existing.or_else(|| self.other.clone());
+        let provider = other.unwrap_or_else(|| self.hypervisor.clone());
+        Drivers { provider, reach: self.reach(), again: None }
     }
 
     pub fn reach(&self) -> Reach {
@@ -241,7 +255,7 @@ impl Rig {
 
     /// Everything there is, as comparable text: objects, and files of all guests.
     pub fn state(&self) -> String {
-        let mut inventory = self.drivers().hypervisor.inventory().unwrap();
+        let mut inventory = self.drivers().provider.inventory().unwrap();
         inventory.domains.sort_by(|a, b| a.name.cmp(&b.name));
         for pool in &mut inventory.pools {
             pool.volumes.sort();

@@ -62,7 +62,7 @@ pub fn state(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     if let Ok(manifest) = serde_json::from_str::<Manifest>(&text) {
         let _ = (manifest.bytes(), manifest.lost(&Default::default()));
-        let _ = manifest.strangers(&Default::default());
+        let _ = manifest.extra_nodes(&Default::default());
     }
     let _ = serde_json::from_str::<Intent>(&text);
     let _ = serde_json::from_str::<Record>(&text);

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lab::drivers::provider::libvirt::Libvirt;
-use lab::drivers::provider::{Content, Hypervisor, HypervisorError, Pulse, Result};
+use lab::drivers::provider::{
+    Activity, Clones, Content, Machines, Networks, Power, Provider, ProviderError, Result,
+    Snapshots, Storage,
+};
 use lab::drivers::state::failpoint::Gate;
 use lab::model::inventory::Inventory;
 use lab::model::snapshot::Documents;
@@ -29,14 +32,14 @@ impl TestDriver {
     fn pass(&self, call: &str) -> Result<&Libvirt> {
         match self.gate.pass(call) {
             Ok(()) => Ok(&self.libvirt),
-            Err(error) => Err(HypervisorError::new(call, error.to_string())),
+            Err(error) => Err(ProviderError::new(call, error.to_string())),
         }
     }
 
     fn look(&self) -> Result<&Libvirt> {
         match self.gate.look() {
             Ok(()) => Ok(&self.libvirt),
-            Err(error) => Err(HypervisorError::new("look", error.to_string())),
+            Err(error) => Err(ProviderError::new("look", error.to_string())),
         }
     }
 }
@@ -46,78 +49,88 @@ fn of_its_type(xml: &str) -> String {
     xml.replace("<domain type=\"qemu\">", "<domain type=\"test\">")
 }
 
-impl Hypervisor for TestDriver {
+impl Provider for TestDriver {
+    fn name(&self) -> &str {
+        "test"
+    }
+
     fn uri(&self) -> String {
         self.libvirt.uri()
     }
 
-    fn has_surroundings(&self) -> bool {
-        false
+    fn version(&self) -> Result<String> {
+        self.look()?.version()
     }
 
     fn inventory(&self) -> Result<Inventory> {
         self.look()?.inventory()
     }
 
+    fn machines(&self) -> Result<&dyn Machines> {
+        Ok(self)
+    }
+
+    fn power(&self) -> Result<&dyn Power> {
+        Ok(self)
+    }
+
+    fn storage(&self) -> Result<&dyn Storage> {
+        Ok(self)
+    }
+
+    fn networks(&self) -> Result<&dyn Networks> {
+        Ok(self)
+    }
+
+    fn snapshots(&self) -> Result<&dyn Snapshots> {
+        Ok(self)
+    }
+
+    fn clones(&self) -> Result<&dyn Clones> {
+        Ok(self)
+    }
+}
+
+impl Machines for TestDriver {
+    fn define(&self, domain: &DomainSpec) -> Result<()> {
+        let domain = DomainSpec { xml: of_its_type(&domain.xml), ..domain.clone() };
+        self.pass(&format!("define {}", domain.name))?.define(&domain)
+    }
+
+    fn remove(&self, uuid: Uuid) -> Result<()> {
+        self.pass(&format!("remove domain {uuid}"))?.remove(uuid)
+    }
+}
+
+impl Power for TestDriver {
+    fn start(&self, uuid: Uuid) -> Result<()> {
+        self.pass(&format!("start {uuid}"))?.start(uuid)
+    }
+
+    fn stop(&self, uuid: Uuid) -> Result<()> {
+        self.pass(&format!("stop {uuid}"))?.stop(uuid)
+    }
+
+    fn shut_down(&self, uuid: Uuid, patience: Duration) -> Result<()> {
+        self.pass(&format!("shut down {uuid}"))?.shut_down(uuid, patience)
+    }
+
+    fn suspend(&self, uuid: Uuid) -> Result<()> {
+        self.pass(&format!("suspend {uuid}"))?.suspend(uuid)
+    }
+
+    fn activity(&self, uuid: Uuid) -> Result<Option<Activity>> {
+        self.look()?.activity(uuid)
+    }
+}
+
+impl Storage for TestDriver {
     fn ensure_pool(&self, pool: &PoolSpec) -> Result<()> {
         self.pass("pool")?.ensure_pool(pool)
     }
 
     fn ensure_volume(&self, volume: &VolumeSpec, _content: &Content) -> Result<()> {
         self.pass(&format!("volume {}", volume.name))?.ensure_volume(volume, &Content::Nothing)
-    }
-
-    fn seal_volume(&self, pool: &str, volume: &str) -> Result<()> {
-        self.pass(&format!("seal {volume}"))?.seal_volume(pool, volume)
-    }
-
-    fn ensure_network(&self, network: &NetworkSpec) -> Result<()> {
-        self.pass("network")?.ensure_network(network)
-    }
-
-    fn define_domain(&self, domain: &DomainSpec) -> Result<()> {
-        let domain = DomainSpec { xml: of_its_type(&domain.xml), ..domain.clone() };
-        self.pass(&format!("define {}", domain.name))?.define_domain(&domain)
-    }
-
-    fn start_domain(&self, uuid: Uuid) -> Result<()> {
-        self.pass(&format!("start {uuid}"))?.start_domain(uuid)
-    }
-
-    fn stop_domain(&self, uuid: Uuid) -> Result<()> {
-        self.pass(&format!("stop {uuid}"))?.stop_domain(uuid)
-    }
-
-    fn shut_down_domain(&self, uuid: Uuid, patience: Duration) -> Result<()> {
-        self.pass(&format!("shut down {uuid}"))?.shut_down_domain(uuid, patience)
-    }
-
-    fn pulse(&self, uuid: Uuid) -> Result<Option<Pulse>> {
-        self.look()?.pulse(uuid)
-    }
-
-    fn suspend_domain(&self, uuid: Uuid) -> Result<()> {
-        self.pass(&format!("suspend {uuid}"))?.suspend_domain(uuid)
-    }
-
-    fn save_domain(&self, snapshot: &SnapshotSpec) -> Result<Documents> {
-        self.pass(&format!("save {}", snapshot.domain))?.save_domain(snapshot)
-    }
-
-    fn revert_domain(&self, snapshot: &SnapshotSpec, documents: &Documents) -> Result<()> {
-        self.pass(&format!("revert {}", snapshot.domain))?.revert_domain(snapshot, documents)
-    }
-
-    fn forget_domain(&self, snapshot: &SnapshotSpec, documents: &Documents) -> Result<()> {
-        self.pass(&format!("forget {}", snapshot.domain))?.forget_domain(snapshot, documents)
-    }
-
-    fn attach_device(&self, uuid: Uuid, device: &DeviceSpec) -> Result<()> {
-        self.pass(&format!("plug into {uuid}"))?.attach_device(uuid, device)
-    }
-
-    fn detach_device(&self, uuid: Uuid, device: &DeviceSpec) -> Result<()> {
-        self.pass(&format!("take out of {uuid}"))?.detach_device(uuid, device)
     }
 
     fn volume_bytes(&self, pool: &str, volume: &str) -> Result<u64> {
@@ -132,23 +145,53 @@ impl Hypervisor for TestDriver {
         self.look()?.volume_changed(pool, volume)
     }
 
-    fn version(&self) -> Result<String> {
-        self.look()?.version()
-    }
-
-    fn remove_domain(&self, uuid: Uuid) -> Result<()> {
-        self.pass(&format!("remove domain {uuid}"))?.remove_domain(uuid)
-    }
-
-    fn remove_network(&self, uuid: Uuid) -> Result<()> {
-        self.pass("remove network")?.remove_network(uuid)
-    }
-
     fn remove_volume(&self, pool: &str, volume: &str) -> Result<()> {
         self.pass(&format!("remove volume {volume}"))?.remove_volume(pool, volume)
     }
 
     fn remove_pool(&self, uuid: Uuid) -> Result<()> {
         self.pass("remove pool")?.remove_pool(uuid)
+    }
+}
+
+impl Networks for TestDriver {
+    fn ensure_network(&self, network: &NetworkSpec) -> Result<()> {
+        self.pass("network")?.ensure_network(network)
+    }
+
+    fn remove_network(&self, uuid: Uuid) -> Result<()> {
+        self.pass("remove network")?.remove_network(uuid)
+    }
+}
+
+impl Snapshots for TestDriver {
+    fn save(&self, snapshot: &SnapshotSpec) -> Result<Documents> {
+        self.pass(&format!("save {}", snapshot.domain))?.save(snapshot)
+    }
+
+    fn revert(&self, snapshot: &SnapshotSpec, documents: &Documents) -> Result<()> {
+        self.pass(&format!("revert {}", snapshot.domain))?.revert(snapshot, documents)
+    }
+
+    fn forget(&self, snapshot: &SnapshotSpec, documents: &Documents) -> Result<()> {
+        self.pass(&format!("forget {}", snapshot.domain))?.forget(snapshot, documents)
+    }
+}
+
+impl Clones for TestDriver {
+    fn copy_volume(&self, volume: &VolumeSpec, from: &Path) -> Result<()> {
+        self.pass(&format!("volume {}", volume.name))?.copy_volume(volume, from)
+    }
+
+    fn seal_volume(&self, pool: &str, volume: &str) -> Result<()> {
+        self.pass(&format!("seal {volume}"))?.seal_volume(pool, volume)
+    }
+
+    fn plug(&self, uuid: Uuid, device: &DeviceSpec) -> Result<()> {
+        self.pass(&format!("plug into {uuid}"))?.plug(uuid, device)
+    }
+
+    fn unplug(&self, uuid: Uuid, device: &DeviceSpec) -> Result<()> {
+        self.pass(&format!("take out of {uuid}"))?.unplug(uuid, device)
     }
 }

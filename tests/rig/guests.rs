@@ -11,7 +11,7 @@ use crate::rig::screen::{Terminal, is_foot};
 /// The binary under test.
 pub const LAB: &str = env!("CARGO_BIN_EXE_lab");
 
-/// A home of its own for one lab on a private engine.
+/// A home of its own for one lab on a private provider.
 pub struct Rig {
     pub home: tempfile::TempDir,
     artifacts: PathBuf,
@@ -113,7 +113,7 @@ impl Rig {
             .env("XDG_CONFIG_HOME", self.home.path().join("config"))
             .env("XDG_RUNTIME_DIR", self.home.path().join("run"))
             .env("LAB_ARTIFACTS", &self.artifacts)
-            .env("LAB_ENGINE", "private")
+            .env("LAB_PROVIDER", "private")
             .env("LAB_FILE", &self.file)
             .env("NO_COLOR", "1")
             .envs(self.images.iter().map(|images| ("LAB_IMAGES", images)))

@@ -23,6 +23,9 @@ pub mod shared;
 pub mod system_libvirt;
 pub mod traces;
 
+pub mod memory;
+pub mod memory_guest;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write;
@@ -32,9 +35,9 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use lab::drivers::assets::images::Images;
 use lab::drivers::host::Dirs;
-use lab::drivers::provider::private::PrivateEngine;
+use lab::drivers::provider::private::PrivateLibvirt;
 use lab::drivers::state::store::Store;
-use lab::engine::{Place, Prepared, Session};
+use lab::engine::{Prepared, ProviderKind, Session};
 use lab::kubernetes::hard_way::etcd::founder_entry;
 use lab::model::platform::{Acceleration, Artifacts, Image, Layout, Platform};
 use lab::model::topology;
@@ -94,14 +97,14 @@ pub fn session(text: &str, home: &Path) -> Session {
         archives: None,
     };
     let store = Store::new(&dirs.state, &lab.name);
-    let place = Place::Private(PrivateEngine::new(store.root(), &dirs.runtime, lab.id));
+    let provider = ProviderKind::Private(PrivateLibvirt::new(store.root(), &dirs.runtime, lab.id));
     Session {
         lab,
         source: text.into(),
         base: home.to_owned(),
         owner: owner(),
         store,
-        place,
+        provider,
         templates: lab::kubernetes::templates(&BTreeMap::new()).unwrap(),
         images: Images::new(&dirs.cache, &BTreeMap::new()),
         dirs,

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use lab::drivers::guest::ssh::{Route, Ssh, Target};
 use lab::drivers::guest::{Guest, Output, Put};
-use lab::drivers::provider::memory::MemoryGuest;
+
 use lab::engine::Reach;
 use lab::model::{File, Node};
 use lab::pki::{SshKeys, generate_ssh_key};
@@ -19,6 +19,8 @@ use russh::keys::{PrivateKey, PublicKey};
 use russh::server::{Auth, ChannelOpenHandle, Msg, Session, VerifiedPublicKey};
 use russh::{Channel, ChannelId};
 use tokio::net::TcpListener;
+
+use crate::rig::memory_guest::MemoryGuest;
 
 /// How a server misbehaves, and what it has seen.
 #[derive(Clone, Default)]

@@ -161,7 +161,7 @@ fn a_cure_that_was_applied_is_seen() {
 fn this_computer_is_looked_at() {
     let home = tempfile::tempdir().unwrap();
     let output = std::process::Command::new(env!("CARGO_BIN_EXE_lab"))
-        .args(["doctor", "-f", "three", "--engine", "private", "-o", "json"])
+        .args(["doctor", "-f", "three", "--provider", "private", "-o", "json"])
         .current_dir(home.path())
         .env("HOME", home.path())
         .env("XDG_STATE_HOME", home.path().join("state"))

@@ -5,9 +5,10 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::rig::memory::MemoryHypervisor;
+use crate::rig::memory_guest::MemoryGuest;
 use lab::drivers::guest::{Answer, Guest, Output, Put, Reply};
-use lab::drivers::provider::memory::{MemoryGuest, MemoryHypervisor};
-use lab::drivers::provider::{Hypervisor, Pulse};
+use lab::drivers::provider::{Activity, Power, Provider};
 use lab::drivers::state::store::Store;
 use lab::engine::{Event, Outcome};
 
@@ -151,7 +152,7 @@ fn a_guest_that_hangs_while_it_boots_is_started_again() {
     let hangs = |hypervisor: &MemoryHypervisor| {
         let cpu = BEGAN.get_or_init(Instant::now).elapsed();
         let uuid = hypervisor.inventory().unwrap().domains[0].uuid;
-        hypervisor.beat(uuid, Pulse { cpu, deeds: 3 });
+        hypervisor.act(uuid, Activity { cpu, io: 3 });
     };
     comes_up_after(hangs, "the guest hangs: no disk read, no packet sent");
 }
@@ -166,13 +167,13 @@ fn any_parts_that_are_missing_come_back() {
         rig
     };
     let objects = |rig: &Rig| {
-        let mut all = rig.drivers().hypervisor.inventory().unwrap();
+        let mut all = rig.drivers().provider.inventory().unwrap();
         all.pools.iter_mut().for_each(|pool| pool.volumes.sort());
         format!("{all:#?}")
     };
     let rig = make();
     let (wanted, lab) = (objects(&rig), rig.lab());
-    let (hypervisor, node) = (rig.drivers().hypervisor, &lab.nodes[0]);
+    let (hypervisor, node) = (rig.drivers().provider, &lab.nodes[0]);
     let volumes: Vec<String> = hypervisor.inventory().unwrap().pools[0].volumes.clone();
     assert!(volumes.len() >= 4, "{volumes:?}");
     // Stopped or gone domain, network, and each volume: there or not.
@@ -180,17 +181,17 @@ fn any_parts_that_are_missing_come_back() {
     for missing in 0..1u32 << parts {
         let gone = |part: usize| missing & (1 << part) != 0;
         if gone(0) {
-            hypervisor.stop_domain(node.uuid).unwrap();
+            hypervisor.power().unwrap().stop(node.uuid).unwrap();
         }
         if gone(1) {
-            hypervisor.remove_domain(node.uuid).unwrap();
+            hypervisor.machines().unwrap().remove(node.uuid).unwrap();
         }
         if gone(2) {
             let network = hypervisor.inventory().unwrap().networks[0].uuid;
-            hypervisor.remove_network(network).unwrap();
+            hypervisor.networks().unwrap().remove_network(network).unwrap();
         }
         for (_, volume) in volumes.iter().enumerate().filter(|(at, _)| gone(3 + at)) {
-            hypervisor.remove_volume(&lab.pool(), volume).unwrap();
+            hypervisor.storage().unwrap().remove_volume(&lab.pool(), volume).unwrap();
         }
         let (outcome, _) = rig.up(Up::AGREED);
         assert!(matches!(outcome, Ok(Outcome::Done(_) | Outcome::Unchanged)), "{outcome:?}");
@@ -206,7 +207,7 @@ fn a_base_image_that_was_written_to_is_refused_with_all_who_stand_on_it() {
     let inventory = rig.hypervisor.inventory().unwrap();
     let base = inventory.pools[0].volumes.iter().find(|name| name.starts_with("debian")).unwrap();
     for node in &session.lab.nodes {
-        rig.hypervisor.stop_domain(node.uuid).unwrap();
+        rig.hypervisor.stop(node.uuid).unwrap();
     }
     rig.hypervisor.spoil(base);
     rig.clear();

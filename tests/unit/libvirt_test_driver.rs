@@ -4,7 +4,7 @@
 use std::process::Command;
 
 use lab::drivers::provider::libvirt::Libvirt;
-use lab::drivers::provider::{Content, Hypervisor};
+use lab::drivers::provider::{Content, Machines, Networks, Power, Provider, Storage};
 use lab::kubernetes::DEFAULT;
 use lab::model::platform::Acceleration;
 use lab::model::snapshot::Kind;
@@ -46,20 +46,25 @@ fn a_lab_comes_and_goes() {
 
     // Twice: every verb is fine when it is already so.
     for _ in 0..2 {
-        libvirt.ensure_pool(&desired.pool).unwrap();
-        libvirt.ensure_network(&desired.network).unwrap();
+        libvirt.ensure_pool(desired.pool.as_ref().unwrap()).unwrap();
+        libvirt.ensure_network(desired.network.as_ref().unwrap()).unwrap();
         let bytes = Content::Bytes(vec![1; 100]);
-        let seed =
-            lab::render::raw_volume(&session.templates, &desired.pool.name, "etcd1-seed.img", 100);
+        let seed = lab::render::raw_volume(
+            &session.templates,
+            &desired.pool.as_ref().unwrap().name,
+            "etcd1-seed.img",
+            100,
+        );
         libvirt.ensure_volume(&seed.unwrap(), &bytes).unwrap();
         for domain in &desired.domains {
             let mut domain = domain.clone();
             domain.xml = for_test_driver(&domain.xml);
-            libvirt.define_domain(&domain).unwrap();
+            libvirt.define(&domain).unwrap();
         }
     }
     let found = libvirt.inventory().unwrap();
-    let network = found.networks.iter().find(|n| n.uuid == desired.network.uuid).unwrap();
+    let network =
+        found.networks.iter().find(|n| n.uuid == desired.network.as_ref().unwrap().uuid).unwrap();
     assert!(network.active);
     assert_eq!(network.cidrs, [session.lab.network.cidr]);
     assert_eq!(network.bridge.as_deref(), Some(session.lab.network.bridge.as_str()));
@@ -70,21 +75,25 @@ fn a_lab_comes_and_goes() {
         let mark = domain.mark.as_ref().unwrap();
         assert_eq!((mark.lab, mark.node.as_ref()), (session.lab.id, Some(&node.name)));
         assert_eq!(mark.hash, wanted.hash, "libvirt rewrites documents, not their metadata");
-        let shape = domain.shape.as_ref().unwrap();
-        assert_eq!(wanted.shape.changed(shape), Vec::<String>::new(), "what it adds is no change");
+        let shape = domain.hardware.as_ref().unwrap();
+        assert_eq!(
+            wanted.hardware.changed(shape),
+            Vec::<String>::new(),
+            "what it adds is no change"
+        );
     }
-    let pool = found.pools.iter().find(|p| p.uuid == desired.pool.uuid).unwrap();
+    let pool = found.pools.iter().find(|p| p.uuid == desired.pool.as_ref().unwrap().uuid).unwrap();
     assert!(pool.active && pool.volumes.contains(&"etcd1-seed.img".to_owned()));
 
     for domain in &desired.domains {
-        libvirt.start_domain(domain.uuid).unwrap();
-        libvirt.remove_domain(domain.uuid).unwrap();
-        libvirt.remove_domain(domain.uuid).unwrap();
+        libvirt.start(domain.uuid).unwrap();
+        libvirt.remove(domain.uuid).unwrap();
+        libvirt.remove(domain.uuid).unwrap();
     }
-    libvirt.remove_network(desired.network.uuid).unwrap();
-    libvirt.remove_network(desired.network.uuid).unwrap();
-    libvirt.remove_pool(desired.pool.uuid).unwrap();
-    libvirt.remove_pool(desired.pool.uuid).unwrap();
+    libvirt.remove_network(desired.network.as_ref().unwrap().uuid).unwrap();
+    libvirt.remove_network(desired.network.as_ref().unwrap().uuid).unwrap();
+    libvirt.remove_pool(desired.pool.as_ref().unwrap().uuid).unwrap();
+    libvirt.remove_pool(desired.pool.as_ref().unwrap().uuid).unwrap();
     assert_eq!(libvirt.inventory().unwrap(), before, "something stayed or foreign things changed");
 }
 
@@ -95,26 +104,35 @@ fn a_half_made_volume_counts_as_none_and_is_made_again() {
     let home = tempfile::tempdir().unwrap();
     let (session, desired) = desired("single", home.path());
     let libvirt = Libvirt::open("test:///default").unwrap();
-    libvirt.ensure_pool(&desired.pool).unwrap();
-    let volume =
-        lab::render::raw_volume(&session.templates, &desired.pool.name, "node-seed.img", 100);
+    libvirt.ensure_pool(desired.pool.as_ref().unwrap()).unwrap();
+    let volume = lab::render::raw_volume(
+        &session.templates,
+        &desired.pool.as_ref().unwrap().name,
+        "node-seed.img",
+        100,
+    );
     let volume = volume.unwrap();
     libvirt.ensure_volume(&volume, &Content::Bytes(vec![1; 100])).unwrap();
     let volumes = || {
         let found = libvirt.inventory().unwrap();
-        found.pools.into_iter().find(|pool| pool.uuid == desired.pool.uuid).unwrap().volumes
+        found
+            .pools
+            .into_iter()
+            .find(|pool| pool.uuid == desired.pool.as_ref().unwrap().uuid)
+            .unwrap()
+            .volumes
     };
     assert_eq!(volumes(), ["node-seed.img"]);
     // The mark goes, the volume stays.
-    libvirt.remove_volume_mark(&desired.pool.name, "node-seed.img").unwrap();
+    libvirt.remove_volume_mark(&desired.pool.as_ref().unwrap().name, "node-seed.img").unwrap();
     assert!(volumes().is_empty(), "a volume without its mark is not complete");
     libvirt.ensure_volume(&volume, &Content::Bytes(vec![2; 100])).unwrap();
     assert_eq!(volumes(), ["node-seed.img"]);
-    libvirt.remove_volume(&desired.pool.name, "node-seed.img").unwrap();
+    libvirt.remove_volume(&desired.pool.as_ref().unwrap().name, "node-seed.img").unwrap();
     assert!(volumes().is_empty());
     libvirt.ensure_volume(&volume, &Content::Nothing).unwrap();
     assert_eq!(volumes(), ["node-seed.img"]);
-    libvirt.remove_pool(desired.pool.uuid).unwrap();
+    libvirt.remove_pool(desired.pool.as_ref().unwrap().uuid).unwrap();
 }
 
 #[test]
@@ -125,13 +143,13 @@ fn a_name_that_others_use_is_refused() {
     let libvirt = Libvirt::open("test:///default").unwrap();
     let mut domain = desired.domains[0].clone();
     domain.name = "test".into();
-    let error = libvirt.define_domain(&domain).unwrap_err();
+    let error = libvirt.define(&domain).unwrap_err();
     assert!(error.reason.contains("was not made by this lab"), "{error}");
-    let mut network = desired.network.clone();
+    let mut network = desired.network.clone().unwrap();
     network.name = "default".into();
     let error = libvirt.ensure_network(&network).unwrap_err();
     assert!(error.reason.contains("was not made by this lab"), "{error}");
-    let mut pool = desired.pool.clone();
+    let mut pool = desired.pool.clone().unwrap();
     pool.name = "default-pool".into();
     let error = libvirt.ensure_pool(&pool).unwrap_err();
     assert!(error.reason.contains("was not made by this lab"), "{error}");
@@ -145,13 +163,17 @@ fn an_uplink_does_not_change_below_running_guests() {
     let (session, open) = desired("three", home.path());
     let text = rig::shipped("three").replace("network:\n", "network:\n  uplink: none\n");
     let (_, closed) = desired_by(&text, home.path());
-    assert!(open.network.xml.contains("<forward mode=\"nat\"/>"));
-    assert!(!closed.network.xml.contains("<forward"), "{}", closed.network.xml);
+    assert!(open.network.as_ref().unwrap().xml.contains("<forward mode=\"nat\"/>"));
+    assert!(
+        !closed.network.as_ref().unwrap().xml.contains("<forward"),
+        "{}",
+        closed.network.as_ref().unwrap().xml
+    );
     let libvirt = Libvirt::open("test:///default").unwrap();
     for (first, second) in [(&open, &closed), (&closed, &open)] {
-        libvirt.ensure_network(&first.network).unwrap();
-        libvirt.ensure_network(&first.network).unwrap();
-        let error = libvirt.ensure_network(&second.network).unwrap_err();
+        libvirt.ensure_network(first.network.as_ref().unwrap()).unwrap();
+        libvirt.ensure_network(first.network.as_ref().unwrap()).unwrap();
+        let error = libvirt.ensure_network(second.network.as_ref().unwrap()).unwrap_err();
         assert!(error.reason.contains("its uplink cannot change while guests use it"), "{error}");
         assert!(error.hint.unwrap().contains("`lab down`, then `lab up`"));
         libvirt.remove_network(session.lab.network.uuid).unwrap();
@@ -162,7 +184,7 @@ fn an_uplink_does_not_change_below_running_guests() {
 fn unreachable_libvirt_says_what_to_do() {
     let error = Libvirt::open("qemu+unix:///system?socket=/nowhere/sock").err().unwrap();
     assert!(error.doing.contains("/nowhere/sock"), "{error}");
-    assert!(error.hint.unwrap().contains("--engine private"));
+    assert!(error.hint.unwrap().contains("--provider private"));
 }
 
 /// libvirt's own schema, on every document that we define.
@@ -179,8 +201,8 @@ fn documents_are_valid_by_libvirts_schema() {
         let overlay =
             lab::render::overlay(&session.templates, &session.lab, node, image, "/b.qcow2");
         let mut documents = vec![
-            ("network", desired.network.xml.clone()),
-            ("storagepool", desired.pool.xml.clone()),
+            ("network", desired.network.as_ref().unwrap().xml.clone()),
+            ("storagepool", desired.pool.as_ref().unwrap().xml.clone()),
             ("storagevol", overlay.unwrap().xml),
         ];
         for kind in [Kind::Memory, Kind::Disk] {

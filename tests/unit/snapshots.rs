@@ -1,9 +1,9 @@
 //! Snapshots on drivers that keep everything in memory: all or nothing at every failure, in the right
 //! order, and every refusal before anything is touched.
 
-use lab::drivers::provider::Hypervisor;
+use lab::drivers::provider::{Machines, Power, Provider, Storage};
 use lab::drivers::state::snapshots::Shelf;
-use lab::engine::snapshot::{self, RestoreOptions, Wish};
+use lab::engine::snapshot::{self, RestoreOptions, SnapshotRequest};
 use lab::engine::{EngineError, Events, Outcome, Stop};
 use lab::model::snapshot::{Kind, Manifest};
 
@@ -42,7 +42,7 @@ impl World {
     ) -> Result<Option<Manifest>, EngineError> {
         let (events, _reader) = Events::channel();
         let (session, drivers) = (self.rig.session(), self.rig.drivers());
-        let wish = Wish { name: name.into(), kind };
+        let wish = SnapshotRequest { name: name.into(), kind };
         self.runtime.block_on(snapshot::create(&session, &drivers, &wish, stop, &events))
     }
 
@@ -70,7 +70,7 @@ impl World {
     fn stop_all(&self) {
         let hypervisor = &self.rig.hypervisor;
         for domain in hypervisor.inventory().unwrap().domains {
-            hypervisor.stop_domain(domain.uuid).unwrap();
+            hypervisor.stop(domain.uuid).unwrap();
         }
         self.rig.clear();
     }
@@ -143,11 +143,11 @@ fn a_snapshot_needs_a_lab_in_one_state() {
     refused("no good", Kind::Memory, "name");
     refused("../out", Kind::Memory, "name");
     let uuid = world.rig.lab().nodes[0].uuid;
-    world.rig.hypervisor.stop_domain(uuid).unwrap();
+    world.rig.hypervisor.stop(uuid).unwrap();
     world.rig.clear();
     refused("one", Kind::Memory, "etcd1 is stopped while others run");
-    world.rig.hypervisor.start_domain(uuid).unwrap();
-    world.rig.hypervisor.suspend_domain(uuid).unwrap();
+    world.rig.hypervisor.start(uuid).unwrap();
+    world.rig.hypervisor.suspend(uuid).unwrap();
     world.rig.clear();
     refused("one", Kind::Memory, "etcd1 is standing still");
     world.stop_all();
@@ -286,7 +286,7 @@ fn a_disk_that_was_made_anew_makes_a_snapshot_useless_and_it_says_so() {
     world.save("one", Kind::Memory).unwrap();
     let session = world.rig.session();
     let (pool, worker) = (session.lab.pool(), session.lab.node("worker1").unwrap().uuid);
-    world.rig.hypervisor.remove_domain(worker).unwrap();
+    world.rig.hypervisor.remove(worker).unwrap();
     world.rig.hypervisor.remove_volume(&pool, "worker1.qcow2").unwrap();
     world.rig.clear();
     let (refused, _) = world.restore("one", &YES);

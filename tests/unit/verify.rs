@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex};
 
 use lab::drivers::guest::{Answer, Guest, GuestError, Output, Put, Reply};
-use lab::drivers::provider::Hypervisor;
+use lab::drivers::provider::Provider;
 use lab::engine::{
     CheckResult, Drivers, EngineError, Events, Reach, Stop, Verdict, failover_with, verify_with,
 };
@@ -96,8 +96,8 @@ impl Book {
 
     fn failover(&self) -> Result<Vec<CheckResult>, EngineError> {
         let session = self.rig.session();
-        let hypervisor = self.rig.drivers().hypervisor;
-        let drivers = Drivers { hypervisor, reach: self.reach.clone() };
+        let provider = self.rig.drivers().provider;
+        let drivers = Drivers { provider, reach: self.reach.clone(), again: None };
         let booting = self.reach.clone();
         runtime().block_on(async {
             let (events, _receiver) = Events::channel();

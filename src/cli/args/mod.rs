@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use clap_complete::env::Shells;
 
-use crate::cli::global::{Engine, Format, Global};
+use crate::cli::global::{Format, Global, Provider};
 
 pub(super) use own::*;
 
@@ -39,9 +39,12 @@ pub(super) struct Options {
     /// A lab that exists, by its name; its topology is the one it was made from
     #[arg(short, long, global = true, env = "LAB_NAME", value_name = "NAME")]
     pub lab: Option<String>,
-    /// Where guests run
-    #[arg(long, global = true, env = "LAB_ENGINE", value_enum, default_value_t = Engine::Auto)]
-    pub engine: Engine,
+    /// What nodes stand on [default: auto]
+    #[arg(long, alias = "engine", global = true, env = "LAB_PROVIDER", value_enum)]
+    pub provider: Option<Provider>,
+    /// What the variable was called before
+    #[arg(long, hide = true, global = true, env = "LAB_ENGINE", hide_env = true, value_enum)]
+    pub provider_of_old: Option<Provider>,
     /// Form of the data on standard output
     #[arg(short, long, global = true, env = "LAB_OUTPUT", value_enum, default_value_t = Form::Table)]
     pub output: Form,
@@ -59,7 +62,7 @@ impl Options {
         Global {
             file: self.file.clone(),
             lab: self.lab.clone(),
-            engine: self.engine,
+            provider: self.provider.or(self.provider_of_old).unwrap_or(Provider::Auto),
             output: if self.output == Form::Json { Format::Json } else { Format::Table },
             verbose: self.verbose,
             quiet: self.quiet,
@@ -207,7 +210,7 @@ pub(super) enum Command {
     /// Connect standard input and output with a port of a private lab: ssh's ProxyCommand
     #[command(hide = true)]
     Connect {
-        /// Socket of the private engine
+        /// Socket of the private provider
         socket: PathBuf,
         /// Address of a node
         host: std::net::Ipv4Addr,

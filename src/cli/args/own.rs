@@ -45,7 +45,7 @@ pub(in crate::cli) struct Plan {
 
 #[derive(Debug, ClapArgs)]
 #[command(
-    after_help = "Examples:\n  lab up\n  lab up -f book --until etcd\n  lab up --checkpoint\n  LAB_ARTIFACTS=./bin lab up --engine private"
+    after_help = "Examples:\n  lab up\n  lab up -f book --until etcd\n  lab up --checkpoint\n  LAB_ARTIFACTS=./bin lab up --provider private"
 )]
 pub(in crate::cli) struct Up {
     /// Only up to this stage and what it needs; `ssh` stops when nodes answer
@@ -200,7 +200,7 @@ pub(in crate::cli) struct Hosts {
 
 #[derive(Debug, ClapArgs)]
 #[command(
-    after_help = "Examples:\n  lab doctor\n  lab doctor -f book --engine system\n  lab doctor --fix"
+    after_help = "Examples:\n  lab doctor\n  lab doctor -f book --provider system\n  lab doctor --fix"
 )]
 pub(in crate::cli) struct Doctor {
     /// Run the cures that harm nothing, after asking

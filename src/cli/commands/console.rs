@@ -2,6 +2,7 @@
 
 use std::io::{IsTerminal, Read, Write};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use crate::cli::args::Console;
 use crate::cli::failure::Failure;
@@ -10,7 +11,6 @@ use crate::cli::output::{complain, print};
 use crate::cli::remote::Raw;
 use crate::cli::session::load;
 use crate::cli::session::lookup::known_node;
-use crate::drivers::provider::libvirt::Libvirt;
 use crate::engine::Session;
 use crate::model::Node;
 
@@ -25,17 +25,18 @@ pub(crate) fn run(global: &Global, arguments: &Console) -> Result<ExitCode, Fail
         return Ok(ExitCode::SUCCESS);
     }
     load::refuse_resting(&session)?;
-    let failed = |error: crate::drivers::provider::HypervisorError| {
+    let failed = |error: crate::drivers::provider::ProviderError| {
         Failure::from(crate::engine::EngineError::from(error))
     };
-    let libvirt = Libvirt::open(&session.place.uri()).map_err(failed)?;
-    let console = libvirt.console(node.uuid, &node.name).map_err(failed)?;
+    let provider = session.provider.connect()?;
+    let console = provider.consoles().map_err(failed)?;
+    let console = console.open(node.uuid, &node.name).map_err(failed)?;
     let terminal = std::io::stdin().is_terminal();
     if terminal && !global.quiet {
         complain(&format!("the console of {}; Ctrl-] leaves it", node.name));
     }
     let raw = if terminal { Raw::enter() } else { None };
-    let writer = console.clone();
+    let writer = Arc::clone(&console);
     if terminal {
         // Ends with the process: a read of standard input cannot be called off.
         std::thread::spawn(move || {
@@ -64,7 +65,11 @@ pub(crate) fn run(global: &Global, arguments: &Console) -> Result<ExitCode, Fail
 
 /// Everything that the console said since the node was made.
 fn log(session: &Session, node: &Node) -> Result<String, Failure> {
-    let path = session.place.layout().console(&node.domain);
+    let provider = session.provider.connect();
+    if let Some(lack) = provider.ok().and_then(|p| p.consoles().err()) {
+        return Err(Failure::from(crate::engine::EngineError::from(lack)));
+    }
+    let path = session.provider.layout().console(&node.domain);
     let bytes = std::fs::read(&path).map_err(|error| {
         let failure = Failure::failed(format!("read {path}: {error}"));
         match error.kind() {

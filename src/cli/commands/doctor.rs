@@ -7,12 +7,12 @@ use serde_json::json;
 
 use crate::cli::args::Doctor;
 use crate::cli::failure::{FAILED, Failure};
-use crate::cli::global::{Engine, Format, Global};
+use crate::cli::global::{Format, Global, Provider};
 use crate::cli::output::{agrees, complain, print, print_json};
 use crate::cli::runtime::runtime;
 use crate::cli::session::load;
 use crate::drivers::host::{Dirs, find_program};
-use crate::engine::Place;
+use crate::engine::ProviderKind;
 use crate::engine::doctor::{self, Finding, Grade, Wanted};
 
 pub(crate) fn run(global: &Global, arguments: &Doctor) -> Result<ExitCode, Failure> {
@@ -44,19 +44,19 @@ fn look(global: &Global) -> Result<Vec<Finding>, Failure> {
     };
     let (uri, wanted) = match &session {
         Some(session) => {
-            let uri = match &session.place {
-                Place::System { uri } => uri.clone(),
-                Place::Private(_) => Place::system_uri(),
+            let uri = match &session.provider {
+                ProviderKind::System { uri } => uri.clone(),
+                ProviderKind::Private(_) | ProviderKind::Existing(_) => ProviderKind::system_uri(),
             };
             (uri, runtime()?.block_on(doctor::wanted(session)))
         }
         None => {
-            let system = match global.engine {
-                Engine::Auto => None,
-                Engine::System => Some(true),
-                Engine::Private => Some(false),
+            let system = match global.provider {
+                Provider::Auto => None,
+                Provider::System => Some(true),
+                Provider::Private => Some(false),
             };
-            (Place::system_uri(), Wanted { system, ..Wanted::default() })
+            (ProviderKind::system_uri(), Wanted { system, ..Wanted::default() })
         }
     };
     let place = match wanted.system {

@@ -44,7 +44,7 @@ fn remove(
     session: &Session,
     keep: Keep,
 ) -> Result<ExitCode, Failure> {
-    let (lab, place, store) = (&session.lab, &session.place, &session.store);
+    let (lab, place, store) = (&session.lab, &session.provider, &session.store);
     let runtime = runtime()?;
     let teardown = runtime.block_on(Teardown::look(lab, place, store))?;
     let found = teardown.plan(keep)?;

@@ -17,7 +17,7 @@ use crate::drivers::state::store::{self, Store};
 use crate::model::code;
 use crate::model::os;
 use crate::model::size::human;
-use crate::render::golden::Mould;
+use crate::render::golden::GoldenKey;
 
 pub(crate) fn run(global: &Global, images: &ImagesArgs) -> Result<ExitCode, Failure> {
     let dirs = Dirs::from_environment();
@@ -104,23 +104,23 @@ fn list(global: &Global, images: &Images, goldens: &Goldens) -> Result<(), Failu
     }
     match global.output {
         Format::Json => {
-            let golden = |(mould, bytes)| json!({"mould": mould, "bytes": bytes});
+            let golden = |(key, bytes)| json!({"mould": key, "bytes": bytes});
             let goldens: Vec<_> = goldens.all().into_iter().map(golden).collect();
             print_json(&json!({"images": data, "golden": goldens}));
         }
         Format::Table => {
             print(&table(&rows));
-            goldens.all().iter().for_each(|(mould, bytes)| print(&told(mould, *bytes)));
+            goldens.all().iter().for_each(|(key, bytes)| print(&told(key, *bytes)));
         }
     }
     Ok(())
 }
 
 /// A golden guest, as a line.
-fn told(mould: &Mould, bytes: u64) -> String {
-    let (memory, disk) = (human(mould.memory_mib << 20), human(mould.disk_bytes));
-    let shape = format!("{} x {memory}, disk {disk}", mould.cpus);
-    format!("golden guest of {}: {shape}; takes {}", mould.os, human(bytes))
+fn told(key: &GoldenKey, bytes: u64) -> String {
+    let (memory, disk) = (human(key.memory_mib << 20), human(key.disk_bytes));
+    let shape = format!("{} x {memory}, disk {disk}", key.cpus);
+    format!("golden guest of {}: {shape}; takes {}", key.os, human(bytes))
 }
 
 /// Says how far a download is, on one line of a terminal.

@@ -7,7 +7,7 @@ use crate::cli::failure::Failure;
 use crate::cli::global::{Format, Global};
 use crate::cli::output::{print, print_json};
 use crate::cli::session::load;
-use crate::engine::{Place, Session};
+use crate::engine::{ProviderKind, Session};
 use crate::model::code;
 use crate::render::access::{self, Access};
 
@@ -36,11 +36,11 @@ fn config(session: &Session) -> Result<String, Failure> {
             .code(&code::NOT_UP)
             .hint("`lab up` makes them"));
     }
-    let proxy = match &session.place {
-        Place::System { .. } => None,
-        Place::Private(engine) => {
+    let proxy = match &session.provider {
+        ProviderKind::System { .. } | ProviderKind::Existing(_) => None,
+        ProviderKind::Private(libvirt) => {
             let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("lab"));
-            let words = [program, PathBuf::from("connect"), engine.control_socket()];
+            let words = [program, PathBuf::from("connect"), libvirt.control_socket()];
             Some(words.iter().map(|word| word.display().to_string()).collect())
         }
     };

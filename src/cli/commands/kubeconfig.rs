@@ -7,7 +7,7 @@ use crate::cli::global::Global;
 use crate::cli::output::{complain, print};
 use crate::cli::session::load;
 use crate::drivers::host::kubeconfig_file;
-use crate::engine::{self, Place, Session};
+use crate::engine::{self, ProviderKind, Session};
 
 pub(crate) fn run(global: &Global, local: Option<u16>, merge: bool) -> Result<ExitCode, Failure> {
     let session = load::existing(global)?;
@@ -16,7 +16,7 @@ pub(crate) fn run(global: &Global, local: Option<u16>, merge: bool) -> Result<Ex
         true => merged(global, &session, &text)?,
         false => print(&text),
     }
-    if local.is_none() && matches!(session.place, Place::Private(_)) && !global.quiet {
+    if local.is_none() && matches!(session.provider, ProviderKind::Private(_)) && !global.quiet {
         complain(
             "note: a private lab's addresses are reached from inside it: `lab kubectl`, `lab shell`, or `lab forward` and `lab kubeconfig --local`",
         );

@@ -46,12 +46,12 @@ pub(crate) fn run(global: &Global) -> Result<ExitCode, Failure> {
 }
 
 fn describe(labs: &[LabStatus]) -> String {
-    let heading = ["LAB", "ENGINE", "STATE", "NODES", "NETWORK", "MEMORY", "DISK", "SNAPSHOTS"];
+    let heading = ["LAB", "PROVIDER", "STATE", "NODES", "NETWORK", "MEMORY", "DISK", "SNAPSHOTS"];
     let mut rows = vec![heading.map(String::from).to_vec()];
     rows.extend(labs.iter().map(|lab| {
         vec![
             lab.name.clone(),
-            lab.engine.clone(),
+            lab.provider.clone(),
             lab.state.clone(),
             format!("{}/{}", lab.running, lab.nodes),
             lab.cidr.to_string(),

@@ -7,7 +7,7 @@ use crate::cli::failure::Failure;
 use crate::cli::global::Global;
 use crate::cli::output::complain;
 use crate::cli::session::load;
-use crate::engine::{Place, Session};
+use crate::engine::{ProviderKind, Session};
 
 pub(crate) fn run(global: &Global, arguments: &Shell) -> Result<ExitCode, Failure> {
     let session = load::session(global)?;
@@ -40,13 +40,13 @@ fn inside(session: &Session, words: &[String]) -> Result<Command, Failure> {
     let Some((program, arguments)) = words.split_first() else {
         return Err(Failure::usage("there is no command"));
     };
-    let Place::Private(engine) = &session.place else {
+    let ProviderKind::Private(libvirt) = &session.provider else {
         let mut command = Command::new(program);
         command.args(arguments);
         return Ok(command);
     };
     let failed = |error: String| Failure::failed(format!("enter the lab's network: {error}"));
-    let pid = engine.first_process().map_err(failed)?;
+    let pid = libvirt.first_process().map_err(failed)?;
     let own = std::env::current_exe().map_err(|error| failed(error.to_string()))?;
     let mut command = Command::new(own);
     command.arg("engine-inside").arg(pid.to_string()).arg(program).args(arguments);

@@ -11,7 +11,7 @@ use crate::cli::progress::{Progress, signals};
 use crate::cli::runtime::runtime;
 use crate::cli::session::load;
 use crate::cli::session::lookup::lock;
-use crate::engine::snapshot::{self, Listed, RestoreOptions, Wish};
+use crate::engine::snapshot::{self, RestoreOptions, SnapshotInfo, SnapshotRequest};
 use crate::engine::{EngineError, Events, Stop};
 use crate::model::size;
 use crate::model::snapshot::Kind;
@@ -64,7 +64,7 @@ fn create(global: &Global, arguments: &SnapshotCreate) -> Result<ExitCode, Failu
     let session = load::existing(global)?;
     let now = || crate::drivers::host::compact_timestamp().to_ascii_lowercase();
     let kind = if arguments.disk_only { Kind::Disk } else { Kind::Memory };
-    let wish = Wish { name: arguments.name.clone().unwrap_or_else(now), kind };
+    let wish = SnapshotRequest { name: arguments.name.clone().unwrap_or_else(now), kind };
     let _lock = lock(&session, "snapshot create")?;
     let (_, log) = session.store.run_log("snapshot")?;
     let command = format!("lab snapshot create {}", wish.name);
@@ -160,7 +160,7 @@ fn list(global: &Global) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn describe(all: &[Listed]) -> String {
+fn describe(all: &[SnapshotInfo]) -> String {
     let heading = ["NAME", "AGE", "KIND", "NODES", "SIZE", "STAGE", "RESTORABLE", ""];
     let mut rows = vec![heading.map(String::from).to_vec()];
     for one in all {

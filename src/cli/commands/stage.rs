@@ -103,7 +103,7 @@ fn list(global: &Global) -> Result<(), Failure> {
 fn show(global: &Global, node: &str, name: &str) -> Result<(), Failure> {
     let session = load::session(global)?;
     let (node, stage) = meant(&session, node, name)?;
-    let prepared = session.preview()?;
+    let prepared = engine::preview(&session)?;
     let mut steps = prepared.steps(&session, stage, node)?;
     for step in &mut steps {
         redact(step);

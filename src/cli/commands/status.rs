@@ -39,12 +39,12 @@ pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<ExitCode, Fa
 }
 
 fn describe(status: &Status) -> String {
-    let running = if status.engine_running { "" } else { ", not running" };
+    let running = if status.provider_running { "" } else { ", not running" };
     let heading =
         ["NODE", "ROLES", "ADDRESS", "STATE", "READY", "VERSION", "CPU", "MEMORY", "DISK", "HAS"];
     let mut rows = vec![heading.map(String::from).to_vec()];
     rows.extend(status.nodes.iter().map(|node| row(node, status)));
-    let mut text = format!("lab {} ({} engine{running})\n\n", status.lab, status.engine);
+    let mut text = format!("lab {} (provider {}{running})\n\n", status.lab, status.provider);
     text.push_str(&table(&rows));
     if !status.vips.is_empty() || status.certificate.is_some() {
         text.push('\n');

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use crate::cli::failure::{Failure, USAGE};
-use crate::cli::global::{Engine, Format, Global};
+use crate::cli::global::{Format, Global, Provider};
 use crate::cli::output::{colours, complain, diagnostic, print_json};
 use crate::drivers::assets::images::Images;
 use crate::drivers::host::{self, Dirs};
 use crate::drivers::state::store::{self, Store};
-use crate::engine::{EngineChoice, Place, Session};
+use crate::engine::{ProviderChoice, ProviderKind, Session};
 use crate::model::code;
 use crate::model::router_id;
 use crate::model::topology::yaml::MAX_BYTES;
@@ -153,25 +153,25 @@ pub(crate) fn session(global: &Global) -> Result<Session, Failure> {
             .hint(format!("see {}", dirs.config.display()))
     })?;
     let store = Store::new(&dirs.state, &loaded.lab.name);
-    let choice = match global.engine {
-        Engine::Auto => EngineChoice::Auto,
-        Engine::System => EngineChoice::System,
-        Engine::Private => EngineChoice::Private,
+    let choice = match global.provider {
+        Provider::Auto => ProviderChoice::Auto,
+        Provider::System => ProviderChoice::System,
+        Provider::Private => ProviderChoice::Private,
     };
     let record = store.record()?;
     let taken = store::router_ids_of_others(&dirs.state, &loaded.lab.name);
     let before = record.as_ref().map(|record| record.router_ids.clone()).unwrap_or_default();
     router_id::assign(loaded.lab.id, &mut loaded.lab.vips, &before, &taken);
-    let place = Place::choose(&choice, record.as_ref(), &loaded.lab, &store, &dirs);
-    if let Some(record) = record.filter(|record| record.engine != place.name()) {
+    let provider = ProviderKind::choose(&choice, record.as_ref(), &loaded.lab, &store, &dirs);
+    if let Some(record) = record.filter(|record| record.provider != provider.name()) {
         return Err(Failure::usage(format!(
-            "the lab '{}' runs on the {} engine, not on the {} one",
+            "the lab '{}' stands on the provider {}, not on {}",
             record.name,
-            record.engine,
-            place.name()
+            record.provider,
+            provider.name()
         ))
-        .code(&code::OTHER_ENGINE)
-        .hint("leave --engine away, or `lab down` first"));
+        .code(&code::OTHER_PROVIDER)
+        .hint("leave --provider away, or `lab down` first"));
     }
     Ok(Session {
         lab: loaded.lab,
@@ -180,7 +180,7 @@ pub(crate) fn session(global: &Global) -> Result<Session, Failure> {
         owner: host::owner(),
         images: Images::new(&dirs.cache, &overrides),
         store,
-        place,
+        provider,
         dirs,
         templates,
         pace: OnceLock::new(),
@@ -197,7 +197,7 @@ pub(crate) fn existing(global: &Global) -> Result<Session, Failure> {
 /// Refuses a lab whose own libvirt rests.
 pub(crate) fn refuse_resting(session: &Session) -> Result<(), Failure> {
     refuse_new(session)?;
-    match session.place.is_running() {
+    match session.provider.is_running() {
         true => Ok(()),
         false => Err(Failure::usage("the lab's private libvirt does not run")
             .code(&code::AT_REST)

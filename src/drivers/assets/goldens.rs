@@ -1,5 +1,5 @@
 //! Golden guests on this computer: `golden/NAME/` in the cache, with the disk that holds memory and all,
-//! what libvirt keeps of it, and the mould it was made in. A directory without a mould is none.
+//! what libvirt keeps of it, and the key it was made in. A directory without a key is none.
 
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
@@ -9,7 +9,7 @@ use crate::drivers::assets::sparse;
 use crate::drivers::state::failpoint::Gate;
 use crate::drivers::state::store::{self, remove_tree};
 use crate::model::snapshot::Documents;
-use crate::render::golden::Mould;
+use crate::render::golden::GoldenKey;
 
 /// A golden guest.
 #[derive(Clone, Debug)]
@@ -32,20 +32,20 @@ impl Goldens {
         Self { dir: cache.join("golden") }
     }
 
-    /// The golden guest of a mould, if it was made.
-    pub fn find(&self, mould: &Mould) -> Option<Golden> {
-        let dir = self.dir.join(mould.name());
+    /// The golden guest of a key, if it was made.
+    pub fn find(&self, key: &GoldenKey) -> Option<Golden> {
+        let dir = self.dir.join(key.name());
         let read = |name: &str| fs::read_to_string(dir.join(name)).ok();
-        let found: Mould = serde_json::from_str(&read("mould.json")?).ok()?;
+        let found: GoldenKey = serde_json::from_str(&read("mould.json")?).ok()?;
         let documents = Documents { domain: read("domain.xml")?, snapshot: read("snapshot.xml")? };
         let disk = dir.join("disk.qcow2");
-        (found == *mould && disk.is_file()).then_some(Golden { disk, documents })
+        (found == *key && disk.is_file()).then_some(Golden { disk, documents })
     }
 
-    /// Every golden guest: its mould, and the bytes it takes.
-    pub fn all(&self) -> Vec<(Mould, u64)> {
+    /// Every golden guest: its key, and the bytes it takes.
+    pub fn all(&self) -> Vec<(GoldenKey, u64)> {
         let entries = fs::read_dir(&self.dir).into_iter().flatten().flatten();
-        let mut all: Vec<(Mould, u64)> = entries
+        let mut all: Vec<(GoldenKey, u64)> = entries
             .filter_map(|entry| {
                 let text = fs::read_to_string(entry.path().join("mould.json")).ok()?;
                 let bytes = entry.path().join("disk.qcow2").metadata().ok()?.len();
@@ -60,9 +60,9 @@ impl Goldens {
     ///
     /// # Errors
     /// When the file cannot be made or locked.
-    pub fn lock(&self, mould: &Mould) -> Result<File, String> {
+    pub fn lock(&self, key: &GoldenKey) -> Result<File, String> {
         store::make_dir(&self.dir).map_err(|error| error.to_string())?;
-        let path = self.dir.join(format!("{}.lock", mould.name()));
+        let path = self.dir.join(format!("{}.lock", key.name()));
         let doing = |error: std::io::Error| format!("lock {}: {error}", path.display());
         let file = File::create(&path).map_err(doing)?;
         file.lock().map_err(doing)?;
@@ -75,11 +75,11 @@ impl Goldens {
     /// When a file cannot be moved or written.
     pub fn keep(
         &self,
-        mould: &Mould,
+        key: &GoldenKey,
         disk: &Path,
         documents: &Documents,
     ) -> Result<Golden, String> {
-        let dir = self.dir.join(mould.name());
+        let dir = self.dir.join(key.name());
         let io = |error: std::io::Error| format!("write {}: {error}", dir.display());
         // Whatever is there is no golden guest, or somebody would have found it.
         remove_tree(&Gate::default(), &dir).map_err(io)?;
@@ -88,7 +88,7 @@ impl Goldens {
         // Labs and cache may be on different file systems.
         fs::rename(disk, &kept).or_else(|_| sparse::copy(disk, &kept)).map_err(io)?;
         fs::set_permissions(&kept, fs::Permissions::from_mode(0o400)).map_err(io)?;
-        let text = serde_json::to_string_pretty(mould).unwrap_or_default();
+        let text = serde_json::to_string_pretty(key).unwrap_or_default();
         for (name, text) in [
             ("domain.xml", &documents.domain),
             ("snapshot.xml", &documents.snapshot),
@@ -96,10 +96,10 @@ impl Goldens {
         ] {
             store::write_atomic(&dir.join(name), text.as_bytes(), 0o600).map_err(io)?;
         }
-        for (old, _) in self.all().iter().filter(|(old, _)| mould.replaces(old)) {
+        for (old, _) in self.all().iter().filter(|(old, _)| key.replaces(old)) {
             self.remove(old)?;
         }
-        self.find(mould).ok_or_else(|| format!("read {}: it is not there", dir.display()))
+        self.find(key).ok_or_else(|| format!("read {}: it is not there", dir.display()))
     }
 
     /// Gives up the golden guests of an image.
@@ -108,17 +108,17 @@ impl Goldens {
     /// When a file cannot be removed.
     pub fn remove_of(&self, os: &str) -> Result<(), String> {
         let all = self.all();
-        all.iter().filter(|(mould, _)| mould.os == os).try_for_each(|(mould, _)| self.remove(mould))
+        all.iter().filter(|(key, _)| key.os == os).try_for_each(|(key, _)| self.remove(key))
     }
 
-    fn remove(&self, mould: &Mould) -> Result<(), String> {
-        let dir = self.dir.join(mould.name());
-        // Its mould first: what remains after a crash counts as none.
+    fn remove(&self, key: &GoldenKey) -> Result<(), String> {
+        let dir = self.dir.join(key.name());
+        // Its key first: what remains after a crash counts as none.
         [dir.join("mould.json"), dir.clone()]
             .iter()
             .try_for_each(|path| remove_tree(&Gate::default(), path))
             .map_err(|error| format!("remove {}: {error}", dir.display()))?;
-        let _ = fs::remove_file(self.dir.join(format!("{}.lock", mould.name())));
+        let _ = fs::remove_file(self.dir.join(format!("{}.lock", key.name())));
         Ok(())
     }
 }

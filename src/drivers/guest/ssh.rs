@@ -22,7 +22,7 @@ pub use crate::render::quote;
 pub enum Route {
     /// From this computer's own network.
     Direct,
-    /// Through the supervisor of a private engine, at its socket.
+    /// Through the supervisor of a private provider, at its socket.
     Private(PathBuf),
 }
 

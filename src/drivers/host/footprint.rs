@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::drivers::host::run_tool;
-use crate::drivers::provider::Hypervisor;
+use crate::drivers::provider::Provider;
 use crate::model::name::hex;
 
 /// Programs whose namespaces are looked at: those that a lab starts.
@@ -39,9 +39,9 @@ impl std::fmt::Display for Difference {
 }
 
 impl Picture {
-    /// Looks at this computer and, when given, at its libvirt. Private engines of labs other than `lab`
+    /// Looks at this computer and, when given, at its libvirt. Private providers of labs other than `lab`
     /// come and go as their owners like, and are left out.
-    pub fn take(lab: Uuid, hypervisor: Option<&dyn Hypervisor>) -> Self {
+    pub fn take(lab: Uuid, hypervisor: Option<&dyn Provider>) -> Self {
         let mut picture = Self::default();
         picture.network();
         picture.firewall();
@@ -107,7 +107,7 @@ impl Picture {
         }
     }
 
-    fn libvirt(&mut self, hypervisor: &dyn Hypervisor) {
+    fn libvirt(&mut self, hypervisor: &dyn Provider) {
         let Ok(found) = hypervisor.inventory() else { return };
         let domain = |d: &crate::model::inventory::FoundDomain| {
             format!("{} {} active={} {:?}", d.name, d.uuid, d.active, d.snapshots)
@@ -173,7 +173,7 @@ fn mounts(mountinfo: &str) -> Vec<String> {
 }
 
 /// Namespaces of the processes that `lab` may have started: not those that this process is in, nor those
-/// of other labs' engines.
+/// of other labs' providers.
 fn namespaces(proc: &Path, lab: &str) -> BTreeSet<String> {
     let (mut all, mut others) = (BTreeSet::new(), namespaces_of(&proc.join("self")));
     for process in names(proc).iter().filter(|name| name.bytes().all(|b| b.is_ascii_digit())) {

@@ -60,10 +60,10 @@ impl Dirs {
     }
 }
 
-/// Bytes of the longest directory of labs in which sockets of engines have room.
+/// Bytes of the longest directory of labs in which sockets of providers have room.
 const LONGEST_STATE: usize = 60;
 
-/// Where sockets of engines are. What systemd made for a login it empties at logout, which engines
+/// Where sockets of providers are. What systemd made for a login it empties at logout, which providers
 /// outlive: sockets are beside the labs then, where that is no longer than sockets' paths may be.
 fn runtime(named: Option<PathBuf>, state: &Path, user: Uid) -> PathBuf {
     match named {

@@ -90,7 +90,7 @@ pub fn set(bridge: &str, wanted: &Routes) -> Result<(), RouteError> {
     Err(RouteError::Unset { commands: wanted.iter().map(command).collect() })
 }
 
-/// What `ip` prints. Its status is not asked for: the first process of a private engine collects its
+/// What `ip` prints. Its status is not asked for: the first process of a private provider collects its
 /// children elsewhere. What counts is read afterwards.
 fn ip(arguments: &[&str]) -> Result<String, RouteError> {
     let mut child = tool("ip")

@@ -47,9 +47,10 @@ pub struct Record {
     pub name: String,
     /// Lab id.
     pub id: uuid::Uuid,
-    /// `system` or `private`.
-    pub engine: String,
-    /// Libvirt address, for the system engine.
+    /// `system`, `private` or `existing`. Under the name that earlier versions read and wrote.
+    #[serde(rename = "engine", alias = "provider")]
+    pub provider: String,
+    /// Libvirt address, for the provider system.
     pub uri: String,
     /// Folder of binaries that was chosen, so that later commands need not name it again.
     #[serde(default)]
@@ -57,7 +58,7 @@ pub struct Record {
     /// Folder of container image archives that was chosen.
     #[serde(default)]
     pub archives: Option<PathBuf>,
-    /// Directory of a private engine's sockets, wherever the runtime directory was then.
+    /// Directory of a private provider's sockets, wherever the runtime directory was then.
     #[serde(default)]
     pub run: Option<PathBuf>,
     /// Base images that the lab's disks stand on.
@@ -76,12 +77,12 @@ pub struct Record {
 
 impl Record {
     /// A record of the current format.
-    pub fn new(name: &str, id: uuid::Uuid, engine: &str, uri: &str) -> Self {
+    pub fn new(name: &str, id: uuid::Uuid, provider: &str, uri: &str) -> Self {
         Self {
             schema_version: SCHEMA_VERSION,
             name: name.into(),
             id,
-            engine: engine.into(),
+            provider: provider.into(),
             uri: uri.into(),
             artifacts: None,
             archives: None,

@@ -2,10 +2,10 @@
 
 use crate::drivers::host::capacity::Capacity;
 use crate::engine::lab::open::Session;
-use crate::engine::lab::provider::Place;
+use crate::engine::lab::provider::ProviderKind;
 use crate::engine::task::error::EngineError;
 use crate::model::code;
-use crate::model::inventory::Inventory;
+use crate::model::inventory::{Inventory, MachineState};
 
 /// Disk space that a node takes once it has booted, MiB.
 const DISK_PER_NODE: u64 = 400;
@@ -27,11 +27,11 @@ impl Demand {
     /// Of the session's lab, where `inventory` is all that is there.
     pub fn of(session: &Session, inventory: &Inventory) -> Self {
         let mut demand = Self::default();
-        for node in &session.lab.nodes {
-            let domain = inventory.domains.iter().find(|domain| domain.uuid == node.uuid);
-            if !domain.is_some_and(|domain| domain.active) {
+        for node in session.lab.guests() {
+            let machine = inventory.machine(node);
+            if !machine.is_some_and(MachineState::is_active) {
                 demand.nodes += 1;
-                demand.disks += u64::from(domain.is_none());
+                demand.disks += u64::from(machine.is_none());
                 demand.memory += node.memory_mib;
             }
         }
@@ -68,15 +68,16 @@ pub(crate) fn admit(
     inventory: &Inventory,
     insists: bool,
 ) -> Result<(), EngineError> {
-    let local = match &session.place {
-        Place::Private(_) => true,
-        Place::System { uri } => uri.starts_with("qemu:///") || uri.starts_with("qemu+unix"),
+    let local = match &session.provider {
+        ProviderKind::Private(_) => true,
+        ProviderKind::Existing(_) => false,
+        ProviderKind::System { uri } => uri.starts_with("qemu:///") || uri.starts_with("qemu+unix"),
     };
     let demand = Demand::of(session, inventory);
     if insists || !local || demand.nodes == 0 {
         return Ok(());
     }
-    let place = session.place.layout().pools;
+    let place = session.provider.layout().pools;
     match shortage(demand, Capacity::read(place.as_ref())) {
         None => Ok(()),
         Some(why) => Err(EngineError::of(&code::NO_ROOM, format!("find room for the lab on this computer: {why}"))

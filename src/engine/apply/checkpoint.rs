@@ -8,7 +8,7 @@ use crate::engine::apply::outcome::{Outcome, UpOptions};
 use crate::engine::apply::up::up;
 use crate::engine::lab::open::Session;
 use crate::engine::snapshot;
-use crate::engine::snapshot::create::Wish;
+use crate::engine::snapshot::create::SnapshotRequest;
 use crate::engine::task::error::EngineError;
 use crate::engine::task::event::Events;
 use crate::engine::task::stop::Stop;
@@ -49,7 +49,7 @@ pub async fn up_by_checkpoints(
             Outcome::Done(changes) => all.extend(changes),
             other => return Ok(other),
         }
-        let wish = Wish { name: name_after(stage.name), kind: Kind::Memory };
+        let wish = SnapshotRequest { name: name_after(stage.name), kind: Kind::Memory };
         if save(&session, &wish, &stop, &events).await?.is_none() {
             return Ok(Outcome::Stopped);
         }
@@ -60,7 +60,7 @@ pub async fn up_by_checkpoints(
 /// Makes the snapshot in place of an older one of that name.
 async fn save(
     session: &Session,
-    wish: &Wish,
+    wish: &SnapshotRequest,
     stop: &Stop,
     events: &Events,
 ) -> Result<Option<()>, EngineError> {

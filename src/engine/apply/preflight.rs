@@ -5,26 +5,43 @@ use std::sync::Arc;
 
 use crate::drivers::host;
 use crate::drivers::host::footprint::Picture;
-use crate::drivers::provider::Hypervisor;
+use crate::drivers::provider::Provider;
 use crate::drivers::state::store::Record;
 use crate::engine::apply::capacity;
 use crate::engine::lab::open::Session;
-use crate::engine::lab::provider::Place;
+use crate::engine::lab::prepare::preview;
+use crate::engine::lab::provider::ProviderKind;
 use crate::engine::machines::provision;
 use crate::engine::task::error::EngineError;
 use crate::model::inventory::Inventory;
 use crate::model::{Version, code};
 use crate::plan::{Change, ChangeKind, Desired, Object, conflicts};
 
+/// What the lab's nodes stand on must be what the provider can give them.
+pub(crate) fn refuse_unable(session: &Session, provider: &dyn Provider) -> Result<(), EngineError> {
+    if session.lab.guests().next().is_some() {
+        provider.machines()?;
+        provider.power()?;
+        provider.storage()?;
+        provider.networks()?;
+    }
+    if session.lab.machines().next().is_some() {
+        provider.deliveries()?;
+    }
+    Ok(())
+}
+
 pub(crate) fn refuse_conflicts(
     session: &Session,
     desired: &Desired,
     inventory: &Inventory,
 ) -> Result<(), EngineError> {
-    let host = match session.place {
-        // A private engine has a network namespace of its own: nothing there can collide.
-        Place::Private(_) => Vec::new(),
-        Place::System { .. } => host::used_networks(),
+    let host = match session.provider {
+        // A private provider has a network namespace of its own: nothing there can collide.
+        ProviderKind::Private(_) => Vec::new(),
+        // Whoever made the machines made their network.
+        ProviderKind::Existing(_) => Vec::new(),
+        ProviderKind::System { .. } => host::used_networks(),
     };
     let found = conflicts(&session.lab, desired, inventory, &host);
     let Some(first) = found.first() else { return Ok(()) };
@@ -38,17 +55,18 @@ pub(crate) fn refuse_conflicts(
 pub(crate) async fn refuse_changed_bases(
     desired: &Desired,
     inventory: &Inventory,
-    hypervisor: &Arc<dyn Hypervisor>,
+    provider: &Arc<dyn Provider>,
 ) -> Result<(), EngineError> {
-    let pool = desired.pool.name.clone();
-    let there = inventory.pools.iter().filter(|found| found.uuid == desired.pool.uuid);
+    let Some(pool) = &desired.pool else { return Ok(()) };
+    let there = inventory.pools.iter().filter(|found| found.uuid == pool.uuid);
+    let pool = pool.name.clone();
     let volumes: Vec<String> = there.flat_map(|found| found.volumes.clone()).collect();
     let shared = desired.volumes.iter().filter(|(node, _)| node.is_none()).map(|(_, name)| name);
     let shared: Vec<String> = shared.filter(|name| volumes.contains(name)).cloned().collect();
-    let changed = provision::call(hypervisor, move |h| {
+    let changed = provision::call(provider, move |h| {
         let mut changed = Vec::new();
         for name in shared {
-            if h.volume_changed(&pool, &name)? {
+            if h.storage()?.volume_changed(&pool, &name)? {
                 changed.push(name);
             }
         }
@@ -71,7 +89,7 @@ pub(crate) async fn refuse_changed_bases(
     .preflight())
 }
 
-/// Changes as a saved plan holds them. Whether an engine must be started first is left out: a plan may
+/// Changes as a saved plan holds them. Whether a provider must be started first is left out: a plan may
 /// be made while it rests.
 pub fn as_agreed(changes: &[Change]) -> serde_json::Value {
     let changes: Vec<&Change> = changes.iter().filter(|c| c.object != Object::Provider).collect();
@@ -146,14 +164,14 @@ pub(crate) fn refuse_version(
 /// # Errors
 /// When the record of before cannot be read.
 pub(crate) fn record(session: &Session) -> Result<Record, EngineError> {
-    let (lab, place) = (&session.lab, &session.place);
+    let (lab, place) = (&session.lab, &session.provider);
     let mut record = Record::new(&lab.name, lab.id, place.name(), &place.uri());
     record.artifacts = session.chosen_artifacts();
     record.archives = session.chosen_archives();
     record.base.clone_from(&session.base);
     record.images = lab.systems().into_iter().map(str::to_owned).collect();
-    if let Place::Private(engine) = place {
-        record.run = Some(engine.run.clone());
+    if let ProviderKind::Private(libvirt) = place {
+        record.run = Some(libvirt.run.clone());
     }
     record.etcd = session.store.record()?.map(|before| before.etcd).unwrap_or_default();
     record.router_ids = lab.vips.iter().map(|vip| (vip.name.clone(), vip.router_id)).collect();
@@ -169,12 +187,13 @@ pub(crate) async fn early(session: &Session, overcommit: bool) -> Result<(), Eng
 
 /// What others have that is in the lab's way. Gives what there is.
 pub(crate) async fn early_conflicts(session: &Session) -> Result<Inventory, EngineError> {
-    if !session.place.is_running() {
+    if !session.provider.is_running() {
         return Ok(Inventory::default());
     }
-    let desired = session.preview()?.desired(session, &[])?;
-    let hypervisor = session.place.connect()?;
-    let inventory = provision::call(&hypervisor, |h| h.inventory()).await?;
+    let desired = preview(session)?.desired(session, &[])?;
+    let provider = session.provider.connect()?;
+    refuse_unable(session, &*provider)?;
+    let inventory = provision::call(&provider, |h| h.inventory()).await?;
     refuse_conflicts(session, &desired, &inventory)?;
     Ok(inventory)
 }
@@ -184,12 +203,12 @@ const PICTURE: &str = "before.json";
 
 /// A picture of the computer, and of its libvirt where the lab uses that one.
 pub fn picture(session: &Session) -> Picture {
-    let hypervisor = match &session.place {
-        Place::System { .. } => session.place.connect().ok(),
-        // What is inside a private engine goes with it.
-        Place::Private(_) => None,
+    let provider = match &session.provider {
+        ProviderKind::System { .. } => session.provider.connect().ok(),
+        // What is inside a private provider goes with it; of others' machines nothing is here.
+        ProviderKind::Private(_) | ProviderKind::Existing(_) => None,
     };
-    Picture::take(session.lab.id, hypervisor.as_deref())
+    Picture::take(session.lab.id, provider.as_deref())
 }
 
 /// The picture taken before the lab first came up.

@@ -4,19 +4,20 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
-use crate::drivers::provider::Hypervisor;
+use crate::drivers::provider::Provider;
 use crate::engine::apply::outcome::{Outcome, UpOptions};
 use crate::engine::apply::preflight;
 use crate::engine::apply::run::one_at_a_time::OneAtATime;
 use crate::engine::apply::run::{Run, shared_changes};
 use crate::engine::cluster::upgrade::Upgrade;
 use crate::engine::cluster::{drain, quorum};
-use crate::engine::lab::drivers::Drivers;
 use crate::engine::lab::open::Session;
+use crate::engine::lab::prepare;
 use crate::engine::lab::prepared::Prepared;
-use crate::engine::lab::provider::Place;
+use crate::engine::lab::provider::ProviderKind;
+use crate::engine::lab::reach::Drivers;
 use crate::engine::machines::{clone, observe, provision};
-use crate::engine::snapshot;
+use crate::engine::snapshot::interrupted;
 use crate::engine::stages::lanes::Board;
 use crate::engine::task::blocking::blocking;
 use crate::engine::task::error::EngineError;
@@ -34,14 +35,14 @@ pub async fn plan(
     session: &Session,
     stages: &[&'static Stage],
 ) -> Result<Vec<Change>, EngineError> {
-    let prepared = session.preview()?;
+    let prepared = prepare::preview(session)?;
     let desired = prepared.desired(session, stages)?;
     let mut observed =
-        Observed { engine_running: session.place.is_running(), ..Observed::default() };
+        Observed { engine_running: session.provider.is_running(), ..Observed::default() };
     if observed.engine_running {
-        let hypervisor = session.place.connect()?;
-        observed.inventory = provision::call(&hypervisor, |h| h.inventory()).await?;
-        surroundings(session, &hypervisor, &desired, &mut observed)?;
+        let provider = session.provider.connect()?;
+        observed.inventory = provision::call(&provider, |h| h.inventory()).await?;
+        surroundings(session, &provider, &desired, &mut observed)?;
         preflight::refuse_conflicts(session, &desired, &observed.inventory)?;
         if let Some(reach) = session.glance()? {
             observe::look(session, &desired, &reach, &mut observed).await?;
@@ -54,19 +55,20 @@ pub async fn plan(
     Ok(diff(&desired, &observed))
 }
 
-/// The computer's routes to the lab's pods, and the engine's way out. The hypervisor in memory has no
-/// computer around it.
+/// The computer's routes to the lab's pods, and the guests' way out. Where there is no computer around,
+/// there is nothing to set, and nothing lacks.
 fn surroundings(
     session: &Session,
-    hypervisor: &Arc<dyn Hypervisor>,
+    provider: &Arc<dyn Provider>,
     desired: &Desired,
     observed: &mut Observed,
 ) -> Result<(), EngineError> {
-    if hypervisor.has_surroundings() {
-        observed.routes = session.place.routes(&session.lab, None)?;
-        observed.uplink = session.place.has_uplink();
-    } else {
-        observed.uplink = desired.uplink.is_some();
+    match provider.surroundings() {
+        Ok(around) => {
+            observed.routes = around.routes(&session.lab.network.bridge)?;
+            observed.uplink = around.has_uplink();
+        }
+        Err(_) => observed.uplink = desired.uplink.is_some(),
     }
     Ok(())
 }
@@ -85,13 +87,14 @@ pub async fn up(
     preflight::remember_before(&session)?;
     let preparing = {
         let (session, events) = (Arc::clone(&session), events.clone());
-        blocking(move || session.prepare(&events))
+        blocking(move || prepare::prepare(&session, &events))
     };
     let prepared = preparing.await??;
     start_engine(&session, &events).await?;
-    let hypervisor = session.place.connect()?;
+    let provider = session.provider.connect()?;
     let reach = session.reach(&prepared.keys, session.lab.options.boot_patience())?;
-    up_with(session, prepared, Drivers { hypervisor, reach }, options, stop, events).await
+    up_with(session, prepared, Drivers { provider, reach, again: None }, options, stop, events)
+        .await
 }
 
 /// Counts `from` and all stages after it as not done.
@@ -104,14 +107,16 @@ fn forget_from(from: &Stage, flavour: &Flavour, observed: &mut Observed) {
 }
 
 async fn start_engine(session: &Session, events: &Events) -> Result<bool, EngineError> {
-    let Place::Private(engine) = &session.place else { return Ok(false) };
-    if engine.is_running() {
+    let ProviderKind::Private(libvirt) = &session.provider else { return Ok(false) };
+    if libvirt.is_running() {
         return Ok(false);
     }
     // Recorded before it exists: whoever comes after a crash knows where to look.
     session.store.save_record(&preflight::record(session)?)?;
-    let (engine, hide) = (engine.clone(), session.is_emulated());
-    events.timed(None, "engine", async { Ok(blocking(move || engine.ensure(hide)).await??) }).await
+    let (libvirt, hide) = (libvirt.clone(), session.is_emulated());
+    events
+        .timed(None, "provider", async { Ok(blocking(move || libvirt.ensure(hide)).await??) })
+        .await
 }
 
 /// `up` on given drivers: what tests call with fakes.
@@ -126,15 +131,16 @@ pub async fn up_with(
     stop: Stop,
     events: Events,
 ) -> Result<Outcome, EngineError> {
-    let Drivers { hypervisor, reach } = drivers;
-    snapshot::settle(&session, &hypervisor, &events).await?;
+    let Drivers { provider, reach, .. } = drivers;
+    preflight::refuse_unable(&session, &*provider)?;
+    interrupted::recover_interrupted(&session, &provider, &events).await?;
     let flavour = session.flavour();
     let desired = prepared.desired(&session, &options.stages(flavour))?;
     let mut observed = Observed { engine_running: true, ..Observed::default() };
-    observed.inventory = provision::call(&hypervisor, |h| h.inventory()).await?;
-    surroundings(&session, &hypervisor, &desired, &mut observed)?;
+    observed.inventory = provision::call(&provider, |h| h.inventory()).await?;
+    surroundings(&session, &provider, &desired, &mut observed)?;
     preflight::refuse_conflicts(&session, &desired, &observed.inventory)?;
-    preflight::refuse_changed_bases(&desired, &observed.inventory, &hypervisor).await?;
+    preflight::refuse_changed_bases(&desired, &observed.inventory, &provider).await?;
     observe::look(&session, &desired, &reach, &mut observed).await?;
     let markers = observed.markers.clone();
     if let Some(from) = options.from {
@@ -166,9 +172,9 @@ pub async fn up_with(
     session.store.save_record(&preflight::record(&session)?)?;
     drain::prepare(&session, &reach, &observed, &changes, options.force, &events).await?;
     session.store.write("topology.yaml", &session.source)?;
-    shared_changes(&session, &prepared, &desired, &hypervisor, &changes, &events).await?;
+    shared_changes(&session, &prepared, &desired, &provider, &changes, &events).await?;
 
-    let goldens = clone::choose(&session, &prepared, &hypervisor, &changes, &events).await?;
+    let goldens = clone::choose(&session, &prepared, &provider, &changes, &events).await?;
     let upgrade = Upgrade::of(&session, &observed, prepared.platform.version, !options.force);
     if let Some(upgrade) = &upgrade {
         events.note(upgrade.told());
@@ -180,7 +186,7 @@ pub async fn up_with(
         session,
         prepared,
         desired,
-        hypervisor,
+        provider,
         reach,
         stop,
         events,

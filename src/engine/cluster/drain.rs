@@ -90,8 +90,7 @@ fn refuse_ignorance(
 ) -> Result<(), EngineError> {
     for (role, duty) in [(Role::ControlPlane, Duty::Api), (Role::Etcd, Duty::Member)] {
         let silent = session.lab.with_role(role).find(|node| {
-            let domain = observed.inventory.domains.iter().find(|d| d.uuid == node.uuid);
-            domain.is_some() && !observed.markers.contains_key(&node.name)
+            observed.inventory.machine(node).is_some() && !observed.markers.contains_key(&node.name)
         });
         let Some(silent) = silent.filter(|_| !leaving.is_empty()) else { continue };
         if witnesses(session, observed, leaving, duty).is_empty() {

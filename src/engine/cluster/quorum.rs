@@ -39,7 +39,7 @@ impl Members<'_> {
 
     /// True when the member is there and goes on. Of one that does not answer nobody knows better.
     fn stays(&self, node: &Node) -> bool {
-        let is_there = self.observed.inventory.domains.iter().any(|d| d.uuid == node.uuid);
+        let is_there = self.observed.inventory.machine(node).is_some();
         let markers = self.observed.markers.get(&node.name);
         let was_one = markers.is_none_or(|markers| self.flavour.has(markers.keys(), Duty::Member));
         is_there && was_one && !self.is_made_anew(&node.name)
@@ -103,7 +103,7 @@ pub(crate) fn refuse_loss(
 pub(crate) fn is_founded_anew(session: &Session, observed: &Observed, changes: &[Change]) -> bool {
     let members = Members { flavour: session.flavour(), observed, changes };
     session.lab.with_role(Role::Etcd).all(|node| {
-        let is_there = observed.inventory.domains.iter().any(|d| d.uuid == node.uuid);
+        let is_there = observed.inventory.machine(node).is_some();
         !is_there || members.is_made_anew(&node.name)
     })
 }

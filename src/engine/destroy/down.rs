@@ -7,10 +7,10 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::drivers::host::hosts_file;
-use crate::drivers::provider::Hypervisor;
+use crate::drivers::provider::Provider;
 use crate::drivers::state::store::Store;
 use crate::engine::lab::kubeconfig;
-use crate::engine::lab::provider::Place;
+use crate::engine::lab::provider::ProviderKind;
 use crate::engine::machines::clone;
 use crate::engine::machines::provision::call;
 use crate::engine::task::blocking::blocking;
@@ -23,10 +23,10 @@ use crate::plan::{Change, ChangeKind, Keep, Object, Remains, removal};
 /// A lab that may go: where it runs, its directory, and what holds its objects.
 pub struct Teardown<'a> {
     lab: &'a Lab,
-    place: &'a Place,
+    place: &'a ProviderKind,
     store: &'a Store,
     /// `None` where all its objects go with the provider that has them.
-    hypervisor: Option<Arc<dyn Hypervisor>>,
+    provider: Option<Arc<dyn Provider>>,
     inventory: Inventory,
 }
 
@@ -43,14 +43,15 @@ impl<'a> Teardown<'a> {
     /// When the provider does not answer.
     pub async fn look(
         lab: &'a Lab,
-        place: &'a Place,
+        place: &'a ProviderKind,
         store: &'a Store,
     ) -> Result<Self, EngineError> {
-        let hypervisor = match place {
-            Place::Private(_) => None,
-            Place::System { .. } => Some(place.connect()?),
+        let provider = match place {
+            // All that a private one holds goes with it; machines that exist are nobody's to remove.
+            ProviderKind::Private(_) | ProviderKind::Existing(_) => None,
+            ProviderKind::System { .. } => Some(place.connect()?),
         };
-        Self::look_at(lab, place, store, hypervisor).await
+        Self::look_at(lab, place, store, provider).await
     }
 
     /// The same, with what holds the lab's objects given.
@@ -59,30 +60,30 @@ impl<'a> Teardown<'a> {
     /// As [`Teardown::look`].
     pub async fn look_at(
         lab: &'a Lab,
-        place: &'a Place,
+        place: &'a ProviderKind,
         store: &'a Store,
-        hypervisor: Option<Arc<dyn Hypervisor>>,
+        provider: Option<Arc<dyn Provider>>,
     ) -> Result<Self, EngineError> {
-        let inventory = match &hypervisor {
-            Some(hypervisor) => call(hypervisor, |h| h.inventory()).await?,
+        let inventory = match &provider {
+            Some(provider) => call(provider, |h| h.inventory()).await?,
             None => Inventory::default(),
         };
-        Ok(Self { lab, place, store, hypervisor, inventory })
+        Ok(Self { lab, place, store, provider, inventory })
     }
 
     fn remains(&self) -> Result<Remains, EngineError> {
         let (place, store) = (self.place, self.store);
         let (provider_runs, provider) = match place {
-            Place::Private(engine) => {
-                let runs = engine.is_running();
-                (runs, runs || engine.dir.exists() || engine.run.exists())
+            ProviderKind::Private(libvirt) => {
+                let runs = libvirt.is_running();
+                (runs, runs || libvirt.dir.exists() || libvirt.run.exists())
             }
-            Place::System { .. } => (false, false),
+            ProviderKind::System { .. } | ProviderKind::Existing(_) => (false, false),
         };
         let hosts = Path::new(hosts_file::PATH);
         let named = hosts_file::has_block(hosts, &hosts_file::label(self.lab));
         Ok(Remains {
-            builders: !clone::workshops(place, store.root()).is_empty(),
+            builders: !clone::builders(place, store.root()).is_empty(),
             provider_runs,
             provider,
             hosts_file: named.then(|| hosts.to_owned()),
@@ -109,21 +110,28 @@ impl<'a> Teardown<'a> {
         for change in &changes {
             events.timed(None, &told(self.lab, change), self.carry_out(change)).await?;
         }
+        if matches!(self.place, ProviderKind::Existing(_)) && !changes.is_empty() {
+            let names: Vec<&str> = self.lab.nodes.iter().map(|node| node.name.as_str()).collect();
+            let names = names.join(", ");
+            events.note(format!("the machines stay, with what lab put on them: {names}"));
+        }
         Ok(changes)
     }
 
     async fn carry_out(&self, change: &Change) -> Result<(), EngineError> {
         match change.object {
             Object::Builders => {
-                for builder in clone::workshops(self.place, self.store.root()) {
+                for builder in clone::builders(self.place, self.store.root()) {
                     clone::end(builder).await?;
                 }
                 Ok(())
             }
             Object::Provider => self.end_provider(change.kind).await,
-            Object::Domain => self.remove(change, |h, uuid| h.remove_domain(uuid)).await,
-            Object::Network => self.remove(change, |h, uuid| h.remove_network(uuid)).await,
-            Object::Pool => self.remove(change, |h, uuid| h.remove_pool(uuid)).await,
+            Object::Domain => self.remove(change, |h, uuid| h.machines()?.remove(uuid)).await,
+            Object::Network => {
+                self.remove(change, |h, uuid| h.networks()?.remove_network(uuid)).await
+            }
+            Object::Pool => self.remove(change, |h, uuid| h.storage()?.remove_pool(uuid)).await,
             Object::HostsBlock => forget_names(Path::new(&change.name), self.lab),
             Object::Context => {
                 kubeconfig::remove(Path::new(&change.name), &kubeconfig::context(self.lab))
@@ -139,10 +147,10 @@ impl<'a> Teardown<'a> {
     }
 
     async fn end_provider(&self, kind: ChangeKind) -> Result<(), EngineError> {
-        let Place::Private(engine) = self.place.clone() else { return Ok(()) };
+        let ProviderKind::Private(libvirt) = self.place.clone() else { return Ok(()) };
         let work = move || match kind {
-            ChangeKind::Stop => engine.stop(),
-            _ => engine.remove(),
+            ChangeKind::Stop => libvirt.stop(),
+            _ => libvirt.remove(),
         };
         Ok(blocking(work).await??)
     }
@@ -151,12 +159,12 @@ impl<'a> Teardown<'a> {
     async fn remove(
         &self,
         change: &Change,
-        work: fn(&dyn Hypervisor, Uuid) -> crate::drivers::provider::Result<()>,
+        work: fn(&dyn Provider, Uuid) -> crate::drivers::provider::Result<()>,
     ) -> Result<(), EngineError> {
-        let (Some(hypervisor), Some(uuid)) = (&self.hypervisor, self.id_of(change)) else {
+        let (Some(provider), Some(uuid)) = (&self.provider, self.id_of(change)) else {
             return Ok(());
         };
-        call(hypervisor, move |h| work(h, uuid)).await
+        call(provider, move |h| work(h, uuid)).await
     }
 
     fn id_of(&self, change: &Change) -> Option<Uuid> {

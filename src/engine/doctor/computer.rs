@@ -24,7 +24,7 @@ pub struct Computer {
     pub kvm: Device,
     /// `/dev/net/tun`: guests' network cards are plugged in by it.
     pub tun: Device,
-    /// The program that would give guests of a private engine a way to the outside.
+    /// The program that would give guests of a private provider a way to the outside.
     pub uplink: Option<&'static str>,
     /// True when processes of this user end at logout.
     pub ends_at_logout: bool,

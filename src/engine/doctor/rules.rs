@@ -102,7 +102,7 @@ fn libvirt(computer: &Computer, wanted: &Wanted) -> Finding {
     let finding = |grade, found: &str| {
         Finding::new(
             "libvirt",
-            "the computer's own libvirt runs labs of the system engine",
+            "the computer's own libvirt runs labs of the provider system",
             grade,
             found,
         )
@@ -127,7 +127,7 @@ fn libvirt(computer: &Computer, wanted: &Wanted) -> Finding {
     }
 }
 
-/// How bad it is when a private engine cannot be had: it matters to those who have no other.
+/// How bad it is when a private provider cannot be had: it matters to those who have no other.
 fn without_private(computer: &Computer, wanted: &Wanted) -> Grade {
     let alone = wanted.system == Some(false) || matches!(computer.libvirt, Libvirt::Silent(_));
     if alone && wanted.system != Some(true) { Grade::Bad } else { Grade::Warning }

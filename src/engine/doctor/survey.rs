@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 
 use crate::drivers::host::{self, capacity, find_program, run_tool};
 use crate::drivers::provider::libvirt::Libvirt;
-use crate::drivers::provider::{Hypervisor, private};
+use crate::drivers::provider::{Provider, private};
 use crate::engine::apply::capacity::Demand;
 use crate::engine::apply::preflight::early_conflicts;
 use crate::engine::doctor::computer::Libvirt::{Answers, Silent};
 use crate::engine::doctor::computer::{Computer, Device, Setting, Wanted, WantedNetwork};
 use crate::engine::lab::open::Session;
-use crate::engine::lab::provider::Place;
+use crate::engine::lab::provider::ProviderKind;
 use crate::engine::machines::provision::call;
 use crate::model::Flaw;
 use crate::model::inventory::Inventory;
@@ -64,14 +64,14 @@ pub fn survey(uri: &str, place: &Path) -> Computer {
 /// What `session`'s lab wants of this computer.
 pub async fn wanted(session: &Session) -> Wanted {
     let lab = &session.lab;
-    let inventory = match session.place.is_running().then(|| session.place.connect()) {
-        Some(Ok(hypervisor)) => call(&hypervisor, |h| h.inventory()).await.unwrap_or_default(),
+    let inventory = match session.provider.is_running().then(|| session.provider.connect()) {
+        Some(Ok(provider)) => call(&provider, |h| h.inventory()).await.unwrap_or_default(),
         _ => Inventory::default(),
     };
     let demand = Demand::of(session, &inventory);
     let conflict = early_conflicts(session).await.err();
     Wanted {
-        system: Some(matches!(session.place, Place::System { .. })),
+        system: Some(matches!(session.provider, ProviderKind::System { .. })),
         isolated: !lab.network.uplink,
         network: Some(WantedNetwork {
             name: lab.network.name.clone(),

@@ -3,10 +3,10 @@
 use ipnet::Ipv4Net;
 
 use crate::drivers::host::{self, Dirs};
-use crate::drivers::provider::Hypervisor;
+use crate::drivers::provider::Provider;
 use crate::drivers::provider::libvirt::Libvirt;
 use crate::drivers::state::store::{self, Store};
-use crate::engine::lab::provider::Place;
+use crate::engine::lab::provider::ProviderKind;
 use crate::model::Lab;
 use crate::model::topology;
 use crate::plan::free_network;
@@ -17,7 +17,7 @@ pub fn network_for(lab: &Lab, dirs: &Dirs) -> Option<Ipv4Net> {
     let mut used = vec![lab.kubernetes.pod_cidr, lab.kubernetes.service_cidr];
     used.extend(host::used_networks().into_iter().map(|found| found.net));
     // Only one of this computer: nobody is to be asked for a password on the way.
-    let uri = Place::system_uri();
+    let uri = ProviderKind::system_uri();
     let local = uri.contains(":///").then(|| Libvirt::open(&uri)?.inventory());
     let networks = local.and_then(Result::ok).into_iter().flat_map(|all| all.networks);
     used.extend(networks.flat_map(|found| found.cidrs));

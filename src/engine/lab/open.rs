@@ -1,26 +1,20 @@
 //! One lab, opened: what it should be, where it runs, its secrets, and the drivers to reach it.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use time::OffsetDateTime;
-
-use crate::drivers::assets::binaries::{self, Found};
+use crate::drivers::assets::binaries;
 use crate::drivers::assets::images::Images;
 use crate::drivers::host::Dirs;
 use crate::drivers::state::store::Store;
-use crate::engine::lab::prepared::Prepared;
-use crate::engine::lab::provider::Place;
+use crate::engine::lab::provider::ProviderKind;
 use crate::engine::lab::timeouts::Pace;
 use crate::engine::task::error::EngineError;
 use crate::kubernetes;
 use crate::kubernetes::flavour::Flavour;
-use crate::model::platform::{Artifacts, Image, Platform};
 use crate::model::topology;
-use crate::model::{Lab, Owner, Role, Version, code, size};
-use crate::pki::{Bundle, SshKeys, super_admin};
+use crate::model::{Lab, Owner, Role};
+use crate::pki::SshKeys;
 use crate::render::Templates;
 
 /// A lab and where it runs.
@@ -37,7 +31,7 @@ pub struct Session {
     /// Its files.
     pub store: Store,
     /// Where it runs.
-    pub place: Place,
+    pub provider: ProviderKind,
     /// Directories.
     pub dirs: Dirs,
     /// Templates.
@@ -75,122 +69,11 @@ impl Session {
         dir.join(self.flavour().client).is_file().then_some(dir)
     }
 
-    fn scan_artifacts(&self, dir: &Path) -> Result<Found, EngineError> {
-        let images = self.chosen_archives();
-        let found = binaries::scan(dir, images.as_deref(), &self.dirs.cache);
-        let found = found.map_err(|e| unavailable(e).preflight())?;
-        match self.lab.kubernetes.version {
-            Some(wanted) if wanted != found.version => Err(unavailable(format!(
-                "use the artifacts in {}: they are Kubernetes {}, the topology asks for {wanted}",
-                dir.display(),
-                found.version
-            ))
-            .hint("remove `version` from the topology, or name another folder")
-            .preflight()),
-            _ if found.version.is_too_old() => Err(unavailable(format!(
-                "use the artifacts in {}: Kubernetes {} is not supported",
-                dir.display(),
-                found.version
-            ))
-            .preflight()),
-            _ => Ok(found),
-        }
-    }
-
-    /// Gathers what plans need, with placeholders for what is not there yet. Changes nothing.
+    /// The SSH keys, made where they are missing.
     ///
     /// # Errors
-    /// When something that is there cannot be used.
-    pub fn preview(&self) -> Result<Prepared, EngineError> {
-        let chosen = self.chosen_artifacts();
-        let version = self.lab.kubernetes.version.unwrap_or(crate::model::version::DEFAULT);
-        let release = binaries::release_dir(version, &self.dirs.cache);
-        let found = match chosen {
-            Some(dir) => Some(self.scan_artifacts(&dir)?),
-            None => binaries::scan(&release, None, &self.dirs.cache).ok(),
-        };
-        let mut images = BTreeMap::new();
-        for os in self.lab.systems() {
-            let image = self.images.image(os).or_else(|_| self.images.expected(os));
-            images.insert(os.to_owned(), image.map_err(unavailable)?);
-        }
-        let mut bundle = self.store.bundle()?;
-        let due = bundle.due(&self.lab, OffsetDateTime::now_utc());
-        // What will be made anew is not what the nodes have.
-        bundle.entries.retain(|name, _| !due.iter().any(|due| due.name == *name));
-        let placeholder = Bundle::placeholder(&self.lab);
-        for (name, entry) in placeholder.entries {
-            bundle.entries.entry(name).or_insert(entry);
-        }
-        if bundle.encryption_key.0.is_empty() {
-            bundle.encryption_key = placeholder.encryption_key;
-        }
-        let keys = SshKeys::placeholder(&self.lab);
-        Ok(Prepared { due, ..self.prepared(found, version, images, bundle, keys)? })
-    }
-
-    /// Gathers what plans need and makes what is missing on this computer: downloads images and
-    /// binaries, makes certificates and keys. Nothing of the hypervisor is touched.
-    ///
-    /// # Errors
-    /// When a download, a check or a key fails.
-    pub fn prepare(&self, say: &crate::engine::Events) -> Result<Prepared, EngineError> {
-        let version = self.lab.kubernetes.version.unwrap_or(crate::model::version::DEFAULT);
-        let found = match self.chosen_artifacts() {
-            Some(dir) => self.scan_artifacts(&dir)?,
-            None => {
-                let dir = binaries::release_dir(version, &self.dirs.cache);
-                if binaries::REQUIRED.iter().any(|name| !dir.join(name).exists()) {
-                    say.note(format!("downloading Kubernetes {version}"));
-                }
-                let fetched =
-                    binaries::fetch_release(version, &self.dirs.cache, &tenths(say, "binary"));
-                let dir = fetched.map_err(|error| unavailable(error).preflight().hint(
-                    "without internet, name a folder of binaries: LAB_ARTIFACTS=DIR, or `artifacts` in the topology",
-                ))?;
-                self.scan_artifacts(&dir)?
-            }
-        };
-        // What the topology asks for was spoken of when it was read.
-        if let Some(text) = found.version.unknown()
-            && self.lab.kubernetes.version.is_none()
-        {
-            say.warn(text);
-        }
-        let mut images = BTreeMap::new();
-        for os in self.lab.systems() {
-            if self.images.local(os).is_none() {
-                say.note(format!("downloading the image {os}"));
-                self.images.pull(os, &tenths(say, os)).map_err(|error| {
-                    unavailable(error).preflight().hint(format!(
-                        "without internet: `lab images build {os}`, where it can be built"
-                    ))
-                })?;
-            }
-            let image = self.images.image(os).map_err(|e| unavailable(e).preflight())?;
-            if !image.direct_boot && !self.place.reaches_outside(&self.lab) {
-                return Err(unavailable(format!(
-                    "use the image {os}: its packages come from the internet, and the lab's guests have no way there"
-                ))
-                .hint("use an image built here (`lab images build debian-12`); `lab doctor` tells what a way out needs")
-                .preflight());
-            }
-            images.insert(os.to_owned(), image);
-        }
-        self.store.create()?;
-        let mut bundle = self.store.bundle()?;
-        let now = OffsetDateTime::now_utc();
-        let due = bundle.due(&self.lab, now);
-        let made = bundle.ensure(&self.lab, now)?;
-        if !made.is_empty() {
-            self.store.save_bundle(&bundle, &made)?;
-        }
-        let keys = self.ensure_keys()?;
-        let version = found.version;
-        Ok(Prepared { due, ..self.prepared(Some(found), version, images, bundle, keys)? })
-    }
-
-    fn ensure_keys(&self) -> Result<SshKeys, EngineError> {
+    /// When a key cannot be read, made or written.
+    pub(crate) fn ensure_keys(&self) -> Result<SshKeys, EngineError> {
         let mut keys = self.load_keys()?;
         if !keys.ensure(&self.lab)?.is_empty() {
             self.store.save_ssh_keys(&keys, &SshKeys::public(&keys.user)?)?;
@@ -230,55 +113,11 @@ impl Session {
         Ok(self.store.ssh_keys(self.lab.nodes.iter().map(|node| node.name.as_str()))?)
     }
 
-    fn prepared(
-        &self,
-        found: Option<Found>,
-        version: Version,
-        images: BTreeMap<String, Image>,
-        bundle: Bundle,
-        keys: SshKeys,
-    ) -> Result<Prepared, EngineError> {
-        let pace = self.pace();
-        let version = found.as_ref().map_or(version, |found| found.version);
-        let artifacts =
-            found.as_ref().map_or_else(binaries::expected, |found| found.artifacts.clone());
-        let super_admin = super_admin(&bundle, OffsetDateTime::now_utc())?;
-        let dns_image = self.dns_image(&artifacts, version);
-        let acceleration = pace.acceleration;
-        let platform = Platform { acceleration, version, images, artifacts, dns_image };
-        Ok(Prepared {
-            platform,
-            layout: self.place.layout(),
-            found,
-            artifact_disk: None,
-            bundle,
-            due: Vec::new(),
-            super_admin,
-            keys,
-            acceleration: pace.words.clone(),
-            etcd_founders: self.etcd_founders()?,
-        })
-    }
-
     /// The lab as it was when it was last changed; `None` when nobody knows.
     pub(crate) fn before(&self) -> Result<Option<Lab>, EngineError> {
         let Some(text) = self.store.read("topology.yaml")? else { return Ok(None) };
         // Whatever cannot be read any more says nothing about the nodes.
         Ok(topology::load(&text, &self.owner).ok().map(|loaded| loaded.lab))
-    }
-
-    /// The image of cluster DNS: one of the archives at hand, else the registry's, where guests can
-    /// reach a registry.
-    fn dns_image(&self, artifacts: &Artifacts, version: Version) -> Option<String> {
-        let is_coredns = |name: &&String| {
-            let repository = name.rsplit_once(':').map_or(name.as_str(), |(name, _)| name);
-            repository.rsplit('/').next() == Some("coredns")
-        };
-        let archived = artifacts.image_names.iter().find(is_coredns).cloned();
-        archived.or_else(|| {
-            let outside = self.place.reaches_outside(&self.lab);
-            outside.then(|| format!("registry.k8s.io/{}", version.coredns()))
-        })
     }
 
     /// The members that formed the cluster, as recorded; before that, those of the topology.
@@ -315,30 +154,11 @@ impl Session {
 
     /// How fast its nodes are. Found out once: it may take a connection.
     pub(crate) fn pace(&self) -> &Pace {
-        self.pace.get_or_init(|| Pace::found(&self.place, &self.lab.options.acceleration))
+        self.pace.get_or_init(|| Pace::found(&self.provider, &self.lab.options.acceleration))
     }
 
-    /// True when guests are emulated: then a private engine also hides `/dev/kvm` from its libvirt.
+    /// True when guests are emulated: then a private provider also hides `/dev/kvm` from its libvirt.
     pub fn is_emulated(&self) -> bool {
         self.pace().acceleration.is_emulated()
     }
-}
-
-/// Says how far a download is, at every tenth of it.
-fn tenths<'e>(
-    say: &'e crate::engine::Events,
-    what: &'e str,
-) -> impl Fn(u64, Option<u64>) + Sync + 'e {
-    let last = AtomicU64::new(0);
-    move |done, total| {
-        let Some(total) = total.filter(|total| *total > 0) else { return };
-        let tenth = done * 10 / total;
-        if last.swap(tenth, Ordering::Relaxed) != tenth {
-            say.note(format!("  {what}: {} of {}", size::human(done), size::human(total)));
-        }
-    }
-}
-
-fn unavailable(error: impl Into<String>) -> EngineError {
-    EngineError::of(&code::NO_IMAGE, error)
 }

@@ -1,6 +1,6 @@
 //! Everything that must be known before plans can be made, and the plans' ingredients made from it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use crate::drivers::assets::binaries::Found;
@@ -119,7 +119,7 @@ impl Prepared {
         let pool_id = lab.pool_id();
         let pool_path = self.layout.pool(&lab.pool());
         let mut domains = Vec::new();
-        for node in &lab.nodes {
+        for node in lab.guests() {
             let placement = self.placement(session, node);
             domains.push(render::domain(
                 &session.templates,
@@ -148,24 +148,28 @@ impl Prepared {
                 });
             }
         }
+        let guests = !domains.is_empty();
+        let pool = || render::pool(&session.templates, &lab.pool(), pool_id, &pool_path);
+        let network = || render::network(&session.templates, lab);
         Ok(Desired {
             lab: lab.id,
             flavour,
-            pool: render::pool(&session.templates, &lab.pool(), pool_id, &pool_path)?,
-            network: render::network(&session.templates, lab)?,
+            nodes: lab.nodes.iter().map(|node| node.name.clone()).collect(),
+            pool: guests.then(pool).transpose()?,
+            network: guests.then(network).transpose()?,
             certificates: self.due.clone(),
             volumes: self.volumes(lab),
             domains,
             stages,
-            routes: lab.host_routes(),
-            uplink: session.place.uplink(lab),
+            routes: if guests { lab.host_routes() } else { BTreeMap::new() },
+            uplink: session.provider.uplink(lab).filter(|_| guests),
             about: only.iter().map(|stage| stage.name).collect(),
         })
     }
 
     fn volumes(&self, lab: &Lab) -> Vec<(Option<String>, String)> {
         let mut shared = BTreeSet::new();
-        if !self.layout.local {
+        if !self.layout.local && lab.guests().next().is_some() {
             for image in lab.systems().into_iter().filter_map(|os| self.platform.images.get(os)) {
                 shared.insert(format!("{}.qcow2", image.volume()));
                 if image.direct_boot {
@@ -175,7 +179,7 @@ impl Prepared {
             }
             shared.extend(self.platform.artifact_volume());
         }
-        let own = lab.nodes.iter().flat_map(|node| {
+        let own = lab.guests().flat_map(|node| {
             [render::overlay_name(node), render::seed_name(node)]
                 .map(|volume| (Some(node.name.clone()), volume))
         });

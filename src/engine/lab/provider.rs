@@ -4,18 +4,18 @@ use std::sync::Arc;
 
 use crate::drivers::guest::ssh::Route;
 use crate::drivers::host::Dirs;
-use crate::drivers::host::routes::{self, Routes};
-use crate::drivers::provider::Hypervisor;
+use crate::drivers::provider::existing::Existing;
 use crate::drivers::provider::libvirt::{Libvirt, Reconnecting};
-use crate::drivers::provider::private::{self, PrivateEngine};
+use crate::drivers::provider::private::{self, PrivateLibvirt};
+use crate::drivers::provider::{Provider, ThisComputer};
 use crate::drivers::state::store::{Record, Store};
 use crate::engine::task::error::EngineError;
+use crate::model::Lab;
 use crate::model::platform::Layout;
-use crate::model::{Lab, code};
 
-/// Which hypervisor to use.
+/// Which provider to use.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum EngineChoice {
+pub enum ProviderChoice {
     /// The computer's libvirt when it answers, else a private one.
     Auto,
     /// The computer's libvirt.
@@ -26,49 +26,51 @@ pub enum EngineChoice {
 
 /// Where a lab runs.
 #[derive(Clone, Debug)]
-pub enum Place {
+pub enum ProviderKind {
     /// A libvirt that is there anyway.
     System {
         /// Its address.
         uri: String,
     },
     /// A libvirt of the lab's own.
-    Private(PrivateEngine),
+    Private(PrivateLibvirt),
+    /// Machines that are there anyway.
+    Existing(Existing),
 }
 
-impl Place {
+impl ProviderKind {
     /// Decides, preferring what the record of an earlier run says.
     pub fn choose(
-        choice: &EngineChoice,
+        choice: &ProviderChoice,
         record: Option<&Record>,
         lab: &Lab,
         store: &Store,
         dirs: &Dirs,
     ) -> Self {
         let private = || {
-            let mut engine = PrivateEngine::new(store.root(), &dirs.runtime, lab.id);
+            let mut libvirt = PrivateLibvirt::new(store.root(), &dirs.runtime, lab.id);
             // One that runs is where it was started; another may be started elsewhere.
             let run = record.and_then(|record| record.run.clone());
-            if let Some(run) = run.filter(|_| engine.first_process().is_ok()) {
-                engine.run = run;
+            if let Some(run) = run.filter(|_| libvirt.first_process().is_ok()) {
+                libvirt.run = run;
             }
-            Place::Private(engine)
+            ProviderKind::Private(libvirt)
         };
         let uri = Self::system_uri;
-        let recorded = record.map(|record| record.engine.as_str());
+        let recorded = record.map(|record| record.provider.as_str());
         let recorded_uri = || match record {
-            Some(record) if record.engine == "system" => record.uri.clone(),
+            Some(record) if record.provider == "system" => record.uri.clone(),
             _ => uri(),
         };
         match (choice, recorded) {
-            (EngineChoice::Private, _) | (EngineChoice::Auto, Some("private")) => private(),
-            (EngineChoice::System, _) | (EngineChoice::Auto, Some(_)) => {
-                Place::System { uri: recorded_uri() }
+            (ProviderChoice::Private, _) | (ProviderChoice::Auto, Some("private")) => private(),
+            (ProviderChoice::System, _) | (ProviderChoice::Auto, Some(_)) => {
+                ProviderKind::System { uri: recorded_uri() }
             }
-            // A private engine may run though its record was lost.
-            (EngineChoice::Auto, None) => match private() {
+            // A private provider may run though its record was lost.
+            (ProviderChoice::Auto, None) => match private() {
                 running if running.is_running() => running,
-                _ if Libvirt::open(&uri()).is_ok() => Place::System { uri: uri() },
+                _ if Libvirt::open(&uri()).is_ok() => ProviderKind::System { uri: uri() },
                 private => private,
             },
         }
@@ -83,102 +85,89 @@ impl Place {
     /// Its name in records and on the command line.
     pub fn name(&self) -> &'static str {
         match self {
-            Place::System { .. } => "system",
-            Place::Private(_) => "private",
+            ProviderKind::System { .. } => "system",
+            ProviderKind::Private(_) => "private",
+            ProviderKind::Existing(_) => "existing",
         }
     }
 
-    /// Address of libvirt.
+    /// Its address.
     pub fn uri(&self) -> String {
         match self {
-            Place::System { uri } => uri.clone(),
-            Place::Private(engine) => engine.uri(),
+            ProviderKind::System { uri } => uri.clone(),
+            ProviderKind::Private(libvirt) => libvirt.uri(),
+            ProviderKind::Existing(machines) => machines.uri(),
         }
     }
 
     /// Where things are on its computer.
     pub fn layout(&self) -> Layout {
         match self {
-            Place::System { .. } => Layout::system(),
-            Place::Private(engine) => engine.layout(),
+            ProviderKind::System { .. } => Layout::system(),
+            ProviderKind::Private(libvirt) => libvirt.layout(),
+            // Nothing of theirs is on any computer of ours.
+            ProviderKind::Existing(_) => {
+                Layout { pools: String::new(), consoles: String::new(), local: false }
+            }
         }
     }
 
     /// The way to guests.
     pub fn route(&self) -> Route {
         match self {
-            Place::System { .. } => Route::Direct,
-            Place::Private(engine) => Route::Private(engine.control_socket()),
+            ProviderKind::System { .. } | ProviderKind::Existing(_) => Route::Direct,
+            ProviderKind::Private(libvirt) => Route::Private(libvirt.control_socket()),
         }
     }
 
-    /// False when a private engine must be started first.
+    /// False when a private provider must be started first.
     pub fn is_running(&self) -> bool {
         match self {
-            Place::System { .. } => true,
-            Place::Private(engine) => engine.is_running(),
-        }
-    }
-
-    /// The routes to pods that libvirt's computer has through the lab's bridge, after making them
-    /// `wanted` when given.
-    ///
-    /// # Errors
-    /// When they cannot be read or set.
-    pub fn routes(&self, lab: &Lab, wanted: Option<&Routes>) -> Result<Routes, EngineError> {
-        let bridge = &lab.network.bridge;
-        match self {
-            Place::Private(engine) => private::routes(&engine.control_socket(), bridge, wanted)
-                .map_err(|error| EngineError::of(&code::COMPUTER, error)),
-            Place::System { .. } => {
-                let set = wanted.map_or(Ok(()), |wanted| routes::set(bridge, wanted));
-                set.and_then(|()| routes::list(bridge))
-                    .map_err(|error| EngineError::of(&code::COMPUTER, error.to_string()))
-            }
+            ProviderKind::System { .. } | ProviderKind::Existing(_) => true,
+            ProviderKind::Private(libvirt) => libvirt.is_running(),
         }
     }
 
     /// True when guests reach the outside.
     pub fn reaches_outside(&self, lab: &Lab) -> bool {
         match self {
-            Place::System { .. } => lab.network.uplink,
-            Place::Private(_) => self.uplink(lab).is_some() || self.has_uplink(),
+            ProviderKind::System { .. } => lab.network.uplink,
+            ProviderKind::Private(_) => self.uplink(lab).is_some() || self.has_uplink(),
+            // Their makers' business.
+            ProviderKind::Existing(_) => true,
         }
     }
 
-    /// The program that gives guests of a private engine a way to the outside, where that is wanted
+    /// The program that gives guests of a private provider a way to the outside, where that is wanted
     /// and one is installed, and the lab does not have the addresses of that way.
     pub fn uplink(&self, lab: &Lab) -> Option<&'static str> {
         let nets = [lab.network.cidr, lab.kubernetes.pod_cidr, lab.kubernetes.service_cidr];
         match self {
-            Place::Private(_) if lab.network.uplink && !private::overlaps_uplink(&nets) => {
+            ProviderKind::Private(_) if lab.network.uplink && !private::overlaps_uplink(&nets) => {
                 private::uplink_programs().first().copied()
             }
             _ => None,
         }
     }
 
-    /// True while a private engine has an uplink.
+    /// True while a private provider has an uplink.
     pub fn has_uplink(&self) -> bool {
-        matches!(self, Place::Private(engine) if engine.has_uplink())
+        matches!(self, ProviderKind::Private(libvirt) if libvirt.has_uplink())
     }
 
-    /// Gives the guests of a private engine a way to the outside.
-    ///
-    /// # Errors
-    /// When no program makes the way.
-    pub fn start_uplink(&self) -> Result<(), EngineError> {
-        let Place::Private(engine) = self else { return Ok(()) };
-        engine.start_uplink().map_err(|error| {
-            EngineError::of(&code::COMPUTER, format!("give guests a way to the outside: {error}"))
-        })
-    }
-
-    /// Connects to libvirt.
+    /// Connects to it.
     ///
     /// # Errors
     /// When it does not answer.
-    pub fn connect(&self) -> Result<Arc<dyn Hypervisor>, EngineError> {
-        Ok(Arc::new(Reconnecting::open(&self.uri())?))
+    pub fn connect(&self) -> Result<Arc<dyn Provider>, EngineError> {
+        Ok(match self {
+            ProviderKind::System { uri } => {
+                Arc::new(Reconnecting::system(uri, Arc::new(ThisComputer))?)
+            }
+            ProviderKind::Private(libvirt) => {
+                Arc::new(Reconnecting::private(&libvirt.uri(), Arc::new(libvirt.clone()))?)
+            }
+            ProviderKind::Existing(machines) => Arc::new(machines.clone()),
+        })
     }
 }

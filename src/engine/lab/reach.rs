@@ -7,13 +7,34 @@ use std::time::Duration;
 
 use crate::drivers::guest::ssh::{Ssh, Target};
 use crate::drivers::guest::{Answer, Guest, GuestError, Output, Put, Reply};
+use crate::drivers::provider::Provider;
 use crate::engine::lab::open::Session;
 use crate::engine::task::error::EngineError;
 use crate::model::{Node, code};
 use crate::pki::SshKeys;
 
+/// Opens the way to a lab's nodes anew, by the keys in its directory.
+pub type Again = fn(&Session) -> Result<Reach, EngineError>;
+
 /// How the nodes of a lab are reached; tests put memory here.
 pub type Reach = Arc<dyn Fn(&Node) -> Arc<dyn Guest> + Send + Sync>;
+
+/// What the engine works with: where nodes stand, and how they are reached.
+#[derive(Clone)]
+pub struct Drivers {
+    /// Where nodes stand.
+    pub provider: Arc<dyn Provider>,
+    /// How nodes are reached.
+    pub reach: Reach,
+    /// How they are reached after the lab's keys were exchanged; `None` where that changes nothing.
+    pub again: Option<Again>,
+}
+
+impl std::fmt::Debug for Drivers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Drivers({})", self.provider.uri())
+    }
+}
 
 impl Session {
     /// Nodes over SSH, with the patience given.
@@ -31,7 +52,7 @@ impl Session {
         Ok(Ssh::new(Target {
             node: node.name.clone(),
             address: SocketAddr::from((node.address, 22)),
-            route: self.place.route(),
+            route: self.provider.route(),
             user: self.lab.ssh.user.clone(),
             key: keys.user.clone(),
             host_key: SshKeys::public(host_key)?,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::drivers::host;
 use crate::drivers::provider::libvirt::Libvirt;
-use crate::engine::lab::provider::Place;
+use crate::engine::lab::provider::ProviderKind;
 use crate::model::platform::Acceleration;
 
 /// How fast nodes are.
@@ -19,9 +19,9 @@ pub struct Pace {
 impl Pace {
     /// What `wanted`, the topology's word, comes to at `place`. On a system libvirt that libvirt
     /// decides: its QEMU may open `/dev/kvm` where we may not.
-    pub(crate) fn found(place: &Place, wanted: &str) -> Self {
+    pub(crate) fn found(place: &ProviderKind, wanted: &str) -> Self {
         let (acceleration, words) = match place {
-            Place::System { uri } if wanted == "auto" && host::has_virtualisation() => {
+            ProviderKind::System { uri } if wanted == "auto" && host::has_virtualisation() => {
                 match Libvirt::open(uri).is_ok_and(|libvirt| libvirt.offers_kvm()) {
                     true => (Acceleration::Kvm, "KVM".into()),
                     false => host::acceleration("no-kvm-here"),

@@ -7,10 +7,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::drivers::guest::{Guest, Output};
-use crate::drivers::provider::{Hypervisor, Pulse};
+use crate::drivers::provider::{Activity, Provider};
 use crate::engine::machines::provision::call;
 use crate::engine::task::error::EngineError;
 use crate::engine::task::event::Events;
+use crate::model::inventory::MachineState;
 use crate::model::{Lab, Node, code};
 
 /// How often a guest that stops or hangs while it boots is started again.
@@ -24,7 +25,7 @@ const LEAST: Duration = Duration::from_secs(15);
 
 /// A node that boots.
 pub(crate) struct Boot {
-    pub(crate) hypervisor: Arc<dyn Hypervisor>,
+    pub(crate) provider: Arc<dyn Provider>,
     pub(crate) node: Node,
     events: Events,
     /// What a guest may take until it answers.
@@ -42,13 +43,13 @@ enum Fault {
 impl Boot {
     /// A boot of one of the lab's nodes.
     pub(crate) fn of(
-        hypervisor: &Arc<dyn Hypervisor>,
+        provider: &Arc<dyn Provider>,
         events: &Events,
         lab: &Lab,
         node: &Node,
     ) -> Self {
         Self {
-            hypervisor: Arc::clone(hypervisor),
+            provider: Arc::clone(provider),
             node: node.clone(),
             events: events.clone(),
             patience: lab.options.boot_patience(),
@@ -81,12 +82,13 @@ impl Boot {
     /// An error with what the guest did meanwhile: whether it lives is the first question.
     async fn told(&self, error: EngineError) -> EngineError {
         let uuid = self.node.uuid;
-        let asked = tokio::time::timeout(GLIMPSE, call(&self.hypervisor, move |h| h.pulse(uuid)));
-        let Ok(Ok(Some(pulse))) = asked.await else { return error };
+        let asked =
+            tokio::time::timeout(GLIMPSE, call(&self.provider, move |h| h.power()?.activity(uuid)));
+        let Ok(Ok(Some(activity))) = asked.await else { return error };
         let did = format!(
             "since its start the guest used {} s of processor time, and made {} disk requests and packets",
-            pulse.cpu.as_secs(),
-            pulse.deeds
+            activity.cpu.as_secs(),
+            activity.io
         );
         EngineError { message: format!("{} ({did})", error.message), ..error }
     }
@@ -101,9 +103,10 @@ impl Boot {
             ),
         };
         self.events.warn(text);
-        call(&self.hypervisor, move |h| {
-            h.stop_domain(uuid)?;
-            h.start_domain(uuid)
+        call(&self.provider, move |h| {
+            let power = h.power()?;
+            power.stop(uuid)?;
+            power.start(uuid)
         })
         .await
     }
@@ -111,22 +114,21 @@ impl Boot {
     /// Returns once the guest has stopped or hangs.
     async fn fault(&self) -> Fault {
         let uuid = self.node.uuid;
-        let ask = || Box::pin(call(&self.hypervisor, move |h| h.pulse(uuid)));
-        let (mut watch, mut pulse) = (Watch::new(self.patience, Instant::now()), ask());
+        let ask = || Box::pin(call(&self.provider, move |h| h.power()?.activity(uuid)));
+        let (mut watch, mut activity) = (Watch::new(self.patience, Instant::now()), ask());
         loop {
             tokio::time::sleep(GLIMPSE).await;
-            let seen = call(&self.hypervisor, |h| h.inventory()).await;
-            let found = seen.ok().and_then(|all| all.domains.into_iter().find(|d| d.uuid == uuid));
-            match found {
-                Some(domain) if !domain.active => return Fault::Off,
+            let seen = call(&self.provider, |h| h.inventory()).await;
+            match seen.ok().and_then(|all| all.machine(&self.node)) {
+                Some(MachineState::Stopped) => return Fault::Off,
                 // One that somebody holds does nothing, and does not hang.
-                Some(domain) if domain.paused => watch = Watch::new(self.patience, Instant::now()),
+                Some(MachineState::Paused) => watch = Watch::new(self.patience, Instant::now()),
                 _ => {}
             }
             // One question at a time: an emulator that does not answer holds whoever asks.
-            if let Ok(seen) = tokio::time::timeout(GLIMPSE, &mut pulse).await {
+            if let Ok(seen) = tokio::time::timeout(GLIMPSE, &mut activity).await {
                 watch.note(Instant::now(), seen.ok().flatten());
-                pulse = ask();
+                activity = ask();
             }
             if let Some(still) = watch.hangs(Instant::now()) {
                 return Fault::Hangs(still);
@@ -150,7 +152,7 @@ struct Watch {
     patience: Duration,
     /// Of the last sign of life.
     since: Instant,
-    seen: Option<Pulse>,
+    seen: Option<Activity>,
     /// Processor time since then.
     cpu: Duration,
 }
@@ -160,12 +162,12 @@ impl Watch {
         Self { patience, since, seen: None, cpu: Duration::ZERO }
     }
 
-    fn note(&mut self, now: Instant, pulse: Option<Pulse>) {
-        match (&self.seen, &pulse) {
-            (Some(before), Some(new)) if before.deeds == new.deeds => {
+    fn note(&mut self, now: Instant, activity: Option<Activity>) {
+        match (&self.seen, &activity) {
+            (Some(before), Some(new)) if before.io == new.io => {
                 self.cpu = new.cpu.saturating_sub(before.cpu);
             }
-            _ => *self = Self { seen: pulse, ..Self::new(self.patience, now) },
+            _ => *self = Self { seen: activity, ..Self::new(self.patience, now) },
         }
     }
 
@@ -185,39 +187,39 @@ mod tests {
     use super::*;
 
     /// Looks at a guest every five seconds; the second at which it is said to hang.
-    fn hangs_at(pulse: impl Fn(u64) -> Option<Pulse>) -> Option<u64> {
+    fn hangs_at(activity: impl Fn(u64) -> Option<Activity>) -> Option<u64> {
         let start = Instant::now();
         let mut watch = Watch::new(Duration::from_secs(600), start);
         (0..600).step_by(5).find(|second| {
             let now = start + Duration::from_secs(*second);
-            watch.note(now, pulse(*second));
+            watch.note(now, activity(*second));
             watch.hangs(now).is_some()
         })
     }
 
-    fn pulse(cpu: u64, deeds: u64) -> Option<Pulse> {
-        Some(Pulse { cpu: Duration::from_secs(cpu), deeds })
+    fn activity(cpu: u64, io: u64) -> Option<Activity> {
+        Some(Activity { cpu: Duration::from_secs(cpu), io })
     }
 
     #[test]
     fn a_guest_that_computes_and_does_nothing_hangs() {
-        assert_eq!(hangs_at(|second| pulse(second, 0)), Some(120));
+        assert_eq!(hangs_at(|second| activity(second, 0)), Some(120));
         // It read its disk for half a minute first.
-        assert_eq!(hangs_at(|second| pulse(second, second.min(30))), Some(150));
+        assert_eq!(hangs_at(|second| activity(second, second.min(30))), Some(150));
     }
 
     #[test]
     fn a_guest_that_sleeps_or_starves_gets_more_time() {
-        assert_eq!(hangs_at(|_| pulse(0, 7)), Some(240));
-        assert_eq!(hangs_at(|second| pulse(second / 3, 7)), Some(180));
+        assert_eq!(hangs_at(|_| activity(0, 7)), Some(240));
+        assert_eq!(hangs_at(|second| activity(second / 3, 7)), Some(180));
         // A tenth of a processor, and a request every two minutes.
-        assert_eq!(hangs_at(|second| pulse(second / 10, second / 120)), None);
+        assert_eq!(hangs_at(|second| activity(second / 10, second / 120)), None);
     }
 
     #[test]
     fn a_guest_of_which_nothing_is_known_is_left_alone() {
         assert_eq!(hangs_at(|_| None), None);
         // Nor one of which nothing was known for a moment.
-        assert_eq!(hangs_at(|second| pulse(second, 0).filter(|_| second % 100 != 0)), None);
+        assert_eq!(hangs_at(|second| activity(second, 0).filter(|_| second % 100 != 0)), None);
     }
 }

@@ -10,7 +10,7 @@ use crate::kubernetes::drift::Upkeep;
 use crate::kubernetes::facts::Facts;
 use crate::kubernetes::stage::Stage;
 use crate::kubernetes::{flavour, marker};
-use crate::model::inventory::Inventory;
+use crate::model::inventory::{Inventory, MachineState};
 use crate::model::{Lab, Node};
 use crate::plan::{Desired, Observed};
 
@@ -80,12 +80,12 @@ pub(crate) async fn look(
     Ok(())
 }
 
-/// The nodes whose guests run.
+/// The nodes whose machines run.
 pub(crate) fn running<'s>(
     session: &'s Session,
     inventory: &'s Inventory,
 ) -> impl Iterator<Item = &'s Node> + 's {
-    let runs = |node: &&Node| inventory.domains.iter().any(|d| d.uuid == node.uuid && d.active);
+    let runs = |node: &&Node| inventory.machine(node).is_some_and(MachineState::is_active);
     session.lab.nodes.iter().filter(runs)
 }
 

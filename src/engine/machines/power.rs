@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::drivers::provider::Hypervisor;
+use crate::drivers::provider::Provider;
 use crate::engine::lab::open::Session;
 use crate::engine::machines::boot::Boot;
 use crate::engine::machines::provision::{PATIENCE, call};
@@ -31,7 +31,7 @@ pub async fn power(
     change: Change,
     events: &Events,
 ) -> Result<(), EngineError> {
-    if !session.place.is_running() {
+    if !session.provider.is_running() {
         return Err(EngineError::of(
             &code::AT_REST,
             "reach the lab's private libvirt: it does not run",
@@ -39,23 +39,24 @@ pub async fn power(
         .hint("`lab up` starts it, and all nodes")
         .preflight());
     }
-    let hypervisor = session.place.connect()?;
-    refuse_missing(session, &hypervisor, nodes).await?;
+    let provider = session.provider.connect()?;
+    provider.power()?;
+    refuse_missing(session, &provider, nodes).await?;
     let keys = session.load_keys()?;
     let reach = session.reach(&keys, session.lab.options.boot_patience())?;
     let mut running = tokio::task::JoinSet::new();
     for node in nodes {
         let (guest, events) = (reach(node), events.clone());
-        let boot = Boot::of(&hypervisor, &events, &session.lab, node);
+        let boot = Boot::of(&provider, &events, &session.lab, node);
         running.spawn(async move {
             let (name, uuid) = (Some(boot.node.name.as_str()), boot.node.uuid);
             if change != Change::Start {
-                let stop = call(&boot.hypervisor, move |h| h.shut_down_domain(uuid, PATIENCE));
+                let stop = call(&boot.provider, move |h| h.power()?.shut_down(uuid, PATIENCE));
                 events.timed(name, "stop", stop).await?;
             }
             if change != Change::Stop {
                 let start = async {
-                    call(&boot.hypervisor, move |h| h.start_domain(uuid)).await?;
+                    call(&boot.provider, move |h| h.power()?.start(uuid)).await?;
                     boot.run(&*guest, "true").await
                 };
                 events.timed(name, "boot", start).await?;
@@ -73,16 +74,11 @@ pub async fn power(
 
 async fn refuse_missing(
     session: &Session,
-    hypervisor: &Arc<dyn Hypervisor>,
+    provider: &Arc<dyn Provider>,
     nodes: &[&Node],
 ) -> Result<(), EngineError> {
-    let inventory = call(hypervisor, |h| h.inventory()).await?;
-    let own = |node: &&&Node| {
-        inventory
-            .domains
-            .iter()
-            .any(|domain| domain.uuid == node.uuid && domain.node_of(session.lab.id).is_some())
-    };
+    let inventory = call(provider, |h| h.inventory()).await?;
+    let own = |node: &&&Node| inventory.has_own(session.lab.id, node);
     match nodes.iter().find(|node| !own(node)) {
         None => Ok(()),
         Some(node) => {

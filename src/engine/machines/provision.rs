@@ -1,4 +1,4 @@
-//! Bringing the hypervisor's objects about. All calls block, so each runs on a thread of its own.
+//! Bringing the provider's objects about. All calls block, so each runs on a thread of its own.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use crate::drivers::assets::{binaries, seed};
-use crate::drivers::provider::{Content, Hypervisor, HypervisorError};
+use crate::drivers::provider::{Content, Delivery, Provider, ProviderError};
 use crate::engine::lab::open::Session;
 use crate::engine::lab::prepared::Prepared;
 use crate::engine::task::blocking::blocking;
@@ -17,14 +17,14 @@ use crate::pki::SshKeys;
 use crate::plan::{Change, ChangeKind, Desired, Object};
 use crate::render::{self, DomainSpec, VolumeSpec};
 
-/// Runs a blocking call of the hypervisor.
-pub(crate) async fn call<T, F>(hypervisor: &Arc<dyn Hypervisor>, work: F) -> Result<T, EngineError>
+/// Runs a blocking call of the provider.
+pub(crate) async fn call<T, F>(provider: &Arc<dyn Provider>, work: F) -> Result<T, EngineError>
 where
     T: Send + 'static,
-    F: FnOnce(&dyn Hypervisor) -> Result<T, HypervisorError> + Send + 'static,
+    F: FnOnce(&dyn Provider) -> Result<T, ProviderError> + Send + 'static,
 {
-    let hypervisor = Arc::clone(hypervisor);
-    Ok(blocking(move || work(&*hypervisor)).await??)
+    let provider = Arc::clone(provider);
+    Ok(blocking(move || work(&*provider)).await??)
 }
 
 /// Makes what the whole lab shares: pool, network, shared volumes; removes what must go.
@@ -32,29 +32,33 @@ pub(crate) async fn shared(
     session: &Session,
     prepared: &Prepared,
     desired: &Desired,
-    hypervisor: &Arc<dyn Hypervisor>,
+    provider: &Arc<dyn Provider>,
     change: &Change,
 ) -> Result<(), EngineError> {
     match (change.object, change.kind) {
         (Object::Pool, _) => {
             let pool = desired.pool.clone();
-            call(hypervisor, move |h| h.ensure_pool(&pool)).await
+            call(provider, move |h| pool.map_or(Ok(()), |pool| h.storage()?.ensure_pool(&pool)))
+                .await
         }
         (Object::Network, _) => {
             let network = desired.network.clone();
-            call(hypervisor, move |h| h.ensure_network(&network)).await
+            call(provider, move |h| {
+                network.map_or(Ok(()), |network| h.networks()?.ensure_network(&network))
+            })
+            .await
         }
         (Object::Volume, _) => {
             let (volume, content) = shared_volume(session, prepared, &change.name)?;
-            call(hypervisor, move |h| h.ensure_volume(&volume, &content)).await
+            call(provider, move |h| h.storage()?.ensure_volume(&volume, &content)).await
         }
-        (Object::Routes, _) => session.place.routes(&session.lab, Some(&desired.routes)).map(drop),
-        (Object::Uplink, _) => {
-            let place = session.place.clone();
-            blocking(move || place.start_uplink()).await?
+        (Object::Routes, _) => {
+            let (bridge, routes) = (session.lab.network.bridge.clone(), desired.routes.clone());
+            call(provider, move |h| h.surroundings()?.set_routes(&bridge, &routes)).await
         }
+        (Object::Uplink, _) => call(provider, |h| h.surroundings()?.start_uplink()).await,
         (Object::Domain, ChangeKind::Remove) => {
-            remove_node(session, desired, hypervisor, change).await
+            remove_node(session, desired, provider, change).await
         }
         // The provider was started, and certificates made, before there was a plan; domains and stages
         // have lanes of their own; what else there is only goes when the lab does.
@@ -133,66 +137,83 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 async fn remove_node(
     session: &Session,
     desired: &Desired,
-    hypervisor: &Arc<dyn Hypervisor>,
+    provider: &Arc<dyn Provider>,
     change: &Change,
 ) -> Result<(), EngineError> {
     let node = change.node.clone().unwrap_or_default();
     let uuid = crate::model::name::object_id(desired.lab, "domain", &node);
     // While the domain is there, the next run knows that something is left to do.
     session.forget(std::iter::once(node.as_str()))?;
-    remove(session, hypervisor, &node, uuid).await
+    remove(session, provider, &node, uuid).await
 }
 
 /// Domain and disks of a node; fine when they are gone. The domain goes last: its mark is all that tells
 /// the run after one that was killed here what was going to be.
 pub(crate) async fn remove(
     session: &Session,
-    hypervisor: &Arc<dyn Hypervisor>,
+    provider: &Arc<dyn Provider>,
     node: &str,
     uuid: Uuid,
 ) -> Result<(), EngineError> {
     let (pool, node) = (session.lab.pool(), node.to_owned());
-    call(hypervisor, move |h| {
-        h.stop_domain(uuid)?;
-        h.remove_volume(&pool, &format!("{node}.qcow2"))?;
-        h.remove_volume(&pool, &format!("{node}-seed.img"))?;
-        h.remove_domain(uuid)
+    call(provider, move |h| {
+        h.power()?.stop(uuid)?;
+        h.storage()?.remove_volume(&pool, &format!("{node}.qcow2"))?;
+        h.storage()?.remove_volume(&pool, &format!("{node}-seed.img"))?;
+        h.machines()?.remove(uuid)
     })
     .await
+}
+
+/// Has a machine that is there anyway hold the binaries; guests have them on a disk.
+///
+/// # Errors
+/// When they cannot be brought there.
+pub(crate) async fn deliver(
+    prepared: &Prepared,
+    provider: &Arc<dyn Provider>,
+    node: &Node,
+) -> Result<(), EngineError> {
+    let delivery = Delivery {
+        digest: prepared.platform.artifacts.digest.clone(),
+        files: prepared.found.as_ref().map(|found| found.files.clone()).unwrap_or_default(),
+    };
+    let name = node.name.clone();
+    call(provider, move |h| h.deliveries()?.deliver(&name, &delivery)).await
 }
 
 /// Brings one node's domain to run.
 pub(crate) async fn node(
     session: &Session,
     prepared: &Prepared,
-    hypervisor: &Arc<dyn Hypervisor>,
+    provider: &Arc<dyn Provider>,
     node: &Node,
     domain: &DomainSpec,
     changes: &[Change],
 ) -> Result<(), EngineError> {
     if changes.iter().any(|change| change.kind == ChangeKind::Replace) {
-        remove(session, hypervisor, &domain.node, domain.uuid).await?;
+        remove(session, provider, &domain.node, domain.uuid).await?;
         for name in [render::overlay_name(node), render::seed_name(node)] {
             let (volume, content) = own_volume(session, prepared, node, &name)?;
-            call(hypervisor, move |h| h.ensure_volume(&volume, &content)).await?;
+            call(provider, move |h| h.storage()?.ensure_volume(&volume, &content)).await?;
         }
     }
     for change in changes {
         match (change.object, change.kind) {
             (Object::Volume, _) => {
                 let (volume, content) = own_volume(session, prepared, node, &change.name)?;
-                call(hypervisor, move |h| h.ensure_volume(&volume, &content)).await?;
+                call(provider, move |h| h.storage()?.ensure_volume(&volume, &content)).await?;
             }
             (Object::Domain, kind) => {
                 let domain = domain.clone();
-                call(hypervisor, move |h| {
+                call(provider, move |h| {
                     if kind == ChangeKind::Restart {
-                        h.shut_down_domain(domain.uuid, PATIENCE)?;
+                        h.power()?.shut_down(domain.uuid, PATIENCE)?;
                     }
                     if kind != ChangeKind::Start {
-                        h.define_domain(&domain)?;
+                        h.machines()?.define(&domain)?;
                     }
-                    h.start_domain(domain.uuid)
+                    h.power()?.start(domain.uuid)
                 })
                 .await?;
             }

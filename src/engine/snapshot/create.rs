@@ -7,18 +7,19 @@ use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 
 use crate::drivers::host;
-use crate::drivers::provider::Hypervisor;
+use crate::drivers::provider::Provider;
 use crate::drivers::state::snapshots::Shelf;
-use crate::engine::lab::drivers::Drivers;
 use crate::engine::lab::open::Session;
+use crate::engine::lab::prepare::preview;
+use crate::engine::lab::reach::Drivers;
 use crate::engine::machines::observe;
 use crate::engine::machines::provision::call;
-use crate::engine::snapshot::clock;
-use crate::engine::snapshot::parts::{self, Piece};
+use crate::engine::snapshot::parts::{self, NodePart};
+use crate::engine::snapshot::{clock, interrupted};
 use crate::engine::task::error::EngineError;
 use crate::engine::task::event::Events;
 use crate::engine::task::stop::Stop;
-use crate::model::inventory::{FoundDomain, Inventory};
+use crate::model::inventory::{Inventory, MachineState};
 use crate::model::snapshot::{self, AllDocuments, Intent, Kind, Manifest, Part, SCHEMA_VERSION};
 use crate::model::{Lab, code, name};
 
@@ -27,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(15);
 
 /// What is asked for.
 #[derive(Clone, Debug)]
-pub struct Wish {
+pub struct SnapshotRequest {
     /// Snapshot name.
     pub name: String,
     /// Memory, too, or disks alone.
@@ -37,11 +38,11 @@ pub struct Wish {
 /// Makes a snapshot of the whole lab; `None` when it was stopped as asked, and nothing is left.
 ///
 /// # Errors
-/// When the lab is not as a snapshot needs it, or the hypervisor refuses; nothing is left then.
+/// When the lab is not as a snapshot needs it, or the provider refuses; nothing is left then.
 pub async fn create(
     session: &Session,
     drivers: &Drivers,
-    wish: &Wish,
+    wish: &SnapshotRequest,
     stop: &Stop,
     events: &Events,
 ) -> Result<Option<Manifest>, EngineError> {
@@ -50,11 +51,12 @@ pub async fn create(
             .hint(flaw.help)
             .preflight()
     })?;
-    let hypervisor = &drivers.hypervisor;
+    let provider = &drivers.provider;
+    provider.snapshots()?;
     let shelf = Shelf::new(&session.store);
     // Cut between the manifest and the end: there was nothing left to do.
     let cut = shelf.intent(&wish.name)? == Some(Intent::Create);
-    crate::engine::snapshot::settle(session, hypervisor, events).await?;
+    interrupted::recover_interrupted(session, provider, events).await?;
     if let Some(manifest) = shelf.manifest(&wish.name)?.filter(|_| cut) {
         return Ok(Some(manifest));
     }
@@ -68,7 +70,7 @@ pub async fn create(
     }
     let before = session.before()?;
     let lab = before.as_ref().unwrap_or(&session.lab);
-    let inventory = call(hypervisor, |h| h.inventory()).await?;
+    let inventory = call(provider, |h| h.inventory()).await?;
     let running = ready(lab, &inventory, wish)?;
     let stages = reached(session, lab, &inventory, drivers, running).await;
     if running && wish.kind == Kind::Disk {
@@ -77,34 +79,33 @@ pub async fn create(
     if stop.requested() {
         return Ok(None);
     }
-    let work = Work { session, lab, drivers, events, wish, running };
+    let work = Creation { session, lab, drivers, events, wish, running };
     shelf.begin(&wish.name, &Intent::Create)?;
     let made = events.timed(None, "snapshot", work.all(stages, stop)).await;
     match made {
         Ok(Some(manifest)) => Ok(Some(manifest)),
         other => {
             // What matters is the first error; what cannot be taken back now is taken back next time.
-            let undone = parts::take_back(session, hypervisor, &wish.name).await;
+            let undone = parts::rollback(session, provider, &wish.name).await;
             other.and_then(|none| undone.map(|()| none))
         }
     }
 }
 
 /// Checks that all nodes are in one state; true when they run.
-fn ready(lab: &Lab, inventory: &Inventory, wish: &Wish) -> Result<bool, EngineError> {
+fn ready(lab: &Lab, inventory: &Inventory, wish: &SnapshotRequest) -> Result<bool, EngineError> {
     let doing =
         |why: String| EngineError::of(&code::SNAPSHOT, format!("save the lab: {why}")).preflight();
-    let of = |uuid| inventory.domains.iter().find(move |domain| domain.uuid == uuid);
-    let names = |wanted: &dyn Fn(Option<&FoundDomain>) -> bool| {
-        let nodes = lab.nodes.iter().filter(|node| wanted(of(node.uuid)));
+    let names = |wanted: Option<MachineState>| {
+        let nodes = lab.nodes.iter().filter(|node| inventory.machine(node) == wanted);
         nodes.map(|node| node.name.as_str()).collect::<Vec<_>>()
     };
-    let absent = names(&|found| found.is_none());
+    let absent = names(None);
     if !absent.is_empty() {
         return Err(doing(format!("{} not there", are(&absent))).hint("`lab up` first"));
     }
-    let stopped = names(&|found| found.is_some_and(|domain| !domain.active));
-    let still = names(&|found| found.is_some_and(|domain| domain.paused));
+    let stopped = names(Some(MachineState::Stopped));
+    let still = names(Some(MachineState::Paused));
     if !still.is_empty() {
         return Err(doing(format!("{} standing still", are(&still)))
             .hint("`lab up` lets guests that stand still go on"));
@@ -163,41 +164,42 @@ async fn on_time(session: &Session, lab: &Lab, drivers: &Drivers, events: &Event
     events.note(format!("the guests' clocks are behind by the pause: {why}"));
 }
 
-struct Work<'s> {
+struct Creation<'s> {
     session: &'s Session,
     lab: &'s Lab,
     drivers: &'s Drivers,
     events: &'s Events,
-    wish: &'s Wish,
+    wish: &'s SnapshotRequest,
     running: bool,
 }
 
-impl Work<'_> {
+impl Creation<'_> {
     /// Everything from the first effect to the last; `None` when it was stopped on the way.
     async fn all(&self, stages: Vec<String>, stop: &Stop) -> Result<Option<Manifest>, EngineError> {
         let (name, shelf) = (&self.wish.name, Shelf::new(&self.session.store));
         shelf.keep_files(name)?;
-        let pieces = parts::pieces(self.session, self.lab, name, self.wish.kind)?;
-        let sizes = self.sizes(&pieces).await?;
+        let node_parts = parts::node_parts(self.session, self.lab, name, self.wish.kind)?;
+        let sizes = self.sizes(&node_parts).await?;
         let start = Instant::now();
         if self.running {
-            let still = |h: &dyn Hypervisor, _: &str, spec: &crate::render::SnapshotSpec| {
-                h.suspend_domain(spec.domain)
+            let still = |h: &dyn Provider, _: &str, spec: &crate::render::SnapshotSpec| {
+                h.power()?.suspend(spec.domain)
             };
-            parts::for_all(&self.drivers.hypervisor, &pieces, still).await?;
+            parts::for_all(&self.drivers.provider, &node_parts, still).await?;
         }
         if stop.requested() {
             return Ok(None);
         }
-        let save =
-            |h: &dyn Hypervisor, _: &str, spec: &crate::render::SnapshotSpec| h.save_domain(spec);
-        let saved = parts::for_all(&self.drivers.hypervisor, &pieces, save).await?;
+        let save = |h: &dyn Provider, _: &str, spec: &crate::render::SnapshotSpec| {
+            h.snapshots()?.save(spec)
+        };
+        let saved = parts::for_all(&self.drivers.provider, &node_parts, save).await?;
         let mut pause = 0.0;
         if self.running {
-            let go_on = |h: &dyn Hypervisor, _: &str, spec: &crate::render::SnapshotSpec| {
-                h.start_domain(spec.domain)
+            let go_on = |h: &dyn Provider, _: &str, spec: &crate::render::SnapshotSpec| {
+                h.power()?.start(spec.domain)
             };
-            parts::for_all(&self.drivers.hypervisor, &pieces, go_on).await?;
+            parts::for_all(&self.drivers.provider, &node_parts, go_on).await?;
             pause = start.elapsed().as_secs_f64();
             on_time(self.session, self.lab, self.drivers, self.events).await;
         }
@@ -205,7 +207,7 @@ impl Work<'_> {
         for (node, documents) in &saved {
             shelf.save_documents(name, node, documents)?;
         }
-        let after = self.sizes(&pieces).await?;
+        let after = self.sizes(&node_parts).await?;
         let grown: Vec<u64> =
             sizes.iter().zip(&after).map(|(old, new)| new.saturating_sub(*old)).collect();
         let manifest = self.manifest(stages, pause, &grown).await?;
@@ -215,11 +217,11 @@ impl Work<'_> {
     }
 
     /// Bytes that the nodes' disks take.
-    async fn sizes(&self, pieces: &[Piece]) -> Result<Vec<u64>, EngineError> {
-        let measure = |h: &dyn Hypervisor, _: &str, spec: &crate::render::SnapshotSpec| {
-            h.volume_bytes(&spec.pool, &spec.disk)
+    async fn sizes(&self, node_parts: &[NodePart]) -> Result<Vec<u64>, EngineError> {
+        let measure = |h: &dyn Provider, _: &str, spec: &crate::render::SnapshotSpec| {
+            h.storage()?.volume_bytes(&spec.pool, &spec.disk)
         };
-        let all = parts::for_all(&self.drivers.hypervisor, pieces, measure).await?;
+        let all = parts::for_all(&self.drivers.provider, node_parts, measure).await?;
         Ok(all.into_iter().map(|(_, bytes)| bytes).collect())
     }
 
@@ -233,7 +235,7 @@ impl Work<'_> {
         let first = bundle.entries.iter().min_by_key(|(_, entry)| entry.made.not_after);
         let text = self.session.store.read("topology.yaml")?;
         let text = text.as_ref().unwrap_or(&self.session.source);
-        let disks = parts::disks(self.session, &self.drivers.hypervisor, self.lab).await?;
+        let disks = parts::disks(self.session, &self.drivers.provider, self.lab).await?;
         let part = |(node, bytes): (&crate::model::Node, &u64)| Part {
             node: node.name.clone(),
             domain: node.uuid,
@@ -248,9 +250,9 @@ impl Work<'_> {
             created_unix: OffsetDateTime::now_utc().unix_timestamp(),
             kind: self.wish.kind,
             topology: name::hex(&Sha256::digest(text.as_bytes())),
-            kubernetes: self.session.preview()?.platform.version.to_string(),
+            kubernetes: preview(self.session)?.platform.version.to_string(),
             made_by: env!("CARGO_PKG_VERSION").into(),
-            hypervisor: call(&self.drivers.hypervisor, |h| h.version()).await?,
+            hypervisor: call(&self.drivers.provider, |h| h.version()).await?,
             first_certificate: first.map(|(name, entry)| (name.clone(), entry.made.not_after)),
             pause_seconds,
             stages,

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::drivers::state::snapshots::Shelf;
 use crate::engine::lab::open::Session;
-use crate::engine::lab::provider::Place;
+use crate::engine::lab::provider::ProviderKind;
 use crate::engine::snapshot::parts;
 use crate::engine::task::error::EngineError;
 use crate::model::snapshot::{Intent, Kind, Manifest};
@@ -13,7 +13,7 @@ use crate::model::{Lab, code};
 
 /// A snapshot as it is told.
 #[derive(Clone, Debug, Serialize)]
-pub struct Listed {
+pub struct SnapshotInfo {
     /// Name.
     pub name: String,
     /// When it was made, RFC 3339; empty for one that was never completed.
@@ -37,12 +37,12 @@ pub struct Listed {
 /// All snapshots of a lab, oldest first.
 ///
 /// # Errors
-/// When the lab's directory cannot be read, or the hypervisor does not answer.
-pub async fn list(session: &Session) -> Result<Vec<Listed>, EngineError> {
+/// When the lab's directory cannot be read, or the provider does not answer.
+pub async fn list(session: &Session) -> Result<Vec<SnapshotInfo>, EngineError> {
     let shelf = Shelf::new(&session.store);
     let names = shelf.names()?;
-    let hypervisor = match session.place.is_running() && !names.is_empty() {
-        true => Some(session.place.connect()?),
+    let provider = match session.provider.is_running() && !names.is_empty() {
+        true => Some(session.provider.connect()?),
         false => None,
     };
     let mut all = Vec::new();
@@ -52,10 +52,10 @@ pub async fn list(session: &Session) -> Result<Vec<Listed>, EngineError> {
             all.push(cut(name));
             continue;
         };
-        let lost = match &hypervisor {
-            Some(hypervisor) => {
+        let lost = match &provider {
+            Some(provider) => {
                 let lab = lab_of(session, &name)?;
-                manifest.lost(&parts::disks(session, hypervisor, &lab).await?)
+                manifest.lost(&parts::disks(session, provider, &lab).await?)
             }
             None => lost_files(session, &manifest),
         };
@@ -67,8 +67,8 @@ pub async fn list(session: &Session) -> Result<Vec<Listed>, EngineError> {
 }
 
 /// One that was cut while it was made or deleted.
-fn cut(name: String) -> Listed {
-    Listed {
+fn cut(name: String) -> SnapshotInfo {
+    SnapshotInfo {
         name,
         created: String::new(),
         age_seconds: 0,
@@ -81,7 +81,7 @@ fn cut(name: String) -> Listed {
     }
 }
 
-fn told(manifest: &Manifest, lost: Option<String>, intent: Option<&Intent>) -> Listed {
+fn told(manifest: &Manifest, lost: Option<String>, intent: Option<&Intent>) -> SnapshotInfo {
     let now = time::OffsetDateTime::now_utc().unix_timestamp();
     let restorable = lost.is_none() && intent != Some(&Intent::Delete);
     let remark = match (lost, intent) {
@@ -90,7 +90,7 @@ fn told(manifest: &Manifest, lost: Option<String>, intent: Option<&Intent>) -> L
         (None, Some(Intent::Restore { .. })) => "its restore was cut; restore it again".into(),
         _ => certificates(manifest, now).unwrap_or_default(),
     };
-    Listed {
+    SnapshotInfo {
         name: manifest.name.clone(),
         created: manifest.created.clone(),
         age_seconds: (now - manifest.created_unix).max(0),
@@ -113,10 +113,10 @@ pub(super) fn certificates(manifest: &Manifest, now: i64) -> Option<String> {
     }
 }
 
-/// The same question while a private engine does not run: its files are at hand.
+/// The same question while a private provider does not run: its files are at hand.
 fn lost_files(session: &Session, manifest: &Manifest) -> Option<String> {
-    let Place::Private(engine) = &session.place else { return None };
-    let pool = std::path::PathBuf::from(engine.layout().pool(&session.lab.pool()));
+    let ProviderKind::Private(libvirt) = &session.provider else { return None };
+    let pool = std::path::PathBuf::from(libvirt.layout().pool(&session.lab.pool()));
     let gone =
         manifest.nodes.iter().find(|part| !pool.join(format!("{}.qcow2", part.node)).exists());
     gone.map(|part| format!("the disk of {} is gone", part.node))

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::drivers::provider::{Hypervisor, HypervisorError};
+use crate::drivers::provider::{Provider, ProviderError};
 use crate::drivers::state::snapshots::Shelf;
 use crate::engine::lab::open::Session;
 use crate::engine::machines::provision::call;
@@ -13,18 +13,18 @@ use crate::model::snapshot::Kind;
 use crate::render::{self, SnapshotSpec};
 
 /// A node's part: its name and what libvirt is told of it.
-pub(super) type Piece = (String, SnapshotSpec);
+pub(super) type NodePart = (String, SnapshotSpec);
 
 /// The parts of all nodes of `lab`.
 ///
 /// # Errors
 /// When a template cannot be rendered.
-pub(super) fn pieces(
+pub(super) fn node_parts(
     session: &Session,
     lab: &Lab,
     name: &str,
     kind: Kind,
-) -> Result<Vec<Piece>, EngineError> {
+) -> Result<Vec<NodePart>, EngineError> {
     let created = time::OffsetDateTime::now_utc().unix_timestamp();
     let piece = |node| {
         let spec = render::snapshot(&session.templates, lab, node, name, kind, created);
@@ -36,23 +36,20 @@ pub(super) fn pieces(
 /// Makes one call for each part, all at once, and waits for all of them. What was returned, in
 /// order, or the first error once all have ended.
 pub(super) async fn for_all<T, F>(
-    hypervisor: &Arc<dyn Hypervisor>,
-    pieces: &[Piece],
+    provider: &Arc<dyn Provider>,
+    node_parts: &[NodePart],
     work: F,
 ) -> Result<Vec<(String, T)>, EngineError>
 where
     T: Send + 'static,
-    F: Fn(&dyn Hypervisor, &str, &SnapshotSpec) -> Result<T, HypervisorError>
-        + Clone
-        + Send
-        + 'static,
+    F: Fn(&dyn Provider, &str, &SnapshotSpec) -> Result<T, ProviderError> + Clone + Send + 'static,
 {
     let mut calls = tokio::task::JoinSet::new();
-    for (at, (node, spec)) in pieces.iter().cloned().enumerate() {
-        let (hypervisor, work) = (Arc::clone(hypervisor), work.clone());
+    for (at, (node, spec)) in node_parts.iter().cloned().enumerate() {
+        let (provider, work) = (Arc::clone(provider), work.clone());
         calls.spawn(async move {
             let name = node.clone();
-            (at, name, call(&hypervisor, move |h| work(h, &node, &spec)).await)
+            (at, name, call(&provider, move |h| work(h, &node, &spec)).await)
         });
     }
     let mut done = Vec::new();
@@ -75,10 +72,10 @@ where
 /// Removes whatever there is of a snapshot, lets guests that stand still go on, and forgets it.
 ///
 /// # Errors
-/// When the hypervisor refuses; what was begun then stays written down.
-pub(super) async fn take_back(
+/// When the provider refuses; what was begun then stays written down.
+pub(super) async fn rollback(
     session: &Session,
-    hypervisor: &Arc<dyn Hypervisor>,
+    provider: &Arc<dyn Provider>,
     name: &str,
 ) -> Result<(), EngineError> {
     let shelf = Shelf::new(&session.store);
@@ -86,12 +83,12 @@ pub(super) async fn take_back(
     let lab = lab.as_ref().unwrap_or(&session.lab);
     let kept = shelf.manifest(name)?;
     let kind = kept.as_ref().map_or(Kind::Disk, |manifest| manifest.kind);
-    remove(session, hypervisor, lab, name, kind).await?;
-    let inventory = call(hypervisor, |h| h.inventory()).await?;
+    remove(session, provider, lab, name, kind).await?;
+    let inventory = call(provider, |h| h.inventory()).await?;
     for domain in inventory.domains.iter().filter(|domain| domain.paused) {
         if domain.node_of(lab.id).is_some() {
             let uuid = domain.uuid;
-            call(hypervisor, move |h| h.start_domain(uuid)).await?;
+            call(provider, move |h| h.power()?.start(uuid)).await?;
         }
     }
     Ok(shelf.remove(name)?)
@@ -100,24 +97,24 @@ pub(super) async fn take_back(
 /// Deletes the parts of the nodes whose disks are still those that were saved.
 pub(super) async fn remove(
     session: &Session,
-    hypervisor: &Arc<dyn Hypervisor>,
+    provider: &Arc<dyn Provider>,
     lab: &Lab,
     name: &str,
     kind: Kind,
 ) -> Result<(), EngineError> {
     let shelf = Shelf::new(&session.store);
-    let there = disks(session, hypervisor, lab).await?;
+    let there = disks(session, provider, lab).await?;
     let kept = shelf.manifest(name)?.map(|manifest| manifest.nodes).unwrap_or_default();
     let anew = |node: &str| {
         let part = kept.iter().find(|part| part.node == node);
         part.is_some_and(|part| there.get(node) != Some(&part.disk))
     };
-    let mut pieces = pieces(session, lab, name, kind)?;
-    pieces.retain(|(node, _)| there.contains_key(node) && !anew(node));
-    let nodes: Vec<String> = pieces.iter().map(|(node, _)| node.clone()).collect();
+    let mut node_parts = node_parts(session, lab, name, kind)?;
+    node_parts.retain(|(node, _)| there.contains_key(node) && !anew(node));
+    let nodes: Vec<String> = node_parts.iter().map(|(node, _)| node.clone()).collect();
     let documents = Arc::new(shelf.documents(name, &nodes)?);
-    for_all(hypervisor, &pieces, move |h, node, spec| {
-        h.forget_domain(spec, &documents.get(node).cloned().unwrap_or_default())
+    for_all(provider, &node_parts, move |h, node, spec| {
+        h.snapshots()?.forget(spec, &documents.get(node).cloned().unwrap_or_default())
     })
     .await
     .map(drop)
@@ -126,13 +123,13 @@ pub(super) async fn remove(
 /// What tells the nodes' disks from others, by node; nodes without a disk are left out.
 pub(super) async fn disks(
     session: &Session,
-    hypervisor: &Arc<dyn Hypervisor>,
+    provider: &Arc<dyn Provider>,
     lab: &Lab,
 ) -> Result<BTreeMap<String, String>, EngineError> {
-    let all = pieces(session, lab, "any", Kind::Disk)?;
-    let look = |h: &dyn Hypervisor, _: &str, spec: &SnapshotSpec| {
-        h.volume_identity(&spec.pool, &spec.disk)
+    let all = node_parts(session, lab, "any", Kind::Disk)?;
+    let look = |h: &dyn Provider, _: &str, spec: &SnapshotSpec| {
+        h.storage()?.volume_identity(&spec.pool, &spec.disk)
     };
-    let found = for_all(hypervisor, &all, look).await?;
+    let found = for_all(provider, &all, look).await?;
     Ok(found.into_iter().filter_map(|(node, disk)| Some((node, disk?))).collect())
 }

@@ -7,16 +7,15 @@ use std::time::{Duration, Instant};
 
 use time::OffsetDateTime;
 
-use crate::drivers::provider::Hypervisor;
+use crate::drivers::provider::Provider;
 use crate::drivers::state::snapshots::Shelf;
-use crate::engine::lab::drivers::Drivers;
 use crate::engine::lab::open::Session;
-use crate::engine::lab::reach::Reach;
+use crate::engine::lab::reach::{Drivers, Reach};
 use crate::engine::machines::boot::Boot;
 use crate::engine::machines::observe;
 use crate::engine::machines::provision::{self, call};
-use crate::engine::snapshot::parts::{self, Piece};
-use crate::engine::snapshot::{clock, manifest};
+use crate::engine::snapshot::parts::{self, NodePart};
+use crate::engine::snapshot::{clock, interrupted, list, open};
 use crate::engine::task::error::EngineError;
 use crate::engine::task::event::Events;
 use crate::engine::task::stop::Stop;
@@ -67,10 +66,11 @@ pub async fn restore(
     events: &Events,
 ) -> Result<Option<Restored>, EngineError> {
     let start = Instant::now();
-    let manifest = manifest(&session, name)?;
-    take_on(&mut session, name)?;
-    let inventory = call(&drivers.hypervisor, |h| h.inventory()).await?;
-    let disks = parts::disks(&session, &drivers.hypervisor, &session.lab).await?;
+    drivers.provider.snapshots()?;
+    let manifest = open::manifest(&session, name)?;
+    adopt_saved_lab(&mut session, name)?;
+    let inventory = call(&drivers.provider, |h| h.inventory()).await?;
+    let disks = parts::disks(&session, &drivers.provider, &session.lab).await?;
     if let Some(lost) = manifest.lost(&disks) {
         return Err(EngineError::of(&code::SNAPSHOT, format!("restore '{name}': {lost}"))
             .hint("`lab snapshot list` shows which can be restored")
@@ -80,28 +80,27 @@ pub async fn restore(
     if stop.requested() {
         return Ok(None);
     }
-    let work = Work { session: &session, drivers, manifest: &manifest, options, events };
+    let work = Restore { session: &session, drivers, manifest: &manifest, options, events };
     let shelf = Shelf::new(&session.store);
     let nodes = options.node.iter().cloned().collect();
-    let older = crate::engine::snapshot::cut_restore(&session)?.filter(|older| older != name);
+    let older = interrupted::cut_restore(&session)?.filter(|older| older != name);
     shelf.begin(name, &Intent::Restore { nodes })?;
     if let Some(older) = older {
         shelf.finish(&older)?;
     }
     events.timed(None, &format!("restore {name}"), work.guests(&inventory)).await?;
     let running = start.elapsed().as_secs_f64();
-    let behind = work.together_again().await?;
+    let behind = work.wait_until_ready().await?;
     shelf.finish(name)?;
     let whole = start.elapsed().as_secs_f64();
     Ok(Some(Restored { manifest, behind, running, whole }))
 }
 
 /// From here on the lab is what it was when the snapshot was made.
-fn take_on(session: &mut Session, name: &str) -> Result<(), EngineError> {
+fn adopt_saved_lab(session: &mut Session, name: &str) -> Result<(), EngineError> {
     let shelf = Shelf::new(&session.store);
     let Some(text) = shelf.file(name, "topology.yaml")? else { return Ok(()) };
-    let mut lab =
-        crate::engine::snapshot::list::lab_of(session, name).map_err(EngineError::preflight)?;
+    let mut lab = list::lab_of(session, name).map_err(EngineError::preflight)?;
     let record = shelf.file(name, "lab.json")?.unwrap_or_default();
     let ids: BTreeMap<String, u8> = serde_json::from_str::<serde_json::Value>(&record)
         .ok()
@@ -132,7 +131,7 @@ fn refuse(
         })?;
     }
     let now = OffsetDateTime::now_utc().unix_timestamp();
-    if let Some(remark) = crate::engine::snapshot::list::certificates(manifest, now) {
+    if let Some(remark) = list::certificates(manifest, now) {
         let ended = manifest.first_certificate.as_ref().is_some_and(|(_, end)| *end < now);
         if ended && !options.yes {
             return Err(cannot(format!("{remark}, so its cluster will not find together"))
@@ -141,9 +140,9 @@ fn refuse(
         }
         events.warn(remark);
     }
-    let strangers = manifest.strangers(inventory);
-    if !strangers.is_empty() && !options.yes && options.node.is_none() {
-        let names: Vec<&str> = strangers.iter().map(|(node, _)| *node).collect();
+    let extra_nodes = manifest.extra_nodes(inventory);
+    if !extra_nodes.is_empty() && !options.yes && options.node.is_none() {
+        let names: Vec<&str> = extra_nodes.iter().map(|(node, _)| *node).collect();
         return Err(cannot(format!(
             "{} came after it and would be removed with {}",
             names.join(", "),
@@ -171,7 +170,7 @@ fn refuse_alone(lab: &Lab, name: &str) -> Result<(), EngineError> {
     .preflight())
 }
 
-struct Work<'s> {
+struct Restore<'s> {
     session: &'s Session,
     drivers: &'s Drivers,
     manifest: &'s Manifest,
@@ -179,48 +178,48 @@ struct Work<'s> {
     events: &'s Events,
 }
 
-impl Work<'_> {
+impl Restore<'_> {
     /// All guests run again, at the moment of the snapshot.
     async fn guests(&self, inventory: &Inventory) -> Result<(), EngineError> {
-        let (session, hypervisor) = (self.session, &self.drivers.hypervisor);
+        let (session, provider) = (self.session, &self.drivers.provider);
         let shelf = Shelf::new(&session.store);
         if self.options.node.is_none() {
             shelf.put_files_back(&self.manifest.name)?;
             self.surroundings(inventory).await?;
         }
-        let mut pieces =
-            parts::pieces(session, &session.lab, &self.manifest.name, self.manifest.kind)?;
+        let mut node_parts =
+            parts::node_parts(session, &session.lab, &self.manifest.name, self.manifest.kind)?;
         if let Some(only) = &self.options.node {
-            pieces.retain(|(node, _)| node == only);
+            node_parts.retain(|(node, _)| node == only);
         }
-        let nodes: Vec<String> = pieces.iter().map(|(node, _)| node.clone()).collect();
+        let nodes: Vec<String> = node_parts.iter().map(|(node, _)| node.clone()).collect();
         let documents = Arc::new(shelf.documents(&self.manifest.name, &nodes)?);
-        let revert = move |h: &dyn Hypervisor, node: &str, spec: &SnapshotSpec| {
-            h.revert_domain(spec, &documents.get(node).cloned().unwrap_or_default())
+        let revert = move |h: &dyn Provider, node: &str, spec: &SnapshotSpec| {
+            h.snapshots()?.revert(spec, &documents.get(node).cloned().unwrap_or_default())
         };
-        if let Err(error) = parts::for_all(hypervisor, &pieces, revert).await {
+        if let Err(error) = parts::for_all(provider, &node_parts, revert).await {
             // Nodes at different moments must not meet.
-            self.stop(&pieces).await;
+            self.stop(&node_parts).await;
             return Err(error);
         }
-        let go_on = |h: &dyn Hypervisor, _: &str, spec: &SnapshotSpec| h.start_domain(spec.domain);
-        parts::for_all(hypervisor, &pieces, go_on).await.map(drop)
+        let go_on = |h: &dyn Provider, _: &str, spec: &SnapshotSpec| h.power()?.start(spec.domain);
+        parts::for_all(provider, &node_parts, go_on).await.map(drop)
     }
 
-    async fn stop(&self, pieces: &[Piece]) {
-        let stop = |h: &dyn Hypervisor, _: &str, spec: &SnapshotSpec| h.stop_domain(spec.domain);
+    async fn stop(&self, node_parts: &[NodePart]) {
+        let stop = |h: &dyn Provider, _: &str, spec: &SnapshotSpec| h.power()?.stop(spec.domain);
         // The error that matters is the one that brought us here.
-        let _ = parts::for_all(&self.drivers.hypervisor, pieces, stop).await;
+        let _ = parts::for_all(&self.drivers.provider, node_parts, stop).await;
     }
 
     /// Pool, network and routes are there; nodes that came later are not.
     async fn surroundings(&self, inventory: &Inventory) -> Result<(), EngineError> {
-        let (session, hypervisor) = (self.session, &self.drivers.hypervisor);
+        let (session, provider) = (self.session, &self.drivers.provider);
         let lab = &session.lab;
-        for (node, uuid) in self.manifest.strangers(inventory) {
-            provision::remove(session, hypervisor, node, uuid).await?;
+        for (node, uuid) in self.manifest.extra_nodes(inventory) {
+            provision::remove(session, provider, node, uuid).await?;
         }
-        let path = session.place.layout().pool(&lab.pool());
+        let path = session.provider.layout().pool(&lab.pool());
         let pool = render::pool(&session.templates, &lab.pool(), lab.pool_id(), &path)?;
         let network = render::network(&session.templates, lab)?;
         let there = |all: &Inventory| {
@@ -231,18 +230,18 @@ impl Work<'_> {
             }) && all.pools.iter().any(|found| found.uuid == pool.uuid && found.active)
         };
         if !there(inventory) {
-            call(hypervisor, move |h| {
-                h.ensure_pool(&pool)?;
-                h.ensure_network(&network)
+            call(provider, move |h| {
+                h.storage()?.ensure_pool(&pool)?;
+                h.networks()?.ensure_network(&network)
             })
             .await?;
         }
-        if hypervisor.has_surroundings() {
-            session.place.routes(lab, Some(&lab.host_routes()))?;
-            if session.place.uplink(lab).is_some() && !session.place.has_uplink() {
+        if let Ok(around) = provider.surroundings() {
+            around.set_routes(&lab.network.bridge, &lab.host_routes())?;
+            if session.provider.uplink(lab).is_some() && !around.has_uplink() {
                 // A lab without a way out is a lab all the same.
-                if let Err(error) = session.place.start_uplink() {
-                    self.events.warn(error.message);
+                if let Err(error) = around.start_uplink() {
+                    self.events.warn(error.to_string());
                 }
             }
         }
@@ -250,12 +249,12 @@ impl Work<'_> {
     }
 
     /// Clocks first, then everything that trusts them. Seconds that the slowest clock was behind.
-    async fn together_again(&self) -> Result<f64, EngineError> {
+    async fn wait_until_ready(&self) -> Result<f64, EngineError> {
         let lab = &self.session.lab;
         // Files may have come back: the keys that the nodes know now.
-        let reach = match self.drivers.hypervisor.has_surroundings() {
-            true => crate::engine::snapshot::way(self.session)?,
-            false => self.drivers.reach.clone(),
+        let reach = match self.drivers.again {
+            Some(again) => again(self.session)?,
+            None => self.drivers.reach.clone(),
         };
         let nodes: Vec<_> = match &self.options.node {
             Some(only) => lab.nodes.iter().filter(|node| node.name == *only).collect(),
@@ -289,7 +288,7 @@ impl Work<'_> {
     async fn booted(&self, nodes: &[&Node], reach: &Reach) -> Result<(), EngineError> {
         let mut booting = tokio::task::JoinSet::new();
         for node in nodes {
-            let boot = Boot::of(&self.drivers.hypervisor, self.events, &self.session.lab, node);
+            let boot = Boot::of(&self.drivers.provider, self.events, &self.session.lab, node);
             let guest = reach(node);
             booting.spawn(async move { boot.run(&*guest, "true").await });
         }
@@ -319,7 +318,7 @@ impl Work<'_> {
             return Ok(self.manifest.stages.clone());
         }
         // Made of a stopped lab: now its nodes can be asked.
-        let inventory = call(&self.drivers.hypervisor, |h| h.inventory()).await?;
+        let inventory = call(&self.drivers.provider, |h| h.inventory()).await?;
         let markers = observe::markers(self.session, &inventory, reach).await;
         Ok(observe::reached(&self.session.lab, &markers))
     }

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use crate::engine::lab::open::Session;
+use crate::engine::lab::prepare::prepare;
 use crate::engine::stages::steps;
 use crate::engine::task::error::EngineError;
 use crate::engine::task::event::{Event, Events};
@@ -26,7 +27,7 @@ pub async fn run_stage(
     stop: &Stop,
     events: &Events,
 ) -> Result<bool, EngineError> {
-    let prepared = session.prepare(events)?;
+    let prepared = prepare(session, events)?;
     let steps = prepared.steps(session, stage, node)?;
     if stage.has(Duty::Member) {
         session.remember_founders(&prepared.etcd_founders)?;

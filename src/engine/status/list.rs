@@ -7,16 +7,19 @@ use serde::Serialize;
 
 use crate::drivers::state::snapshots::Shelf;
 use crate::engine::lab::open::Session;
-use crate::engine::lab::provider::Place;
+use crate::engine::lab::provider::ProviderKind;
 use crate::engine::machines::provision::call;
 use crate::engine::task::error::EngineError;
+use crate::model::inventory::MachineState;
 
 /// A lab in the list.
 #[derive(Clone, Debug, Serialize)]
 pub struct LabStatus {
     /// Lab name.
     pub name: String,
-    /// `system` or `private`.
+    /// What nodes stand on: `system`, `private` or `existing`.
+    pub provider: String,
+    /// Deprecated: the same as `provider`.
     pub engine: String,
     /// `running`, `stopped`, `partly` when some of its nodes run, or `away` when only its disks are
     /// there.
@@ -38,23 +41,25 @@ pub struct LabStatus {
 /// Looks at one lab.
 ///
 /// # Errors
-/// When its hypervisor should answer and does not.
+/// When its provider should answer and does not.
 pub async fn lab_status(session: &Session) -> Result<LabStatus, EngineError> {
     let lab = &session.lab;
     let mut running = 0;
     let mut bytes = blocks(session.store.root());
     let mut known = false;
-    if session.place.is_running() {
-        let hypervisor = session.place.connect()?;
-        let inventory = call(&hypervisor, |h| h.inventory()).await?;
-        let own = || inventory.domains.iter().filter(|domain| domain.node_of(lab.id).is_some());
-        running = own().filter(|domain| domain.active).count();
-        known = own().next().is_some();
+    if session.provider.is_running() {
+        let provider = session.provider.connect()?;
+        let inventory = call(&provider, |h| h.inventory()).await?;
+        let own = lab.nodes.iter().filter(|node| inventory.has_own(lab.id, node));
+        let states: Vec<MachineState> = own.filter_map(|node| inventory.machine(node)).collect();
+        running = states.iter().filter(|state| state.is_active()).count();
+        known = !states.is_empty();
         let pool = inventory.pools.iter().find(|pool| pool.uuid == lab.pool_id() && pool.active);
-        if let (Place::System { .. }, Some(pool)) = (&session.place, pool) {
+        if let (ProviderKind::System { .. }, Some(pool)) = (&session.provider, pool) {
             for volume in pool.volumes.clone() {
                 let pool = pool.name.clone();
-                bytes += call(&hypervisor, move |h| h.volume_bytes(&pool, &volume)).await?;
+                bytes +=
+                    call(&provider, move |h| h.storage()?.volume_bytes(&pool, &volume)).await?;
             }
         }
     }
@@ -66,7 +71,8 @@ pub async fn lab_status(session: &Session) -> Result<LabStatus, EngineError> {
     };
     Ok(LabStatus {
         name: lab.name.clone(),
-        engine: session.place.name().into(),
+        provider: session.provider.name().into(),
+        engine: session.provider.name().into(),
         state: state.into(),
         running,
         nodes: lab.nodes.len(),

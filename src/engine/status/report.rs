@@ -1,9 +1,11 @@
 //! `status`: what every node is doing, read and never guessed.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::drivers::provider::Provider;
 use crate::engine::lab::open::Session;
 use crate::engine::lab::reach::Reach;
 use crate::engine::machines::observe::{markers, running};
@@ -11,7 +13,7 @@ use crate::engine::machines::provision::call;
 use crate::engine::task::error::EngineError;
 use crate::kubernetes::node_info::{self, Vitals};
 use crate::kubernetes::operations::ready_nodes;
-use crate::model::inventory::Inventory;
+use crate::model::inventory::{Inventory, MachineState};
 use crate::model::{Node, Role};
 
 /// A lab's state.
@@ -19,9 +21,13 @@ use crate::model::{Node, Role};
 pub struct Status {
     /// Lab name.
     pub lab: String,
-    /// `system` or `private`.
+    /// What nodes stand on: `system`, `private` or `existing`.
+    pub provider: String,
+    /// True when the provider runs.
+    pub provider_running: bool,
+    /// Deprecated: the same as `provider`.
     pub engine: String,
-    /// True when the hypervisor answers.
+    /// Deprecated: the same as `provider_running`.
     pub engine_running: bool,
     /// Nodes in file order.
     pub nodes: Vec<NodeStatus>,
@@ -88,21 +94,34 @@ pub struct StageStatus {
 /// Looks at the lab.
 ///
 /// # Errors
-/// When the hypervisor runs but does not answer.
+/// When the provider runs but does not answer.
 pub async fn status(session: &Session) -> Result<Status, EngineError> {
+    let running = session.provider.is_running().then(|| session.provider.connect()).transpose()?;
+    let reach = if running.is_some() { session.glance()? } else { None };
+    status_with(session, running.as_ref(), reach.as_ref()).await
+}
+
+/// The same with a given provider, where one runs, and a way to the nodes, where there are keys.
+///
+/// # Errors
+/// As [`status`].
+pub async fn status_with(
+    session: &Session,
+    provider: Option<&Arc<dyn Provider>>,
+    reach: Option<&Reach>,
+) -> Result<Status, EngineError> {
     let lab = &session.lab;
-    let engine_running = session.place.is_running();
+    let provider_running = provider.is_some();
     let mut inventory = Inventory::default();
     let mut found = BTreeMap::new();
     let mut ready = BTreeMap::new();
     let mut vitals = BTreeMap::new();
-    if engine_running {
-        let hypervisor = session.place.connect()?;
-        inventory = call(&hypervisor, |h| h.inventory()).await?;
-        if let Some(reach) = session.glance()? {
-            found = markers(session, &inventory, &reach).await;
+    if let Some(provider) = provider {
+        inventory = call(provider, |h| h.inventory()).await?;
+        if let Some(reach) = reach {
+            found = markers(session, &inventory, reach).await;
             let known = |node: &&Node| found.contains_key(&node.name);
-            let asked = all_vitals(session, &reach, lab.nodes.iter().filter(known).collect());
+            let asked = all_vitals(session, reach, lab.nodes.iter().filter(known).collect());
             let told = async {
                 let mut told = BTreeMap::new();
                 // An API server that hangs knows nothing; another one does.
@@ -134,10 +153,9 @@ pub async fn status(session: &Session) -> Result<Status, EngineError> {
     let leads = |(_, vitals): &(&String, &Vitals)| vitals.etcd_leader == Some(true);
     let etcd_leader = vitals.iter().find(leads).map(|(node, _)| node.clone());
     let nodes = lab.nodes.iter().map(|node| {
-        let domain = inventory.domains.iter().find(|domain| domain.uuid == node.uuid);
-        let state = match domain {
+        let state = match inventory.machine(node) {
             None => "absent",
-            Some(domain) if !domain.active => "stopped",
+            Some(MachineState::Stopped) => "stopped",
             Some(_) if found.contains_key(&node.name) => "up",
             Some(_) => "running",
         };
@@ -158,8 +176,10 @@ pub async fn status(session: &Session) -> Result<Status, EngineError> {
     });
     Ok(Status {
         lab: lab.name.clone(),
-        engine: session.place.name().into(),
-        engine_running,
+        provider: session.provider.name().into(),
+        provider_running,
+        engine: session.provider.name().into(),
+        engine_running: provider_running,
         nodes: nodes.collect(),
         vips,
         etcd_leader,

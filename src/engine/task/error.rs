@@ -1,7 +1,7 @@
 //! What the engine says when it cannot go on.
 
 use crate::drivers::guest::GuestError;
-use crate::drivers::provider::HypervisorError;
+use crate::drivers::provider::ProviderError;
 use crate::drivers::state::store::StoreError;
 use crate::kubernetes::stage::StageError;
 use crate::model::code::{self, Code};
@@ -72,9 +72,13 @@ macro_rules! from_display {
 }
 from_display!(StoreError: FILES, PkiError: CERTIFICATES, RenderError: TEMPLATE, StageError: TEMPLATE);
 
-impl From<HypervisorError> for EngineError {
-    fn from(error: HypervisorError) -> Self {
-        Self { hint: error.hint.clone(), ..Self::of(&code::LIBVIRT, error.to_string()) }
+impl From<ProviderError> for EngineError {
+    fn from(error: ProviderError) -> Self {
+        Self {
+            hint: error.hint.clone(),
+            preflight: error.is_lack(),
+            ..Self::of(error.code, error.to_string())
+        }
     }
 }
 

@@ -5,9 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::drivers::guest::{Guest, Output};
-use crate::engine::lab::drivers::Drivers;
 use crate::engine::lab::open::Session;
-use crate::engine::lab::reach::Reach;
+use crate::engine::lab::reach::{Drivers, Reach};
 use crate::engine::machines::boot::Boot;
 use crate::engine::machines::provision::call;
 use crate::engine::task::error::EngineError;
@@ -40,7 +39,9 @@ pub async fn failover(
     // Who watches is alive, and busy where guests are emulated.
     let reach = session.reach(&keys, session.pace().vitals())?;
     let booting = session.reach(&keys, session.lab.options.boot_patience())?;
-    let drivers = Drivers { hypervisor: session.place.connect()?, reach };
+    let provider = session.provider.connect()?;
+    provider.power()?;
+    let drivers = Drivers { provider, reach, again: None };
     failover_with(session, drivers, booting, stop, say, events).await
 }
 
@@ -107,10 +108,10 @@ impl Test<'_> {
         let scripts = self.scripts(&trial)?;
         self.ask(&trial, &scripts.start_writer).await?;
         let uuid = node.uuid;
-        call(&self.drivers.hypervisor, move |h| h.stop_domain(uuid)).await?;
+        call(&self.drivers.provider, move |h| h.power()?.stop(uuid)).await?;
         let seen = self.stop.or("see what comes back", self.watch(&trial, &scripts)).await;
         // Started again even when there was nobody to tell what happened.
-        call(&self.drivers.hypervisor, move |h| h.start_domain(uuid)).await?;
+        call(&self.drivers.provider, move |h| h.power()?.start(uuid)).await?;
         let (api, service, writes) = seen?;
         let kept = if writes.status == 0 { Verdict::Passed } else { Verdict::Failed };
         let results = vec![
@@ -118,7 +119,7 @@ impl Test<'_> {
             self.timed("failover-service", node, service),
             self.result("failover-writes", &node.name, kept, &writes.text()),
         ];
-        let boot = Boot::of(&self.drivers.hypervisor, self.events, &self.session.lab, node);
+        let boot = Boot::of(&self.drivers.provider, self.events, &self.session.lab, node);
         let guest = (self.booting)(node);
         self.stop.or("wait for the guest", boot.run(&*guest, "true")).await?;
         self.healthy().await?;

@@ -37,10 +37,10 @@ codes! {
     AT_REST "L0703" "the lab, or the node, does not run"
         "The private libvirt was ended (by `down`, a reboot of the computer or a kill), or the node was stopped. Disks stay as they were."
         ["`lab up` starts it, and all nodes in order", "`lab start NODE` starts one node"];
-    OTHER_ENGINE "L0704" "the lab runs on the other engine"
-        "A lab stays on the engine that made it, `private` or `system`: moving it would leave its guests behind. Nothing was changed."
-        ["leave `--engine` and LAB_ENGINE out: the lab remembers",
-         "`lab down`, then `lab up --engine ENGINE`, when it shall move"];
+    OTHER_PROVIDER "L0704" "the lab stands on another provider"
+        "A lab stays on the provider that made it, `private` or `system`: moving it would leave its guests behind. Nothing was changed."
+        ["leave `--provider` and LAB_PROVIDER out: the lab remembers",
+         "`lab down`, then `lab up --provider PROVIDER`, when it shall move"];
     FILES "L0705" "the lab's own files could not be read or written"
         "Its state directory is not writable, the disk is full, or a file was changed by hand. Files are written beside their place and renamed: what was there before is still whole."
         ["`df` and `ls -ld` on the path that the message names",
@@ -65,7 +65,7 @@ codes! {
     CONFLICT "L0802" "something of somebody else is in the way"
         "A network, route, domain or address that lab did not make has a name or a range that the lab needs. It is never changed. Nothing was changed."
         ["another `cidr` or name in the topology; `lab doctor` proposes what fits",
-         "`lab up --engine private`: a private lab has its network for itself"];
+         "`lab up --provider private`: a private lab has its network for itself"];
     NO_IMAGE "L0803" "an image or program could not be had"
         "A download failed, was cut, or does not have the checksum it must have; or this computer has no way to the internet. What was downloaded before is kept, and a cut download goes on where it was."
         ["`lab images list` shows what is here", "`lab images build NAME` makes one where that is possible",

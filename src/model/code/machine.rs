@@ -6,11 +6,15 @@ codes! {
     LIBVIRT "L0901" "libvirt, or QEMU, refused or did not answer"
         "The message says what was being done to which object, and in libvirt's words why not. Every call may be made again."
         ["`lab doctor`", "run the command again: what is done already is not done twice",
-         "`lab logs` and the engine's own logs, which the message quotes"];
+         "`lab logs` and the provider's own logs, which the message quotes"];
     CHANGED_BASE "L0902" "an image below the nodes' disks was changed"
         "Disks of nodes hold only differences to a base image. Another byte below them is damage that nobody reports, so guests are not started on it."
         ["`lab down`, then `lab up` makes everything anew",
          "put the image back as it was, if you know how it was changed"];
+    LACKS "L0903" "the provider cannot do that"
+        "What nodes stand on differs: guests of libvirt have snapshots, consoles and a power switch, machines that are there anyway have not. Nothing was changed."
+        ["the line below the message says what to do instead",
+         "`lab help providers` tells which provider can do what"];
     UNREACHABLE "L1001" "a node does not answer by SSH"
         "Its guest is off, still boots, lost its network, or sshd is gone. The stage that was cut is tried again by the next run."
         ["`lab status`", "`lab console NODE` shows its screen; `--log` all that it said since it started",

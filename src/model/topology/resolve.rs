@@ -11,7 +11,7 @@ use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
 use crate::model::lab::{
-    Cloning, Ingress, Kubernetes, Network, Node, Options, PodNetwork, Ssh, Uplink, Vip,
+    Cloning, Ingress, Kubernetes, Machine, Network, Node, Options, PodNetwork, Ssh, Uplink, Vip,
 };
 use crate::model::name::{self, Owner};
 use crate::model::role::Role;
@@ -129,6 +129,7 @@ impl Nodes<'_> {
             name_span,
             node: Node {
                 fqdn: format!("{name}.{}", self.domain),
+                machine: Machine::Guest,
                 domain: format!("{}-{name}", self.lab_name),
                 uuid: name::object_id(self.lab, "domain", &name),
                 roles: roles.clone(),

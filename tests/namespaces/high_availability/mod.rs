@@ -14,7 +14,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lab::drivers::guest::Guest;
-use lab::drivers::provider::memory::MemoryHypervisor;
 use lab::engine::{
     Drivers, EngineError, Event, Events, Outcome, Reach, Session, Stop, UpOptions, up_with,
 };
@@ -26,6 +25,7 @@ use lab::pki::{Identity, Issuer};
 use crate::rig;
 use crate::rig::namespaces::Namespaces;
 use crate::rig::secrets::Secrets;
+use rig::memory::MemoryHypervisor;
 
 const TOPOLOGY: &str = "name: ha
 network:
@@ -117,7 +117,7 @@ impl Rig {
             .map(|name| (name.clone(), self.spaces.get(&name) as Arc<dyn Guest>))
             .collect();
         let reach: Reach = Arc::new(move |node: &Node| Arc::clone(&nodes[&node.name]));
-        let drivers = Drivers { hypervisor: self.hypervisor.clone(), reach };
+        let drivers = Drivers { provider: self.hypervisor.clone(), reach, again: None };
         let stages = ["etcd", "control-plane", "load-balancer"];
         let options = UpOptions {
             stages: Some(stages.iter().map(|name| DEFAULT.stage(name).unwrap()).collect()),

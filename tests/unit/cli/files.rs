@@ -10,7 +10,7 @@ fn hosts_and_ssh_files_follow_from_the_topology() {
     let home = Home::new();
     let text = out(&home.lab(&["hosts", "-f", "three"]));
     assert!(text.contains("10.240.0.31 worker1.three.lab worker1\n"), "{text}");
-    let output = home.lab(&["ssh-config", "-f", "three", "--engine", "private"]);
+    let output = home.lab(&["ssh-config", "-f", "three", "--provider", "private"]);
     assert_eq!(output.status.code(), Some(2), "there is nobody to log in to");
 
     once_up(&home);

@@ -8,7 +8,7 @@ use super::{Home, err, once_up, out, with_certificates};
 #[test]
 fn status_and_down_of_a_lab_that_is_not_there() {
     let home = Home::new();
-    let output = home.lab(&["status", "-f", "three", "--engine", "private", "-o", "json"]);
+    let output = home.lab(&["status", "-f", "three", "--provider", "private", "-o", "json"]);
     assert!(output.status.success(), "{}", err(&output));
     let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(json["nodes"].as_array().unwrap().len(), 3);
@@ -18,13 +18,13 @@ fn status_and_down_of_a_lab_that_is_not_there() {
     assert_eq!(json["nodes"][0]["state"], "absent");
     // Nobody is a load balancer here: that stage is not told of.
     assert_eq!(json["stages"].as_array().unwrap().len(), 8);
-    let output = home.lab(&["status", "-f", "book", "--engine", "private", "-o", "json"]);
+    let output = home.lab(&["status", "-f", "book", "--provider", "private", "-o", "json"]);
     let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     // Who does not run may not have it: that is known, and nobody keeps it to himself.
     for key in ["holders", "silent"] {
         assert_eq!(json["vips"][0][key].as_array().unwrap().len(), 0, "{json}");
     }
-    let output = home.lab(&["down", "-f", "three", "--engine", "private"]);
+    let output = home.lab(&["down", "-f", "three", "--provider", "private"]);
     assert!(output.status.success() && err(&output).contains("nothing to do"), "{}", err(&output));
 }
 
@@ -94,6 +94,57 @@ fn a_template_of_a_persons_own_that_does_not_fit_is_named() {
     let said = err(&home.lab(&["plan", "-f", "three", "--engine", "private"]));
     assert!(said.starts_with("error[L0708]"), "{said}");
     assert!(said.contains("domain.xml.j2:2") && said.contains(".config/lab"), "{said}");
+}
+
+#[test]
+fn a_provider_is_known_by_its_former_names_too() {
+    let home = Home::new();
+    type Choice = (&'static [&'static str], &'static [(&'static str, &'static str)]);
+    let choices: [Choice; 5] = [
+        (&["--engine", "private"], &[]),
+        (&["--engine", "private"], &[("LAB_PROVIDER", "system")]),
+        (&[], &[("LAB_ENGINE", "private")]),
+        (&[], &[("LAB_PROVIDER", "private"), ("LAB_ENGINE", "system")]),
+        (&["--provider", "private"], &[("LAB_ENGINE", "system")]),
+    ];
+    for (typed, variables) in choices {
+        let mut all = vec!["status", "-f", "three", "-o", "json"];
+        all.extend(typed);
+        let output = home.lab_with(&all, variables);
+        assert!(output.status.success(), "{typed:?} {variables:?}: {}", err(&output));
+        let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        // Scripts of before read the same under the former name.
+        for (new, former) in [("provider", "engine"), ("provider_running", "engine_running")] {
+            assert_eq!(json[new], json[former], "{json}");
+        }
+        assert_eq!(
+            (&json["provider"], &json["provider_running"]),
+            (&"private".into(), &false.into())
+        );
+    }
+    let help = out(&home.lab(&["status", "--help"]));
+    assert!(help.contains("--provider") && help.contains("LAB_PROVIDER"), "{help}");
+    assert!(!help.to_lowercase().contains("engine") && !help.contains("of-old"), "{help}");
+    let page = out(&home.lab(&["help", "private-provider"]));
+    assert!(page.starts_with("# The private provider"), "{page}");
+    assert_eq!(out(&home.lab(&["help", "private-engine"])), page);
+    assert!(!out(&home.lab(&["help", "topics"])).contains("private-engine"));
+}
+
+#[test]
+fn a_record_is_read_whatever_it_calls_the_provider() {
+    let home = Home::new();
+    once_up(&home);
+    let file = home.path().join(".local/state/lab/three/lab.json");
+    let of_before = fs::read_to_string(&file).unwrap();
+    assert!(of_before.contains("\"engine\":\"private\""), "{of_before}");
+    for text in [of_before.clone(), of_before.replace("\"engine\":", "\"provider\":")] {
+        fs::write(&file, text).unwrap();
+        let output = home.lab(&["list", "-o", "json"]);
+        let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(json["labs"][0]["provider"], "private", "{json}");
+        assert_eq!(json["labs"][0]["engine"], "private", "{json}");
+    }
 }
 
 #[test]

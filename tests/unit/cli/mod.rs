@@ -21,11 +21,17 @@ impl Home {
     }
 
     fn lab(&self, arguments: &[&str]) -> Output {
+        self.lab_with(arguments, &[])
+    }
+
+    /// The same with variables of the environment.
+    fn lab_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_lab"));
         for variable in [
             "LAB_FILE",
             "LAB_NAME",
             "LAB_ENGINE",
+            "LAB_PROVIDER",
             "LAB_ARTIFACTS",
             "LAB_OUTPUT",
             "KUBECONFIG",
@@ -41,6 +47,7 @@ impl Home {
             .env("HOME", self.path())
             .env("XDG_RUNTIME_DIR", self.path().join("run"))
             .env("NO_COLOR", "1")
+            .envs(variables.iter().copied())
             .output()
             .unwrap()
     }

@@ -14,7 +14,10 @@ fn what_is_not_there_is_named() {
         (&["validate"], "there is no lab.yaml here"),
         (&["validate", "-f", "thre"], "did you mean `-f three`?"),
         (&["validate", "--lab", "nobody"], "there is no lab 'nobody'"),
-        (&["plan", "-f", "three", "--engine", "private", "--until", "etc"], "did you mean `etcd`?"),
+        (
+            &["plan", "-f", "three", "--provider", "private", "--until", "etc"],
+            "did you mean `etcd`?",
+        ),
         (&["init", "--from", "nothing"], "choose from: bare-metal, book, single, three, thw"),
         (&["images", "rm", "beos"], "the catalogue has debian-12"),
     ];
@@ -51,7 +54,7 @@ fn a_second_run_is_refused_at_once_and_names_the_first() {
     let store = lab::drivers::state::store::Store::new(&state, "three");
     let _lock = store.lock("lab up").unwrap();
     // The lock is held until after the second run has ended: had it waited, it would not be back.
-    let output = home.lab(&["up", "-f", "three", "--engine", "private"]);
+    let output = home.lab(&["up", "-f", "three", "--provider", "private"]);
     assert_eq!(output.status.code(), Some(75), "{}", err(&output));
     let said = err(&output);
     assert!(said.starts_with("error[L0701]"), "{said}");
@@ -63,7 +66,7 @@ fn snapshots_of_a_lab_that_never_was_are_told_so_and_make_nothing() {
     let home = Home::new();
     let lab = |arguments: &[&str]| {
         let mut all = arguments.to_vec();
-        all.extend(["-f", "three", "--engine", "private"]);
+        all.extend(["-f", "three", "--provider", "private"]);
         let output = home.lab(&all);
         (output.status.code().unwrap(), err(&output))
     };
@@ -113,7 +116,7 @@ fn artifacts_that_do_not_fit_are_refused_before_anything_is_made() {
     fs::write(bin.join("kubectl"), "").unwrap();
     let run = |folder: &Path| {
         Command::new(env!("CARGO_BIN_EXE_lab"))
-            .args(["up", "-f", "three", "--engine", "private"])
+            .args(["up", "-f", "three", "--provider", "private"])
             .env("HOME", home.path())
             .env("LAB_ARTIFACTS", folder)
             .env_remove("XDG_CACHE_HOME")
@@ -137,7 +140,7 @@ fn a_lab_that_does_not_fit_is_refused_before_anything_is_made() {
     let huge = text.replace("memory: 3GiB", "memory: 900GiB");
     assert_ne!(huge, text);
     fs::write(home.path().join("lab.yaml"), huge).unwrap();
-    let output = home.lab(&["up", "--engine", "private"]);
+    let output = home.lab(&["up", "--provider", "private"]);
     assert_eq!(output.status.code(), Some(2));
     let said = err(&output);
     assert!(said.contains("error[L0801]"), "{said}");
@@ -151,9 +154,9 @@ fn logs_follow_with_f_and_still_take_a_topology() {
     let text = out(&home.lab(&["init", "--from", "three", "--name", "mine"]));
     fs::write(home.path().join("my.yaml"), text).unwrap();
     for arguments in [
-        &["-f", "my.yaml", "--engine", "private", "logs", "-f", "worker1"][..],
-        &["logs", "--file", "my.yaml", "--engine", "private", "-f", "worker1"],
-        &["logs", "-f", "worker1", "--engine", "private", "--file", "my.yaml"],
+        &["-f", "my.yaml", "--provider", "private", "logs", "-f", "worker1"][..],
+        &["logs", "--file", "my.yaml", "--provider", "private", "-f", "worker1"],
+        &["logs", "-f", "worker1", "--provider", "private", "--file", "my.yaml"],
     ] {
         let output = home.lab(arguments);
         assert!(err(&output).contains("the lab 'mine' was never up"), "{}", err(&output));

@@ -102,7 +102,7 @@ fn plan_of_a_new_lab_lists_everything_and_changes_nothing() {
         "plan",
         "-f",
         "book",
-        "--engine",
+        "--provider",
         "private",
         "-o",
         "json",
@@ -114,10 +114,11 @@ fn plan_of_a_new_lab_lists_everything_and_changes_nothing() {
     let of = |object: &str| changes.iter().filter(|change| change["object"] == object).count();
     assert_eq!((of("domain"), of("network"), of("pool")), (9, 1, 1));
     assert!(!home.path().join(".local").exists(), "plan wrote files");
-    let text = out(&home.lab(&["plan", "-f", "three", "--engine", "private"]));
+    let text = out(&home.lab(&["plan", "-f", "three", "--provider", "private"]));
     assert!(text.contains("+ create domain three-worker1"), "{text}");
     assert!(text.contains("> run stage etcd on etcd1"), "{text}");
-    let until = out(&home.lab(&["plan", "-f", "three", "--engine", "private", "--until", "etcd"]));
+    let until =
+        out(&home.lab(&["plan", "-f", "three", "--provider", "private", "--until", "etcd"]));
     assert!(until.contains("stage etcd") && !until.contains("stage worker"), "{until}");
 }
 
@@ -127,7 +128,7 @@ fn saved_plans_belong_to_one_lab_and_are_private() {
     let home = Home::new();
     let lab = |arguments: &[&str]| {
         let mut all = arguments.to_vec();
-        all.extend(["--engine", "private"]);
+        all.extend(["--provider", "private"]);
         home.lab(&all)
     };
     let output = lab(&["plan", "-f", "three", "--until", "etcd", "--save", "plan.json"]);
@@ -160,7 +161,7 @@ fn stage_show_prints_every_file_and_no_secret() {
         "show",
         "-f",
         "three",
-        "--engine",
+        "--provider",
         "private",
         "controller1",
         "control-plane",
@@ -168,11 +169,11 @@ fn stage_show_prints_every_file_and_no_secret() {
     assert!(text.contains("--encryption-provider-config"), "{text}");
     assert!(text.contains("<redacted>") && !text.contains("PRIVATE KEY"), "{text}");
     let output =
-        home.lab(&["stage", "show", "-f", "three", "--engine", "private", "etcd1", "worker"]);
+        home.lab(&["stage", "show", "-f", "three", "--provider", "private", "etcd1", "worker"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(err(&output).contains("it runs on: worker1"), "{}", err(&output));
     let output =
-        home.lab(&["stage", "show", "-f", "three", "--engine", "private", "worker2", "worker"]);
+        home.lab(&["stage", "show", "-f", "three", "--provider", "private", "worker2", "worker"]);
     assert!(err(&output).contains("did you mean `worker1`?"), "{}", err(&output));
 }
 
@@ -186,13 +187,13 @@ fn a_plan_tells_how_many_pods_fit() {
             "name: small\nnetwork:\n  cidr: 10.240.0.0/24\nnodes:\n  node:\n    roles: [etcd, control-plane, worker]\nkubernetes:\n  node_mask: {mask}\n"
         );
         std::fs::write(home.path().join("lab.yaml"), text).unwrap();
-        let output = home.lab(&["plan", "--engine", "private", "-o", "json"]);
+        let output = home.lab(&["plan", "--provider", "private", "-o", "json"]);
         let plan: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
         let capacity = &plan["capacity"];
         assert_eq!(capacity["addresses_per_worker"], addresses, "{capacity}");
         assert_eq!(capacity["pods_per_worker"], pods, "{capacity}");
         assert_eq!(capacity["workers_at_most"], workers, "{capacity}");
-        let said = err(&home.lab(&["plan", "--engine", "private"]));
+        let said = err(&home.lab(&["plan", "--provider", "private"]));
         assert!(
             said.contains(&format!(
                 "a /{mask} of 10.200.0.0/16 for each worker: {addresses} addresses, {pods} pods"

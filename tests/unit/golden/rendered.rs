@@ -42,8 +42,8 @@ fn render_all(session: &Session, prepared: &Prepared, dir: &str, wrong: &mut Vec
     let changes = diff(&desired, &Observed::default());
     let plan: Vec<String> = changes.iter().map(ToString::to_string).collect();
     rig::golden(&format!("{dir}/plan.txt"), &(plan.join("\n") + "\n"), wrong);
-    rig::golden(&format!("{dir}/network.xml"), &desired.network.xml, wrong);
-    rig::golden(&format!("{dir}/pool.xml"), &desired.pool.xml, wrong);
+    rig::golden(&format!("{dir}/network.xml"), &desired.network.as_ref().unwrap().xml, wrong);
+    rig::golden(&format!("{dir}/pool.xml"), &desired.pool.as_ref().unwrap().xml, wrong);
     let mut seeds = String::new();
     for (node, domain) in lab.nodes.iter().zip(&desired.domains) {
         rig::golden(&format!("{dir}/{}.domain.xml", node.name), &domain.xml, wrong);

@@ -89,7 +89,7 @@ fn transcript(lines: &[&str]) -> String {
             .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
             .env("HOME", home.path())
             .env("XDG_RUNTIME_DIR", home.path().join("run"))
-            .env("LAB_ENGINE", "private")
+            .env("LAB_PROVIDER", "private")
             .stdin(std::process::Stdio::null())
             .output()
             .unwrap();

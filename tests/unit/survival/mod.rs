@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use lab::engine::snapshot::{self, RestoreOptions, Wish};
+use lab::engine::snapshot::{self, RestoreOptions, SnapshotRequest};
 use lab::engine::{Events, Outcome, Stop, Teardown};
 use lab::model::snapshot::Kind;
 use lab::plan::Keep;
@@ -87,7 +87,7 @@ impl World {
         let (session, drivers) = (self.rig.session(), self.rig.drivers());
         let (events, _reader) = Events::channel();
         let stop = Stop::default();
-        let wish = |name: &str, kind| Wish { name: name.into(), kind };
+        let wish = |name: &str, kind| SnapshotRequest { name: name.into(), kind };
         match step {
             Step::Up | Step::Edit => Ok(()),
             Step::Save(name) => {
@@ -107,8 +107,8 @@ impl World {
             }
             Step::PutAway | Step::Down => {
                 let keep = if step == Step::Down { Keep::Nothing } else { Keep::Snapshots };
-                let (lab, place, store) = (&session.lab, &session.place, &session.store);
-                let hypervisor = Some(drivers.hypervisor.clone());
+                let (lab, place, store) = (&session.lab, &session.provider, &session.store);
+                let hypervisor = Some(drivers.provider.clone());
                 let teardown = Teardown::look_at(lab, place, store, hypervisor).await?;
                 teardown.run(keep, &events).await.map(drop)
             }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use lab::drivers::provider::Hypervisor;
+use lab::drivers::provider::Provider;
 use lab::model::inventory::{FoundDomain, FoundNetwork, FoundPool, Inventory, Mark};
 
 use super::{Step, World};
@@ -27,7 +27,7 @@ fn decoys(lab: &lab::model::Lab) -> Inventory {
             paused: at.is_multiple_of(6),
             snapshots: vec!["lab-one".into(), "mine".into()],
             macs: vec![format!("52:54:00:ff:00:{at:02x}")],
-            shape: None,
+            hardware: None,
         });
     }
     for at in 21..=35u128 {

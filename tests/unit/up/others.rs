@@ -20,7 +20,7 @@ fn objects_of_others_are_refused_before_anything_is_touched() {
             paused: false,
             snapshots: Vec::new(),
             macs: vec![lab.nodes[1].mac.clone()],
-            shape: None,
+            hardware: None,
         });
         all.networks.push(FoundNetwork {
             name: "default".into(),
@@ -94,7 +94,7 @@ fn a_domain_that_somebody_changed_is_told_and_put_right() {
     let worker = rig.lab().node("worker1").unwrap().clone();
     rig.hypervisor.plant(|all| {
         let domain = all.domains.iter_mut().find(|domain| domain.uuid == worker.uuid).unwrap();
-        let shape = domain.shape.as_mut().unwrap();
+        let shape = domain.hardware.as_mut().unwrap();
         shape.memory_kib = 512 << 10;
         shape.cards.insert("52:54:00:00:00:99".into(), "default".into());
     });

@@ -210,8 +210,7 @@ fn a_plan_says_which_certificates_are_made_anew_and_why() {
     rig.keep();
     let certificates = |rig: &Rig| {
         let session = rig.session();
-        let desired = session
-            .preview()
+        let desired = lab::engine::preview(&session)
             .unwrap()
             .desired(&session, DEFAULT.stages.iter().collect::<Vec<_>>().as_slice());
         let changes = lab::plan::diff(&desired.unwrap(), &lab::plan::Observed::default());

@@ -3,39 +3,32 @@
 use uuid::Uuid;
 use virt::stream::Stream;
 
-use crate::drivers::provider::Result;
-use crate::drivers::provider::libvirt::{Libvirt, failed};
+use crate::drivers::provider::libvirt::connection::{Libvirt, failed};
+use crate::drivers::provider::{Console, Result};
 
-/// An open console. Clones speak to the same one.
-#[derive(Clone)]
-pub struct Console {
+/// An open console.
+pub(crate) struct Serial {
     stream: Stream,
     node: String,
 }
 
-impl Libvirt {
-    /// Opens the serial console of a running domain.
-    ///
-    /// # Errors
-    /// When it does not run, or somebody else has its console.
-    pub fn console(&self, uuid: Uuid, node: &str) -> Result<Console> {
-        let doing = format!("open the console of {node}");
-        let domain = self.connect.lookup_domain_by_uuid_string(&uuid.to_string());
-        let domain = domain.map_err(failed(&*doing))?;
-        let stream = Stream::new(&self.connect, 0).map_err(failed(&*doing))?;
-        domain
-            .open_console(None, &stream, virt::sys::VIR_DOMAIN_CONSOLE_SAFE)
-            .map_err(failed(&*doing))?;
-        Ok(Console { stream, node: node.into() })
-    }
+/// Opens the serial console of a running domain.
+///
+/// # Errors
+/// When it does not run, or somebody else has its console.
+pub(crate) fn open(libvirt: &Libvirt, uuid: Uuid, node: &str) -> Result<Serial> {
+    let doing = format!("open the console of {node}");
+    let domain = libvirt.connect.lookup_domain_by_uuid_string(&uuid.to_string());
+    let domain = domain.map_err(failed(&*doing))?;
+    let stream = Stream::new(&libvirt.connect, 0).map_err(failed(&*doing))?;
+    domain
+        .open_console(None, &stream, virt::sys::VIR_DOMAIN_CONSOLE_SAFE)
+        .map_err(failed(&*doing))?;
+    Ok(Serial { stream, node: node.into() })
 }
 
-impl Console {
-    /// Waits for output; empty at its end, as when the guest stops.
-    ///
-    /// # Errors
-    /// When the connection breaks.
-    pub fn receive(&self) -> Result<Vec<u8>> {
+impl Console for Serial {
+    fn receive(&self) -> Result<Vec<u8>> {
         let mut buffer = vec![0; 4096];
         let count = self
             .stream
@@ -45,11 +38,7 @@ impl Console {
         Ok(buffer)
     }
 
-    /// Types.
-    ///
-    /// # Errors
-    /// When the connection breaks.
-    pub fn send(&self, mut bytes: &[u8]) -> Result<()> {
+    fn send(&self, mut bytes: &[u8]) -> Result<()> {
         while !bytes.is_empty() {
             let count =
                 self.stream.send(bytes).map_err(failed(format!("type to {}", self.node)))?;
@@ -58,8 +47,8 @@ impl Console {
         Ok(())
     }
 
-    /// Closes it; whoever waits for output is told of its end.
-    pub fn hang_up(self) {
-        let _ = self.stream.abort();
+    fn hang_up(&self) {
+        // One that ended by itself is closed, as it should be.
+        let _ = self.stream.clone().abort();
     }
 }

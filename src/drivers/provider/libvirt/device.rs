@@ -6,8 +6,8 @@ use uuid::Uuid;
 use virt::domain::Domain;
 use virt::sys;
 
-use crate::drivers::provider::libvirt::{Libvirt, failed};
-use crate::drivers::provider::{HypervisorError, Result};
+use crate::drivers::provider::libvirt::connection::{Libvirt, failed};
+use crate::drivers::provider::{ProviderError, Result};
 use crate::render::{DeviceSpec, devices};
 
 /// How long a guest may take to let go of a device.
@@ -16,12 +16,12 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(100);
 
 fn find(libvirt: &Libvirt, uuid: Uuid, doing: &str) -> Result<Domain> {
-    libvirt.domain(uuid).ok_or_else(|| HypervisorError::new(doing, "the domain is not defined"))
+    libvirt.domain(uuid).ok_or_else(|| ProviderError::new(doing, "the domain is not defined"))
 }
 
 fn has(domain: &Domain, spec: &DeviceSpec, doing: &str) -> Result<bool> {
     let xml = domain.xml_desc(0).map_err(failed(doing))?;
-    let there = devices(&xml).map_err(|error| HypervisorError::new(doing, error.to_string()))?;
+    let there = devices(&xml).map_err(|error| ProviderError::new(doing, error.to_string()))?;
     Ok(there.iter().any(|device| device.name == spec.name))
 }
 
@@ -46,7 +46,7 @@ pub(crate) fn detach(libvirt: &Libvirt, uuid: Uuid, spec: &DeviceSpec) -> Result
     let deadline = Instant::now() + PATIENCE;
     while has(&domain, spec, &doing)? {
         if Instant::now() > deadline {
-            return Err(HypervisorError::new(doing, "the guest does not let go of it"));
+            return Err(ProviderError::new(doing, "the guest does not let go of it"));
         }
         std::thread::sleep(PAUSE);
     }

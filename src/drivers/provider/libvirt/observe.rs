@@ -8,9 +8,9 @@ use quick_xml::events::{BytesStart, Event};
 use uuid::Uuid;
 use virt::connect::Connect;
 
-use crate::drivers::provider::libvirt::failed;
+use crate::drivers::provider::libvirt::connection::failed;
 use crate::drivers::provider::libvirt::storage::DONE;
-use crate::drivers::provider::{HypervisorError, Result};
+use crate::drivers::provider::{ProviderError, Result};
 use crate::model::inventory::{FoundDomain, FoundNetwork, FoundPool, Inventory, Mark};
 use crate::render;
 
@@ -27,7 +27,7 @@ pub(crate) fn inventory(connect: &Connect) -> Result<Inventory> {
             active: domain.is_active().unwrap_or(false),
             paused: crate::drivers::provider::libvirt::snapshot::is_paused(&domain),
             snapshots: crate::drivers::provider::libvirt::snapshot::names(&domain),
-            shape: parsed.mark.as_ref().and_then(|_| render::shape(&xml).ok()),
+            hardware: parsed.mark.as_ref().and_then(|_| render::hardware(&xml).ok()),
             mark: parsed.mark,
             macs: parsed.macs,
         });
@@ -82,7 +82,7 @@ pub struct Parsed {
 /// # Errors
 /// When it is not XML.
 pub fn parse(xml: &str) -> Result<Parsed> {
-    let bad = |error: String| HypervisorError::new("read a libvirt document", error);
+    let bad = |error: String| ProviderError::new("read a libvirt document", error);
     let mut reader = Reader::from_str(xml);
     let mut parsed = Parsed::default();
     loop {

@@ -1,13 +1,17 @@
 //! A connection that outlives libvirtd: when the daemon was restarted, the call is made again on a new
 //! connection. That is right because every verb of the seam is fine when it is already so.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
-use crate::drivers::provider::libvirt::Libvirt;
-use crate::drivers::provider::{Content, Hypervisor, Pulse, Result};
+use crate::drivers::provider::libvirt::connection::Libvirt;
+use crate::drivers::provider::{
+    Activity, Capability, Clones, Console, Consoles, Content, Machines, Networks, Power, Provider,
+    ProviderError, Result, Snapshots, Storage, Surroundings,
+};
 use crate::model::inventory::Inventory;
 use crate::model::snapshot::Documents;
 use crate::render::{DeviceSpec, DomainSpec, NetworkSpec, PoolSpec, SnapshotSpec, VolumeSpec};
@@ -19,18 +23,31 @@ const PAUSE: Duration = Duration::from_millis(200);
 
 /// libvirt at an address, connected again whenever the connection is lost.
 pub struct Reconnecting {
+    /// What kind of provider it is.
+    name: &'static str,
     uri: String,
+    surroundings: Arc<dyn Surroundings>,
+    /// True where libvirt's volumes are files of ours.
+    copies: bool,
     current: Mutex<Arc<Libvirt>>,
 }
 
 impl Reconnecting {
-    /// Connects to `uri`.
+    /// Connects to the computer's libvirt, or another's, at `uri`.
     ///
     /// # Errors
     /// When libvirt does not answer there now.
-    pub fn open(uri: &str) -> Result<Self> {
+    pub fn system(uri: &str, surroundings: Arc<dyn Surroundings>) -> Result<Self> {
         let current = Mutex::new(Arc::new(Libvirt::open(uri)?));
-        Ok(Self { uri: uri.into(), current })
+        Ok(Self { name: "system", uri: uri.into(), surroundings, copies: false, current })
+    }
+
+    /// Connects to a libvirt of the lab's own, whose volumes are files of ours.
+    ///
+    /// # Errors
+    /// As [`Reconnecting::system`].
+    pub fn private(uri: &str, surroundings: Arc<dyn Surroundings>) -> Result<Self> {
+        Ok(Self { name: "private", copies: true, ..Self::system(uri, surroundings)? })
     }
 
     fn current(&self) -> Arc<Libvirt> {
@@ -67,104 +84,165 @@ impl Reconnecting {
     }
 }
 
-impl Hypervisor for Reconnecting {
+impl Provider for Reconnecting {
+    fn name(&self) -> &str {
+        self.name
+    }
+
     fn uri(&self) -> String {
         self.uri.clone()
     }
 
-    fn inventory(&self) -> Result<Inventory> {
-        self.with(Hypervisor::inventory)
+    fn version(&self) -> Result<String> {
+        self.with(Provider::version)
     }
 
+    fn inventory(&self) -> Result<Inventory> {
+        self.with(Provider::inventory)
+    }
+
+    fn machines(&self) -> Result<&dyn Machines> {
+        Ok(self)
+    }
+
+    fn power(&self) -> Result<&dyn Power> {
+        Ok(self)
+    }
+
+    fn consoles(&self) -> Result<&dyn Consoles> {
+        Ok(self)
+    }
+
+    fn storage(&self) -> Result<&dyn Storage> {
+        Ok(self)
+    }
+
+    fn networks(&self) -> Result<&dyn Networks> {
+        Ok(self)
+    }
+
+    fn snapshots(&self) -> Result<&dyn Snapshots> {
+        Ok(self)
+    }
+
+    fn clones(&self) -> Result<&dyn Clones> {
+        match self.copies {
+            true => Ok(self),
+            false => Err(ProviderError::lacks(self.name, Capability::Clones)),
+        }
+    }
+
+    fn surroundings(&self) -> Result<&dyn Surroundings> {
+        Ok(&*self.surroundings)
+    }
+}
+
+impl Machines for Reconnecting {
+    fn define(&self, domain: &DomainSpec) -> Result<()> {
+        self.with(|libvirt| Machines::define(libvirt, domain))
+    }
+
+    fn remove(&self, uuid: Uuid) -> Result<()> {
+        self.with(|libvirt| Machines::remove(libvirt, uuid))
+    }
+}
+
+impl Power for Reconnecting {
+    fn start(&self, uuid: Uuid) -> Result<()> {
+        self.with(|libvirt| Power::start(libvirt, uuid))
+    }
+
+    fn stop(&self, uuid: Uuid) -> Result<()> {
+        self.with(|libvirt| Power::stop(libvirt, uuid))
+    }
+
+    fn shut_down(&self, uuid: Uuid, patience: Duration) -> Result<()> {
+        self.with(|libvirt| Power::shut_down(libvirt, uuid, patience))
+    }
+
+    fn suspend(&self, uuid: Uuid) -> Result<()> {
+        self.with(|libvirt| Power::suspend(libvirt, uuid))
+    }
+
+    fn activity(&self, uuid: Uuid) -> Result<Option<Activity>> {
+        self.with(|libvirt| Power::activity(libvirt, uuid))
+    }
+}
+
+impl Consoles for Reconnecting {
+    fn open(&self, uuid: Uuid, node: &str) -> Result<Arc<dyn Console>> {
+        self.with(|libvirt| Consoles::open(libvirt, uuid, node))
+    }
+}
+
+impl Storage for Reconnecting {
     fn ensure_pool(&self, pool: &PoolSpec) -> Result<()> {
-        self.with(|libvirt| libvirt.ensure_pool(pool))
+        self.with(|libvirt| Storage::ensure_pool(libvirt, pool))
     }
 
     fn ensure_volume(&self, volume: &VolumeSpec, content: &Content) -> Result<()> {
-        self.with(|libvirt| libvirt.ensure_volume(volume, content))
-    }
-
-    fn seal_volume(&self, pool: &str, volume: &str) -> Result<()> {
-        self.with(|libvirt| libvirt.seal_volume(pool, volume))
-    }
-
-    fn ensure_network(&self, network: &NetworkSpec) -> Result<()> {
-        self.with(|libvirt| libvirt.ensure_network(network))
-    }
-
-    fn define_domain(&self, domain: &DomainSpec) -> Result<()> {
-        self.with(|libvirt| libvirt.define_domain(domain))
-    }
-
-    fn start_domain(&self, uuid: Uuid) -> Result<()> {
-        self.with(|libvirt| libvirt.start_domain(uuid))
-    }
-
-    fn stop_domain(&self, uuid: Uuid) -> Result<()> {
-        self.with(|libvirt| libvirt.stop_domain(uuid))
-    }
-
-    fn shut_down_domain(&self, uuid: Uuid, patience: Duration) -> Result<()> {
-        self.with(|libvirt| libvirt.shut_down_domain(uuid, patience))
-    }
-
-    fn pulse(&self, uuid: Uuid) -> Result<Option<Pulse>> {
-        self.with(|libvirt| libvirt.pulse(uuid))
-    }
-
-    fn suspend_domain(&self, uuid: Uuid) -> Result<()> {
-        self.with(|libvirt| libvirt.suspend_domain(uuid))
-    }
-
-    fn save_domain(&self, snapshot: &SnapshotSpec) -> Result<Documents> {
-        self.with(|libvirt| libvirt.save_domain(snapshot))
-    }
-
-    fn revert_domain(&self, snapshot: &SnapshotSpec, documents: &Documents) -> Result<()> {
-        self.with(|libvirt| libvirt.revert_domain(snapshot, documents))
-    }
-
-    fn forget_domain(&self, snapshot: &SnapshotSpec, documents: &Documents) -> Result<()> {
-        self.with(|libvirt| libvirt.forget_domain(snapshot, documents))
-    }
-
-    fn attach_device(&self, uuid: Uuid, device: &DeviceSpec) -> Result<()> {
-        self.with(|libvirt| libvirt.attach_device(uuid, device))
-    }
-
-    fn detach_device(&self, uuid: Uuid, device: &DeviceSpec) -> Result<()> {
-        self.with(|libvirt| libvirt.detach_device(uuid, device))
+        self.with(|libvirt| Storage::ensure_volume(libvirt, volume, content))
     }
 
     fn volume_bytes(&self, pool: &str, volume: &str) -> Result<u64> {
-        self.with(|libvirt| libvirt.volume_bytes(pool, volume))
+        self.with(|libvirt| Storage::volume_bytes(libvirt, pool, volume))
     }
 
     fn volume_identity(&self, pool: &str, volume: &str) -> Result<Option<String>> {
-        self.with(|libvirt| libvirt.volume_identity(pool, volume))
+        self.with(|libvirt| Storage::volume_identity(libvirt, pool, volume))
     }
 
     fn volume_changed(&self, pool: &str, volume: &str) -> Result<bool> {
-        self.with(|libvirt| libvirt.volume_changed(pool, volume))
-    }
-
-    fn version(&self) -> Result<String> {
-        self.with(Hypervisor::version)
-    }
-
-    fn remove_domain(&self, uuid: Uuid) -> Result<()> {
-        self.with(|libvirt| libvirt.remove_domain(uuid))
-    }
-
-    fn remove_network(&self, uuid: Uuid) -> Result<()> {
-        self.with(|libvirt| libvirt.remove_network(uuid))
+        self.with(|libvirt| Storage::volume_changed(libvirt, pool, volume))
     }
 
     fn remove_volume(&self, pool: &str, volume: &str) -> Result<()> {
-        self.with(|libvirt| libvirt.remove_volume(pool, volume))
+        self.with(|libvirt| Storage::remove_volume(libvirt, pool, volume))
     }
 
     fn remove_pool(&self, uuid: Uuid) -> Result<()> {
-        self.with(|libvirt| libvirt.remove_pool(uuid))
+        self.with(|libvirt| Storage::remove_pool(libvirt, uuid))
+    }
+}
+
+impl Networks for Reconnecting {
+    fn ensure_network(&self, network: &NetworkSpec) -> Result<()> {
+        self.with(|libvirt| Networks::ensure_network(libvirt, network))
+    }
+
+    fn remove_network(&self, uuid: Uuid) -> Result<()> {
+        self.with(|libvirt| Networks::remove_network(libvirt, uuid))
+    }
+}
+
+impl Snapshots for Reconnecting {
+    fn save(&self, spec: &SnapshotSpec) -> Result<Documents> {
+        self.with(|libvirt| Snapshots::save(libvirt, spec))
+    }
+
+    fn revert(&self, spec: &SnapshotSpec, documents: &Documents) -> Result<()> {
+        self.with(|libvirt| Snapshots::revert(libvirt, spec, documents))
+    }
+
+    fn forget(&self, spec: &SnapshotSpec, documents: &Documents) -> Result<()> {
+        self.with(|libvirt| Snapshots::forget(libvirt, spec, documents))
+    }
+}
+
+impl Clones for Reconnecting {
+    fn copy_volume(&self, volume: &VolumeSpec, from: &Path) -> Result<()> {
+        self.with(|libvirt| Clones::copy_volume(libvirt, volume, from))
+    }
+
+    fn seal_volume(&self, pool: &str, volume: &str) -> Result<()> {
+        self.with(|libvirt| Clones::seal_volume(libvirt, pool, volume))
+    }
+
+    fn plug(&self, uuid: Uuid, spec: &DeviceSpec) -> Result<()> {
+        self.with(|libvirt| Clones::plug(libvirt, uuid, spec))
+    }
+
+    fn unplug(&self, uuid: Uuid, spec: &DeviceSpec) -> Result<()> {
+        self.with(|libvirt| Clones::unplug(libvirt, uuid, spec))
     }
 }

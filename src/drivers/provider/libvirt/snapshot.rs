@@ -8,8 +8,9 @@ use virt::domain_snapshot::DomainSnapshot;
 use virt::enumutil::Enum;
 use virt::sys;
 
-use crate::drivers::provider::libvirt::{Libvirt, failed};
-use crate::drivers::provider::{Hypervisor, HypervisorError, Result};
+use crate::drivers::provider::libvirt::connection::{Libvirt, failed};
+use crate::drivers::provider::libvirt::storage;
+use crate::drivers::provider::{ProviderError, Result};
 use crate::model::snapshot::{Documents, Kind};
 use crate::render::SnapshotSpec;
 
@@ -27,7 +28,7 @@ pub(crate) fn names(domain: &Domain) -> Vec<String> {
 }
 
 fn find(libvirt: &Libvirt, uuid: Uuid, doing: &str) -> Result<Domain> {
-    libvirt.domain(uuid).ok_or_else(|| HypervisorError::new(doing, "the domain is not defined"))
+    libvirt.domain(uuid).ok_or_else(|| ProviderError::new(doing, "the domain is not defined"))
 }
 
 fn part(domain: &Domain, name: &str) -> Option<DomainSnapshot> {
@@ -81,9 +82,9 @@ fn monitor(domain: &Domain, command: &str, arguments: &Value, doing: &str) -> Re
     let request = json!({"execute": command, "arguments": arguments}).to_string();
     let answer = domain.qemu_monitor_command(&request, 0).map_err(failed(doing))?;
     let answer: Value = serde_json::from_str(&answer)
-        .map_err(|error| HypervisorError::new(doing, format!("QEMU answers: {error}")))?;
+        .map_err(|error| ProviderError::new(doing, format!("QEMU answers: {error}")))?;
     match answer["error"]["desc"].as_str() {
-        Some(refused) => Err(HypervisorError::new(doing, refused)),
+        Some(refused) => Err(ProviderError::new(doing, refused)),
         None => Ok(answer["return"].clone()),
     }
 }
@@ -97,7 +98,7 @@ fn device(domain: &Domain, spec: &SnapshotSpec, doing: &str) -> Result<String> {
     };
     let found = nodes.as_array().and_then(|nodes| nodes.iter().find(is_it));
     let name = found.and_then(|node| node["node-name"].as_str());
-    let missing = || HypervisorError::new(doing, format!("QEMU has no disk {} open", spec.disk));
+    let missing = || ProviderError::new(doing, format!("QEMU has no disk {} open", spec.disk));
     name.map(str::to_owned).ok_or_else(missing)
 }
 
@@ -170,7 +171,7 @@ pub(crate) fn forget(libvirt: &Libvirt, spec: &SnapshotSpec, documents: &Documen
         return Ok(());
     }
     let (domain, snapshot) = known(libvirt, spec, documents, &doing)?;
-    let measure = || libvirt.volume_bytes(&spec.pool, &spec.disk).unwrap_or_default();
+    let measure = || storage::bytes(libvirt, &spec.pool, &spec.disk).unwrap_or_default();
     let before = measure();
     let deleted = snapshot.delete(0);
     if spec.kind == Kind::Memory && deleted.is_ok() && before.saturating_sub(measure()) < LITTLE {

@@ -10,8 +10,8 @@ use virt::storage_vol::StorageVol;
 use virt::stream::Stream;
 
 use crate::drivers::assets::sparse;
-use crate::drivers::provider::libvirt::{Libvirt, failed};
-use crate::drivers::provider::{Content, HypervisorError, Result};
+use crate::drivers::provider::libvirt::connection::{Libvirt, failed};
+use crate::drivers::provider::{Content, ProviderError, Result};
 use crate::render::{PoolSpec, VolumeSpec};
 
 const CHUNK: usize = 1 << 20;
@@ -62,38 +62,66 @@ pub(crate) fn ensure_volume(libvirt: &Libvirt, spec: &VolumeSpec, content: &Cont
     let doing = format!("create volume {} in pool {}", spec.name, spec.pool);
     let _guard = lock(libvirt);
     let pool = pool(libvirt, &spec.pool)?;
-    let done = format!("{}{DONE}", spec.name);
-    let complete = pool.lookup_storage_vol_by_name(&done).is_ok();
-    if let Ok(old) = pool.lookup_storage_vol_by_name(&spec.name) {
-        if complete {
-            return Ok(());
-        }
-        old.delete(0).map_err(failed(doing.clone()))?;
-    }
-    let volume = StorageVol::create_xml(&pool, &spec.xml, 0).map_err(failed(doing.clone()))?;
-    let filled = match content {
+    let fill = |volume: &StorageVol| match content {
         Content::Nothing => Ok(()),
         // The test driver has no uploads.
         _ if libvirt.is_test() => Ok(()),
-        Content::Bytes(bytes) => upload(libvirt, &volume, &mut Cursor::new(bytes), bytes.len()),
-        Content::Copy(path) => copy(path, &volume)
-            .map_err(|error| HypervisorError::new(doing.clone(), error.to_string())),
+        Content::Bytes(bytes) => upload(libvirt, volume, &mut Cursor::new(bytes), bytes.len()),
         Content::File(path) => File::open(path)
             .and_then(|file| file.metadata().map(|meta| (file, meta.len() as usize)))
             .map_err(|error| {
-                HypervisorError::new(doing.clone(), format!("{}: {error}", path.display()))
+                ProviderError::new(doing.clone(), format!("{}: {error}", path.display()))
             })
-            .and_then(|(mut file, length)| upload(libvirt, &volume, &mut file, length)),
+            .and_then(|(mut file, length)| upload(libvirt, volume, &mut file, length)),
     };
-    if let Err(error) = filled {
+    match create(&pool, spec, &doing, fill)? {
+        true => mark(&pool, &spec.name, doing),
+        false => Ok(()),
+    }
+}
+
+/// Creates a volume from a file of this computer. It counts once it is sealed.
+pub(crate) fn copy_volume(libvirt: &Libvirt, spec: &VolumeSpec, from: &Path) -> Result<()> {
+    let doing = format!("create volume {} in pool {}", spec.name, spec.pool);
+    let _guard = lock(libvirt);
+    let pool = pool(libvirt, &spec.pool)?;
+    let fill = |volume: &StorageVol| {
+        if libvirt.is_test() {
+            return Ok(());
+        }
+        copy(from, volume).map_err(|error| ProviderError::new(doing.clone(), error.to_string()))
+    };
+    create(&pool, spec, &doing, fill).map(drop)
+}
+
+/// Creates a volume and fills it, in place of one that was never completed. False when there is one
+/// that was.
+fn create(
+    pool: &StoragePool,
+    spec: &VolumeSpec,
+    doing: &str,
+    fill: impl FnOnce(&StorageVol) -> Result<()>,
+) -> Result<bool> {
+    let complete = pool.lookup_storage_vol_by_name(&format!("{}{DONE}", spec.name)).is_ok();
+    if let Ok(old) = pool.lookup_storage_vol_by_name(&spec.name) {
+        if complete {
+            return Ok(false);
+        }
+        old.delete(0).map_err(failed(doing))?;
+    }
+    let volume = StorageVol::create_xml(pool, &spec.xml, 0).map_err(failed(doing))?;
+    if let Err(error) = fill(&volume) {
         // Nothing half-filled may stay under the name; the error that matters is the first.
         let _ = volume.delete(0);
         return Err(error);
     }
-    match content {
-        Content::Copy(_) => Ok(()),
-        _ => mark(&pool, &spec.name, doing),
-    }
+    Ok(true)
+}
+
+/// Bytes that a volume takes on its disk; 0 when there is none.
+pub(crate) fn bytes(libvirt: &Libvirt, pool: &str, name: &str) -> Result<u64> {
+    let Ok(volume) = volume(libvirt, pool, name) else { return Ok(0) };
+    volume.info().map(|info| info.allocation).map_err(failed("measure a volume"))
 }
 
 /// Has a volume count as complete.
@@ -133,7 +161,7 @@ fn upload(
     loop {
         let read = source
             .read(&mut buffer)
-            .map_err(|error| HypervisorError::new(doing(), error.to_string()))?;
+            .map_err(|error| ProviderError::new(doing(), error.to_string()))?;
         if read == 0 {
             break;
         }
@@ -181,10 +209,15 @@ pub(crate) fn remove_volume(libvirt: &Libvirt, pool: &str, name: &str) -> Result
     remove_one(libvirt, pool, name)
 }
 
-/// Deletes the mark that says a volume was completed.
-pub(crate) fn remove_mark(libvirt: &Libvirt, pool: &str, name: &str) -> Result<()> {
-    let _guard = lock(libvirt);
-    remove_one(libvirt, pool, &format!("{name}{DONE}"))
+impl Libvirt {
+    /// Forgets that a volume was completed; it is then made again.
+    ///
+    /// # Errors
+    /// When libvirt refuses.
+    pub fn remove_volume_mark(&self, pool: &str, volume: &str) -> Result<()> {
+        let _guard = lock(self);
+        remove_one(self, pool, &format!("{volume}{DONE}"))
+    }
 }
 
 fn remove_one(libvirt: &Libvirt, pool: &str, name: &str) -> Result<()> {
@@ -205,7 +238,7 @@ pub(crate) fn remove_pool(libvirt: &Libvirt, uuid: Uuid) -> Result<()> {
     }
     let names = pool.list_volumes().unwrap_or_default();
     if let Some(foreign) = names.iter().find(|name| !is_ours(name)) {
-        return Err(HypervisorError::new(
+        return Err(ProviderError::new(
             doing("empty"),
             format!("it holds '{foreign}', which lab did not make"),
         )

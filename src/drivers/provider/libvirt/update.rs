@@ -5,8 +5,8 @@ use quick_xml::Reader;
 use quick_xml::events::Event;
 use virt::network::Network;
 
-use crate::drivers::provider::libvirt::failed;
-use crate::drivers::provider::{HypervisorError, Result};
+use crate::drivers::provider::libvirt::connection::failed;
+use crate::drivers::provider::{ProviderError, Result};
 
 /// `<host>` elements of a network document, as text, by section.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -41,7 +41,7 @@ const FRAME: &[(&str, &[&str], &str)] = &[
 pub(crate) fn live(network: &Network, before: &str, after: &str) -> Result<()> {
     let (old, new) = (hosts(before)?, hosts(after)?);
     if old.frame != new.frame {
-        return Err(HypervisorError::new(
+        return Err(ProviderError::new(
             "change the running network",
             format!("its {} cannot change while guests use it", first_difference(&old.frame, &new.frame)),
         )
@@ -70,7 +70,7 @@ pub(crate) fn live(network: &Network, before: &str, after: &str) -> Result<()> {
 /// Rebuilds each `<host>` in one spelling, so that ours and libvirt's compare.
 fn hosts(xml: &str) -> Result<Hosts> {
     let bad = |error: &dyn std::fmt::Display| {
-        HypervisorError::new("read the running network", error.to_string())
+        ProviderError::new("read the running network", error.to_string())
     };
     let mut reader = Reader::from_str(xml);
     let mut found = Hosts::default();

@@ -38,7 +38,7 @@ pub fn ping(socket: &Path) -> Option<String> {
     Some(answer.trim().to_owned())
 }
 
-/// How long an engine may take to end when asked.
+/// How long a provider may take to end when asked.
 const STOP: Duration = Duration::from_secs(20);
 
 /// True while the supervisor that keeps `alive` locked lives.
@@ -47,7 +47,7 @@ pub(crate) fn is_alive(alive: &Path) -> bool {
     Flock::lock(file, FlockArg::LockSharedNonblock).is_err()
 }
 
-/// Ends the engine and waits until its processes are gone. `alive` is the file that the
+/// Ends the provider and waits until its processes are gone. `alive` is the file that the
 /// supervisor keeps locked while it lives; it names the first process inside, which is ended
 /// from outside when the socket is gone or nobody answers.
 pub(crate) fn stop(socket: &Path, alive: &Path, lab: &str) {
@@ -65,7 +65,7 @@ pub(crate) fn stop(socket: &Path, alive: &Path, lab: &str) {
     }
 }
 
-/// Ends the first process of the namespace, after making sure that it is this engine's.
+/// Ends the first process of the namespace, after making sure that it is this provider's.
 fn end_first_process(alive: &Path, lab: &str) {
     let pid = std::fs::read_to_string(alive).ok().and_then(|text| text.trim().parse::<i32>().ok());
     let Some(pid) = pid.filter(|pid| *pid > 1) else { return };
@@ -81,7 +81,7 @@ fn end_first_process(alive: &Path, lab: &str) {
 /// Opens a TCP connection inside the namespace.
 ///
 /// # Errors
-/// When the engine does not answer, or the connection is refused or times out.
+/// When the provider does not answer, or the connection is refused or times out.
 pub fn dial(socket: &Path, address: SocketAddr) -> std::io::Result<TcpStream> {
     let stream = request(socket, &format!("dial {address}"))?;
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
@@ -107,14 +107,14 @@ pub fn dial(socket: &Path, address: SocketAddr) -> std::io::Result<TcpStream> {
 /// Our routes through a bridge of the namespace, after making them `wanted` when given.
 ///
 /// # Errors
-/// When the engine does not answer, or the routes cannot be set.
+/// When the provider does not answer, or the routes cannot be set.
 pub fn routes(socket: &Path, bridge: &str, wanted: Option<&Routes>) -> Result<Routes, String> {
     let words = wanted.map(|wanted| format!(" ={}", routes::format(wanted))).unwrap_or_default();
     let asked = request(socket, &format!("routes {bridge}{words}"));
     let mut answer = String::new();
     let read = asked.and_then(|mut stream| stream.read_to_string(&mut answer));
-    read.map_err(|error| format!("ask the private engine for its routes: {error}"))?;
-    // An engine that an earlier version started knows of no routes, and made none.
+    read.map_err(|error| format!("ask the private provider for its routes: {error}"))?;
+    // A provider that an earlier version started knows of no routes, and made none.
     if answer.trim() == UNKNOWN && wanted.is_none() {
         return Ok(Routes::new());
     }

@@ -1,4 +1,4 @@
-//! A program of the person's own inside the engine's network. Its files, and all else, are those outside.
+//! A program of the person's own inside the provider's network. Its files, and all else, are those outside.
 
 use std::fs::File;
 use std::io;
@@ -7,12 +7,12 @@ use std::process::Command;
 
 use nix::sched::{CloneFlags, setns};
 
-use crate::drivers::provider::private::supervisor::argument;
+use crate::drivers::provider::private::process::argument;
 
 /// Entry of `lab engine-inside PID PROGRAM ARGUMENTS...`: becomes the program.
 ///
 /// # Errors
-/// When the engine is gone or another user's, or the program cannot be run.
+/// When the provider is gone or another user's, or the program cannot be run.
 pub(crate) fn become_program(arguments: &[String]) -> io::Result<()> {
     let pid: u32 = argument(arguments, 0)?.parse().map_err(io::Error::other)?;
     let program = argument(arguments, 1)?;

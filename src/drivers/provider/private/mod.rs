@@ -6,10 +6,14 @@
 //! user first becomes root of a user namespace ([`owner`]); everything after is the same.
 
 mod control;
+mod entry;
 mod inside;
 mod namespace;
 mod owner;
+mod paths;
+mod process;
 mod supervisor;
+mod surroundings;
 mod uplink;
 
 use std::io::{BufRead, BufReader};
@@ -19,18 +23,18 @@ use std::process::{Command, Stdio};
 
 use uuid::Uuid;
 
-use crate::drivers::provider::{HypervisorError, Result};
+use crate::drivers::provider::{ProviderError, Result};
 use crate::drivers::state::store;
 use crate::model::platform::Layout;
 
-pub use control::{dial, ping, routes};
+pub use control::{dial, ping};
+pub use entry::entry;
 pub use owner::{Range, ranges};
-pub use supervisor::{run_init, run_inside, run_mapper, run_removal, run_supervisor, run_uplink};
 pub use uplink::{overlaps as overlaps_uplink, programs as uplink_programs};
 
-/// Where one private engine lives.
+/// Where one private provider lives.
 #[derive(Clone, Debug)]
-pub struct PrivateEngine {
+pub struct PrivateLibvirt {
     /// Volumes, logs, configuration.
     pub dir: PathBuf,
     /// Sockets: becomes `/run` inside.
@@ -39,8 +43,8 @@ pub struct PrivateEngine {
     pub lab: Uuid,
 }
 
-impl PrivateEngine {
-    /// The engine of a lab. `state` is the lab's directory, `runtime` the directory for sockets.
+impl PrivateLibvirt {
+    /// The provider of a lab. `state` is the lab's directory, `runtime` the directory for sockets.
     pub fn new(state: &Path, runtime: &Path, lab: Uuid) -> Self {
         let short = lab.simple().to_string();
         let run = runtime.join(short.get(..12).unwrap_or("lab"));
@@ -72,13 +76,17 @@ impl PrivateEngine {
     /// The first process inside, by its number outside.
     ///
     /// # Errors
-    /// When the engine does not run.
+    /// When the provider does not run.
     pub fn first_process(&self) -> std::result::Result<u32, String> {
-        let path = self.dir.join(supervisor::ALIVE);
+        let path = self.dir.join(paths::ALIVE);
         let text =
             std::fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
         let pid = text.trim().parse().map_err(|_| format!("{} names nobody", path.display()))?;
-        if control::is_alive(&path) { Ok(pid) } else { Err("the engine does not run".into()) }
+        if control::is_alive(&path) {
+            Ok(pid)
+        } else {
+            Err("the private libvirt does not run".into())
+        }
     }
 
     /// True while guests have a way to the outside.
@@ -89,13 +97,13 @@ impl PrivateEngine {
     /// Gives guests a way to the outside.
     ///
     /// # Errors
-    /// When the engine does not run, or no program makes the way, with what it said.
+    /// When the provider does not run, or no program makes the way, with what it said.
     pub fn start_uplink(&self) -> std::result::Result<(), String> {
         let engine = self.first_process()?;
         uplink::start(&self.dir, engine).map_err(|error| error.to_string())
     }
 
-    /// Starts the engine if it does not run. `hide_kvm` covers a `/dev/kvm` that does not work,
+    /// Starts the provider if it does not run. `hide_kvm` covers a `/dev/kvm` that does not work,
     /// which would cost libvirt seconds at every call.
     ///
     /// # Errors
@@ -106,34 +114,32 @@ impl PrivateEngine {
         }
         let doing = "start the private libvirt";
         if self.control_socket().as_os_str().len() > 100 {
-            return Err(HypervisorError::new(
+            return Err(ProviderError::new(
                 doing,
                 format!("{} is too long for a socket", self.run.display()),
             )
             .hint("set XDG_RUNTIME_DIR to a short path"));
         }
-        let io = |error: std::io::Error| HypervisorError::new(doing, error.to_string());
+        let io = |error: std::io::Error| ProviderError::new(doing, error.to_string());
         for path in ["log", "lib", "cache", "etc", "pools", "consoles"].map(|n| self.dir.join(n)) {
-            store::make_dir(&path)
-                .map_err(|error| HypervisorError::new(doing, error.to_string()))?;
+            store::make_dir(&path).map_err(|error| ProviderError::new(doing, error.to_string()))?;
         }
-        if control::is_alive(&self.dir.join(supervisor::ALIVE)) {
-            return Err(HypervisorError::new(
+        if control::is_alive(&self.dir.join(paths::ALIVE)) {
+            return Err(ProviderError::new(
                 doing,
                 format!("it runs, but does not answer at {}", self.run.display()),
             )
             .hint("`lab down` ends it; its guests go, too"));
         }
-        // Whatever is left of an engine that died holds nothing: its processes went with it.
+        // Whatever is left of a provider that died holds nothing: its processes went with it.
         let _ = std::fs::remove_dir_all(&self.run);
-        store::make_dir(&self.run)
-            .map_err(|error| HypervisorError::new(doing, error.to_string()))?;
+        store::make_dir(&self.run).map_err(|error| ProviderError::new(doing, error.to_string()))?;
         // dnsmasq serves as an ordinary user and reads its records from what these become inside;
         // from outside, the lab's own directory keeps others away.
         for path in [self.dir.join("lib"), self.run.clone()] {
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).map_err(io)?;
         }
-        let log = std::fs::File::create(self.dir.join("log/supervisor.log")).map_err(io)?;
+        let log = std::fs::File::create(self.dir.join(paths::SUPERVISOR_LOG)).map_err(io)?;
         let mut child = Command::new(std::env::current_exe().map_err(io)?)
             .arg("engine-supervisor")
             .arg(&self.dir)
@@ -155,31 +161,27 @@ impl PrivateEngine {
             return Ok(true);
         }
         let _ = child.wait();
-        let logs = ["log/supervisor.log", "log/libvirtd.log", "log/virtlogd.log"];
+        let logs = [paths::SUPERVISOR_LOG, "log/libvirtd.log", "log/virtlogd.log"];
         let tails: Vec<String> = logs
             .iter()
             .filter_map(|name| crate::drivers::provider::tail(&self.dir.join(name)))
             .filter(|text| !text.is_empty())
             .collect();
-        Err(HypervisorError::new(doing, tails.join("\n"))
+        Err(ProviderError::new(doing, tails.join("\n"))
             .hint("`lab doctor` says what is missing on this computer"))
     }
 
-    /// Ends the engine and every process in it; its directory stays, with disks and definitions.
+    /// Ends the provider and every process in it; its directory stays, with disks and definitions.
     ///
     /// # Errors
     /// When its sockets cannot be removed.
     pub fn stop(&self) -> Result<()> {
-        control::stop(
-            &self.control_socket(),
-            &self.dir.join(supervisor::ALIVE),
-            &self.lab.to_string(),
-        );
+        control::stop(&self.control_socket(), &self.dir.join(paths::ALIVE), &self.lab.to_string());
         uplink::stop(&self.dir);
         self.clear(&[&self.run])
     }
 
-    /// Ends the engine and every process in it, and removes its directories.
+    /// Ends the provider and every process in it, and removes its directories.
     ///
     /// # Errors
     /// When its files cannot be removed.
@@ -196,26 +198,26 @@ impl PrivateEngine {
                 }
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                     let doing = format!("remove {}", path.display());
-                    return Err(HypervisorError::new(doing, error.to_string()));
+                    return Err(ProviderError::new(doing, error.to_string()));
                 }
                 _ => {}
             }
         }
-        // The directory of all engines goes with the last one; fine when others are in it.
+        // The directory of all providers goes with the last one; fine when others are in it.
         let _ = self.run.parent().map(std::fs::remove_dir);
         Ok(())
     }
 }
 
-/// Removes what an ordinary user's engine left under ids of that user's range.
+/// Removes what an ordinary user's provider left under ids of that user's range.
 fn remove_inside(path: &Path) -> Result<()> {
     let doing = format!("remove {}", path.display());
-    let io = |error: std::io::Error| HypervisorError::new(&*doing, error.to_string());
+    let io = |error: std::io::Error| ProviderError::new(&*doing, error.to_string());
     let mut command = Command::new(std::env::current_exe().map_err(io)?);
     let output = command.arg("engine-remove").arg(path).output().map_err(io)?;
     if output.status.success() {
         return Ok(());
     }
     let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-    Err(HypervisorError::new(doing, said))
+    Err(ProviderError::new(doing, said))
 }

@@ -1,4 +1,4 @@
-//! Namespaces and mounts of a private engine.
+//! Namespaces and mounts of a private provider.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -6,8 +6,6 @@ use std::{fs, io};
 
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
-
-use crate::drivers::provider::private::uplink;
 
 /// Directories that libvirt insists on, and what stands in for them. The host may lack them.
 const COVERED: &[(&str, &str)] = &[
@@ -34,11 +32,12 @@ pub(crate) fn enter() -> io::Result<()> {
         .map_err(|error| io::Error::other(format!("make namespaces: {error}")))
 }
 
-/// Covers libvirt's directories, `/run` and, when asked, `/dev/kvm`.
+/// Covers libvirt's directories, `/run` and, when asked, `/dev/kvm`. Names of the outside are asked of
+/// `resolver`.
 ///
 /// # Errors
 /// When a mount is refused.
-pub(crate) fn cover(dir: &Path, run: &Path, hide_kvm: bool) -> io::Result<()> {
+pub(crate) fn cover(dir: &Path, run: &Path, hide_kvm: bool, resolver: &str) -> io::Result<()> {
     mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>)
         .map_err(io::Error::from)?;
     for (name, target) in COVERED {
@@ -62,17 +61,17 @@ pub(crate) fn cover(dir: &Path, run: &Path, hide_kvm: bool) -> io::Result<()> {
     // Whoever opens a console holds a lock there.
     fs::create_dir_all(run.join("lock"))?;
     // Before `/run` is covered, where it leads on many computers.
-    let resolver = fs::canonicalize("/etc/resolv.conf").ok();
+    let file = fs::canonicalize("/etc/resolv.conf").ok();
     bind(run, "/run")?;
-    resolver.map_or(Ok(()), |file| cover_resolver(dir, run, &file))
+    file.map_or(Ok(()), |file| cover_resolver(dir, run, &file, resolver))
 }
 
 /// The names of the outside are asked of the uplink, whatever this computer asks: its own resolver may
 /// be a program of its own, which nobody reaches from inside.
-fn cover_resolver(dir: &Path, run: &Path, file: &Path) -> io::Result<()> {
+fn cover_resolver(dir: &Path, run: &Path, file: &Path, resolver: &str) -> io::Result<()> {
     let open = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode));
     let own = dir.join("resolv.conf");
-    fs::write(&own, format!("nameserver {}\n", uplink::RESOLVER))?;
+    fs::write(&own, format!("nameserver {resolver}\n"))?;
     open(&own, 0o644)?;
     if let Ok(name) = file.strip_prefix("/run") {
         // dnsmasq passes through as an ordinary user.

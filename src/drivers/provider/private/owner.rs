@@ -13,6 +13,7 @@ use nix::sched::{CloneFlags, unshare};
 use nix::unistd::{getegid, geteuid};
 
 use crate::drivers::host::{self, find_program, run_tool};
+use crate::drivers::provider::private::process::argument;
 
 /// Ids that libvirt's helpers need: all that Debian gives to accounts.
 const WANTED: u32 = 65_536;
@@ -96,9 +97,8 @@ pub(crate) fn become_root() -> io::Result<()> {
 /// # Errors
 /// When a tool refuses; it is also said on standard output.
 pub(crate) fn map(arguments: &[String]) -> io::Result<()> {
-    let argument =
-        |at: usize| crate::drivers::provider::private::supervisor::argument(arguments, at);
-    let (pid, uid, gid) = (argument(0)?, argument(1)?, argument(2)?);
+    let [pid, uid, gid] =
+        [argument(arguments, 0)?, argument(arguments, 1)?, argument(arguments, 2)?];
     let mut line = String::new();
     if BufReader::new(io::stdin()).read_line(&mut line)? == 0 {
         // Whoever asked has no namespace to map.

@@ -1,20 +1,21 @@
-//! The processes of a private engine: a supervisor that makes the namespaces, and the first
+//! The processes of a private provider: a supervisor that makes the namespaces, and the first
 //! process inside, which runs virtlogd and libvirtd and answers on the control socket.
 //!
 //! Both run before any thread exists, as the kernel demands of processes that change namespaces.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::fd::RawFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitCode, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::fcntl::{Flock, FlockArg};
 use nix::sys::wait::{WaitStatus, waitpid};
 
-use crate::drivers::provider::private::{control, inside, namespace, owner, uplink};
+use crate::drivers::provider::private::paths::ALIVE;
+use crate::drivers::provider::private::process::{argument, let_go};
+use crate::drivers::provider::private::{control, namespace, owner, uplink};
 
 const QEMU_CONF: &str = "user = \"root\"\ngroup = \"root\"\ndynamic_ownership = 0\n\
 remember_owner = 0\nsecurity_driver = \"none\"\nsecurity_default_confined = 0\nnamespaces = [ ]\n\
@@ -25,69 +26,14 @@ auth_unix_ro = \"none\"\nauth_unix_rw = \"none\"\nlog_level = 3\nlog_outputs = \
 max_clients = 500\nmax_workers = 40\nmax_client_requests = 20\n";
 const VIRTLOGD_CONF: &str =
     "log_level = 3\nlog_outputs = \"3:stderr\"\nmax_size = 4194304\nmax_backups = 1\n";
-/// File that the supervisor keeps locked while it lives.
-pub(crate) const ALIVE: &str = "alive";
 /// A daemon that dies more often than this is not restarted.
 const RESTARTS: u32 = 5;
 
 /// Entry of `lab engine-supervisor DIR RUN LAB [--hide-kvm]`.
-pub fn run_supervisor(arguments: &[String]) -> ExitCode {
-    report(supervise(arguments))
-}
-
-/// Entry of `lab engine-init DIR LAB`, the first process inside.
-pub fn run_init(arguments: &[String]) -> ExitCode {
-    report(init(arguments))
-}
-
-/// Entry of `lab engine-mapper`.
-pub fn run_mapper(arguments: &[String]) -> ExitCode {
-    report(owner::map(arguments))
-}
-
-/// Entry of `lab engine-inside`.
-pub fn run_inside(arguments: &[String]) -> ExitCode {
-    report(inside::become_program(arguments))
-}
-
-/// Entry of `lab engine-uplink`.
-pub fn run_uplink(arguments: &[String]) -> ExitCode {
-    report(uplink::keep(arguments))
-}
-
-/// Entry of `lab engine-remove`.
-pub fn run_removal(arguments: &[String]) -> ExitCode {
-    report(owner::remove(arguments))
-}
-
-#[expect(clippy::print_stderr, reason = "standard error is the engine's log file")]
-fn report(result: io::Result<()>) -> ExitCode {
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{error}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-pub(crate) fn argument(arguments: &[String], at: usize) -> io::Result<&str> {
-    arguments.get(at).map(String::as_str).ok_or_else(|| io::Error::other("too few arguments"))
-}
-
-/// Whoever starts a lab may have files open that programs inherit without being told: a pipe that would
-/// never end, a lock that would never go. The engine lives on, and must not hold them.
-pub(crate) fn let_go() -> io::Result<()> {
-    let names = fs::read_dir("/proc/self/fd")?.flatten().map(|entry| entry.file_name());
-    let open: Vec<RawFd> = names.filter_map(|name| name.to_str()?.parse().ok()).collect();
-    for fd in open.into_iter().filter(|fd| *fd > 2) {
-        // The one that the list was read from is closed already.
-        let _ = nix::unistd::close(fd);
-    }
-    Ok(())
-}
-
-fn supervise(arguments: &[String]) -> io::Result<()> {
+///
+/// # Errors
+/// When namespaces cannot be made, or another supervisor runs.
+pub(crate) fn supervise(arguments: &[String]) -> io::Result<()> {
     let_go()?;
     let dir = PathBuf::from(argument(arguments, 0)?);
     let run = PathBuf::from(argument(arguments, 1)?);
@@ -101,13 +47,13 @@ fn supervise(arguments: &[String]) -> io::Result<()> {
     ] {
         fs::write(dir.join("etc").join(name), text)?;
     }
-    // Held until every process inside is gone: whoever stops the engine waits for this lock.
+    // Held until every process inside is gone: whoever stops the provider waits for this lock.
     let alive = File::options().create(true).truncate(false).write(true).open(dir.join(ALIVE))?;
     let mut alive = Flock::lock(alive, FlockArg::LockExclusiveNonblock)
         .map_err(|(_, error)| io::Error::other(format!("another supervisor runs: {error}")))?;
     owner::become_root()?;
     namespace::enter()?;
-    namespace::cover(&dir, &run, hide_kvm)?;
+    namespace::cover(&dir, &run, hide_kvm, uplink::RESOLVER)?;
     // The child is the first process of the new process namespace. It inherits standard output,
     // on which it says that it is ready.
     let mut child =
@@ -117,7 +63,11 @@ fn supervise(arguments: &[String]) -> io::Result<()> {
     child.wait().map(drop)
 }
 
-fn init(arguments: &[String]) -> io::Result<()> {
+/// Entry of `lab engine-init DIR LAB`, the first process inside.
+///
+/// # Errors
+/// When a daemon does not start, or dies again and again.
+pub(crate) fn init(arguments: &[String]) -> io::Result<()> {
     let dir = PathBuf::from(argument(arguments, 0)?);
     let lab = argument(arguments, 1)?.to_owned();
     namespace::mount_views()?;

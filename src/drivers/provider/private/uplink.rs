@@ -1,7 +1,7 @@
-//! The way out of a private engine's network: pasta or slirp4netns, programs that turn what guests send
+//! The way out of a private provider's network: pasta or slirp4netns, programs that turn what guests send
 //! into connections of the user's own. No interface, route or rule of the computer changes.
 //!
-//! A keeper stands outside, in the computer's network, runs the program and ends it with the engine.
+//! A keeper stands outside, in the computer's network, runs the program and ends it with the provider.
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Seek, Write};
@@ -15,7 +15,9 @@ use nix::sys::signal::{SigSet, Signal, kill};
 use nix::unistd::Pid;
 
 use crate::drivers::host::find_program;
-use crate::drivers::provider::private::{control, supervisor};
+use crate::drivers::provider::private::control;
+use crate::drivers::provider::private::paths::{ALIVE, KEEPER, UPLINK_LOG as LOG};
+use crate::drivers::provider::private::process::{argument, let_go};
 
 /// The interface inside.
 const LINK: &str = "uplink0";
@@ -26,9 +28,6 @@ const ADDRESS: &str = "198.18.0.100";
 const GATEWAY: &str = "198.18.0.2";
 /// Questions to it are passed on to the computer's own resolver.
 pub(crate) const RESOLVER: &str = "198.18.0.3";
-/// File that a keeper keeps locked while it lives; it names the keeper, its program and the engine.
-const KEEPER: &str = "uplink";
-const LOG: &str = "log/uplink.log";
 /// How long a program may take to make its link, and to end.
 const PATIENCE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(20);
@@ -48,18 +47,18 @@ pub fn overlaps(nets: &[Ipv4Net]) -> bool {
 }
 
 /// True while guests have a way out.
-pub(crate) fn serves(dir: &Path, engine: u32) -> bool {
-    control::is_alive(&dir.join(KEEPER)) && has_link(engine)
+pub(crate) fn serves(dir: &Path, first: u32) -> bool {
+    control::is_alive(&dir.join(KEEPER)) && has_link(first)
 }
 
-fn has_link(engine: u32) -> bool {
-    let links = fs::read_to_string(format!("/proc/{engine}/net/dev")).unwrap_or_default();
+fn has_link(first: u32) -> bool {
+    let links = fs::read_to_string(format!("/proc/{first}/net/dev")).unwrap_or_default();
     links.lines().any(|line| line.trim_start().starts_with(&format!("{LINK}:")))
 }
 
 /// The last thing that a program makes.
-fn has_route(engine: u32) -> bool {
-    let routes = fs::read_to_string(format!("/proc/{engine}/net/route")).unwrap_or_default();
+fn has_route(first: u32) -> bool {
+    let routes = fs::read_to_string(format!("/proc/{first}/net/route")).unwrap_or_default();
     routes.lines().any(|line| line.starts_with(&format!("{LINK}\t00000000\t")))
 }
 
@@ -67,14 +66,14 @@ fn has_route(engine: u32) -> bool {
 ///
 /// # Errors
 /// What the programs said.
-pub(crate) fn start(dir: &Path, engine: u32) -> io::Result<()> {
+pub(crate) fn start(dir: &Path, first: u32) -> io::Result<()> {
     stop(dir);
-    wait_until(|| !has_link(engine));
+    wait_until(|| !has_link(first));
     let log = File::create(dir.join(LOG))?;
     let mut keeper = Command::new(std::env::current_exe()?)
         .arg("engine-uplink")
         .arg(dir)
-        .arg(engine.to_string())
+        .arg(first.to_string())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(log)
@@ -98,14 +97,14 @@ pub(crate) fn stop(dir: &Path) {
     let file = dir.join(KEEPER);
     let text = fs::read_to_string(&file).unwrap_or_default();
     let pids: Vec<i32> = text.split_whitespace().filter_map(|word| word.parse().ok()).collect();
-    let &[keeper, program, engine] = &pids[..] else { return };
+    let &[keeper, program, first] = &pids[..] else { return };
     if control::is_alive(&file) && is_process(keeper, &["engine-uplink", &dir.to_string_lossy()]) {
         // One that ended meanwhile is gone, as it should be.
         let _ = kill(Pid::from_raw(keeper), Signal::SIGTERM);
     }
     wait_until(|| !control::is_alive(&file));
     // A keeper that was killed could not end its program.
-    let network = format!("/proc/{engine}/ns/net");
+    let network = format!("/proc/{first}/ns/net");
     wait_until(|| {
         let leftover = is_process(program, &[LINK, &network]);
         if leftover {
@@ -130,15 +129,15 @@ fn is_process(pid: i32, words: &[&str]) -> bool {
     pid > 1 && words.iter().all(|word| command.contains(word))
 }
 
-/// Entry of `lab engine-uplink DIR PID`: keeps a way out for the engine whose first process is `PID`, as
+/// Entry of `lab engine-uplink DIR PID`: keeps a way out for the provider whose first process is `PID`, as
 /// long as that lives.
 ///
 /// # Errors
 /// When no program makes the link, or the one that did ends.
 pub(crate) fn keep(arguments: &[String]) -> io::Result<()> {
-    supervisor::let_go()?;
-    let dir = Path::new(supervisor::argument(arguments, 0)?);
-    let engine: u32 = supervisor::argument(arguments, 1)?.parse().map_err(io::Error::other)?;
+    let_go()?;
+    let dir = Path::new(argument(arguments, 0)?);
+    let first: u32 = argument(arguments, 1)?.parse().map_err(io::Error::other)?;
     nix::unistd::setsid()?;
     let file = File::options()
         .create(true)
@@ -155,16 +154,16 @@ pub(crate) fn keep(arguments: &[String]) -> io::Result<()> {
     let mut record = |program: u32| {
         file.set_len(0)?;
         file.rewind()?;
-        writeln!(file, "{} {program} {engine}", std::process::id())
+        writeln!(file, "{} {program} {first}", std::process::id())
     };
     record(0)?;
-    let mut program = launch_any(engine, &mut record)?;
+    let mut program = launch_any(first, &mut record)?;
     let kept = until_told(&signals, &mut program);
     end(&mut program)?;
     kept
 }
 
-/// Says that guests have a way out, and waits for the end of program or engine.
+/// Says that guests have a way out, and waits for the end of program or provider.
 fn until_told(signals: &SigSet, program: &mut Child) -> io::Result<()> {
     writeln!(io::stdout(), "ready")?;
     loop {
@@ -179,9 +178,9 @@ fn until_told(signals: &SigSet, program: &mut Child) -> io::Result<()> {
     }
 }
 
-/// Sends ourselves a signal when the engine's supervisor is gone.
+/// Sends ourselves a signal when the provider's supervisor is gone.
 fn end_with_engine(dir: &Path) -> io::Result<()> {
-    let alive = File::open(dir.join(supervisor::ALIVE))?;
+    let alive = File::open(dir.join(ALIVE))?;
     std::thread::spawn(move || {
         let mut alive = alive;
         // A signal may end the wait too early.
@@ -196,10 +195,10 @@ fn end_with_engine(dir: &Path) -> io::Result<()> {
 /// Notes the number of a program that was begun.
 type Recorder<'a> = dyn FnMut(u32) -> io::Result<()> + 'a;
 
-fn launch_any(engine: u32, record: &mut Recorder<'_>) -> io::Result<Child> {
+fn launch_any(first: u32, record: &mut Recorder<'_>) -> io::Result<Child> {
     let mut said = String::from("no program that makes one is installed");
     for name in programs() {
-        match launch(name, engine, record) {
+        match launch(name, first, record) {
             Ok(child) => return Ok(child),
             Err(error) => said = format!("{name}: {error}"),
         }
@@ -207,17 +206,17 @@ fn launch_any(engine: u32, record: &mut Recorder<'_>) -> io::Result<Child> {
     Err(io::Error::other(said))
 }
 
-fn launch(name: &str, engine: u32, record: &mut Recorder<'_>) -> io::Result<Child> {
+fn launch(name: &str, first: u32, record: &mut Recorder<'_>) -> io::Result<Child> {
     let program = find_program(name).ok_or_else(|| io::Error::other("it is not installed"))?;
     // What it says goes to the log, and to whoever asked when it comes to nothing.
     let mut child = Command::new(program)
-        .args(words(name, engine, nix::unistd::geteuid().is_root()))
+        .args(words(name, first, nix::unistd::geteuid().is_root()))
         .env_clear()
         .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
         .stdin(Stdio::null())
         .stdout(io::stderr())
         .spawn()?;
-    let made = record(child.id()).and_then(|()| until_made(&mut child, engine));
+    let made = record(child.id()).and_then(|()| until_made(&mut child, first));
     match made {
         Ok(()) => Ok(child),
         Err(error) => {
@@ -227,12 +226,12 @@ fn launch(name: &str, engine: u32, record: &mut Recorder<'_>) -> io::Result<Chil
     }
 }
 
-fn until_made(child: &mut Child, engine: u32) -> io::Result<()> {
-    wait_until(|| has_route(engine) || child.try_wait().is_ok_and(|ended| ended.is_some()));
+fn until_made(child: &mut Child, first: u32) -> io::Result<()> {
+    wait_until(|| has_route(first) || child.try_wait().is_ok_and(|ended| ended.is_some()));
     if let Some(status) = child.try_wait()? {
         return Err(io::Error::other(format!("it ended at once: {status}")));
     }
-    match has_route(engine) {
+    match has_route(first) {
         true => Ok(()),
         false => Err(io::Error::other(format!("it made no way in {} s", PATIENCE.as_secs()))),
     }
@@ -240,8 +239,8 @@ fn until_made(child: &mut Child, engine: u32) -> io::Result<()> {
 
 /// What the program is told: its link's addresses, and that nothing of the computer's own is to be
 /// reached through it.
-fn words(name: &str, engine: u32, root: bool) -> Vec<String> {
-    let (network, owner) = (format!("/proc/{engine}/ns/net"), format!("/proc/{engine}/ns/user"));
+fn words(name: &str, first: u32, root: bool) -> Vec<String> {
+    let (network, owner) = (format!("/proc/{first}/ns/net"), format!("/proc/{first}/ns/user"));
     let text = match (name, root) {
         ("pasta", _) => format!(
             "--foreground --ipv4-only --config-net --ns-ifname {LINK} --address {ADDRESS} --netmask 24 \

@@ -22,6 +22,11 @@ impl Run {
             if needed {
                 let guest = (self.reach)(node);
                 guest.run("true").await.map_err(|error| ("boot", error.into()))?;
+                if !node.machine.is_guest() {
+                    let work = provision::deliver(&self.prepared, &self.provider, node);
+                    let made = self.events.timed(Some(&node.name), "binaries", work).await;
+                    made.map_err(|error| ("binaries", error))?;
+                }
             }
             return Ok(());
         };
@@ -54,12 +59,12 @@ impl Run {
         domain: &DomainSpec,
         own: &[Change],
     ) -> Result<(), EngineError> {
-        let (session, prepared, hypervisor) = (&self.session, &self.prepared, &self.hypervisor);
+        let (session, prepared, provider) = (&self.session, &self.prepared, &self.provider);
         let is_there =
             !own.iter().any(|c| c.object == Object::Domain && c.kind == ChangeKind::Create);
         let mut anew = clone::is_new(node, own) && is_there;
         if let Some(golden) = self.goldens.get(&node.name) {
-            let made = clone::copy(session, prepared, hypervisor, node, domain, golden).await;
+            let made = clone::copy(session, prepared, provider, node, domain, golden).await;
             let Err(error) = made else { return Ok(()) };
             self.events.warn(format!("{} is no copy, and boots: {}", node.name, error.message));
             anew = true;
@@ -67,7 +72,7 @@ impl Run {
         let replace =
             Change::of_node(ChangeKind::Replace, Object::Domain, &domain.name, &node.name, "");
         let changes = if anew { &[replace][..] } else { own };
-        provision::node(session, prepared, hypervisor, node, domain, changes).await
+        provision::node(session, prepared, provider, node, domain, changes).await
     }
 
     /// Says what is odd about a node that came up.
@@ -113,7 +118,7 @@ impl Run {
 
     /// Waits until the node lets us in and its own preparations are done.
     async fn login(&self, node: &Node) -> Result<Output, EngineError> {
-        let boot = Boot::of(&self.hypervisor, &self.events, &self.session.lab, node);
+        let boot = Boot::of(&self.provider, &self.events, &self.session.lab, node);
         let guest = (self.reach)(node);
         self.stop.or("wait for the guest", boot.run(&*guest, self.preparations(node))).await
     }

@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 
 use crate::drivers::assets::goldens::Golden;
 use crate::drivers::guest::Guest;
-use crate::drivers::provider::Hypervisor;
+use crate::drivers::provider::Provider;
 use crate::engine::apply::outcome::Outcome;
 use crate::engine::apply::run::one_at_a_time::OneAtATime;
 use crate::engine::cluster::upgrade::Upgrade;
@@ -41,12 +41,13 @@ pub(crate) async fn shared_changes(
     session: &Session,
     prepared: &Prepared,
     desired: &Desired,
-    hypervisor: &Arc<dyn Hypervisor>,
+    provider: &Arc<dyn Provider>,
     changes: &[Change],
     events: &Events,
 ) -> Result<(), EngineError> {
     // The disk is made on this computer, also where libvirt reads it from here.
-    if prepared.platform.artifact_volume().is_some() && prepared.found.is_some() {
+    let guests = session.lab.guests().next().is_some();
+    if guests && prepared.platform.artifact_volume().is_some() && prepared.found.is_some() {
         provision::artifact_disk(session, prepared)?;
     }
     // A new node may have the address of one that leaves: then that one goes first.
@@ -58,7 +59,7 @@ pub(crate) async fn shared_changes(
     };
     for change in changes.iter().filter(now) {
         let task = format!("{} {}", change.object, change.name);
-        let work = provision::shared(session, prepared, desired, hypervisor, change);
+        let work = provision::shared(session, prepared, desired, provider, change);
         match events.timed(None, &task, work).await {
             // A lab without a way out is a lab all the same.
             Err(error) if change.object == Object::Uplink => events.warn(error.message),
@@ -82,7 +83,7 @@ pub(crate) struct Run {
     pub(crate) session: Arc<Session>,
     pub(crate) prepared: Prepared,
     pub(crate) desired: Desired,
-    pub(crate) hypervisor: Arc<dyn Hypervisor>,
+    pub(crate) provider: Arc<dyn Provider>,
     pub(crate) reach: Reach,
     pub(crate) stop: Stop,
     pub(crate) events: Events,
@@ -159,7 +160,7 @@ impl Run {
                 let task = format!("{} {}", change.object, change.name);
                 let (session, desired) = (&self.session, &self.desired);
                 let work =
-                    provision::shared(session, &self.prepared, desired, &self.hypervisor, change);
+                    provision::shared(session, &self.prepared, desired, &self.provider, change);
                 self.events.timed(None, &task, work).await?;
             }
         }

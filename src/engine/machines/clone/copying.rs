@@ -4,10 +4,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::drivers::assets::goldens::Golden;
-use crate::drivers::provider::{Content, Hypervisor, HypervisorError};
+use crate::drivers::provider::{Provider, ProviderError};
 use crate::engine::lab::open::Session;
 use crate::engine::lab::prepared::Prepared;
-use crate::engine::machines::clone::plugged;
+use crate::engine::machines::clone::devices::plugged;
 use crate::engine::machines::provision::{self, call};
 use crate::engine::task::error::EngineError;
 use crate::model::Node;
@@ -17,22 +17,22 @@ use crate::render::{self, DeviceSpec, DomainSpec, SnapshotSpec, VolumeSpec, gold
 /// Makes a new node a copy of a golden guest. Whatever is there of it goes first.
 ///
 /// # Errors
-/// When the hypervisor refuses.
+/// When the provider refuses.
 pub(crate) async fn copy(
     session: &Session,
     prepared: &Prepared,
-    hypervisor: &Arc<dyn Hypervisor>,
+    provider: &Arc<dyn Provider>,
     node: &Node,
     domain: &DomainSpec,
     from: &Golden,
 ) -> Result<(), EngineError> {
-    provision::remove(session, hypervisor, &node.name, domain.uuid).await?;
+    provision::remove(session, provider, &node.name, domain.uuid).await?;
     let own = |name: &str| provision::own_volume(session, prepared, node, name);
     let (volume, _) = own(&render::overlay_name(node))?;
     let (seed, content) = own(&render::seed_name(node))?;
     let copy = Copy::of(session, prepared, node, domain, from, volume)?;
-    call(hypervisor, move |h| {
-        h.ensure_volume(&seed, &content)?;
+    call(provider, move |h| {
+        h.storage()?.ensure_volume(&seed, &content)?;
         copy.make(h)
     })
     .await
@@ -71,16 +71,16 @@ impl Copy {
     }
 
     /// Makes it. Its disk counts last: one that was cut is made anew.
-    fn make(&self, hypervisor: &dyn Hypervisor) -> Result<(), HypervisorError> {
+    fn make(&self, provider: &dyn Provider) -> Result<(), ProviderError> {
         let uuid = self.domain.uuid;
-        hypervisor.ensure_volume(&self.volume, &Content::Copy(self.disk.clone()))?;
-        hypervisor.revert_domain(&self.part, &self.documents)?;
-        hypervisor.forget_domain(&self.part, &self.documents)?;
-        hypervisor.define_domain(&self.domain)?;
+        provider.clones()?.copy_volume(&self.volume, &self.disk)?;
+        provider.snapshots()?.revert(&self.part, &self.documents)?;
+        provider.snapshots()?.forget(&self.part, &self.documents)?;
+        provider.machines()?.define(&self.domain)?;
         for device in &self.devices {
-            hypervisor.attach_device(uuid, device)?;
+            provider.clones()?.plug(uuid, device)?;
         }
-        hypervisor.start_domain(uuid)?;
-        hypervisor.seal_volume(&self.volume.pool, &self.volume.name)
+        provider.power()?.start(uuid)?;
+        provider.clones()?.seal_volume(&self.volume.pool, &self.volume.name)
     }
 }

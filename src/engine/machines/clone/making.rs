@@ -1,4 +1,4 @@
-//! A golden guest is made: booted in an engine of its own, and frozen.
+//! A golden guest is made: booted in a provider of its own, and frozen.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,27 +7,27 @@ use std::time::{Duration, Instant};
 use crate::drivers::assets::goldens::{Golden, Goldens};
 use crate::drivers::assets::seed;
 use crate::drivers::provider::libvirt::Reconnecting;
-use crate::drivers::provider::private::PrivateEngine;
-use crate::drivers::provider::{Content, Hypervisor, HypervisorError};
+use crate::drivers::provider::private::PrivateLibvirt;
+use crate::drivers::provider::{Content, Provider, ProviderError};
 use crate::engine::lab::open::Session;
 use crate::engine::lab::prepared::Prepared;
-use crate::engine::lab::provider::Place;
-use crate::engine::machines::clone::plugged;
+use crate::engine::lab::provider::ProviderKind;
+use crate::engine::machines::clone::devices::plugged;
 use crate::engine::machines::provision::call;
 use crate::engine::task::blocking::blocking;
 use crate::engine::task::error::EngineError;
 use crate::model::snapshot::{Documents, Kind};
 use crate::model::{Lab, Node, code, name};
 use crate::pki::SshKeys;
-use crate::render::golden::{self, Mould};
+use crate::render::golden::{self, GoldenKey};
 use crate::render::{self, DomainSpec, Placement, SnapshotSpec, VolumeSpec};
 
 /// Between two looks at the console of a guest that is made golden.
 const GLIMPSE: Duration = Duration::from_millis(200);
-/// Directory of the engines in which golden guests are made, in the lab's own.
+/// Directory of the providers in which golden guests are made, in the lab's own.
 const WORKSHOP: &str = "workshop";
 
-/// Makes the golden guest of a mould, which is that of `node`, unless somebody has by now.
+/// Makes the golden guest of a key, which is that of `node`, unless somebody has by now.
 ///
 /// # Errors
 /// When it does not boot, cannot be one, or cannot be kept.
@@ -35,78 +35,79 @@ pub(crate) async fn make(
     session: &Session,
     prepared: &Prepared,
     node: &Node,
-    mould: &Mould,
+    key: &GoldenKey,
 ) -> Result<Golden, EngineError> {
     let goldens = Goldens::new(&session.dirs.cache);
     let doing = |why: String| EngineError::of(&code::BOOT, format!("make a golden guest: {why}"));
     let _lock = {
-        let (goldens, mould) = (goldens.clone(), mould.clone());
-        blocking(move || goldens.lock(&mould)).await?.map_err(doing)?
+        let (goldens, key) = (goldens.clone(), key.clone());
+        blocking(move || goldens.lock(&key)).await?.map_err(doing)?
     };
     // Another run may have made it while this one waited.
-    if let Some(golden) = goldens.find(mould) {
+    if let Some(golden) = goldens.find(key) {
         return Ok(golden);
     }
-    let Place::Private(own) = &session.place else {
-        return Err(doing("that needs a private engine".into()));
+    let ProviderKind::Private(own) = &session.provider else {
+        return Err(doing("that needs a private provider".into()));
     };
-    let engine = workshop(own, session.store.root(), &mould.name());
-    end(engine.clone()).await?;
-    let workshop = Workshop { session, prepared, engine: &engine };
-    let made = match workshop.make(node).await {
-        Ok((disk, documents)) => goldens.keep(mould, &disk, &documents).map_err(doing),
+    let libvirt = builder(own, session.store.root(), &key.name());
+    end(libvirt.clone()).await?;
+    let builder = Builder { session, prepared, libvirt: &libvirt };
+    let made = match builder.make(node).await {
+        Ok((disk, documents)) => goldens.keep(key, &disk, &documents).map_err(doing),
         Err(error) => Err(doing(error.message)),
     };
-    end(engine).await?;
+    end(libvirt).await?;
     made
 }
 
-/// Ends an engine in which a golden guest is made, and removes its directories.
+/// Ends a provider in which a golden guest is made, and removes its directories.
 ///
 /// # Errors
 /// When a file cannot be removed.
-pub(crate) async fn end(engine: PrivateEngine) -> Result<(), EngineError> {
+pub(crate) async fn end(libvirt: PrivateLibvirt) -> Result<(), EngineError> {
     blocking(move || {
-        engine.remove()?;
+        libvirt.remove()?;
         // The directory of all of them goes with the last one; fine when others are in it.
-        let own = engine.dir.parent();
+        let own = libvirt.dir.parent();
         let _ = own.map(std::fs::remove_dir);
         let _ = own.and_then(Path::parent).map(std::fs::remove_dir);
-        Ok::<_, HypervisorError>(())
+        Ok::<_, ProviderError>(())
     })
     .await?
     .map_err(EngineError::from)
 }
 
 /// Engines of golden guests whose making was cut, in the lab's directory `root`.
-pub(crate) fn workshops(place: &Place, root: &Path) -> Vec<PrivateEngine> {
-    let Place::Private(own) = place else { return Vec::new() };
+pub(crate) fn builders(place: &ProviderKind, root: &Path) -> Vec<PrivateLibvirt> {
+    let ProviderKind::Private(own) = place else { return Vec::new() };
     let entries = std::fs::read_dir(root.join(WORKSHOP)).into_iter().flatten().flatten();
-    entries.map(|entry| workshop(own, root, &entry.file_name().to_string_lossy())).collect()
+    entries.map(|entry| builder(own, root, &entry.file_name().to_string_lossy())).collect()
 }
 
-/// The engine in which a golden guest of that name is made, for the lab with the engine `own`.
-fn workshop(own: &PrivateEngine, root: &Path, name: &str) -> PrivateEngine {
+/// The provider in which a golden guest of that name is made, for the lab with the provider `own`.
+fn builder(own: &PrivateLibvirt, root: &Path, name: &str) -> PrivateLibvirt {
     let id = name::object_id(own.lab, WORKSHOP, name);
     let runtime = own.run.parent().unwrap_or(Path::new("/"));
-    PrivateEngine::new(&root.join(WORKSHOP).join(name), runtime, id)
+    PrivateLibvirt::new(&root.join(WORKSHOP).join(name), runtime, id)
 }
 
-/// Where one golden guest is made: an engine of its own.
-struct Workshop<'s> {
+/// Where one golden guest is made: a provider of its own.
+struct Builder<'s> {
     session: &'s Session,
     prepared: &'s Prepared,
-    engine: &'s PrivateEngine,
+    libvirt: &'s PrivateLibvirt,
 }
 
-impl Workshop<'_> {
+impl Builder<'_> {
     /// The disk, and what libvirt keeps.
     async fn make(&self, model: &Node) -> Result<(PathBuf, Documents), EngineError> {
-        let (engine, hide) = (self.engine.clone(), self.session.is_emulated());
-        blocking(move || engine.ensure(hide)).await??;
-        let hypervisor: Arc<dyn Hypervisor> = Arc::new(Reconnecting::open(&self.engine.uri())?);
+        let (libvirt, hide) = (self.libvirt.clone(), self.session.is_emulated());
+        blocking(move || libvirt.ensure(hide)).await??;
+        let provider: Arc<dyn Provider> =
+            Arc::new(Reconnecting::private(&self.libvirt.uri(), Arc::new(self.libvirt.clone()))?);
         let templates = &self.session.templates;
-        let (lab, node) = golden::workshop(&self.session.lab, model, self.engine.lab);
+        let (lab, node) = golden::builder(&self.session.lab, model, self.libvirt.lab);
         let node = &node;
         let placement = self.placement(&lab, node);
         let pool = render::pool(templates, &lab.pool(), lab.pool_id(), &placement.pool)?;
@@ -114,24 +115,24 @@ impl Workshop<'_> {
         let domain = render::golden_domain(templates, &lab, node, platform, &placement)?;
         let volumes = self.volumes(&lab, node, &placement)?;
         let defined = domain.clone();
-        call(&hypervisor, move |h| {
-            h.ensure_pool(&pool)?;
+        call(&provider, move |h| {
+            h.storage()?.ensure_pool(&pool)?;
             for (volume, content) in &volumes {
-                h.ensure_volume(volume, content)?;
+                h.storage()?.ensure_volume(volume, content)?;
             }
-            h.define_domain(&defined)?;
-            h.start_domain(defined.uuid)
+            h.machines()?.define(&defined)?;
+            h.power()?.start(defined.uuid)
         })
         .await?;
         self.ready(Path::new(&placement.console)).await?;
         let created = time::OffsetDateTime::now_utc().unix_timestamp();
         let part = render::snapshot(templates, &lab, node, golden::FROZEN, Kind::Memory, created)?;
-        let documents = freeze(&hypervisor, domain, part).await?;
+        let documents = freeze(&provider, domain, part).await?;
         Ok((Path::new(&placement.pool).join(render::overlay_name(node)), documents))
     }
 
     fn placement(&self, lab: &Lab, node: &Node) -> Placement {
-        let layout = self.engine.layout();
+        let layout = self.libvirt.layout();
         Placement {
             pool: layout.pool(&lab.pool()),
             console: layout.console(&node.domain),
@@ -182,18 +183,18 @@ impl Workshop<'_> {
 
 /// Takes the seed out and freezes the guest with its memory.
 async fn freeze(
-    hypervisor: &Arc<dyn Hypervisor>,
+    provider: &Arc<dyn Provider>,
     domain: DomainSpec,
     part: SnapshotSpec,
 ) -> Result<Documents, EngineError> {
     let seeds = plugged(&domain)?;
-    call(hypervisor, move |h| {
+    call(provider, move |h| {
         for seed in &seeds {
-            h.detach_device(domain.uuid, seed)?;
+            h.clones()?.unplug(domain.uuid, seed)?;
         }
-        h.suspend_domain(domain.uuid)?;
-        let documents = h.save_domain(&part)?;
-        h.stop_domain(domain.uuid)?;
+        h.power()?.suspend(domain.uuid)?;
+        let documents = h.snapshots()?.save(&part)?;
+        h.power()?.stop(domain.uuid)?;
         Ok(documents)
     })
     .await

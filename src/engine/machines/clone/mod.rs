@@ -2,6 +2,7 @@
 //! how a node becomes its copy ([`copying`]). See [`crate::render::golden`].
 
 mod copying;
+mod devices;
 mod making;
 
 use std::collections::BTreeMap;
@@ -10,32 +11,31 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 
 pub(crate) use copying::copy;
-pub(crate) use making::{end, workshops};
+pub(crate) use making::{builders, end};
 
 use crate::drivers::assets::goldens::{Golden, Goldens};
 use crate::drivers::host;
-use crate::drivers::provider::Hypervisor;
+use crate::drivers::provider::Provider;
 use crate::engine::lab::open::Session;
 use crate::engine::lab::prepared::Prepared;
-use crate::engine::lab::provider::Place;
 use crate::engine::machines::provision::call;
 use crate::engine::task::error::EngineError;
 use crate::engine::task::event::Events;
 use crate::model::lab::Cloning;
 use crate::model::{Node, size};
 use crate::plan::{Change, ChangeKind, Object};
-use crate::render::golden::Mould;
-use crate::render::{self, DeviceSpec, DomainSpec};
+use crate::render;
+use crate::render::golden::GoldenKey;
 
 /// The golden guests that nodes of a run are copied from, by node. What is asked for is made where it is
 /// missing; where that fails, the node boots.
 ///
 /// # Errors
-/// When the hypervisor does not answer.
+/// When the provider does not answer.
 pub(crate) async fn choose(
     session: &Session,
     prepared: &Prepared,
-    hypervisor: &Arc<dyn Hypervisor>,
+    provider: &Arc<dyn Provider>,
     changes: &[Change],
     events: &Events,
 ) -> Result<BTreeMap<String, Golden>, EngineError> {
@@ -44,25 +44,25 @@ pub(crate) async fn choose(
     if wish == Cloning::Boot || new.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let version = call(hypervisor, |h| h.version()).await?;
-    let mut wanted: BTreeMap<Mould, Vec<&Node>> = BTreeMap::new();
+    let version = call(provider, |h| h.version()).await?;
+    let mut wanted: BTreeMap<GoldenKey, Vec<&Node>> = BTreeMap::new();
     for node in new {
-        match refusal(session, node) {
+        match refusal(&**provider, node) {
             Some(why) if wish == Cloning::Warm => {
                 events.warn(format!("{} boots: {why}", node.name));
             }
             Some(_) => {}
             None => {
-                let mould = mould(session, prepared, node, &version)?;
-                wanted.entry(mould).or_default().push(node);
+                let key = golden_key(session, prepared, node, &version)?;
+                wanted.entry(key).or_default().push(node);
             }
         }
     }
     let goldens = Goldens::new(&session.dirs.cache);
-    let found = wanted.iter().map(async |(mould, nodes)| {
-        let golden = match (goldens.find(mould), nodes.first()) {
+    let found = wanted.iter().map(async |(key, nodes)| {
+        let golden = match (goldens.find(key), nodes.first()) {
             (None, Some(node)) if wish == Cloning::Warm => {
-                made(session, prepared, node, mould, events).await
+                made(session, prepared, node, key, events).await
             }
             (found, _) => found,
         };
@@ -80,20 +80,20 @@ pub(crate) async fn choose(
     Ok(chosen)
 }
 
-/// The mould of a node on this computer, with libvirt and QEMU of `version`.
+/// The key of a node on this computer, with libvirt and QEMU of `version`.
 ///
 /// # Errors
 /// When there is no image, or a template cannot be rendered.
-pub fn mould(
+pub fn golden_key(
     session: &Session,
     prepared: &Prepared,
     node: &Node,
     version: &str,
-) -> Result<Mould, EngineError> {
+) -> Result<GoldenKey, EngineError> {
     let (templates, lab, platform) = (&session.templates, &session.lab, &prepared.platform);
     let placement = prepared.placement(session, node);
     let here = (&*host::processor(), version);
-    Ok(Mould::of(templates, lab, node, platform, &placement, here)?)
+    Ok(GoldenKey::of(templates, lab, node, platform, &placement, here)?)
 }
 
 /// True for a node that gets a new disk.
@@ -108,9 +108,9 @@ pub(crate) fn is_new(node: &Node, changes: &[Change]) -> bool {
 }
 
 /// Why a node cannot be a copy, where that is known beforehand.
-fn refusal(session: &Session, node: &Node) -> Option<&'static str> {
-    if matches!(session.place, Place::System { .. }) {
-        return Some("copies of golden guests are made on private engines only");
+fn refusal(provider: &dyn Provider, node: &Node) -> Option<&'static str> {
+    if provider.clones().is_err() {
+        return Some("copies of golden guests are made on private providers only");
     }
     (!node.user_data.is_empty()).then_some("its user_data wants a first boot")
 }
@@ -120,12 +120,12 @@ async fn made(
     session: &Session,
     prepared: &Prepared,
     node: &Node,
-    mould: &Mould,
+    key: &GoldenKey,
     events: &Events,
 ) -> Option<Golden> {
     let memory = size::human(node.memory_mib << 20);
     let task = format!("golden {}, {} x {memory}", node.os, node.cpus);
-    let work = events.timed(None, &task, making::make(session, prepared, node, mould));
+    let work = events.timed(None, &task, making::make(session, prepared, node, key));
     match work.await {
         Ok(golden) => Some(golden),
         Err(error) => {
@@ -133,17 +133,4 @@ async fn made(
             None
         }
     }
-}
-
-/// The disk that a guest boots from, as every domain of ours names it.
-const ROOT_DISK: &str = "vda";
-/// The seed: what comes with it must be there before.
-const SEED_DISK: &str = "vdb";
-
-/// The devices of a domain that its golden guest has not, in the order in which they are plugged in.
-fn plugged(domain: &DomainSpec) -> Result<Vec<DeviceSpec>, EngineError> {
-    let mut devices = render::devices(&domain.xml)?;
-    devices.retain(|device| device.name != ROOT_DISK);
-    devices.sort_by_key(|device| device.name == SEED_DISK);
-    Ok(devices)
 }

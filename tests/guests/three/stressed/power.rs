@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use lab::drivers::provider::Hypervisor;
+use lab::drivers::provider::Power;
 use lab::drivers::provider::libvirt::Libvirt;
 
 use crate::rig::guests::{text, tool};
@@ -61,6 +61,6 @@ fn nodes_survive_a_power_loss() {
 /// What tells a guest that hangs is there to be seen: processor time, disk requests and packets.
 fn lives(uri: &str, domain: &str) {
     let uuid = tool("virsh", &["-c", uri, "domuuid", domain]).trim().parse().unwrap();
-    let pulse = Libvirt::open(uri).unwrap().pulse(uuid).unwrap().unwrap();
-    assert!(pulse.cpu > Duration::from_secs(5) && pulse.deeds > 1000, "{domain}: {pulse:?}");
+    let seen = Libvirt::open(uri).unwrap().activity(uuid).unwrap().unwrap();
+    assert!(seen.cpu > Duration::from_secs(5) && seen.io > 1000, "{domain}: {seen:?}");
 }

@@ -3,7 +3,7 @@
 
 use serde::Deserialize;
 
-use crate::model::inventory::Shape;
+use crate::model::inventory::Hardware;
 use crate::render::templates::RenderError;
 
 #[derive(Deserialize)]
@@ -74,11 +74,11 @@ struct Mac {
     address: String,
 }
 
-/// Reads the shape of a domain document.
+/// Reads the hardware of a domain document.
 ///
 /// # Errors
 /// When it is no document of a domain.
-pub fn shape(xml: &str) -> Result<Shape, RenderError> {
+pub fn hardware(xml: &str) -> Result<Hardware, RenderError> {
     let domain: Domain = quick_xml::de::from_str(xml)
         .map_err(|error| RenderError::new(format!("read a domain document: {error}")))?;
     let (disks, cards) = (domain.devices.disks, domain.devices.cards);
@@ -86,7 +86,7 @@ pub fn shape(xml: &str) -> Result<Shape, RenderError> {
     let cards = cards.into_iter().map(|card| {
         (card.mac.address.to_ascii_lowercase(), card.source.and_then(|source| source.network))
     });
-    Ok(Shape {
+    Ok(Hardware {
         memory_kib: kib(&domain.memory),
         cpus: domain.vcpu.text.trim().to_owned(),
         kernel: domain.os.kernel,
