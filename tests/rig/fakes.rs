@@ -8,7 +8,7 @@ use lab::drivers::assets::goldens::Goldens;
 use lab::drivers::guest::Guest;
 use lab::drivers::provider::Hypervisor;
 use lab::drivers::provider::memory::{MemoryGuest, MemoryHypervisor};
-use lab::drivers::state::failpoint::Gate;
+use lab::drivers::state::failpoint::Failpoints;
 use lab::engine::{Drivers, Event, Events, Outcome, Reach, Session, Stop, UpOptions, up_with};
 use lab::model::snapshot::Documents;
 use lab::model::{Lab, Node};
@@ -25,7 +25,7 @@ pub struct Rig {
     /// No image of cluster DNS can be had.
     pub no_dns: bool,
     /// What every change passes: of the hypervisor, of guests, of the lab's directory.
-    pub gate: Gate,
+    pub gate: Failpoints,
     /// A hypervisor to use in place of the one in memory.
     pub other: Option<Arc<dyn Hypervisor>>,
     /// Another way to the guests.
@@ -52,7 +52,7 @@ impl Rig {
             hypervisor: Arc::default(),
             guests: BTreeMap::new(),
             no_dns: false,
-            gate: Gate::counting(),
+            gate: Failpoints::counting(),
             other: None,
             way: None,
             agreed: None,

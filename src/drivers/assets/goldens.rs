@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::drivers::assets::sparse;
-use crate::drivers::state::failpoint::Gate;
+use crate::drivers::state::failpoint::Failpoints;
 use crate::drivers::state::store::{self, remove_tree};
 use crate::model::snapshot::Documents;
 use crate::render::golden::Mould;
@@ -82,7 +82,7 @@ impl Goldens {
         let dir = self.dir.join(mould.name());
         let io = |error: std::io::Error| format!("write {}: {error}", dir.display());
         // Whatever is there is no golden guest, or somebody would have found it.
-        remove_tree(&Gate::default(), &dir).map_err(io)?;
+        remove_tree(&Failpoints::default(), &dir).map_err(io)?;
         store::make_dir(&dir).map_err(|error| error.to_string())?;
         let kept = dir.join("disk.qcow2");
         // Labs and cache may be on different file systems.
@@ -116,7 +116,7 @@ impl Goldens {
         // Its mould first: what remains after a crash counts as none.
         [dir.join("mould.json"), dir.clone()]
             .iter()
-            .try_for_each(|path| remove_tree(&Gate::default(), path))
+            .try_for_each(|path| remove_tree(&Failpoints::default(), path))
             .map_err(|error| format!("remove {}: {error}", dir.display()))?;
         let _ = fs::remove_file(self.dir.join(format!("{}.lock", mould.name())));
         Ok(())

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::drivers::guest::{Answer, Guest, GuestError, Output, Put, Reply};
 use crate::drivers::provider::libvirt::parse_document;
 use crate::drivers::provider::{Content, Hypervisor, HypervisorError, Pulse, Result};
-use crate::drivers::state::failpoint::Gate;
+use crate::drivers::state::failpoint::Failpoints;
 use crate::model::inventory::{FoundDomain, FoundNetwork, FoundPool, Inventory};
 use crate::model::snapshot::{Documents, Kind, Manifest};
 use crate::render::{
@@ -20,7 +20,7 @@ struct State {
     inventory: Inventory,
     calls: Vec<String>,
     fail_at: Option<usize>,
-    gate: Gate,
+    gate: Failpoints,
     /// What is on the disks, by volume name.
     disks: BTreeMap<String, Arc<MemoryGuest>>,
     /// What was on them, by volume name and name of the snapshot.
@@ -92,7 +92,7 @@ impl MemoryHypervisor {
     }
 
     /// Has every change pass `gate`.
-    pub fn stand_behind(&self, gate: Gate) {
+    pub fn stand_behind(&self, gate: Failpoints) {
         self.state().gate = gate;
     }
 
@@ -113,7 +113,7 @@ impl MemoryHypervisor {
 
     fn change(&self, call: String, change: impl FnOnce(&mut Inventory)) -> Result<()> {
         let mut state = self.state();
-        state.gate.pass(&call).map_err(|error| HypervisorError::new(&call, error.to_string()))?;
+        state.gate.hit(&call).map_err(|error| HypervisorError::new(&call, error.to_string()))?;
         let number = state.calls.len() + 1;
         if state.fail_at == Some(number) {
             state.fail_at = None;
@@ -350,7 +350,7 @@ struct GuestState {
     calls: Vec<String>,
     /// Number of the call, and whether it may be made again.
     fail_at: Option<(usize, bool)>,
-    gate: Gate,
+    gate: Failpoints,
 }
 
 impl MemoryGuest {
@@ -359,7 +359,7 @@ impl MemoryGuest {
     }
 
     /// Has every change pass `gate`.
-    pub fn stand_behind(&self, gate: Gate) {
+    pub fn stand_behind(&self, gate: Failpoints) {
         self.state().gate = gate;
     }
 
@@ -403,7 +403,7 @@ impl MemoryGuest {
             retry: false,
             ..GuestError::new(error.to_string())
         };
-        state.gate.pass(&name).map_err(out)?;
+        state.gate.hit(&name).map_err(out)?;
         let number = state.calls.len() + 1;
         if let Some((_, retry)) = state.fail_at.take_if(|(at, _)| *at == number) {
             return Err(GuestError { retry, ..GuestError::new("planted failure") });

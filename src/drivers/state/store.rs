@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
 
-use crate::drivers::state::failpoint::Gate;
+use crate::drivers::state::failpoint::Failpoints;
 use crate::pki::{Bundle, Entry, Pair, SshKeys};
 
 /// Format of `lab.json`; a newer one is refused.
@@ -122,17 +122,17 @@ pub struct Lock(#[expect(dead_code, reason = "held for its Drop")] Flock<File>);
 #[derive(Clone, Debug)]
 pub struct Store {
     root: PathBuf,
-    gate: Gate,
+    gate: Failpoints,
 }
 
 impl Store {
     /// The directory of the lab `name` below `state`.
     pub fn new(state: &Path, name: &str) -> Self {
-        Self { root: state.join(name), gate: Gate::default() }
+        Self { root: state.join(name), gate: Failpoints::default() }
     }
 
     /// The same directory, every change of which passes `gate`.
-    pub fn behind(self, gate: Gate) -> Self {
+    pub fn behind(self, gate: Failpoints) -> Self {
         Self { gate, ..self }
     }
 
@@ -424,29 +424,29 @@ pub fn make_dir(path: &Path) -> Result<(), StoreError> {
 /// # Errors
 /// When the file system refuses; nothing is left behind then.
 pub fn write_atomic(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
-    write_through(&Gate::default(), path, bytes, mode)
+    write_through(&Failpoints::default(), path, bytes, mode)
 }
 
-fn write_through(gate: &Gate, path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
-    let pass = |what: &str| gate.pass(&format!("{what} {}", path.display()));
+fn write_through(gate: &Failpoints, path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    let hit = |what: &str| gate.hit(&format!("{what} {}", path.display()));
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     let dir = parent.unwrap_or(Path::new("."));
-    pass("write")?;
+    hit("write")?;
     let mut temp = tempfile::Builder::new()
         .prefix(".new-")
         .permissions(std::os::unix::fs::PermissionsExt::from_mode(mode))
         .tempfile_in(dir)?;
     temp.write_all(bytes)?;
-    pass("fsync")?;
+    hit("fsync")?;
     temp.as_file().sync_all()?;
-    pass("rename")?;
+    hit("rename")?;
     temp.persist(path).map_err(|error| error.error)?;
-    pass("fsync the directory of")?;
+    hit("fsync the directory of")?;
     File::open(dir)?.sync_all()
 }
 
 /// Removes one thing after the other, what is deepest first; fine when it is gone.
-pub(crate) fn remove_tree(gate: &Gate, path: &Path) -> io::Result<()> {
+pub(crate) fn remove_tree(gate: &Failpoints, path: &Path) -> io::Result<()> {
     let gone = |result: io::Result<()>| match result {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         other => other,
@@ -456,14 +456,14 @@ pub(crate) fn remove_tree(gate: &Gate, path: &Path) -> io::Result<()> {
         other => other?,
     };
     if !meta.is_dir() {
-        gate.pass(&format!("remove {}", path.display()))?;
+        gate.hit(&format!("remove {}", path.display()))?;
         return gone(fs::remove_file(path));
     }
     let mut entries: Vec<PathBuf> =
         fs::read_dir(path)?.flatten().map(|entry| entry.path()).collect();
     entries.sort();
     entries.iter().try_for_each(|entry| remove_tree(gate, entry))?;
-    gate.pass(&format!("remove {}", path.display()))?;
+    gate.hit(&format!("remove {}", path.display()))?;
     gone(fs::remove_dir(path))
 }
 
