@@ -101,11 +101,14 @@ impl<'ast> Visit<'ast> for Paths<'_> {
         self.tree(&item.tree, &[], handed);
     }
 
+    /// Who may see something is no import.
+    fn visit_visibility(&mut self, _: &'ast syn::Visibility) {}
+
     fn visit_path(&mut self, path: &'ast syn::Path) {
         let words: Segments = path.segments.iter().map(|s| s.ident.to_string()).collect();
-        if words.len() > 1 && self.children.contains(&words[0])
-            || ["crate", "super"].contains(&words[0].as_str())
-        {
+        let is_ours =
+            |word: &str| ["crate", "super"].contains(&word) || self.children.contains(word);
+        if words.len() > 1 && is_ours(&words[0]) {
             self.used(&words, None);
         }
         syn::visit::visit_path(self, path);
