@@ -290,7 +290,7 @@ fn odd_files_are_refused_and_never_hang() {
 fn a_second_run_is_refused_at_once_and_names_the_first() {
     let home = Home::new();
     let state = home.path().join(".local/state/lab");
-    let store = lab::drivers::state::store::Store::new(&state, "three");
+    let store = lab::drivers::state::Store::new(&state, "three");
     let _lock = store.lock("lab up").unwrap();
     let start = std::time::Instant::now();
     let output = home.lab(&["up", "-f", "three", "--engine", "private"]);
@@ -364,13 +364,134 @@ fn artifacts_that_do_not_fit_are_refused_before_anything_is_made() {
     let output = run(&bin);
     assert_eq!(output.status.code(), Some(2));
     assert!(err(&output).contains("kube-apiserver"), "{}", err(&output));
+    let ran = home.path().join("ran");
     for name in lab::drivers::assets::binaries::REQUIRED {
         use std::os::unix::fs::PermissionsExt;
-        fs::write(bin.join(name), "#!/bin/sh\necho Kubernetes v1.19.16\n").unwrap();
+        let script = format!("#!/bin/sh\ntouch {}\necho Kubernetes v1.19.16\n", ran.display());
+        fs::write(bin.join(name), script).unwrap();
         fs::set_permissions(bin.join(name), fs::Permissions::from_mode(0o755)).unwrap();
     }
     let output = run(&bin);
+    assert!(err(&output).contains("it is no Linux program"), "{}", err(&output));
+    fs::write(bin.join("version"), "v1.19.16\n").unwrap();
+    let output = run(&bin);
     assert!(err(&output).contains("Kubernetes 1.19.16 is not supported"), "{}", err(&output));
+    assert!(!ran.exists(), "a program was run that a topology may name");
+}
+
+/// A topology of somebody else's may name any folder: looking at it runs nothing of theirs.
+#[test]
+fn looking_at_a_topology_runs_nothing_that_it_names() {
+    use std::os::unix::fs::PermissionsExt;
+    let home = Home::new();
+    let (bin, ran) = (home.path().join("bin"), home.path().join("ran"));
+    fs::create_dir(&bin).unwrap();
+    for name in lab::drivers::assets::binaries::REQUIRED {
+        fs::write(bin.join(name), format!("#!/bin/sh\ntouch {}\n", ran.display())).unwrap();
+        fs::set_permissions(bin.join(name), fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let text = out(&home.lab(&["init", "--from", "single"]));
+    let text = format!("{text}\nkubernetes:\n  artifacts: ./bin\n");
+    fs::write(home.path().join("lab.yaml"), text).unwrap();
+    for command in [
+        &["plan"][..],
+        &["stage", "show", "node", "worker"],
+        &["validate"],
+        &["status"],
+        &["doctor"],
+    ] {
+        let mut all = command.to_vec();
+        all.extend(["--engine", "private"]);
+        let output = home.lab(&all);
+        assert!(!ran.exists(), "{command:?} ran it: {}", err(&output));
+    }
+    let output = home.lab(&["plan", "--engine", "private"]);
+    let said = err(&output);
+    assert!(said.contains("kube-apiserver: it is no Linux program"), "{said}");
+    assert!(said.contains("error[L0808]"), "{said}");
+}
+
+#[test]
+fn what_is_missing_is_said_before_anything_begins() {
+    let home = Home::new();
+    let output = home.lab(&["plan", "-f", "three", "--engine", "private"]);
+    let said = err(&output);
+    for wanted in [
+        "not here yet: image debian-12; `lab up` downloads it from https://",
+        "not here yet: binary kubelet; `lab up` downloads it from https://dl.k8s.io/release/v1.36.2/",
+    ] {
+        assert!(said.contains(wanted), "{wanted}: {said}");
+    }
+    let json = home.lab(&["plan", "-f", "three", "--engine", "private", "-o", "json"]).stdout;
+    let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
+    let missing = json["missing"].as_array().unwrap();
+    assert!(missing.iter().any(|one| one["kind"] == "image" && one["name"] == "debian-12"));
+    assert!(missing.iter().any(|one| one["kind"] == "binary" && one["name"] == "kubectl"));
+    let told = out(&home.lab(&["doctor", "-f", "three", "--engine", "private"]));
+    assert!(told.contains("image debian-12 is not on this computer"), "{told}");
+    assert!(told.contains("fix: `lab up` downloads it from https://"), "{told}");
+    assert!(!home.path().join(".local/state/lab/three").exists());
+}
+
+/// All keys of a lab, in one archive that nobody else may read, and back.
+#[test]
+fn certificates_are_kept_elsewhere_and_come_back() {
+    use std::os::unix::fs::PermissionsExt;
+    let home = Home::new();
+    let certs = |arguments: &[&str]| {
+        let mut all = vec!["certs"];
+        all.extend(arguments);
+        all.extend(["--lab", "three"]);
+        home.lab(&all)
+    };
+    once_up(&home);
+    with_certificates(&home);
+    let dir = home.path().join(".local/state/lab/three");
+    fs::create_dir_all(dir.join("ssh")).unwrap();
+    fs::write(dir.join("ssh/id_ed25519"), "a key\n").unwrap();
+    let read = || {
+        let mut all = std::collections::BTreeMap::new();
+        for folder in ["pki", "ssh"] {
+            for entry in fs::read_dir(dir.join(folder)).into_iter().flatten().flatten() {
+                all.insert(entry.path(), fs::read(entry.path()).unwrap());
+            }
+        }
+        all
+    };
+    let before = read();
+    assert!(certs(&["backup", "keys.tar"]).status.success());
+    let archive = home.path().join("keys.tar");
+    assert_eq!(fs::metadata(&archive).unwrap().permissions().mode() & 0o777, 0o600);
+
+    fs::remove_dir_all(dir.join("ssh")).unwrap();
+    for file in ["ca.crt", "index.json", "encryption-key"] {
+        fs::remove_file(dir.join("pki").join(file)).unwrap();
+    }
+    let output = certs(&["backup", "other.tar"]);
+    assert!(err(&output).contains("error[L0706]"), "damaged keys were kept: {}", err(&output));
+    assert!(err(&certs(&["list"])).contains("lab certs restore"));
+    let output = certs(&["restore", "keys.tar"]);
+    assert!(output.status.success(), "{}", err(&output));
+    assert_eq!(read(), before);
+    assert!(certs(&["list"]).status.success());
+
+    // What is none of ours changes nothing.
+    let whole = fs::read(&archive).unwrap();
+    fs::write(home.path().join("half.tar"), &whole[..whole.len() / 2]).unwrap();
+    fs::write(home.path().join("page.tar"), "<html></html>").unwrap();
+    let mut evil = tar::Builder::new(fs::File::create(home.path().join("evil.tar")).unwrap());
+    let mut header = tar::Header::new_gnu();
+    header.set_size(1);
+    header.as_old_mut().name[..15].copy_from_slice(b"pki/../../owned");
+    header.set_cksum();
+    evil.append(&header, &b"x"[..]).unwrap();
+    evil.finish().unwrap();
+    for file in ["half.tar", "page.tar", "evil.tar", "nothing.tar"] {
+        let output = certs(&["restore", file]);
+        assert!(!output.status.success(), "{file}: {}", err(&output));
+        assert_eq!(read(), before, "{file}");
+    }
+    assert!(!home.path().join(".local/state/lab/owned").exists());
 }
 
 #[test]
@@ -563,7 +684,7 @@ fn hosts_and_ssh_files_follow_from_the_topology() {
 
 fn with_certificates(home: &Home) {
     let state = home.path().join(".local/state/lab");
-    let store = lab::drivers::state::store::Store::new(&state, "three");
+    let store = lab::drivers::state::Store::new(&state, "three");
     let owner = lab::drivers::host::owner();
     let text = out(&home.lab(&["init", "--from", "three"]));
     let three = lab::model::topology::resolve::load(&text, &owner).unwrap().lab;

@@ -16,7 +16,7 @@ use fakes::Rig;
 use lab::drivers::guest::{Answer, Guest, Output, Put, Reply};
 use lab::drivers::provider::memory::{MemoryGuest, MemoryHypervisor};
 use lab::drivers::provider::{Hypervisor, Pulse};
-use lab::drivers::state::store::Store;
+use lab::drivers::state::Store;
 use lab::engine::{Event, Outcome};
 
 /// A guest that restarts in the middle of a stage: it is waited for, and the stage begins again.

@@ -407,7 +407,8 @@ fn a_controller_that_binds_second_goes_on(rig: &Rig) {
     let session = rig.session();
     let prepared = rig::prepared_for_real(&session);
     let controller = session.lab.node("controller2").unwrap();
-    let steps = prepared.steps(&session, DEFAULT.stage("control-plane").unwrap(), controller).unwrap();
+    let steps =
+        prepared.steps(&session, DEFAULT.stage("control-plane").unwrap(), controller).unwrap();
     let script = steps.into_iter().find_map(|step| match step {
         lab::kubernetes::Step::Run { script, .. } if script.contains("bindings.yaml") => {
             Some(script)

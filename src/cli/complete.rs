@@ -15,7 +15,7 @@ use crate::cli::output::print;
 use crate::cli::{help, load};
 use crate::drivers::host::{self, Dirs};
 use crate::drivers::state::snapshots::Shelf;
-use crate::drivers::state::store::{self, Store};
+use crate::drivers::state::{self, Store};
 use crate::kubernetes::FLAVOURS;
 use crate::kubernetes::stage::Stage;
 use crate::model::Lab;
@@ -59,7 +59,7 @@ pub(super) fn explained() -> ArgValueCandidates {
 
 /// Labs that exist.
 pub(super) fn labs() -> ArgValueCandidates {
-    candidates(|| store::labs(&Dirs::from_environment().state))
+    candidates(|| state::labs(&Dirs::from_environment().state))
 }
 
 /// Shipped topologies.

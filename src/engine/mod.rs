@@ -19,6 +19,7 @@ pub use apply::up::{Drivers, Outcome, UpOptions, plan, up, up_with};
 pub use destroy::down::{Keep, Removal, down, down_with, removals};
 pub use lab::free_network::network_for;
 pub use lab::kubeconfig::{context, remember_kubeconfig};
+pub use lab::missing::{MissingAsset, missing_assets};
 pub use lab::open::Session;
 pub use lab::prepared::Prepared;
 pub use lab::provider::{EngineChoice, Place};

@@ -33,6 +33,7 @@ use crate::render::{RenderError, Templates};
 use flavour::Flavour;
 
 pub use stages::os::hosts;
+pub use stages::runtime::IMAGES as CONTAINER_IMAGES;
 pub use step::{Step, fingerprint};
 
 /// Every flavour that a topology may choose.

@@ -69,7 +69,7 @@ impl Rig {
     pub fn bring_goldens(&self) {
         let session = self.session();
         let prepared = rig::prepared_for_real(&session);
-        let goldens = Goldens::new(&session.dirs.cache);
+        let goldens = Goldens::new(session.images.cache());
         for node in &session.lab.nodes {
             let mould = lab::engine::mould(&session, &prepared, node, "memory").unwrap();
             if goldens.find(&mould).is_none() {
@@ -99,6 +99,7 @@ impl Rig {
         let text = edited.as_deref().unwrap_or(&self.text);
         let mut session = rig::session(text, self.home.path());
         session.store = session.store.behind(self.gate.clone());
+        session.images = session.images.with_cache(|cache| cache.behind(self.gate.clone()));
         session
     }
 

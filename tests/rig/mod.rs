@@ -7,10 +7,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use lab::drivers::assets::cache::Cache;
 use lab::drivers::assets::images::Images;
 use lab::drivers::host::Dirs;
 use lab::drivers::provider::private::PrivateEngine;
-use lab::drivers::state::store::Store;
+use lab::drivers::state::Store;
 use lab::engine::{Place, Prepared, Session};
 use lab::kubernetes::hard_way::etcd::founder_entry;
 use lab::model::platform::{Acceleration, Artifacts, Image, Layout, Platform};
@@ -57,7 +58,7 @@ pub fn session(text: &str, home: &Path) -> Session {
         store,
         place,
         templates: lab::kubernetes::templates(&BTreeMap::new()).unwrap(),
-        images: Images::new(&dirs.cache, &BTreeMap::new()),
+        images: Images::new(Cache::new(&dirs.cache), &BTreeMap::new()),
         dirs,
         pace: OnceLock::new(),
     }

@@ -348,6 +348,16 @@ pub(in crate::cli) enum CertsCommand {
         #[arg(add = certificates())]
         names: Vec<String>,
     },
+    /// Write all keys and certificates of the lab to one archive, which nobody else may read
+    Backup {
+        /// The archive, a tar file
+        file: PathBuf,
+    },
+    /// Bring back what `lab certs backup` wrote
+    Restore {
+        /// The archive
+        file: PathBuf,
+    },
 }
 
 #[derive(Debug, ClapArgs)]

@@ -9,7 +9,8 @@ use crate::cli::failure::{self, FAILED, Failure, INTERRUPTED};
 use crate::cli::load;
 use crate::cli::output::{agrees, complain, counted};
 use crate::cli::progress::{Progress, signals};
-use crate::drivers::state::store::LockError;
+use crate::drivers::state::LockError;
+use crate::drivers::state::file_lock::FileLock;
 use crate::engine::{self, EngineError, Events, Outcome, Session, Stop, UpOptions};
 use crate::kubernetes::flavour::Flavour;
 use crate::kubernetes::stage::Stage;
@@ -41,10 +42,7 @@ pub(crate) fn known(flavour: &Flavour, name: &str) -> Result<&'static Stage, Fai
 }
 
 /// Takes the lab's lock.
-pub(crate) fn lock(
-    session: &Session,
-    command: &str,
-) -> Result<crate::drivers::state::store::Lock, Failure> {
+pub(crate) fn lock(session: &Session, command: &str) -> Result<FileLock, Failure> {
     session.store.lock(&format!("lab {command}")).map_err(|error| match error {
         LockError::Held(holder) => Failure::busy(&session.lab.name, holder),
         LockError::Failed(error) => error.into(),

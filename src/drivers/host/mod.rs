@@ -5,8 +5,8 @@ pub mod footprint;
 pub mod hosts_file;
 pub mod kubeconfig_file;
 pub mod routes;
+pub mod tool;
 
-use std::ffi::OsStr;
 use std::fs;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -18,6 +18,8 @@ use nix::unistd::Uid;
 use crate::model::Owner;
 use crate::model::inventory::HostNetwork;
 use crate::model::platform::Acceleration;
+
+pub use tool::{ToolError, find_program, run_tool};
 
 /// Directories that `lab` uses on this computer, and folders that a person named.
 #[derive(Clone, Debug)]
@@ -194,46 +196,6 @@ fn parse_net(text: &str) -> Option<Ipv4Net> {
 fn ip_json(arguments: &[&str]) -> Vec<serde_json::Value> {
     let output = Command::new("ip").arg("-json").args(arguments).output();
     output.ok().and_then(|o| serde_json::from_slice(&o.stdout).ok()).unwrap_or_default()
-}
-
-/// Finds a program in PATH and where system daemons live.
-pub fn find_program(name: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let more = ["/usr/sbin", "/sbin", "/usr/local/sbin", "/usr/bin"].map(PathBuf::from);
-    std::env::split_paths(&path)
-        .chain(more)
-        .map(|dir| dir.join(name))
-        .find(|candidate| is_executable(candidate))
-}
-
-fn is_executable(path: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
-}
-
-/// Runs a tool and returns its standard output.
-///
-/// # Errors
-/// What was run and the last lines it said.
-pub fn run_tool<S: AsRef<OsStr>>(name: &str, arguments: &[S]) -> Result<String, String> {
-    let Some(program) = find_program(name) else {
-        return Err(format!("find the program '{name}': it is not installed"));
-    };
-    let output = Command::new(program)
-        .args(arguments)
-        .output()
-        .map_err(|error| format!("run {name}: {error}"))?;
-    if output.status.success() {
-        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
-    }
-    let said = String::from_utf8_lossy(&output.stderr);
-    let lines: Vec<&str> = said.trim().lines().collect();
-    let from = lines.len().saturating_sub(8);
-    Err(format!(
-        "run {name}: {}\n{}",
-        output.status,
-        lines.get(from..).unwrap_or_default().join("\n")
-    ))
 }
 
 #[cfg(test)]

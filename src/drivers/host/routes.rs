@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use ipnet::Ipv4Net;
 
-use crate::drivers::host;
+use crate::drivers::host::tool::{ToolError, find_program};
 
 /// Pod subnets and the nodes they are reached through.
 pub type Routes = BTreeMap<Ipv4Net, Ipv4Addr>;
@@ -20,7 +20,7 @@ const PROTOCOL: &str = "76";
 ///
 /// # Errors
 /// When `ip` cannot be run.
-pub fn list(bridge: &str) -> Result<Routes, String> {
+pub fn list(bridge: &str) -> Result<Routes, ToolError> {
     let text = ip(&["-json", "-4", "route", "show", "dev", bridge, "proto", PROTOCOL])?;
     // No such device: no routes.
     let found: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap_or_default();
@@ -35,7 +35,7 @@ pub fn list(bridge: &str) -> Result<Routes, String> {
 ///
 /// # Errors
 /// When they are others afterwards, with the commands that a person with the right could type.
-pub fn set(bridge: &str, wanted: &Routes) -> Result<(), String> {
+pub fn set(bridge: &str, wanted: &Routes) -> Result<(), ToolError> {
     for net in list(bridge)?.keys().filter(|net| !wanted.contains_key(*net)) {
         ip(&["route", "del", &net.to_string(), "dev", bridge, "proto", PROTOCOL])?;
     }
@@ -50,23 +50,27 @@ pub fn set(bridge: &str, wanted: &Routes) -> Result<(), String> {
         .iter()
         .map(|(net, via)| format!("ip route replace {net} via {via} dev {bridge} proto {PROTOCOL}"))
         .collect();
-    Err(format!("set the routes to the pods; as root, type:\n{}", commands.join("\n")))
+    Err(ToolError::new(
+        "set the routes to the pods",
+        format!("as root, type:\n{}", commands.join("\n")),
+    ))
 }
 
 /// What `ip` prints. Its status is not asked for: the first process of a private engine collects its
 /// children elsewhere. What counts is read afterwards.
-fn ip(arguments: &[&str]) -> Result<String, String> {
-    let program = host::find_program("ip").ok_or("find the program 'ip': it is not installed")?;
+fn ip(arguments: &[&str]) -> Result<String, ToolError> {
+    let program = find_program("ip").ok_or_else(|| ToolError::not_installed("ip"))?;
+    let failed = |doing: &str, error: std::io::Error| ToolError::new(doing, error.to_string());
     let mut child = Command::new(program)
         .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
-        .map_err(|error| format!("run ip: {error}"))?;
+        .map_err(|error| failed("run ip", error))?;
     let mut text = String::new();
     if let Some(mut out) = child.stdout.take() {
-        out.read_to_string(&mut text).map_err(|error| format!("read from ip: {error}"))?;
+        out.read_to_string(&mut text).map_err(|error| failed("read from ip", error))?;
     }
     let _ = child.wait();
     Ok(text)

@@ -163,6 +163,7 @@ async fn start_engine(session: &Session, events: &Events) -> Result<bool, Engine
     }
     // Recorded before it exists: whoever comes after a crash knows where to look.
     session.store.save_record(&preflight::record(session)?)?;
+    session.hit("start the private engine")?;
     let (engine, hide) = (engine.clone(), session.is_emulated());
     events.timed(None, "engine", async { Ok(blocking(move || engine.ensure(hide)).await??) }).await
 }

@@ -129,7 +129,7 @@ pub async fn removals(
     }
     let kubeconfigs = kubeconfig::still_there(lab, store)?.into_iter();
     all.extend(kubeconfigs.map(|path| Removal::Context(path, kubeconfig::context(lab))));
-    if store.root().exists() {
+    if store.root().exists() || !store.leftovers().is_empty() {
         all.push(Removal::Files(store.root().display().to_string()));
     }
     Ok(all)
@@ -227,16 +227,16 @@ async fn remove(
             let engine = engine.clone();
             Ok(blocking(move || engine.stop()).await??)
         }
-        (Removal::HostsBlock(label), _, _) => forget_names(label),
-        (Removal::Context(path, name), _, _) => kubeconfig::remove(path, name),
+        (Removal::HostsBlock(label), _, _) => forget_names(store, label),
+        (Removal::Context(path, name), _, _) => kubeconfig::remove(store, path, name),
         (Removal::Files(_), _, _) => Ok(store.remove()?),
         _ => Ok(()),
     }
 }
 
-fn forget_names(label: &str) -> Result<(), EngineError> {
+fn forget_names(store: &Store, label: &str) -> Result<(), EngineError> {
     let path = Path::new(hosts_file::PATH);
-    hosts_file::set_block(path, label, None).map(drop).map_err(|error| {
+    hosts_file::set_block(store.failpoints(), path, label, None).map(drop).map_err(|error| {
         EngineError::of(
             &code::COMPUTER,
             format!("take the lab's names out of {}: {error}", path.display()),

@@ -29,7 +29,14 @@ pub fn diagnose(computer: &Computer, wanted: &Wanted) -> Vec<Finding> {
         all.push(labels(computer));
         all.extend(conflict(wanted));
     }
+    all.extend(wanted.missing.iter().map(asset));
     all
+}
+
+/// What is not here yet is got when it is first wanted; better known now than on the train.
+fn asset((what, how): &(String, String)) -> Finding {
+    let why = "nodes are made from it; `lab up` gets what it can, and that takes a network";
+    Finding::new("asset", why, Grade::Warning, format!("{what} is not on this computer")).fix(how)
 }
 
 fn processor(computer: &Computer) -> Finding {

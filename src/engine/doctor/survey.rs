@@ -10,6 +10,7 @@ use crate::drivers::provider::{Hypervisor, private};
 use crate::engine::apply::capacity::Demand;
 use crate::engine::apply::preflight::early_conflicts;
 use crate::engine::doctor::computer::{Computer, Device, Wanted};
+use crate::engine::lab::missing::missing_assets;
 use crate::engine::lab::open::Session;
 use crate::engine::lab::provider::Place;
 use crate::engine::machines::provision::call;
@@ -66,6 +67,7 @@ pub async fn wanted(session: &Session) -> Wanted {
     };
     let demand = Demand::of(session, &inventory);
     let conflict = early_conflicts(session).await.err();
+    let missing = missing_assets(session).unwrap_or_default().into_iter();
     Wanted {
         system: Some(matches!(session.place, Place::System { .. })),
         isolated: !lab.network.uplink,
@@ -76,6 +78,7 @@ pub async fn wanted(session: &Session) -> Wanted {
         conflict: conflict
             .filter(|error| error.preflight)
             .map(|error| (error.to_string(), error.hint.unwrap_or_default())),
+        missing: missing.map(|missing| (missing.what(), missing.how)).collect(),
     }
 }
 

@@ -10,7 +10,8 @@ use time::OffsetDateTime;
 use crate::drivers::assets::binaries::{self, Found};
 use crate::drivers::assets::images::Images;
 use crate::drivers::host::Dirs;
-use crate::drivers::state::store::Store;
+use crate::drivers::state::{Store, standing_on};
+use crate::engine::lab::bases::{refuse_other_base, with_cure};
 use crate::engine::lab::prepared::Prepared;
 use crate::engine::lab::provider::Place;
 use crate::engine::lab::timeouts::Pace;
@@ -69,29 +70,27 @@ impl Session {
     /// The folder on this computer that has the lab's client of the cluster, if any.
     pub fn client_dir(&self) -> Option<PathBuf> {
         let version = self.lab.kubernetes.version.unwrap_or(crate::model::version::DEFAULT);
-        let release = binaries::release_dir(version, &self.dirs.cache);
+        let release = binaries::release_dir(version, self.images.cache());
         let dir = self.chosen_artifacts().unwrap_or(release);
         dir.join(self.flavour().client).is_file().then_some(dir)
     }
 
     fn scan_artifacts(&self, dir: &Path) -> Result<Found, EngineError> {
         let images = self.chosen_archives();
-        let found = binaries::scan(dir, images.as_deref(), &self.dirs.cache);
-        let found = found.map_err(|e| unavailable(e).preflight())?;
+        let found = binaries::scan(dir, images.as_deref(), self.images.cache());
+        let found = found.map_err(|error| EngineError::from(error).preflight())?;
         match self.lab.kubernetes.version {
-            Some(wanted) if wanted != found.version => Err(unavailable(format!(
+            Some(wanted) if wanted != found.version => Err(unfit(format!(
                 "use the artifacts in {}: they are Kubernetes {}, the topology asks for {wanted}",
                 dir.display(),
                 found.version
             ))
-            .hint("remove `version` from the topology, or name another folder")
-            .preflight()),
-            _ if found.version.is_too_old() => Err(unavailable(format!(
+            .hint("remove `version` from the topology, or name another folder")),
+            _ if found.version.is_too_old() => Err(unfit(format!(
                 "use the artifacts in {}: Kubernetes {} is not supported",
                 dir.display(),
                 found.version
-            ))
-            .preflight()),
+            ))),
             _ => Ok(found),
         }
     }
@@ -103,17 +102,21 @@ impl Session {
     pub fn preview(&self) -> Result<Prepared, EngineError> {
         let chosen = self.chosen_artifacts();
         let version = self.lab.kubernetes.version.unwrap_or(crate::model::version::DEFAULT);
-        let release = binaries::release_dir(version, &self.dirs.cache);
+        let release = binaries::release_dir(version, self.images.cache());
         let found = match chosen {
             Some(dir) => Some(self.scan_artifacts(&dir)?),
-            None => binaries::scan(&release, None, &self.dirs.cache).ok(),
+            None => binaries::scan(&release, None, self.images.cache()).ok(),
         };
         let mut images = BTreeMap::new();
         for os in self.lab.systems() {
             let image = self.images.image(os).or_else(|_| self.images.expected(os));
-            images.insert(os.to_owned(), image.map_err(unavailable)?);
+            let image = image?;
+            if image.is_known() {
+                refuse_other_base(&self.lab, &self.dirs.state, os, &image)?;
+            }
+            images.insert(os.to_owned(), image);
         }
-        let mut bundle = self.store.bundle()?;
+        let mut bundle = self.store.bundle_to_complete()?;
         let due = bundle.due(&self.lab, OffsetDateTime::now_utc());
         // What will be made anew is not what the nodes have.
         bundle.entries.retain(|name, _| !due.iter().any(|(due, _)| due == name));
@@ -138,13 +141,13 @@ impl Session {
         let found = match self.chosen_artifacts() {
             Some(dir) => self.scan_artifacts(&dir)?,
             None => {
-                let dir = binaries::release_dir(version, &self.dirs.cache);
+                let dir = binaries::release_dir(version, self.images.cache());
                 if binaries::REQUIRED.iter().any(|name| !dir.join(name).exists()) {
                     say.note(format!("downloading Kubernetes {version}"));
                 }
                 let fetched =
-                    binaries::fetch_release(version, &self.dirs.cache, &tenths(say, "binary"));
-                let dir = fetched.map_err(|error| unavailable(error).preflight().hint(
+                    binaries::fetch_release(version, self.images.cache(), &tenths(say, "binary"));
+                let dir = fetched.map_err(|error| EngineError::from(error).preflight().hint(
                     "without internet, name a folder of binaries: LAB_ARTIFACTS=DIR, or `artifacts` in the topology",
                 ))?;
                 self.scan_artifacts(&dir)?
@@ -158,26 +161,32 @@ impl Session {
         }
         let mut images = BTreeMap::new();
         for os in self.lab.systems() {
-            if self.images.local(os).is_none() {
+            let is_missing = self.images.local(os).is_none();
+            if is_missing {
                 say.note(format!("downloading the image {os}"));
-                self.images.pull(os, &tenths(say, os)).map_err(|error| {
-                    unavailable(error).preflight().hint(format!(
-                        "without internet: `lab images build {os}`, where it can be built"
-                    ))
-                })?;
             }
-            let image = self.images.image(os).map_err(|e| unavailable(e).preflight())?;
+            let standing = standing_on(&self.dirs.state, os);
+            let image = self.images.ensure(os, &standing, &tenths(say, os)).map_err(|error| {
+                let error = EngineError::from(error).preflight();
+                match is_missing {
+                    true if error.code == &code::CHANGED_BASE => with_cure(&self.lab, os, error),
+                    true => error.hint(format!(
+                        "without internet: `lab images build {os}`, where it can be built"
+                    )),
+                    false => error,
+                }
+            })?;
+            refuse_other_base(&self.lab, &self.dirs.state, os, &image)?;
             if !image.direct_boot && !self.place.reaches_outside(&self.lab) {
-                return Err(unavailable(format!(
+                return Err(unfit(format!(
                     "use the image {os}: its packages come from the internet, and the lab's guests have no way there"
                 ))
-                .hint("use an image built here (`lab images build debian-12`); `lab doctor` tells what a way out needs")
-                .preflight());
+                .hint("use an image built here (`lab images build debian-12`); `lab doctor` tells what a way out needs"));
             }
             images.insert(os.to_owned(), image);
         }
         self.store.create()?;
-        let mut bundle = self.store.bundle()?;
+        let mut bundle = self.store.bundle_to_complete()?;
         let now = OffsetDateTime::now_utc();
         let due = bundle.due(&self.lab, now);
         let made = bundle.ensure(&self.lab, now)?;
@@ -214,9 +223,10 @@ impl Session {
         }
         let gone: Vec<&str> = nodes.collect();
         if !gone.is_empty() {
-            self.store.remove_host_keys(&gone)?;
+            // Whoever is in this file has a key: it is written before keys go.
             let keys = self.load_keys()?;
             self.store.write("ssh/known_hosts", &keys.known_hosts(&self.lab)?)?;
+            self.store.remove_host_keys(&gone)?;
         }
         Ok(())
     }
@@ -312,6 +322,12 @@ impl Session {
         Ok(())
     }
 
+    /// Before a change of the computer that no driver with failpoints of its own makes.
+    pub(crate) fn hit(&self, change: &str) -> Result<(), EngineError> {
+        let hit = self.store.failpoints().hit(change);
+        hit.map_err(|error| EngineError::of(&code::COMPUTER, format!("{change}: {error}")))
+    }
+
     /// How fast its nodes are. Found out once: it may take a connection.
     pub(crate) fn pace(&self) -> &Pace {
         self.pace.get_or_init(|| Pace::found(&self.place, &self.lab.options.acceleration))
@@ -338,6 +354,6 @@ fn tenths<'e>(
     }
 }
 
-fn unavailable(error: impl Into<String>) -> EngineError {
-    EngineError::of(&code::NO_IMAGE, error)
+fn unfit(why: impl Into<String>) -> EngineError {
+    EngineError::of(&code::UNFIT, why).preflight()
 }

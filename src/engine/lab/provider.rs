@@ -8,7 +8,7 @@ use crate::drivers::host::routes::{self, Routes};
 use crate::drivers::provider::Hypervisor;
 use crate::drivers::provider::libvirt::{Libvirt, Reconnecting};
 use crate::drivers::provider::private::{self, PrivateEngine};
-use crate::drivers::state::store::{Record, Store};
+use crate::drivers::state::{Record, Store};
 use crate::engine::task::error::EngineError;
 use crate::model::platform::Layout;
 use crate::model::{Lab, code};
@@ -131,7 +131,7 @@ impl Place {
             Place::Private(engine) => private::routes(&engine.control_socket(), bridge, wanted),
             Place::System { .. } => {
                 let set = wanted.map_or(Ok(()), |wanted| routes::set(bridge, wanted));
-                set.and_then(|()| routes::list(bridge))
+                set.and_then(|()| routes::list(bridge)).map_err(|error| error.to_string())
             }
         };
         found.map_err(|error| EngineError::of(&code::COMPUTER, error))

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::drivers::provider::Hypervisor;
+use crate::engine::lab::bases::refuse_other_bases;
 use crate::engine::lab::open::Session;
 use crate::engine::machines::boot::Boot;
 use crate::engine::machines::provision::{PATIENCE, call};
@@ -38,6 +39,9 @@ pub async fn power(
         )
         .hint("`lab up` starts it, and all nodes")
         .preflight());
+    }
+    if change != Change::Stop {
+        refuse_other_bases(&session.lab, &session.dirs.state, &session.images)?;
     }
     let hypervisor = session.place.connect()?;
     refuse_missing(session, &hypervisor, nodes).await?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::drivers::assets::{binaries, seed};
+use crate::drivers::assets::{artifact_disk, seed};
 use crate::drivers::provider::{Content, Hypervisor, HypervisorError};
 use crate::engine::lab::open::Session;
 use crate::engine::lab::prepared::Prepared;
@@ -50,6 +50,7 @@ pub(crate) async fn shared(
         }
         ("routes", _) => session.place.routes(&session.lab, Some(&desired.routes)).map(drop),
         ("uplink", _) => {
+            session.hit("start the uplink")?;
             let place = session.place.clone();
             blocking(move || place.start_uplink()).await?
         }
@@ -107,8 +108,7 @@ pub(crate) fn artifact_disk(
             "make the artifact disk: there are no binaries",
         ));
     };
-    binaries::disk(found, &session.dirs.cache)
-        .map_err(|error| EngineError::of(&code::COMPUTER, error))
+    Ok(artifact_disk::make(found, session.images.cache())?)
 }
 
 /// How long a guest may take to shut down before its power is cut: systemd gives what does not listen

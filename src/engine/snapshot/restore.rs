@@ -10,6 +10,7 @@ use time::OffsetDateTime;
 use crate::drivers::provider::Hypervisor;
 use crate::drivers::state::snapshots::Shelf;
 use crate::engine::apply::up::Drivers;
+use crate::engine::lab::bases::refuse_other_bases;
 use crate::engine::lab::open::Session;
 use crate::engine::lab::reach::Reach;
 use crate::engine::machines::boot::Boot;
@@ -69,6 +70,7 @@ pub async fn restore(
     let start = Instant::now();
     let manifest = manifest(&session, name)?;
     take_on(&mut session, name)?;
+    refuse_other_bases(&session.lab, &session.dirs.state, &session.images)?;
     let inventory = call(&drivers.hypervisor, |h| h.inventory()).await?;
     let disks = parts::disks(&session, &drivers.hypervisor, &session.lab).await?;
     if let Some(lost) = manifest.lost(&disks) {

@@ -10,6 +10,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use crate::drivers::host::ToolError;
 use crate::drivers::host::routes::{self, Routes};
 use nix::fcntl::{Flock, FlockArg};
 use rustix::net::{
@@ -157,7 +158,9 @@ fn answer(mut stream: UnixStream, lab: &str) {
                 words.split_once(" =").map_or((words, None), |(b, w)| (b, Some(w)));
             let made = match wanted.map(routes::parse) {
                 Some(Some(wanted)) => routes::set(bridge, &wanted),
-                Some(None) => Err("read the wanted routes".into()),
+                Some(None) => {
+                    Err(ToolError::new("read the wanted routes", "they are no list of routes"))
+                }
                 None => Ok(()),
             };
             let answer = made.and_then(|()| routes::list(bridge));

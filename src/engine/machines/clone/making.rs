@@ -37,11 +37,11 @@ pub(crate) async fn make(
     node: &Node,
     mould: &Mould,
 ) -> Result<Golden, EngineError> {
-    let goldens = Goldens::new(&session.dirs.cache);
+    let goldens = Goldens::new(session.images.cache());
     let doing = |why: String| EngineError::of(&code::BOOT, format!("make a golden guest: {why}"));
     let _lock = {
         let (goldens, mould) = (goldens.clone(), mould.clone());
-        blocking(move || goldens.lock(&mould)).await?.map_err(doing)?
+        blocking(move || goldens.lock(&mould)).await?.map_err(|error| doing(error.to_string()))?
     };
     // Another run may have made it while this one waited.
     if let Some(golden) = goldens.find(mould) {
@@ -54,7 +54,9 @@ pub(crate) async fn make(
     end(engine.clone()).await?;
     let workshop = Workshop { session, prepared, engine: &engine };
     let made = match workshop.make(node).await {
-        Ok((disk, documents)) => goldens.keep(mould, &disk, &documents).map_err(doing),
+        Ok((disk, documents)) => {
+            goldens.keep(mould, &disk, &documents).map_err(|error| doing(error.to_string()))
+        }
         Err(error) => Err(doing(error.message)),
     };
     end(engine).await?;
