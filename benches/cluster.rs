@@ -4,8 +4,8 @@
 
 #[path = "parts/ansible.rs"]
 mod ansible;
-#[path = "../tests/rig/guests.rs"]
-mod guests;
+#[path = "../tests/rig/mod.rs"]
+mod rig;
 #[path = "parts/table.rs"]
 mod table;
 #[path = "parts/usage.rs"]
@@ -14,7 +14,7 @@ mod usage;
 use std::time::Instant;
 
 use ansible::{inventory, ping};
-use guests::Rig;
+use rig::guests::Rig;
 use table::{Table, number, rounds};
 use usage::measured;
 

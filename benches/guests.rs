@@ -7,8 +7,8 @@
 mod ansible;
 #[path = "parts/floor.rs"]
 mod floor;
-#[path = "../tests/rig/guests.rs"]
-mod guests;
+#[path = "../tests/rig/mod.rs"]
+mod rig;
 #[path = "parts/table.rs"]
 mod table;
 #[path = "parts/usage.rs"]
@@ -17,7 +17,7 @@ mod usage;
 use std::time::Instant;
 
 use ansible::{inventory, ping};
-use guests::Rig;
+use rig::guests::Rig;
 use table::{Table, number, rounds};
 use usage::measured;
 

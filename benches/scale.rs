@@ -12,7 +12,7 @@ use lab::drivers::provider::Hypervisor;
 use lab::drivers::provider::libvirt::Libvirt;
 use lab::kubernetes::DEFAULT;
 use lab::model::platform::Acceleration;
-use lab::model::topology::resolve;
+use lab::model::topology;
 use lab::plan::{Observed, diff};
 
 const SIZES: [u32; 3] = [10, 100, 500];
@@ -42,7 +42,7 @@ fn measure(workers: u32) -> [f64; 5] {
         clock = Instant::now();
         seconds
     };
-    resolve::load(&text, &rig::owner()).unwrap();
+    topology::load(&text, &rig::owner()).unwrap();
     let read = lap();
     let session = rig::session(&text, home.path());
     let prepared = rig::prepared(&session, "1.36.2", Acceleration::Emulated);
@@ -72,7 +72,7 @@ fn measure(workers: u32) -> [f64; 5] {
     lap();
     let rest = diff(&desired, &observed);
     let nothing = lap();
-    assert!(!rest.iter().any(|change| change.object == "stage"), "{rest:?}");
+    assert!(!rest.iter().any(|change| change.object == lab::plan::Object::Stage), "{rest:?}");
     for domain in &desired.domains {
         libvirt.remove_domain(domain.uuid).unwrap();
     }

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use lab::drivers::host;
-use lab::model::topology::resolve;
+use lab::model::topology;
 
 #[allow(clippy::print_stdout, clippy::print_stderr, reason = "a program of its own")]
 fn main() -> ExitCode {
@@ -15,7 +15,7 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match resolve::load(&text, &host::owner()) {
+    match topology::load(&text, &host::owner()) {
         Ok(loaded) => {
             for node in &loaded.lab.nodes {
                 println!("{:<14} {:<16} {}", node.name, node.address, node.role_names());
@@ -24,7 +24,7 @@ fn main() -> ExitCode {
         }
         Err(problems) => {
             for problem in problems {
-                eprintln!("{}: {}", problem.code, problem.message);
+                eprintln!("{}: {}", problem.code.id, problem.message);
             }
             ExitCode::FAILURE
         }

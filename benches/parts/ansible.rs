@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
-use crate::guests::{Rig, text};
+use crate::rig::guests::{Rig, text};
 
 /// Ansible's list of the nodes.
 pub fn inventory(rig: &Rig) -> PathBuf {

@@ -5,7 +5,7 @@
 use std::fs;
 use std::time::Instant;
 
-use crate::guests::{Rig, tool};
+use crate::rig::guests::{Rig, tool};
 
 const LOOP: &str = r#"set -eu
 one() {

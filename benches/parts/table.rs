@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use crate::guests::{text, tool};
+use crate::rig::guests::{text, tool};
 
 fn median(mut all: Vec<f64>) -> f64 {
     all.sort_by(f64::total_cmp);

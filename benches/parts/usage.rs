@@ -5,7 +5,7 @@ use std::fs;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use crate::guests::Rig;
+use crate::rig::guests::Rig;
 
 /// Of one command, from its beginning to its end.
 #[derive(Default)]

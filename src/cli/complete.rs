@@ -9,17 +9,19 @@ use clap::CommandFactory;
 use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
 use clap_complete::env::{CompleteEnv, Shells};
 
-use crate::cli::args::{Args, Engine, Format, Global};
+use crate::cli::args::Args;
 use crate::cli::failure::Failure;
+use crate::cli::global::{Engine, Format, Global};
+use crate::cli::help;
 use crate::cli::output::print;
-use crate::cli::{help, load};
+use crate::cli::session::load;
 use crate::drivers::host::{self, Dirs};
 use crate::drivers::state::snapshots::Shelf;
 use crate::drivers::state::{self, Store};
 use crate::kubernetes::FLAVOURS;
 use crate::kubernetes::stage::Stage;
 use crate::model::Lab;
-use crate::model::topology::resolve;
+use crate::model::topology;
 use crate::pki::leaf_specs;
 
 /// The variable by which a shell asks.
@@ -27,7 +29,7 @@ const VARIABLE: &str = "LAB_COMPLETE";
 
 /// Answers a shell that asks for completions, and ends the program then.
 pub(super) fn answer() {
-    CompleteEnv::with_factory(Args::command).var(VARIABLE).complete();
+    CompleteEnv::with_factory(command).var(VARIABLE).complete();
 }
 
 pub(super) fn run(shell: &str) -> Result<ExitCode, Failure> {
@@ -43,12 +45,42 @@ pub(super) fn run(shell: &str) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// The commands with what may be typed for their arguments.
+fn command() -> clap::Command {
+    attach(Args::command())
+}
+
+fn attach(command: clap::Command) -> clap::Command {
+    let name = command.get_name().to_owned();
+    let words = |argument: clap::Arg| match words(&name, argument.get_id().as_str()) {
+        Some(words) => argument.add(words),
+        None => argument,
+    };
+    command.mut_args(words).mut_subcommands(attach)
+}
+
+/// What may be typed for an argument of a command.
+fn words(command: &str, argument: &str) -> Option<ArgValueCandidates> {
+    Some(match (command, argument) {
+        (_, "lab") => labs(),
+        ("init", "from") => shipped(),
+        (_, "until") => until(),
+        (_, "from" | "stage") => stages(),
+        ("logs", "what") => logged(),
+        ("help", "words") => explained(),
+        ("restore", "name") | ("delete", "names") => snapshots(),
+        ("renew", "names") => certificates(),
+        (_, "node" | "nodes") => nodes(),
+        _ => return None,
+    })
+}
+
 fn candidates(names: impl Fn() -> Vec<String> + Send + Sync + 'static) -> ArgValueCandidates {
     ArgValueCandidates::new(move || names().into_iter().map(CompletionCandidate::new).collect())
 }
 
 /// Commands, topics and codes.
-pub(super) fn explained() -> ArgValueCandidates {
+fn explained() -> ArgValueCandidates {
     candidates(|| {
         let command = Args::command();
         let commands = command.get_subcommands().filter(|command| !command.is_hide_set());
@@ -58,17 +90,17 @@ pub(super) fn explained() -> ArgValueCandidates {
 }
 
 /// Labs that exist.
-pub(super) fn labs() -> ArgValueCandidates {
+fn labs() -> ArgValueCandidates {
     candidates(|| state::labs(&Dirs::from_environment().state))
 }
 
 /// Shipped topologies.
-pub(super) fn shipped() -> ArgValueCandidates {
+fn shipped() -> ArgValueCandidates {
     candidates(load::shipped)
 }
 
 /// Nodes of the lab that is meant.
-pub(super) fn nodes() -> ArgValueCandidates {
+fn nodes() -> ArgValueCandidates {
     candidates(node_names)
 }
 
@@ -78,12 +110,12 @@ fn all_stages() -> impl Iterator<Item = &'static Stage> {
 }
 
 /// Stages.
-pub(super) fn stages() -> ArgValueCandidates {
+fn stages() -> ArgValueCandidates {
     candidates(|| all_stages().map(|stage| stage.name.to_owned()).collect())
 }
 
 /// What `--until` understands.
-pub(super) fn until() -> ArgValueCandidates {
+fn until() -> ArgValueCandidates {
     candidates(|| {
         let stages = all_stages().map(|stage| stage.name);
         std::iter::once("ssh").chain(stages).map(str::to_owned).collect()
@@ -91,7 +123,7 @@ pub(super) fn until() -> ArgValueCandidates {
 }
 
 /// Nodes, and units that the stages make.
-pub(super) fn logged() -> ArgValueCandidates {
+fn logged() -> ArgValueCandidates {
     candidates(|| {
         let units = all_stages().flat_map(|stage| stage.retire.units);
         let units = units.map(|unit| unit.trim_end_matches(".service").to_owned());
@@ -100,7 +132,7 @@ pub(super) fn logged() -> ArgValueCandidates {
 }
 
 /// Snapshots of the lab that is meant.
-pub(super) fn snapshots() -> ArgValueCandidates {
+fn snapshots() -> ArgValueCandidates {
     candidates(|| {
         let Some(lab) = meant() else { return Vec::new() };
         let store = Store::new(&Dirs::from_environment().state, &lab.name);
@@ -109,7 +141,7 @@ pub(super) fn snapshots() -> ArgValueCandidates {
 }
 
 /// Certificates of the lab that is meant.
-pub(super) fn certificates() -> ArgValueCandidates {
+fn certificates() -> ArgValueCandidates {
     candidates(|| {
         let specs = meant().map(|lab| leaf_specs(&lab)).unwrap_or_default();
         specs.into_iter().map(|spec| spec.entry).collect()
@@ -139,5 +171,5 @@ fn meant() -> Option<Lab> {
         quiet: true,
     };
     let source = load::source(&global, &Dirs::from_environment()).ok()?;
-    resolve::load(&source.text, &host::owner()).ok().map(|loaded| loaded.lab)
+    topology::load(&source.text, &host::owner()).ok().map(|loaded| loaded.lab)
 }

@@ -8,7 +8,7 @@ use clap::CommandFactory;
 use crate::cli::args::Args;
 use crate::cli::failure::Failure;
 use crate::cli::output::{print, table};
-use crate::model::code::{self, CODES, Code};
+use crate::model::code::{self, Code};
 use crate::model::topology::check::nearest;
 
 const ERRORS: &str = include_str!("../../docs/errors.md");
@@ -36,7 +36,7 @@ const TOPICS: &[(&str, &str, &str)] = &[
 /// What can be asked for besides commands.
 pub(super) fn words() -> impl Iterator<Item = String> {
     let topics = TOPICS.iter().map(|(name, ..)| *name);
-    topics.chain(["topics"]).chain(CODES.iter().map(|code| code.id)).map(str::to_owned)
+    topics.chain(["topics"]).chain(code::all().map(|code| code.id)).map(str::to_owned)
 }
 
 pub(super) fn run(words: &[String]) -> Result<ExitCode, Failure> {
@@ -47,7 +47,7 @@ pub(super) fn run(words: &[String]) -> Result<ExitCode, Failure> {
     let asked = words.join(" ");
     let text = match words {
         [word] if word == "topics" => Some(topics()),
-        [word] => topic(word).or_else(|| code::find(word).map(entry)).or_else(|| example(word)),
+        [word] => topic(word).or_else(|| code::find(word).map(entry)),
         _ => None,
     };
     match text {
@@ -106,20 +106,25 @@ fn topic(word: &str) -> Option<String> {
 }
 
 fn entry(code: &Code) -> String {
-    let cures: String = code.cures.iter().map(|cure| format!("  - {cure}\n")).collect();
-    format!("{}: {}\n\n{}\n\nWhat to do:\n{cures}", code.id, code.title, code.means)
+    let list = |lines: &mut dyn Iterator<Item = &str>| -> String {
+        lines.map(|line| format!("  - {line}\n")).collect()
+    };
+    let cures = list(&mut code.cures.iter().copied());
+    let entry = format!("{}: {}\n\n{}\n\nWhat to do:\n{cures}", code.id, code.title, code.means);
+    if !code.is_of_topologies() {
+        return entry;
+    }
+    format!(
+        "{entry}\nMessages of this kind:\n{}\n\
+         `lab validate` shows where it is and how to mend it; `lab help topology` has every field.\n",
+        list(&mut examples(code))
+    )
 }
 
-/// A code of topologies, with what its messages look like.
-fn example(word: &str) -> Option<String> {
-    let begin = format!("| {} |", word.to_ascii_uppercase());
-    let row = ERRORS.lines().find_map(|line| line.strip_prefix(&begin))?;
-    let messages = row.trim().trim_end_matches('|').trim().replace("\\|", "|");
-    let messages: String =
-        messages.split("<br>").map(|message| format!("  - {message}\n")).collect();
-    Some(format!(
-        "{}: a problem of the topology. Messages of this kind:\n{messages}\n\
-         `lab validate` shows where it is and how to mend it; `lab help topology` has every field.\n",
-        word.to_ascii_uppercase()
-    ))
+/// What messages of a code of topologies look like.
+fn examples(code: &Code) -> impl Iterator<Item = &'static str> {
+    let begin = format!("## {}: ", code.id);
+    let own = ERRORS.lines().skip_while(move |line| !line.starts_with(&begin)).skip(1);
+    let own = own.take_while(|line| !line.starts_with("## "));
+    own.skip_while(|line| !line.starts_with("```")).skip(1).take_while(|line| *line != "```")
 }

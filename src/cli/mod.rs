@@ -4,10 +4,13 @@ mod args;
 mod commands;
 mod complete;
 mod failure;
+mod global;
 mod help;
-mod load;
 mod output;
 mod progress;
+mod remote;
+mod runtime;
+mod session;
 
 use std::process::ExitCode;
 
@@ -81,34 +84,4 @@ fn dispatch(args: &Args) -> Result<ExitCode, Failure> {
         Command::Man { dir } => man::run(dir),
         Command::Connect { socket, host, port } => connect::run(socket, *host, *port),
     }
-}
-
-/// A runtime for one command. Its end waits for nobody: what is still asked then, a read of our own
-/// input or of an emulator that does not answer, is asked on a thread that cannot be stopped.
-struct Runtime(Option<tokio::runtime::Runtime>);
-
-impl Runtime {
-    fn block_on<F: Future>(&self, work: F) -> F::Output {
-        match &self.0 {
-            Some(runtime) => runtime.block_on(work),
-            None => unreachable!("it is there until its end"),
-        }
-    }
-}
-
-impl Drop for Runtime {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.0.take() {
-            runtime.shutdown_background();
-        }
-    }
-}
-
-fn runtime() -> Result<Runtime, Failure> {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map(|runtime| Runtime(Some(runtime)))
-        .map_err(|error| Failure::failed(format!("start the runtime: {error}")))
 }

@@ -14,11 +14,13 @@ pub(crate) mod task;
 pub(crate) mod verify;
 
 pub use apply::checkpoint::{name_after, up_by_checkpoints};
+pub use apply::outcome::{Outcome, UpOptions};
 pub use apply::preflight::{as_agreed, picture, picture_before};
-pub use apply::up::{Drivers, Outcome, UpOptions, plan, up, up_with};
-pub use destroy::down::{Keep, Removal, down, down_with, removals};
+pub use apply::up::{plan, up, up_with};
+pub use destroy::down::{Teardown, told};
+pub use lab::drivers::Drivers;
 pub use lab::free_network::network_for;
-pub use lab::kubeconfig::{context, remember_kubeconfig};
+pub use lab::kubeconfig::{administrator_kubeconfig, context, remember_kubeconfig};
 pub use lab::missing::{MissingAsset, missing_assets};
 pub use lab::open::Session;
 pub use lab::prepared::Prepared;

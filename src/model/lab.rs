@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use crate::model::role::Role;
 use crate::model::version::Version;
+use crate::model::word::words;
 
 /// A whole lab: one network, its nodes, what runs on them.
 #[derive(Clone, Debug, Serialize)]
@@ -102,14 +103,26 @@ pub struct Vip {
     pub router_id_given: bool,
 }
 
-/// How pods reach pods of other nodes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum PodNetwork {
-    /// A plain route per worker on every node.
-    Routed,
-    /// VXLAN between the nodes.
-    Overlay,
+words! {
+    /// How pods reach pods of other nodes.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+    pub enum PodNetwork {
+        /// A plain route per worker on every node.
+        Routed = "routed",
+        /// VXLAN between the nodes.
+        Overlay = "overlay",
+    }
+}
+
+words! {
+    /// Whether guests reach what is outside their network.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+    pub enum Uplink {
+        /// Where this computer has a way for them.
+        Auto = "auto",
+        /// Never.
+        None = "none",
+    }
 }
 
 /// Node ports that the load balancers' web ports lead to.
@@ -170,28 +183,16 @@ pub struct Options {
     pub clone: Cloning,
 }
 
-/// Whether new nodes are copies of a golden guest, see [`crate::render::golden`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Cloning {
-    /// Where there is one.
-    #[default]
-    Auto,
-    /// Always; what is missing is made.
-    Warm,
-    /// Never: every node boots.
-    Boot,
-}
-
-impl Cloning {
-    /// Reads the word of a topology.
-    pub fn parse(text: &str) -> Option<Self> {
-        match text {
-            "auto" => Some(Self::Auto),
-            "warm" => Some(Self::Warm),
-            "boot" => Some(Self::Boot),
-            _ => None,
-        }
+words! {
+    /// Whether new nodes are copies of a golden guest, see [`crate::render::golden`].
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+    pub enum Cloning {
+        /// Where there is one.
+        Auto = "auto",
+        /// Always; what is missing is made.
+        Warm = "warm",
+        /// Never: every node boots.
+        Boot = "boot",
     }
 }
 

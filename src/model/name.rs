@@ -2,6 +2,8 @@
 
 use uuid::Uuid;
 
+use crate::model::flaw::Flaw;
+
 /// Namespace of every UUID that `lab` derives; fixed for ever.
 pub const NAMESPACE: Uuid = Uuid::from_u128(0x7d0c_51a4_6a0e_4c53_9a7e_1f0b_6c61_6221);
 
@@ -10,50 +12,50 @@ const RESERVED: &[&str] = &["localhost", "kubernetes", "all", "gateway"];
 /// Checks an RFC 1123 label: lower-case letters, digits and hyphens, at most `max` characters.
 ///
 /// # Errors
-/// What is wrong and how to mend it, as (message, help).
-pub fn check_label(what: &str, text: &str, max: usize) -> Result<(), (String, String)> {
+/// What is wrong and how to mend it.
+pub fn check_label(what: &str, text: &str, max: usize) -> Result<(), Flaw> {
     let shown = crate::model::topology::problem::printable(text);
     if let Some(c) = text.chars().find(|c| c.is_control()) {
-        return Err((
+        return Err(Flaw::new(
             format!("{what} contains a control character (U+{:04X})", c as u32),
-            "use letters, digits and hyphens".into(),
+            "use letters, digits and hyphens",
         ));
     }
     if let Some(c) = text.chars().find(|c| !c.is_ascii()) {
-        return Err((
+        return Err(Flaw::new(
             format!("{what} '{shown}' contains '{c}' (U+{:04X}), which is not ASCII", c as u32),
-            "use the letters a to z".into(),
+            "use the letters a to z",
         ));
     }
     if text.is_empty() {
-        return Err((format!("{what} is empty"), "give it a name such as node1".into()));
+        return Err(Flaw::new(format!("{what} is empty"), "give it a name such as node1"));
     }
     if text.len() > max {
-        return Err((
+        return Err(Flaw::new(
             format!("{what} '{shown}' has {} characters; at most {max} fit", text.len()),
-            "choose a shorter name".into(),
+            "choose a shorter name",
         ));
     }
     if text.chars().any(|c| c.is_ascii_uppercase()) {
-        return Err((
+        return Err(Flaw::new(
             format!("{what} '{shown}' has capital letters; host names have no case"),
             format!("write '{}'", text.to_ascii_lowercase()),
         ));
     }
     if let Some(c) = text.chars().find(|c| !c.is_ascii_alphanumeric() && *c != '-') {
-        return Err((
+        return Err(Flaw::new(
             format!("{what} '{shown}' contains '{c}'"),
-            "use letters, digits and hyphens".into(),
+            "use letters, digits and hyphens",
         ));
     }
     if text.starts_with('-') || text.ends_with('-') {
-        return Err((
+        return Err(Flaw::new(
             format!("{what} '{shown}' must start and end with a letter or digit"),
             format!("write '{}'", text.trim_matches('-')),
         ));
     }
     if RESERVED.contains(&text) {
-        return Err((
+        return Err(Flaw::new(
             format!("'{text}' has a meaning of its own and cannot be {what}"),
             format!("write '{text}1'"),
         ));
@@ -65,9 +67,9 @@ pub fn check_label(what: &str, text: &str, max: usize) -> Result<(), (String, St
 ///
 /// # Errors
 /// As [`check_label`].
-pub fn check_domain(text: &str) -> Result<(), (String, String)> {
+pub fn check_domain(text: &str) -> Result<(), Flaw> {
     if text.len() > 200 {
-        return Err(("the domain is longer than 200 characters".into(), "shorten it".into()));
+        return Err(Flaw::new("the domain is longer than 200 characters", "shorten it"));
     }
     for label in text.split('.') {
         check_label("a part of the domain", label, 63)?;
@@ -110,82 +112,4 @@ pub fn bridge(lab: Uuid) -> String {
 /// Bytes as lower-case hex.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Gives each floating address its VRRP router id: the one the topology says, else the one it had
-/// before, else one that follows from the names and that neither this lab nor another one has.
-/// `taken` are ids of other labs on the computer.
-pub fn assign_router_ids(
-    lab: Uuid,
-    vips: &mut [crate::model::lab::Vip],
-    before: &std::collections::BTreeMap<String, u8>,
-    taken: &std::collections::BTreeSet<u8>,
-) {
-    let mut used: std::collections::BTreeSet<u8> =
-        vips.iter().filter(|vip| vip.router_id_given).map(|vip| vip.router_id).collect();
-    for vip in vips.iter_mut().filter(|vip| !vip.router_id_given) {
-        let wanted = object_id(lab, "vip", &vip.name).as_u128() % 255;
-        let derived = (0..255u128).map(|step| ((wanted + step) % 255) as u8 + 1);
-        let kept = before.get(&vip.name).copied().filter(|id| !used.contains(id));
-        let free = derived.clone().find(|id| !used.contains(id) && !taken.contains(id));
-        // With more floating addresses than ids, labs share some: their bridges are apart anyway.
-        let id = kept.or(free).or_else(|| derived.clone().find(|id| !used.contains(id)));
-        vip.router_id = id.unwrap_or(1);
-        used.insert(vip.router_id);
-    }
-}
-
-#[cfg(test)]
-mod router_ids {
-    use std::collections::{BTreeMap, BTreeSet};
-    use std::net::Ipv4Addr;
-
-    use super::assign_router_ids;
-    use crate::model::lab::Vip;
-    use crate::model::role::Role;
-
-    fn vip(name: &str, given: Option<u8>) -> Vip {
-        Vip {
-            name: name.into(),
-            address: Ipv4Addr::LOCALHOST,
-            role: Role::ControlPlane,
-            router_id: given.unwrap_or_default(),
-            router_id_given: given.is_some(),
-        }
-    }
-
-    fn ids(vips: &mut [Vip], before: &[(&str, u8)], taken: &[u8]) -> Vec<u8> {
-        let before: BTreeMap<String, u8> =
-            before.iter().map(|(name, id)| ((*name).to_owned(), *id)).collect();
-        let taken: BTreeSet<u8> = taken.iter().copied().collect();
-        assign_router_ids(uuid::Uuid::from_u128(5), vips, &before, &taken);
-        vips.iter().map(|vip| vip.router_id).collect()
-    }
-
-    #[test]
-    fn an_id_is_stable_and_nobody_elses() {
-        let first = ids(&mut [vip("api", None), vip("front", None)], &[], &[]);
-        assert_ne!(first[0], first[1]);
-        assert!(first.iter().all(|id| *id > 0));
-        assert_eq!(first, ids(&mut [vip("api", None), vip("front", None)], &[], &[]));
-        // Another lab has it: the next one. Once recorded, it stays whoever comes later.
-        let moved = ids(&mut [vip("api", None)], &[], &first[..1]);
-        assert_ne!(moved[0], first[0]);
-        assert_eq!(ids(&mut [vip("api", None)], &[("api", moved[0])], &[moved[0]]), moved);
-    }
-
-    #[test]
-    fn what_the_topology_says_is_kept_and_never_given_to_another() {
-        let free = ids(&mut [vip("api", None)], &[], &[])[0];
-        let both = ids(&mut [vip("api", None), vip("front", Some(free))], &[], &[free]);
-        assert_eq!(both[1], free);
-        assert_ne!(both[0], free);
-    }
-
-    #[test]
-    fn with_every_id_taken_the_lab_still_gets_different_ones() {
-        let all: Vec<u8> = (1..=255).collect();
-        let found = ids(&mut [vip("a", None), vip("b", None)], &[], &all);
-        assert_ne!(found[0], found[1]);
-    }
 }

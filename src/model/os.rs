@@ -7,6 +7,9 @@ use serde::Deserialize;
 /// Names of the catalogue, in the order they are listed.
 pub const NAMES: &[&str] = &["debian-12", "debian-13", "ubuntu-24.04", "fedora", "rocky"];
 
+/// What nodes run when a topology does not say it.
+pub const DEFAULT: &str = "debian-12";
+
 /// Package family: what package names and tools mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -1,5 +1,7 @@
 //! Amounts of memory and disk, written with a unit.
 
+use crate::model::flaw::Flaw;
+
 /// Bytes in one MiB.
 pub const MIB: u64 = 1 << 20;
 
@@ -18,14 +20,14 @@ const UNITS: &[(&str, u64)] = &[
 /// Reads `2GiB`, `512MiB`, `20GB`, `1.5Gi` as bytes.
 ///
 /// # Errors
-/// What is wrong and how to write it, as (message, help).
-pub fn parse(text: &str) -> Result<u64, (String, String)> {
+/// What is wrong and how to write it.
+pub fn parse(text: &str) -> Result<u64, Flaw> {
     let split = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
     let (number, unit) = (text[..split].trim(), text[split..].trim());
     if number.is_empty() || !number.chars().all(|c| c.is_ascii_digit() || c == '.') {
-        return Err((
+        return Err(Flaw::new(
             format!("'{text}' is not an amount"),
-            "write a number and a unit, like 2GiB".into(),
+            "write a number and a unit, like 2GiB",
         ));
     }
     let Some((_, factor)) = UNITS.iter().find(|(name, _)| *name == unit) else {
@@ -34,19 +36,19 @@ pub fn parse(text: &str) -> Result<u64, (String, String)> {
         } else {
             format!("'{unit}' is not a unit lab knows")
         };
-        return Err((
+        return Err(Flaw::new(
             message,
             format!("write \"{number}GiB\" (MiB, GiB, TiB, MB, GB and TB exist)"),
         ));
     };
     let Ok(number) = number.parse::<f64>() else {
-        return Err((format!("'{number}' is not a number"), "write for example 1.5GiB".into()));
+        return Err(Flaw::new(format!("'{number}' is not a number"), "write for example 1.5GiB"));
     };
     let bytes = number * *factor as f64;
     if !bytes.is_finite() || bytes < 1.0 || bytes > (1u64 << 50) as f64 {
-        return Err((
+        return Err(Flaw::new(
             format!("'{text}' is out of range"),
-            "amounts go from 1MiB to 1024TiB".into(),
+            "amounts go from 1MiB to 1024TiB",
         ));
     }
     Ok(bytes as u64)

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::model::flaw::Flaw;
 use crate::model::inventory::Inventory;
 
 /// Format of manifests; a newer one is refused.
@@ -130,8 +131,8 @@ pub type AllDocuments = BTreeMap<String, Documents>;
 /// Checks a snapshot's name: as node names, with dots.
 ///
 /// # Errors
-/// What is wrong and how to mend it, as (message, help).
-pub fn check_name(name: &str) -> Result<(), (String, String)> {
+/// What is wrong and how to mend it.
+pub fn check_name(name: &str) -> Result<(), Flaw> {
     for label in name.split('.') {
         crate::model::name::check_label("a snapshot's name", label, 40)?;
     }

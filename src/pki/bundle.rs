@@ -37,6 +37,15 @@ pub struct Bundle {
     pub encryption_key: EncryptionKey,
 }
 
+/// A leaf that is to be made anew.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Due {
+    /// Its entry.
+    pub name: String,
+    /// Why.
+    pub why: String,
+}
+
 /// Base64 of a 32-byte key. Does not show itself.
 #[derive(Clone, Default)]
 pub struct EncryptionKey(pub String);
@@ -98,7 +107,7 @@ impl Bundle {
     }
 
     /// Leaves that are there and that the next [`Self::ensure`] makes anew, and why.
-    pub fn due(&self, lab: &Lab, now: OffsetDateTime) -> Vec<(String, String)> {
+    pub fn due(&self, lab: &Lab, now: OffsetDateTime) -> Vec<Due> {
         let specs = leaf_specs(lab);
         let due = specs.iter().filter(|spec| !self.fits(spec, now));
         let why = |spec: &LeafSpec| {
@@ -111,7 +120,7 @@ impl Bundle {
                 }
                 _ => "what it says has changed".into(),
             };
-            Some((spec.entry.clone(), why))
+            Some(Due { name: spec.entry.clone(), why })
         };
         due.filter_map(why).collect()
     }

@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::plan::object::Object;
+
 /// What kind of change it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -17,6 +19,8 @@ pub enum ChangeKind {
     Restart,
     /// Something is taken away and made anew; its data is lost.
     Replace,
+    /// Something that runs is stopped; what it keeps stays.
+    Stop,
     /// Something is taken away.
     Remove,
     /// A stage runs on a node.
@@ -30,9 +34,8 @@ pub enum ChangeKind {
 pub struct Change {
     /// Kind.
     pub kind: ChangeKind,
-    /// What it is done to: `engine`, `certificate`, `pool`, `network`, `routes`, `uplink`, `volume`, `domain`,
-    /// `stage`.
-    pub object: &'static str,
+    /// What it is done to.
+    pub object: Object,
     /// Its name.
     pub name: String,
     /// Node it belongs to.
@@ -43,18 +46,12 @@ pub struct Change {
 
 impl Change {
     /// A change to something of the whole lab.
-    pub fn shared(kind: ChangeKind, object: &'static str, name: &str, why: &str) -> Self {
+    pub fn shared(kind: ChangeKind, object: Object, name: &str, why: &str) -> Self {
         Self { kind, object, name: name.into(), node: None, why: why.into() }
     }
 
     /// A change to something of one node.
-    pub fn of_node(
-        kind: ChangeKind,
-        object: &'static str,
-        name: &str,
-        node: &str,
-        why: &str,
-    ) -> Self {
+    pub fn of_node(kind: ChangeKind, object: Object, name: &str, node: &str, why: &str) -> Self {
         Self { node: Some(node.into()), ..Self::shared(kind, object, name, why) }
     }
 
@@ -71,7 +68,7 @@ impl Change {
             ChangeKind::UpdateLive => "~",
             ChangeKind::Restart => "!",
             ChangeKind::Replace => "-/+",
-            ChangeKind::Remove | ChangeKind::Retire => "-",
+            ChangeKind::Stop | ChangeKind::Remove | ChangeKind::Retire => "-",
         }
     }
 }
@@ -84,12 +81,13 @@ impl std::fmt::Display for Change {
             ChangeKind::UpdateLive => "update",
             ChangeKind::Restart => "redefine and restart",
             ChangeKind::Replace => "replace",
+            ChangeKind::Stop => "stop",
             ChangeKind::Remove => "remove",
             ChangeKind::RunStage => "run",
             ChangeKind::Retire => "retire",
         };
         write!(f, "{} {verb} {} {}", self.sign(), self.object, self.name)?;
-        if let Some(node) = self.node.as_ref().filter(|_| self.object == "stage") {
+        if let Some(node) = self.node.as_ref().filter(|_| self.object == Object::Stage) {
             write!(f, " on {node}")?;
         }
         if !self.why.is_empty() {

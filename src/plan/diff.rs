@@ -11,7 +11,10 @@ use crate::kubernetes::flavour::Flavour;
 use crate::kubernetes::stage::Duty;
 use crate::model::Version;
 use crate::model::inventory::{FoundDomain, Inventory};
+use crate::pki::Due;
 use crate::plan::change::{Change, ChangeKind};
+use crate::plan::object::Object;
+use crate::plan::removal;
 use crate::render::{DomainSpec, NetworkSpec, PoolSpec};
 
 /// A stage on a node, as it should have run.
@@ -41,7 +44,7 @@ pub struct Desired {
     /// The lab's network.
     pub network: NetworkSpec,
     /// Certificates that are made anew, and why.
-    pub certificates: Vec<(String, String)>,
+    pub certificates: Vec<Due>,
     /// Shared volumes by name, and the nodes' own.
     pub volumes: Vec<(Option<String>, String)>,
     /// Domains in file order.
@@ -106,25 +109,30 @@ pub fn diff(desired: &Desired, observed: &Observed) -> Vec<Change> {
     let mut changes = Vec::new();
     if !observed.engine_running {
         let why = "a libvirt of the lab's own, in namespaces of its own";
-        changes.push(Change::shared(ChangeKind::Start, "engine", "private", why));
+        changes.push(Change::shared(ChangeKind::Start, Object::Provider, "private", why));
     }
-    for (name, why) in &desired.certificates {
-        changes.push(Change::shared(ChangeKind::UpdateLive, "certificate", name, why));
+    for Due { name, why } in &desired.certificates {
+        changes.push(Change::shared(ChangeKind::UpdateLive, Object::Certificate, name, why));
     }
     removals(desired, observed, &mut changes);
     let pool = observed.inventory.pools.iter().find(|pool| pool.uuid == desired.pool.uuid);
     if !pool.is_some_and(|pool| pool.active) {
         let kind = if pool.is_some() { ChangeKind::Start } else { ChangeKind::Create };
-        changes.push(Change::shared(kind, "pool", &desired.pool.name, ""));
+        changes.push(Change::shared(kind, Object::Pool, &desired.pool.name, ""));
     }
     network(desired, observed, &mut changes);
     if desired.routes != observed.routes {
         let why = format!("{} to the workers' pods", desired.routes.len());
-        changes.push(Change::shared(ChangeKind::UpdateLive, "routes", &desired.network.name, &why));
+        changes.push(Change::shared(
+            ChangeKind::UpdateLive,
+            Object::Routes,
+            &desired.network.name,
+            &why,
+        ));
     }
     if let Some(program) = desired.uplink.filter(|_| !observed.uplink) {
         let why = "guests reach the outside through it";
-        changes.push(Change::shared(ChangeKind::Start, "uplink", program, why));
+        changes.push(Change::shared(ChangeKind::Start, Object::Uplink, program, why));
     }
     // Indexes: hundreds of nodes must not be looked for in lists of hundreds.
     let there: BTreeSet<&String> = pool.iter().flat_map(|pool| &pool.volumes).collect();
@@ -133,13 +141,19 @@ pub fn diff(desired: &Desired, observed: &Observed) -> Vec<Change> {
         lacking.entry(node.as_deref()).or_default().push(name);
     }
     for name in lacking.get(&None).into_iter().flatten() {
-        changes.push(Change::shared(ChangeKind::Create, "volume", name, ""));
+        changes.push(Change::shared(ChangeKind::Create, Object::Volume, name, ""));
     }
     let found: BTreeMap<Uuid, &FoundDomain> =
         observed.inventory.domains.iter().map(|domain| (domain.uuid, domain)).collect();
     for domain in &desired.domains {
         for name in lacking.get(&Some(domain.node.as_str())).into_iter().flatten() {
-            changes.push(Change::of_node(ChangeKind::Create, "volume", name, &domain.node, ""));
+            changes.push(Change::of_node(
+                ChangeKind::Create,
+                Object::Volume,
+                name,
+                &domain.node,
+                "",
+            ));
         }
         changes.extend(domain_change(domain, found.get(&domain.uuid).copied()));
     }
@@ -160,7 +174,13 @@ fn retirements(desired: &Desired, observed: &Observed, changes: &mut Vec<Change>
                 desired.flavour.stage(name).is_some_and(|stage| !stage.retire.is_nothing());
             if !wanted && leaves {
                 let why = "the node no longer has the role; what the stage keeps there goes, too";
-                changes.push(Change::of_node(ChangeKind::Retire, "stage", name, &domain.node, why));
+                changes.push(Change::of_node(
+                    ChangeKind::Retire,
+                    Object::Stage,
+                    name,
+                    &domain.node,
+                    why,
+                ));
             }
         }
     }
@@ -169,14 +189,8 @@ fn retirements(desired: &Desired, observed: &Observed, changes: &mut Vec<Change>
 /// Domains of ours whose node the topology no longer has.
 fn removals(desired: &Desired, observed: &Observed, changes: &mut Vec<Change>) {
     let wanted: BTreeSet<Uuid> = desired.domains.iter().map(|domain| domain.uuid).collect();
-    for found in &observed.inventory.domains {
-        let Some(node) = found.node_of(desired.lab) else { continue };
-        if wanted.contains(&found.uuid) {
-            continue;
-        }
-        let why = "the topology no longer has this node; its disk goes, too";
-        changes.push(Change::of_node(ChangeKind::Remove, "domain", &found.name, node, why));
-    }
+    let why = "the topology no longer has this node; its disk goes, too";
+    changes.extend(removal::domains(desired.lab, &wanted, &observed.inventory, why));
 }
 
 fn network(desired: &Desired, observed: &Observed, changes: &mut Vec<Change>) {
@@ -191,12 +205,13 @@ fn network(desired: &Desired, observed: &Observed, changes: &mut Vec<Change>) {
         Some(_) => None,
     };
     if let Some((kind, why)) = change {
-        changes.push(Change::shared(kind, "network", name, why));
+        changes.push(Change::shared(kind, Object::Network, name, why));
     }
 }
 
 fn domain_change(domain: &DomainSpec, found: Option<&FoundDomain>) -> Option<Change> {
-    let change = |kind, why: &str| Change::of_node(kind, "domain", &domain.name, &domain.node, why);
+    let change =
+        |kind, why: &str| Change::of_node(kind, Object::Domain, &domain.name, &domain.node, why);
     let reshaped = found.and_then(|found| reshaped(domain, found));
     let (kind, why) = match found {
         None => (ChangeKind::Create, ""),
@@ -234,7 +249,7 @@ fn stages(desired: &Desired, observed: &Observed, changes: &mut Vec<Change>) {
             let why = "the node is made anew";
             changes.push(Change::of_node(
                 ChangeKind::RunStage,
-                "stage",
+                Object::Stage,
                 goal.stage,
                 &goal.node,
                 why,
@@ -256,7 +271,13 @@ fn stages(desired: &Desired, observed: &Observed, changes: &mut Vec<Change>) {
             }
             None => String::new(),
         };
-        changes.push(Change::of_node(ChangeKind::RunStage, "stage", goal.stage, &goal.node, &why));
+        changes.push(Change::of_node(
+            ChangeKind::RunStage,
+            Object::Stage,
+            goal.stage,
+            &goal.node,
+            &why,
+        ));
     }
 }
 

@@ -4,7 +4,11 @@
 mod change;
 mod conflict;
 mod diff;
+mod object;
+mod removal;
 
 pub use change::{Change, ChangeKind};
 pub use conflict::{Conflict, conflicts, free_network};
 pub use diff::{Desired, Observed, StageGoal, diff};
+pub use object::Object;
+pub use removal::{Keep, Remains, removal};

@@ -46,6 +46,15 @@ struct Data<'a> {
     golden: bool,
 }
 
+/// What a guest boots without a boot loader of its own.
+#[derive(Clone, Debug)]
+pub struct DirectBoot {
+    /// Path of the kernel.
+    pub kernel: String,
+    /// Path of its first file system.
+    pub initrd: String,
+}
+
 /// Paths on the libvirt host that a domain refers to besides its own volumes.
 #[derive(Clone, Debug)]
 pub struct Placement {
@@ -54,7 +63,7 @@ pub struct Placement {
     /// The base image under the node's disk.
     pub backing: String,
     /// Kernel and initrd for direct boot.
-    pub boot: Option<(String, String)>,
+    pub boot: Option<DirectBoot>,
     /// The artifact disk.
     pub artifacts: Option<String>,
     /// File that the serial console is logged to.
@@ -109,8 +118,8 @@ fn of_kind(
         disk_hash: &disk,
         domain_type: platform.acceleration.domain_type(),
         cpu_mode: if kvm { "host-passthrough" } else { "maximum" },
-        kernel: placement.boot.as_ref().map(|(kernel, _)| kernel.as_str()),
-        initrd: placement.boot.as_ref().map(|(_, initrd)| initrd.as_str()),
+        kernel: placement.boot.as_ref().map(|boot| boot.kernel.as_str()),
+        initrd: placement.boot.as_ref().map(|boot| boot.initrd.as_str()),
         pool: &placement.pool,
         backing: &placement.backing,
         overlay: crate::render::volume::overlay_name(node),

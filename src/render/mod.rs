@@ -16,7 +16,7 @@ mod templates;
 mod volume;
 
 pub use device::{DeviceSpec, devices};
-pub use domain::{DomainSpec, Placement, domain, golden_domain};
+pub use domain::{DirectBoot, DomainSpec, Placement, domain, golden_domain};
 pub use network::{NetworkSpec, network};
 pub use seed::{Seed, golden_seed, seed};
 pub use shape::shape;

@@ -26,7 +26,8 @@ struct Data<'a> {
     nodes: &'a [Node],
     hash: &'a str,
     netmask: String,
-    dhcp: Option<(String, String)>,
+    /// First and last address.
+    dhcp: Option<[String; 2]>,
 }
 
 /// Renders the lab's network.
@@ -34,7 +35,7 @@ struct Data<'a> {
 /// # Errors
 /// When the template cannot be rendered.
 pub fn network(templates: &Templates, lab: &Lab) -> Result<NetworkSpec, RenderError> {
-    let dhcp = lab.network.dhcp.map(|(first, last)| (first.to_string(), last.to_string()));
+    let dhcp = lab.network.dhcp.map(|(first, last)| [first.to_string(), last.to_string()]);
     let netmask = lab.network.cidr.netmask().to_string();
     let mut data = Data { lab, nodes: &lab.nodes, hash: "", netmask, dhcp };
     let template = "xml-templates/network.xml.j2";

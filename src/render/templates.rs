@@ -62,7 +62,7 @@ impl Templates {
         environment.set_formatter(format_value);
         environment.add_filter("quote", |text: &str| Value::from_safe_string(quote(text)));
         let own = |(name, text): &(&str, &str)| ((*name).to_owned(), (*text).to_owned());
-        let mut all: Vec<(String, String)> = stages.iter().map(own).collect();
+        let mut all: BTreeMap<String, String> = stages.iter().map(own).collect();
         for (prefix, dir) in [("xml-templates", &XML_TEMPLATES), ("cloud-init", &CLOUD_INIT)] {
             all.extend(
                 files(dir).into_iter().map(|(path, text)| (format!("{prefix}/{path}"), text)),
@@ -102,11 +102,12 @@ fn explain(error: &minijinja::Error) -> RenderError {
     RenderError(format!("render {place}{error}"))
 }
 
-fn files(dir: &Dir<'static>) -> Vec<(String, String)> {
-    let mut found = Vec::new();
+/// Templates of a folder: text by path.
+fn files(dir: &Dir<'static>) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
     for file in dir.files().filter(|file| file.path().extension().is_some_and(|e| e == "j2")) {
         if let (Some(path), Some(text)) = (file.path().to_str(), file.contents_utf8()) {
-            found.push((path.to_owned(), text.to_owned()));
+            found.insert(path.to_owned(), text.to_owned());
         }
     }
     for inner in dir.dirs() {

@@ -1,5 +1,4 @@
 //! Accounts with private labs, each on a computer that may be a network namespace of its own.
-#![allow(dead_code, missing_docs, clippy::unwrap_used, clippy::panic, clippy::print_stderr)]
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -155,6 +154,13 @@ impl Account {
         command
     }
 
+    /// What removes the account itself.
+    pub fn removal(&self) -> Command {
+        let mut command = Command::new("userdel");
+        command.arg(&self.name);
+        command
+    }
+
     pub fn lab(&self, arguments: &[&str]) -> Output {
         self.say(&format!("lab {}", arguments.join(" ")));
         self.command(arguments).output().unwrap()
@@ -196,7 +202,7 @@ impl Drop for Account {
             let _ = self.command(&["down", "--lab", lab]).output();
         }
         if self.name != "root" {
-            let _ = Command::new("userdel").arg(&self.name).stderr(Stdio::null()).status();
+            let _ = self.removal().stderr(Stdio::null()).status();
         }
     }
 }

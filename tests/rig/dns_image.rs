@@ -1,12 +1,11 @@
 //! An image archive with the stand-in for CoreDNS, as a person would save one for `LAB_IMAGES`.
-#![allow(dead_code, clippy::unwrap_used, clippy::panic)]
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::guests::{LAB, tool};
+use crate::rig::guests::{LAB, tool};
 
 /// Name of the image: what the add-on looks for.
 pub const NAME: &str = "registry.k8s.io/coredns/coredns:v0-stand-in";

@@ -1,5 +1,4 @@
 //! The commands that README and docs tell people to type.
-#![allow(dead_code, clippy::unwrap_used)]
 
 use std::fs;
 use std::path::{Path, PathBuf};

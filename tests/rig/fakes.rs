@@ -1,5 +1,4 @@
 //! A lab on drivers that keep everything in memory.
-#![allow(dead_code, missing_docs, clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,16 +7,40 @@ use lab::drivers::assets::goldens::Goldens;
 use lab::drivers::guest::Guest;
 use lab::drivers::provider::Hypervisor;
 use lab::drivers::provider::memory::{MemoryGuest, MemoryHypervisor};
+use lab::drivers::state::Store;
 use lab::drivers::state::failpoint::Failpoints;
 use lab::engine::{Drivers, Event, Events, Outcome, Reach, Session, Stop, UpOptions, up_with};
 use lab::model::snapshot::Documents;
-use lab::model::{Lab, Node};
+use lab::model::{Lab, Node, Version};
+use lab::plan::Change;
 
 use crate::rig;
+use crate::rig::secrets::Secrets;
+
+/// What `up` is told.
+#[derive(Clone, Default)]
+pub struct Up {
+    /// Its removals are agreed to: `up --yes`.
+    pub yes: bool,
+    /// Who may ask it to stop.
+    pub stop: Option<Stop>,
+}
+
+impl Up {
+    /// `up`.
+    pub const PLAIN: Self = Self { yes: false, stop: None };
+    /// `up --yes`.
+    pub const AGREED: Self = Self { yes: true, stop: None };
+}
+
+/// How a run ended, and what it told.
+pub type Ran = (Result<Outcome, String>, Vec<Event>);
 
 pub struct Rig {
     pub home: tempfile::TempDir,
     pub text: String,
+    /// Stay the same from run to run, as they do on disk.
+    pub secrets: Secrets,
     /// A topology in place of `text`, for whoever only borrows the rig.
     pub edited: std::sync::Mutex<Option<String>>,
     pub hypervisor: Arc<MemoryHypervisor>,
@@ -41,13 +64,18 @@ pub struct Rig {
 }
 
 impl Rig {
+    /// The shipped topology of that name.
     pub fn new(topology: &str) -> Self {
+        Self::of(&rig::shipped(topology))
+    }
+
+    pub fn of(text: &str) -> Self {
         let home = rig::home();
-        let text = rig::shipped(topology);
-        let session = rig::session(&text, home.path());
+        let lab = rig::lab(text);
         let mut rig = Self {
             home,
-            text,
+            text: text.to_owned(),
+            secrets: Secrets::of_lab(text, &lab),
             edited: std::sync::Mutex::default(),
             hypervisor: Arc::default(),
             guests: BTreeMap::new(),
@@ -61,14 +89,28 @@ impl Rig {
             boots: 2,
         };
         rig.hypervisor.stand_behind(rig.gate.clone());
-        rig.add_guests(&session.lab);
+        rig.add_guests(&lab);
         rig
+    }
+
+    /// The next topology, with the guests, keys and certificates that it needs.
+    pub fn edit(&mut self, from: &str, to: &str) {
+        assert!(self.text.contains(from), "no '{from}' in {}", self.text);
+        self.becomes(self.text.replace(from, to));
+    }
+
+    /// The same for a whole text.
+    pub fn becomes(&mut self, text: String) {
+        self.text = text;
+        let lab = self.lab();
+        self.add_guests(&lab);
+        self.secrets.complete(&lab);
     }
 
     /// Has the cache hold a golden guest for every node.
     pub fn bring_goldens(&self) {
         let session = self.session();
-        let prepared = rig::prepared_for_real(&session);
+        let prepared = rig::prepared_for_real(&session, &self.secrets);
         let goldens = Goldens::new(session.images.cache());
         for node in &session.lab.nodes {
             let mould = lab::engine::mould(&session, &prepared, node, "memory").unwrap();
@@ -94,13 +136,25 @@ impl Rig {
         }
     }
 
+    fn text(&self) -> String {
+        self.edited.lock().unwrap().clone().unwrap_or_else(|| self.text.clone())
+    }
+
     pub fn session(&self) -> Session {
-        let edited = self.edited.lock().unwrap().clone();
-        let text = edited.as_deref().unwrap_or(&self.text);
-        let mut session = rig::session(text, self.home.path());
+        let mut session = rig::session(&self.text(), self.home.path());
         session.store = session.store.behind(self.gate.clone());
         session.images = session.images.with_cache(|cache| cache.behind(self.gate.clone()));
         session
+    }
+
+    /// The lab, for whoever needs no more of the session.
+    pub fn lab(&self) -> Lab {
+        rig::lab(&self.text())
+    }
+
+    /// The lab's directory, likewise; past the gate.
+    pub fn store(&self) -> Store {
+        Store::new(&self.home.path().join("state"), &self.lab().name)
     }
 
     pub fn drivers(&self) -> Drivers {
@@ -125,61 +179,27 @@ impl Rig {
         self.guests.values().for_each(|guest| guest.clear_calls());
     }
 
-    /// Keys stay the same from run to run, as they do on disk.
-    pub fn up(
-        &self,
-        keep: &lab::pki::Bundle,
-        keys: &lab::pki::SshKeys,
-    ) -> (Result<Outcome, String>, Vec<Event>) {
-        self.up_stopping(keep, keys, Stop::default())
-    }
-
-    /// `up --yes`.
-    pub fn up_agreed(
-        &self,
-        keep: &lab::pki::Bundle,
-        keys: &lab::pki::SshKeys,
-    ) -> (Result<Outcome, String>, Vec<Event>) {
-        self.run(keep, keys, Stop::default(), true)
-    }
-
-    pub fn up_stopping(
-        &self,
-        keep: &lab::pki::Bundle,
-        keys: &lab::pki::SshKeys,
-        stop: Stop,
-    ) -> (Result<Outcome, String>, Vec<Event>) {
-        self.run(keep, keys, stop, false)
-    }
-
     pub fn calls_of(&self, node: &str) -> Vec<String> {
         self.guests[node].calls()
     }
 
-    pub fn run(
-        &self,
-        keep: &lab::pki::Bundle,
-        keys: &lab::pki::SshKeys,
-        stop: Stop,
-        yes: bool,
-    ) -> (Result<Outcome, String>, Vec<Event>) {
+    pub fn up(&self, how: Up) -> Ran {
         let session = Arc::new(self.session());
-        self.keep(keep, keys);
-        let mut prepared = rig::prepared_for_real(&session);
+        self.keep();
+        let mut prepared = rig::prepared_for_real(&session, &self.secrets);
         if let Some(record) = session.store.record().unwrap().filter(|r| !r.etcd.is_empty()) {
             prepared.etcd_founders = record.etcd;
         }
-        prepared.platform.version = lab::model::Version::parse(self.version).unwrap();
+        prepared.platform.version = Version::parse(self.version).unwrap();
         prepared.platform.artifacts.digest = self.artifacts.repeat(4);
         if self.no_dns {
             prepared.platform.dns_image = None;
         }
-        prepared.bundle = keep.clone();
-        prepared.keys = keys.clone();
         let drivers = self.drivers();
-        let agreed = self.agreed.clone();
+        let (yes, agreed) = (how.yes, self.agreed.clone());
         let options =
             UpOptions { yes, concurrency: Some(self.boots), agreed, ..UpOptions::default() };
+        let stop = how.stop.unwrap_or_default();
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let (events, mut receiver) = Events::channel();
@@ -188,26 +208,36 @@ impl Rig {
             while let Some(event) = receiver.recv().await {
                 seen.push(event);
             }
-            (outcome.map_err(|error| error.to_string()), seen)
+            // As people see it, code and all.
+            (outcome.map_err(|error| format!("error[{}]: {error}", error.code.id)), seen)
         })
     }
 
-    /// Puts keys and certificates into the lab's directory, past the gate.
-    pub fn keep(&self, keep: &lab::pki::Bundle, keys: &lab::pki::SshKeys) {
-        let store = rig::session(&self.text, self.home.path()).store;
-        store.create().unwrap();
-        // For a node that left nobody makes any.
-        let (lab, mut keep, mut keys) = (self.session().lab, keep.clone(), keys.clone());
-        keep.prune(&lab);
-        let all: Vec<String> = keep.entries.keys().cloned().collect();
-        store.save_bundle(&keep, &all).unwrap();
-        keys.hosts.retain(|node, _| lab.node(node).is_some());
-        store.save_ssh_keys(&keys, "").unwrap();
+    /// The same where it must get all done: what it changed, and what it told.
+    pub fn done(&self, how: Up) -> (Vec<Change>, Vec<Event>) {
+        match self.up(how) {
+            (Ok(Outcome::Done(changes)), events) => (changes, events),
+            (outcome, events) => panic!("{outcome:?}\n{events:#?}"),
+        }
     }
 
-    pub fn secrets(&self) -> (lab::pki::Bundle, lab::pki::SshKeys) {
-        let prepared = rig::prepared_for_real(&self.session());
-        (prepared.bundle, prepared.keys)
+    /// Wants there to be nothing to do.
+    pub fn is_as_wanted(&self) {
+        let (outcome, _) = self.up(Up::PLAIN);
+        assert!(matches!(outcome, Ok(Outcome::Unchanged)), "{outcome:?}");
+    }
+
+    /// Puts keys and certificates into the lab's directory, past the gate.
+    pub fn keep(&self) {
+        let (store, lab) = (self.store(), self.lab());
+        store.create().unwrap();
+        // For a node that left nobody makes any.
+        let Secrets { mut bundle, mut keys } = self.secrets.clone();
+        bundle.prune(&lab);
+        let all: Vec<String> = bundle.entries.keys().cloned().collect();
+        store.save_bundle(&bundle, &all).unwrap();
+        keys.hosts.retain(|node, _| lab.node(node).is_some());
+        store.save_ssh_keys(&keys, "").unwrap();
     }
 
     /// Everything there is, as comparable text: objects, and files of all guests.
@@ -227,5 +257,36 @@ impl Rig {
             }
         }
         text
+    }
+}
+
+/// What follows from a run in which something failed.
+pub enum Next {
+    /// Another run has the rest to do.
+    Rerun,
+    /// It got all done all the same.
+    AllDone,
+    /// Nothing was promised for this failure.
+    Nothing,
+}
+
+/// Lets each of `calls` calls fail, the n-th of them on the n-th rig; `judge` says what follows from each of
+/// these runs. In the end everything is as it would be without the failure.
+pub fn every_failure(
+    make: impl Fn() -> Rig,
+    calls: usize,
+    fail: impl Fn(&Rig, usize),
+    wanted: &str,
+    mut judge: impl FnMut(usize, Ran) -> Next,
+) {
+    for call in 1..=calls {
+        let rig = make();
+        fail(&rig, call);
+        match judge(call, rig.up(Up::PLAIN)) {
+            Next::Nothing => continue,
+            Next::AllDone => rig.is_as_wanted(),
+            Next::Rerun => drop(rig.done(Up::PLAIN)),
+        }
+        assert_eq!(rig.state(), wanted, "after a failure at call {call}");
     }
 }

@@ -1,7 +1,7 @@
 //! Everything that is read from files of a person's, from libvirt, from guests and from the lab's own
 //! directory, with what must hold for any bytes. Shared by the fuzz targets and the test that runs
 //! their corpus.
-#![allow(dead_code, missing_docs)]
+#![allow(dead_code)]
 
 use lab::drivers::assets::download;
 use lab::drivers::host::footprint::Picture;
@@ -10,13 +10,13 @@ use lab::drivers::state::Record;
 use lab::kubernetes::{marker, node_info};
 use lab::model::Owner;
 use lab::model::snapshot::{Intent, Manifest, check_name};
-use lab::model::topology::resolve;
+use lab::model::topology;
 
 /// A topology is refused with a reason, or it is a lab whose names are safe everywhere they go.
 pub fn topology(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let owner = Owner { machine: "fuzz".into(), uid: 0 };
-    match resolve::load(&text, &owner) {
+    match topology::load(&text, &owner) {
         Ok(loaded) => {
             for node in &loaded.lab.nodes {
                 assert!(safe(&node.name) && safe(&node.domain), "{:?}", node.name);

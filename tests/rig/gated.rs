@@ -1,5 +1,4 @@
 //! libvirt's own test driver behind a gate: every call that changes something is a place to be cut at.
-#![allow(dead_code, missing_docs, clippy::unwrap_used)]
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,11 +1,34 @@
 //! What tests share: a lab opened in a directory of its own, surroundings that do not depend on
-//! this computer, golden files.
-#![allow(dead_code, clippy::unwrap_used)]
+//! this computer, golden files; and, in the modules, everything that labs run on in tests.
+//!
+//! Each of the test crates and benchmarks takes it in whole and uses a part of it.
+#![allow(dead_code, missing_docs, clippy::unwrap_used, clippy::panic, clippy::print_stderr)]
+
+pub mod account;
+pub mod dns_image;
+pub mod documents;
+pub mod fakes;
+pub mod fuzzed;
+pub mod gated;
+pub mod guard;
+pub mod guests;
+pub mod namespaces;
+pub mod outside;
+pub mod publisher;
+pub mod random;
+pub mod screen;
+pub mod secrets;
+pub mod served;
+pub mod shared;
+pub mod system_libvirt;
+pub mod traces;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::process::{Command, Stdio};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use lab::drivers::assets::cache::Cache;
 use lab::drivers::assets::images::Images;
@@ -15,10 +38,12 @@ use lab::drivers::state::Store;
 use lab::engine::{Place, Prepared, Session};
 use lab::kubernetes::hard_way::etcd::founder_entry;
 use lab::model::platform::{Acceleration, Artifacts, Image, Layout, Platform};
-use lab::model::topology::resolve;
-use lab::model::{Owner, Role, Version};
+use lab::model::topology;
+use lab::model::{Lab, Owner, Role, Version};
 use lab::pki::{Bundle, SshKeys, super_admin};
 use lab::render::TOPOLOGIES;
+
+use secrets::Secrets;
 
 pub const SHIPPED: &[&str] = &["bare-metal", "book", "single", "three", "thw"];
 
@@ -37,9 +62,30 @@ pub fn home() -> tempfile::TempDir {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }
 
+/// Writes a program. Another process does: what this one writes to is open in everything that any of its
+/// threads starts meanwhile, and "text file busy" to whoever runs it then.
+pub fn program(path: &Path, text: &str) {
+    let mut writer = Command::new("sh")
+        .args(["-euc", "cat >\"$1\"; chmod 755 \"$1\"", "sh"])
+        .arg(path)
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    writer.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    assert!(writer.wait().unwrap().success(), "{}", path.display());
+}
+
+/// The lab of a topology's text: read once, since that takes longer than most of what is tried with it.
+pub fn lab(text: &str) -> Lab {
+    static READ: Mutex<BTreeMap<String, Lab>> = Mutex::new(BTreeMap::new());
+    let mut all = READ.lock().unwrap_or_else(PoisonError::into_inner);
+    let read = || topology::load(text, &owner()).unwrap().lab;
+    all.entry(text.to_owned()).or_insert_with(read).clone()
+}
+
 /// A lab from topology text, with all its directories below `home`.
 pub fn session(text: &str, home: &Path) -> Session {
-    let loaded = resolve::load(text, &owner()).unwrap();
+    let lab = lab(text);
     let dirs = Dirs {
         state: home.join("state"),
         cache: home.join("cache"),
@@ -48,10 +94,10 @@ pub fn session(text: &str, home: &Path) -> Session {
         artifacts: None,
         archives: None,
     };
-    let store = Store::new(&dirs.state, &loaded.lab.name);
-    let place = Place::Private(PrivateEngine::new(store.root(), &dirs.runtime, loaded.lab.id));
+    let store = Store::new(&dirs.state, &lab.name);
+    let place = Place::Private(PrivateEngine::new(store.root(), &dirs.runtime, lab.id));
     Session {
-        lab: loaded.lab,
+        lab,
         source: text.into(),
         base: home.to_owned(),
         owner: owner(),
@@ -104,15 +150,12 @@ pub fn prepared(session: &Session, version: &str, acceleration: Acceleration) ->
     }
 }
 
-/// The same with real keys, and files where images and the artifact disk would be.
-pub fn prepared_for_real(session: &Session) -> Prepared {
-    let now = time::OffsetDateTime::now_utc();
+/// The same with these keys and certificates, and files where images and the artifact disk would be.
+pub fn prepared_for_real(session: &Session, secrets: &Secrets) -> Prepared {
     let mut prepared = prepared(session, "1.36.2", Acceleration::Emulated);
-    prepared.bundle = Bundle::default();
-    prepared.bundle.ensure(&session.lab, now).unwrap();
-    prepared.super_admin = super_admin(&prepared.bundle, now).unwrap();
-    prepared.keys = SshKeys::default();
-    prepared.keys.ensure(&session.lab).unwrap();
+    let Secrets { bundle, keys } = secrets.clone();
+    prepared.super_admin = super_admin(&bundle, time::OffsetDateTime::now_utc()).unwrap();
+    (prepared.bundle, prepared.keys) = (bundle, keys);
     let disk = session.dirs.cache.join("artifacts.img");
     fs::create_dir_all(&session.dirs.cache).unwrap();
     fs::write(&disk, "binaries").unwrap();

@@ -1,7 +1,6 @@
 //! Nodes made of namespaces: each has its own network card, mounts and processes, and runs the real
 //! etcd, kube-apiserver, HAProxy and keepalived with the very files that the stages write. Seconds
 //! where guests take minutes; what a guest's kernel and systemd do is left to the tests on guests.
-#![allow(dead_code, clippy::unwrap_used, clippy::panic)]
 
 use std::collections::BTreeMap;
 use std::fs;

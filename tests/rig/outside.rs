@@ -1,10 +1,9 @@
 //! Computers that are network namespaces, and an outside that they reach: a web server and a resolver.
-#![allow(dead_code, missing_docs, clippy::unwrap_used)]
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use crate::account::tool;
+use crate::rig::account::tool;
 
 /// The only address of the outside.
 pub const SERVER: &str = "198.51.100.1";

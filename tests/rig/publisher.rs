@@ -1,5 +1,4 @@
 //! Who publishes images and binaries: a server on loopback with files and their list of checksums.
-#![allow(dead_code, missing_docs, clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};

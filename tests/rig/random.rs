@@ -1,5 +1,4 @@
 //! Numbers that look random and are the same everywhere for one seed, so that a failure can be repeated.
-#![allow(dead_code, missing_docs, clippy::unwrap_used)]
 
 /// xorshift.
 pub struct Random(u64);

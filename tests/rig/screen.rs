@@ -1,5 +1,4 @@
 //! A terminal for the binary, and what a person sees on it.
-#![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::io::{Read, Write};
 use std::num::NonZero;

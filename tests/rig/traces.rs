@@ -1,5 +1,4 @@
 //! Everything on a computer that a lab could leave behind.
-#![allow(dead_code, clippy::unwrap_used)]
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,5 +1,6 @@
 //! What can be typed.
 
+mod certs;
 mod own;
 
 use std::path::PathBuf;
@@ -7,8 +8,9 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use clap_complete::env::Shells;
 
-use crate::cli::complete::{explained, labs, nodes};
+use crate::cli::global::{Engine, Format, Global};
 
+pub(super) use certs::CertsCommand;
 pub(super) use own::*;
 
 /// Kubernetes labs on libvirt/KVM, the hard way, from one topology file.
@@ -37,7 +39,7 @@ pub(super) struct Options {
     #[arg(short, long, global = true, env = "LAB_FILE", value_name = "FILE")]
     pub file: Option<PathBuf>,
     /// A lab that exists, by its name; its topology is the one it was made from
-    #[arg(short, long, global = true, env = "LAB_NAME", value_name = "NAME", add = labs())]
+    #[arg(short, long, global = true, env = "LAB_NAME", value_name = "NAME")]
     pub lab: Option<String>,
     /// Where guests run
     #[arg(long, global = true, env = "LAB_ENGINE", value_enum, default_value_t = Engine::Auto)]
@@ -67,23 +69,6 @@ impl Options {
     }
 }
 
-/// Options that every command understands.
-#[derive(Clone, Debug)]
-pub(super) struct Global {
-    /// Topology.
-    pub file: Option<PathBuf>,
-    /// A lab that exists.
-    pub lab: Option<String>,
-    /// Where guests run.
-    pub engine: Engine,
-    /// Form of the data on standard output.
-    pub output: Format,
-    /// Say each step.
-    pub verbose: bool,
-    /// Say only what went wrong.
-    pub quiet: bool,
-}
-
 /// What `-o` understands.
 #[derive(Clone, Copy, Debug, ValueEnum, PartialEq, Eq)]
 pub(super) enum Form {
@@ -101,16 +86,6 @@ pub(super) enum Form {
     Html,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum, PartialEq, Eq)]
-pub(super) enum Engine {
-    /// The computer's libvirt when it answers, else a private one
-    Auto,
-    /// The computer's libvirt: LIBVIRT_DEFAULT_URI, or qemu:///system
-    System,
-    /// A libvirt of the lab's own, in namespaces of its own
-    Private,
-}
-
 /// What `lab schema` knows.
 #[derive(Clone, Copy, Debug, ValueEnum, PartialEq, Eq)]
 pub(super) enum SchemaOf {
@@ -118,15 +93,6 @@ pub(super) enum SchemaOf {
     Topology,
     /// What `lab up -o json` prints, one event per line
     Events,
-}
-
-/// Form of data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Format {
-    /// For people.
-    Table,
-    /// For programs.
-    Json,
 }
 
 #[derive(Debug, Subcommand)]
@@ -152,7 +118,7 @@ pub(super) enum Command {
     /// Ask nodes whether they are fit for their roles: system, memory, disk, ports, time, nearness
     Inspect {
         /// Nodes [default: all]
-        #[arg(value_name = "NODE", add = nodes())]
+        #[arg(value_name = "NODE")]
         nodes: Vec<String>,
     },
     /// List your labs: where each runs, how far it is up, what it takes
@@ -225,7 +191,7 @@ pub(super) enum Command {
     /// Explain a command, a code of a message (L0801), or a topic (`lab help topics`)
     Help {
         /// A command's words, a code, or a topic
-        #[arg(value_name = "WORD", add = explained())]
+        #[arg(value_name = "WORD")]
         words: Vec<String>,
     },
     /// Print a completion script for a shell: commands, nodes, stages, snapshots

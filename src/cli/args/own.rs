@@ -4,15 +4,13 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Subcommand};
 
-use crate::cli::complete::{certificates, logged, nodes, shipped, snapshots, stages, until};
-
 #[derive(Debug, ClapArgs)]
 #[command(
     after_help = "Example:\n  lab init --from single --name demo > lab.yaml\n  lab init --from three --name second --cidr free --to second.yaml"
 )]
 pub(in crate::cli) struct Init {
     /// Shipped topology to start from [default: three; on a terminal you are asked]
-    #[arg(long, add = shipped())]
+    #[arg(long)]
     pub from: Option<String>,
     /// Name of the new lab [default: that of the shipped topology]
     #[arg(long)]
@@ -38,7 +36,7 @@ pub(in crate::cli) struct Plan {
     #[arg(long)]
     pub detailed_exitcode: bool,
     /// Only up to this stage and what it needs
-    #[arg(long, value_name = "STAGE", add = until())]
+    #[arg(long, value_name = "STAGE")]
     pub until: Option<String>,
     /// Save the plan for `lab up --plan`
     #[arg(long, value_name = "FILE")]
@@ -51,10 +49,10 @@ pub(in crate::cli) struct Plan {
 )]
 pub(in crate::cli) struct Up {
     /// Only up to this stage and what it needs; `ssh` stops when nodes answer
-    #[arg(long, value_name = "STAGE", add = until())]
+    #[arg(long, value_name = "STAGE")]
     pub until: Option<String>,
     /// Run this stage and all after it again, whether or not they were done
-    #[arg(long, value_name = "STAGE", add = stages())]
+    #[arg(long, value_name = "STAGE")]
     pub from: Option<String>,
     /// Make a snapshot after each stage: after-os, after-etcd, ...
     #[arg(long)]
@@ -110,7 +108,6 @@ pub(in crate::cli) struct Status {
 )]
 pub(in crate::cli) struct Verify {
     /// Only what judges the work of this stage
-    #[arg(add = stages())]
     pub stage: Option<String>,
     /// Then stop every node in turn, and show that the API and a service come back
     #[arg(long)]
@@ -121,7 +118,6 @@ pub(in crate::cli) struct Verify {
 #[command(after_help = "Examples:\n  lab ssh worker1\n  lab ssh worker1 -- journalctl -u kubelet")]
 pub(in crate::cli) struct Ssh {
     /// Node
-    #[arg(add = nodes())]
     pub node: String,
     /// Command; without one, a shell
     #[arg(last = true)]
@@ -137,7 +133,7 @@ pub(in crate::cli) struct Exec {
     #[arg(long)]
     pub role: Option<String>,
     /// Only this node; may be given several times
-    #[arg(long, add = nodes())]
+    #[arg(long)]
     pub node: Vec<String>,
     /// Command
     #[arg(last = true, required = true)]
@@ -150,7 +146,7 @@ pub(in crate::cli) struct Exec {
 )]
 pub(in crate::cli) struct Logs {
     /// Nodes and units; a unit alone means every node that has it
-    #[arg(value_name = "NODE|UNIT", add = logged())]
+    #[arg(value_name = "NODE|UNIT")]
     pub what: Vec<String>,
     /// Go on showing what is written
     #[arg(short, long)]
@@ -170,7 +166,6 @@ pub(in crate::cli) struct Logs {
 #[command(after_help = "Examples:\n  lab console worker1\n  lab console worker1 --log | less -R")]
 pub(in crate::cli) struct Console {
     /// Node
-    #[arg(add = nodes())]
     pub node: String,
     /// Print what it said since the node was made, and end
     #[arg(long)]
@@ -183,7 +178,7 @@ pub(in crate::cli) struct Console {
 )]
 pub(in crate::cli) struct Power {
     /// Nodes
-    #[arg(required_unless_present = "all", add = nodes())]
+    #[arg(required_unless_present = "all")]
     pub nodes: Vec<String>,
     /// All nodes of the lab
     #[arg(long, conflicts_with = "nodes")]
@@ -280,7 +275,7 @@ pub(in crate::cli) enum SnapshotCommand {
     #[command(visible_alias = "rm")]
     Delete {
         /// Snapshots
-        #[arg(required = true, add = snapshots())]
+        #[arg(required = true)]
         names: Vec<String>,
     },
 }
@@ -297,10 +292,9 @@ pub(in crate::cli) struct SnapshotCreate {
 #[derive(Debug, ClapArgs)]
 pub(in crate::cli) struct SnapshotRestore {
     /// Snapshot
-    #[arg(add = snapshots())]
     pub name: String,
     /// Only this node; refused for members of etcd
-    #[arg(long, add = nodes())]
+    #[arg(long)]
     pub node: Option<String>,
     /// Agree to the removal of nodes that came later, and to certificates that ended
     #[arg(short, long, env = "LAB_YES")]
@@ -320,43 +314,16 @@ pub(in crate::cli) enum StageCommand {
     /// Run one stage on one node, whether or not it was done
     Run {
         /// Node
-        #[arg(add = nodes())]
         node: String,
         /// Stage
-        #[arg(add = stages())]
         stage: String,
     },
     /// Show what a stage does on a node: every file and command
     Show {
         /// Node
-        #[arg(add = nodes())]
         node: String,
         /// Stage
-        #[arg(add = stages())]
         stage: String,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-pub(in crate::cli) enum CertsCommand {
-    /// List the certificates and the days that each has left
-    #[command(visible_alias = "ls")]
-    List,
-    /// Make certificates anew, and bring them to the nodes by `up`: one node at a time, so that the API stays
-    Renew {
-        /// Certificates, by their names in the list; all when none is named
-        #[arg(add = certificates())]
-        names: Vec<String>,
-    },
-    /// Write all keys and certificates of the lab to one archive, which nobody else may read
-    Backup {
-        /// The archive, a tar file
-        file: PathBuf,
-    },
-    /// Bring back what `lab certs backup` wrote
-    Restore {
-        /// The archive
-        file: PathBuf,
     },
 }
 

@@ -6,11 +6,13 @@ use std::process::ExitCode;
 use serde_json::json;
 use time::OffsetDateTime;
 
-use crate::cli::args::{CertsCommand, Format, Global, Up};
+use crate::cli::args::{CertsCommand, Up};
 use crate::cli::commands::up;
 use crate::cli::failure::Failure;
-use crate::cli::load;
+use crate::cli::global::{Format, Global};
 use crate::cli::output::{complain, counted, print, print_json, table};
+use crate::cli::session::load;
+use crate::cli::session::lookup::lock;
 use crate::engine::Session;
 use crate::model::code;
 use crate::pki::Bundle;
@@ -43,7 +45,7 @@ fn bundle(session: &Session) -> Result<Bundle, Failure> {
 /// Keeps the secrets elsewhere. Damaged ones are not kept: they would be taken for good later.
 fn back_up(global: &Global, session: &Session, file: &Path) -> Result<ExitCode, Failure> {
     bundle(session)?;
-    let _lock = up::lock(session, "certs backup")?;
+    let _lock = lock(session, "certs backup")?;
     let count = session.store.back_up(session.lab.id, file)?;
     if !global.quiet {
         complain(&format!(
@@ -56,7 +58,7 @@ fn back_up(global: &Global, session: &Session, file: &Path) -> Result<ExitCode, 
 }
 
 fn bring_back(global: &Global, session: &Session, file: &Path) -> Result<ExitCode, Failure> {
-    let _lock = up::lock(session, "certs restore")?;
+    let _lock = lock(session, "certs restore")?;
     let count = session.store.bring_back(session.lab.id, file)?;
     if !global.quiet {
         complain(&format!(
@@ -100,7 +102,7 @@ fn list(global: &Global, bundle: &Bundle) {
 fn renew(global: &Global, session: &Session, names: &[String]) -> Result<ExitCode, Failure> {
     bundle(session)?;
     // Read once nobody else writes: what another run made meanwhile stays.
-    let lock = up::lock(session, "certs renew")?;
+    let lock = lock(session, "certs renew")?;
     let mut bundle = bundle(session)?;
     let marked = bundle.renew(&session.lab, names).map_err(|error| {
         Failure::usage(error.to_string()).code(&code::NO_SUCH).hint("`lab certs list` names them")

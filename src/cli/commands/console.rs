@@ -3,12 +3,13 @@
 use std::io::{IsTerminal, Read, Write};
 use std::process::ExitCode;
 
-use crate::cli::args::{Console, Global};
-use crate::cli::commands::ssh::Raw;
-use crate::cli::commands::stage::known_node;
+use crate::cli::args::Console;
 use crate::cli::failure::Failure;
-use crate::cli::load;
+use crate::cli::global::Global;
 use crate::cli::output::{complain, print};
+use crate::cli::remote::Raw;
+use crate::cli::session::load;
+use crate::cli::session::lookup::known_node;
 use crate::drivers::provider::libvirt::Libvirt;
 use crate::engine::Session;
 use crate::model::Node;

@@ -1,13 +1,16 @@
 //! `lab doctor`.
 
-use std::process::{Command, ExitCode};
+use std::fmt;
+use std::process::{Command, ExitCode, ExitStatus};
 
 use serde_json::json;
 
-use crate::cli::args::{Doctor, Engine, Format, Global};
+use crate::cli::args::Doctor;
 use crate::cli::failure::{FAILED, Failure};
-use crate::cli::load;
+use crate::cli::global::{Engine, Format, Global};
 use crate::cli::output::{agrees, complain, print, print_json};
+use crate::cli::runtime::runtime;
+use crate::cli::session::load;
 use crate::drivers::host::{Dirs, find_program};
 use crate::engine::Place;
 use crate::engine::doctor::{self, Finding, Grade, Wanted};
@@ -45,7 +48,7 @@ fn look(global: &Global) -> Result<Vec<Finding>, Failure> {
                 Place::System { uri } => uri.clone(),
                 Place::Private(_) => Place::system_uri(),
             };
-            (uri, crate::cli::runtime()?.block_on(doctor::wanted(session)))
+            (uri, runtime()?.block_on(doctor::wanted(session)))
         }
         None => {
             let system = match global.engine {
@@ -111,12 +114,31 @@ fn mend(findings: &[Finding], yes: bool) -> bool {
     true
 }
 
-fn run_one(words: &[String]) -> Result<(), String> {
+/// Why a cure was not carried out.
+enum NotMended {
+    Nothing,
+    Missing(String),
+    NotRun(std::io::Error),
+    Ended(ExitStatus),
+}
+
+impl fmt::Display for NotMended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nothing => f.write_str("there is no command"),
+            Self::Missing(name) => write!(f, "{name} is not installed"),
+            Self::NotRun(error) => error.fmt(f),
+            Self::Ended(status) => status.fmt(f),
+        }
+    }
+}
+
+fn run_one(words: &[String]) -> Result<(), NotMended> {
     let root = nix::unistd::geteuid().is_root();
     let sudo = "sudo".to_owned();
     let words: Vec<&String> = (!root).then_some(&sudo).into_iter().chain(words).collect();
-    let (name, arguments) = words.split_first().ok_or("there is no command")?;
-    let program = find_program(name).ok_or_else(|| format!("{name} is not installed"))?;
-    let status = Command::new(program).args(arguments).status().map_err(|e| e.to_string())?;
-    if status.success() { Ok(()) } else { Err(status.to_string()) }
+    let (name, arguments) = words.split_first().ok_or(NotMended::Nothing)?;
+    let program = find_program(name).ok_or_else(|| NotMended::Missing((*name).clone()))?;
+    let status = Command::new(program).args(arguments).status().map_err(NotMended::NotRun)?;
+    if status.success() { Ok(()) } else { Err(NotMended::Ended(status)) }
 }

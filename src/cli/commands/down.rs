@@ -2,15 +2,18 @@
 
 use std::process::ExitCode;
 
-use crate::cli::args::{Down, Format, Global};
-use crate::cli::commands::up;
+use crate::cli::args::Down;
 use crate::cli::failure::{FAILED, Failure};
-use crate::cli::load;
+use crate::cli::global::{Format, Global};
 use crate::cli::output::{complain, print, print_json};
 use crate::cli::progress::telling;
+use crate::cli::runtime::runtime;
+use crate::cli::session::load;
+use crate::cli::session::lookup::lock;
 use crate::drivers::state::snapshots::Shelf;
-use crate::engine::{self, Keep, Session};
+use crate::engine::{self, Session, Teardown, told};
 use crate::model::code;
+use crate::plan::Keep;
 
 pub(crate) fn run(global: &Global, down: &Down) -> Result<ExitCode, Failure> {
     let session = load::session(global)?;
@@ -42,10 +45,11 @@ fn remove(
     keep: Keep,
 ) -> Result<ExitCode, Failure> {
     let (lab, place, store) = (&session.lab, &session.place, &session.store);
-    let runtime = crate::cli::runtime()?;
-    let found = runtime.block_on(engine::removals(lab, place, store, keep))?;
+    let runtime = runtime()?;
+    let teardown = runtime.block_on(Teardown::look(lab, place, store))?;
+    let found = teardown.plan(keep)?;
     if down.dry_run || found.is_empty() {
-        let lines: Vec<String> = found.iter().map(ToString::to_string).collect();
+        let lines: Vec<String> = found.iter().map(|change| told(lab, change)).collect();
         match found.is_empty() {
             true if !global.quiet => {
                 complain(&format!("nothing to do: of the lab '{}' nothing is left", lab.name));
@@ -55,10 +59,9 @@ fn remove(
         }
         return Ok(ExitCode::SUCCESS);
     }
-    let _lock = up::lock(session, "down")?;
-    let removed = runtime.block_on(telling(global, async |events| {
-        engine::down(lab, place, store, keep, events).await
-    }))?;
+    let _lock = lock(session, "down")?;
+    let removed =
+        runtime.block_on(telling(global, async |events| teardown.run(keep, events).await))?;
     if !global.quiet {
         complain(&match keep {
             Keep::Nothing => {

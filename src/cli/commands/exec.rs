@@ -6,13 +6,15 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::cli::args::{Exec, Format, Global};
-use crate::cli::commands::ssh;
-use crate::cli::commands::stage::known_node;
+use crate::cli::args::Exec;
 use crate::cli::failure::{FAILED, Failure};
-use crate::cli::load;
+use crate::cli::global::{Format, Global};
 use crate::cli::output::{complain, print, print_json};
-use crate::drivers::guest::Output;
+use crate::cli::remote::command_line;
+use crate::cli::runtime::runtime;
+use crate::cli::session::load;
+use crate::cli::session::lookup::known_node;
+use crate::drivers::guest::{GuestError, Output};
 use crate::engine::Session;
 use crate::model::{Node, Role};
 
@@ -20,14 +22,14 @@ pub(crate) fn run(global: &Global, exec: &Exec) -> Result<ExitCode, Failure> {
     let session = load::session(global)?;
     let nodes = chosen(&session, exec)?;
     load::refuse_new(&session)?;
-    let command = ssh::command_line(&exec.command);
-    let answers = crate::cli::runtime()?.block_on(ask(&session, &nodes, &command))?;
+    let command = command_line(&exec.command);
+    let answers = runtime()?.block_on(ask(&session, &nodes, &command))?;
     let mut failed = 0;
     let mut rows = Vec::new();
     for (node, answer) in answers {
         let output = answer.unwrap_or_else(|error| Output {
             status: 255,
-            stderr: error.into_bytes(),
+            stderr: error.to_string().into_bytes(),
             ..Output::default()
         });
         failed += usize::from(output.status != 0);
@@ -73,7 +75,7 @@ fn chosen<'s>(session: &'s Session, exec: &Exec) -> Result<Vec<&'s Node>, Failur
     Ok(nodes)
 }
 
-type Answers = Vec<(String, Result<Output, String>)>;
+type Answers = Vec<(String, Result<Output, GuestError>)>;
 
 async fn ask(session: &Session, nodes: &[&Node], command: &str) -> Result<Answers, Failure> {
     let keys = session.load_keys()?;
@@ -82,7 +84,7 @@ async fn ask(session: &Session, nodes: &[&Node], command: &str) -> Result<Answer
         let ssh = Arc::new(session.ssh(node, &keys, Duration::from_secs(20))?);
         let (name, command) = (node.name.clone(), command.to_owned());
         running.spawn(async move {
-            let answer = ssh.exec(&command, b"").await.map_err(|error| error.to_string());
+            let answer = ssh.exec(&command, b"").await;
             (index, name, answer)
         });
     }

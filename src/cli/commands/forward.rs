@@ -5,10 +5,12 @@ use std::process::ExitCode;
 
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::cli::args::{Forward, Global};
+use crate::cli::args::Forward;
 use crate::cli::failure::Failure;
-use crate::cli::load;
+use crate::cli::global::Global;
 use crate::cli::output::complain;
+use crate::cli::runtime::runtime;
+use crate::cli::session::load;
 use crate::drivers::guest::ssh::Route;
 use crate::engine::Session;
 use crate::model::Lab;
@@ -29,7 +31,7 @@ pub(crate) fn run(global: &Global, arguments: &Forward) -> Result<ExitCode, Fail
     let ways: Vec<Way> =
         words.iter().map(|word| parse(&session.lab, word)).collect::<Result<_, _>>()?;
     load::refuse_resting(&session)?;
-    crate::cli::runtime()?.block_on(serve_all(global, &session, ways))
+    runtime()?.block_on(serve_all(global, &session, ways))
 }
 
 /// `api`, `LOCAL:api`, `TARGET:PORT` or `LOCAL:TARGET:PORT`; a target is a node or a floating address.

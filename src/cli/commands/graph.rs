@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
-use crate::cli::args::{Form, Global};
+use crate::cli::args::Form;
 use crate::cli::failure::Failure;
-use crate::cli::load;
+use crate::cli::global::Global;
 use crate::cli::output::{print, print_json};
+use crate::cli::runtime::runtime;
+use crate::cli::session::load;
 use crate::engine::{self, Status};
 use crate::render::graph::{self, Health, Scene};
 
@@ -15,7 +17,7 @@ pub(crate) fn run(global: &Global, form: Form, ask: bool) -> Result<ExitCode, Fa
     let scene = match ask {
         false => Scene::new(&session.lab, None, &BTreeMap::new()),
         true => {
-            let status = crate::cli::runtime()?.block_on(engine::status(&session))?;
+            let status = runtime()?.block_on(engine::status(&session))?;
             Scene::new(&session.lab, Some(&health(&status)), &holders(&status))
         }
     };

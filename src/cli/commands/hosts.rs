@@ -3,10 +3,11 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use crate::cli::args::{Global, Hosts};
+use crate::cli::args::Hosts;
 use crate::cli::failure::Failure;
-use crate::cli::load;
+use crate::cli::global::Global;
 use crate::cli::output::{complain, print};
+use crate::cli::session::load;
 use crate::drivers::host::hosts_file;
 use crate::kubernetes::hosts;
 

@@ -5,10 +5,11 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
-use crate::cli::args::{Format, Global, Images as ImagesArgs, ImagesCommand};
+use crate::cli::args::{Images as ImagesArgs, ImagesCommand};
 use crate::cli::failure::Failure;
-use crate::cli::load;
+use crate::cli::global::{Format, Global};
 use crate::cli::output::{complain, print, print_json, table};
+use crate::cli::session::load;
 use crate::drivers::assets::cache::Cache;
 use crate::drivers::assets::goldens::Goldens;
 use crate::drivers::assets::images::Images;

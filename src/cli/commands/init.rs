@@ -8,15 +8,16 @@ use ipnet::Ipv4Net;
 
 use crate::cli::args::Init;
 use crate::cli::failure::Failure;
-use crate::cli::load;
 use crate::cli::output::{complain, print};
+use crate::cli::session::load;
 use crate::drivers::host::{self, Dirs};
 use crate::drivers::state::files::{make_dir, write_atomic};
 use crate::engine::network_for;
+use crate::model::flaw::Flaw;
 use crate::model::name::check_label;
+use crate::model::topology;
 use crate::model::topology::check::nearest;
 use crate::model::topology::relocate::relocate;
-use crate::model::topology::resolve;
 use crate::model::topology::schema::json_schema;
 
 /// What most begin with.
@@ -55,15 +56,14 @@ pub(crate) fn run(init: &Init) -> Result<ExitCode, Failure> {
         return Err(no_such(&choice.from));
     };
     let text = match &choice.cidr {
-        Some(wanted) => in_network(&text, wanted, &dirs).map_err(|why| {
-            Failure::usage(why).hint("10.241.0.0/24, as large as the shipped one, or `free`")
-        })?,
+        Some(wanted) => in_network(&text, wanted, &dirs)
+            .map_err(|flaw| Failure::usage(flaw.message).hint(flaw.help))?,
         None => text,
     };
     let text = match &choice.name {
         Some(name) => {
             check_label("the lab's name", name, 30)
-                .map_err(|(message, help)| Failure::usage(message).hint(help))?;
+                .map_err(|flaw| Failure::usage(flaw.message).hint(flaw.help))?;
             renamed(&text, &choice.from, name)
         }
         None => text,
@@ -81,23 +81,29 @@ pub(crate) fn run(init: &Init) -> Result<ExitCode, Failure> {
 }
 
 /// The topology with its nodes in the `wanted` network.
-fn in_network(text: &str, wanted: &str, dirs: &Dirs) -> Result<String, String> {
-    let loaded = |text: &str| resolve::load(text, &host::owner());
-    let lab = loaded(text).map_err(|_| "the shipped topology cannot be read".to_owned())?.lab;
+fn in_network(text: &str, wanted: &str, dirs: &Dirs) -> Result<String, Flaw> {
+    let flaw = |message: String| {
+        Flaw::new(message, "10.241.0.0/24, as large as the shipped one, or `free`")
+    };
+    let loaded = |text: &str| topology::load(text, &host::owner());
+    let lab = loaded(text).map_err(|_| flaw("the shipped topology cannot be read".into()))?.lab;
     let net = match wanted {
-        FREE => network_for(&lab, dirs).ok_or("no free network of that size was found")?,
-        text => text.parse::<Ipv4Net>().map_err(|_| format!("'{text}' is no network"))?,
+        FREE => network_for(&lab, dirs)
+            .ok_or_else(|| flaw("no free network of that size was found".into()))?,
+        text => text.parse::<Ipv4Net>().map_err(|_| flaw(format!("'{text}' is no network")))?,
     };
     let moved = relocate(text, lab.network.cidr, net);
     match loaded(&moved) {
         Ok(_) => Ok(moved),
-        Err(problems) => Err(problems.first().map_or_else(String::new, |one| one.message.clone())),
+        Err(problems) => {
+            Err(flaw(problems.first().map_or_else(String::new, |one| one.message.clone())))
+        }
     }
 }
 
 /// A network that the topology can have on this computer, as text; `None` when it cannot be read.
 fn proposal(text: &str, dirs: &Dirs) -> Option<String> {
-    let lab = resolve::load(text, &host::owner()).ok()?.lab;
+    let lab = topology::load(text, &host::owner()).ok()?.lab;
     Some(network_for(&lab, dirs).unwrap_or(lab.network.cidr).to_string())
 }
 
@@ -109,34 +115,35 @@ fn ask(dirs: &Dirs) -> Result<Choice, Failure> {
         complain(&format!("  {name:<12} {first}"));
     }
     let known = |answer: &str| match load::shipped().iter().any(|name| name == answer) {
-        true => Ok(()),
-        false => Err(format!("there is no '{answer}'")),
+        true => None,
+        false => Some(format!("there is no '{answer}'")),
     };
     let from = question("topology to start from", DEFAULT, known)?;
     let label = |answer: &str| {
-        check_label("the lab's name", answer, 30)
-            .map_err(|(message, help)| format!("{message}; {help}"))
+        let flaw = check_label("the lab's name", answer, 30).err()?;
+        Some(format!("{}; {}", flaw.message, flaw.help))
     };
     let name = question("name of the lab", &from, label)?;
     let text = load::named(&from, dirs).unwrap_or_default();
-    let fits = |answer: &str| in_network(&text, answer, dirs).map(drop);
+    let fits = |answer: &str| in_network(&text, answer, dirs).err().map(|flaw| flaw.message);
     // One of the person's own that is no topology yet is written as it is.
     let cidr = match proposal(&text, dirs) {
         Some(proposal) => Some(question("network of the nodes", &proposal, fits)?),
         None => None,
     };
     let free = |answer: &str| match Path::new(answer).exists() {
-        true => Err(format!("{answer} exists already")),
-        false => Ok(()),
+        true => Some(format!("{answer} exists already")),
+        false => None,
     };
     let to = question("file to write", "lab.yaml", free)?;
     Ok(Choice { from, name: Some(name), cidr, to: Some(to.into()) })
 }
 
+/// The answer to a question; `wrong` says why one cannot be used.
 fn question(
     what: &str,
     default: &str,
-    good: impl Fn(&str) -> Result<(), String>,
+    wrong: impl Fn(&str) -> Option<String>,
 ) -> Result<String, Failure> {
     loop {
         let mut out = std::io::stderr();
@@ -151,9 +158,9 @@ fn question(
             "" => default.to_owned(),
             answer => answer.to_owned(),
         };
-        match good(&answer) {
-            Ok(()) => return Ok(answer),
-            Err(why) => complain(&format!("  {why}")),
+        match wrong(&answer) {
+            None => return Ok(answer),
+            Some(why) => complain(&format!("  {why}")),
         }
     }
 }

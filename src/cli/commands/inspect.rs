@@ -2,11 +2,12 @@
 
 use std::process::ExitCode;
 
-use crate::cli::args::{Format, Global};
-use crate::cli::commands::stage::known_node;
-use crate::cli::commands::verify;
 use crate::cli::failure::Failure;
-use crate::cli::load;
+use crate::cli::global::{Format, Global};
+use crate::cli::output::checks::{report, told};
+use crate::cli::runtime::runtime;
+use crate::cli::session::load;
+use crate::cli::session::lookup::known_node;
 use crate::engine::{self, CheckResult, Verdict};
 
 pub(crate) fn run(global: &Global, nodes: &[String]) -> Result<ExitCode, Failure> {
@@ -17,9 +18,9 @@ pub(crate) fn run(global: &Global, nodes: &[String]) -> Result<ExitCode, Failure
     load::refuse_new(&session)?;
     let say = |result: &CheckResult| {
         if global.output == Format::Table && (!global.quiet || result.verdict != Verdict::Passed) {
-            verify::told(result);
+            told(result);
         }
     };
-    let results = crate::cli::runtime()?.block_on(engine::inspect(&session, nodes, &say))?;
-    verify::report(global, &results)
+    let results = runtime()?.block_on(engine::inspect(&session, nodes, &say))?;
+    report(global, &results)
 }

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::cli::args::{Format, Global};
 use crate::cli::failure::Failure;
-use crate::cli::load;
+use crate::cli::global::{Format, Global};
 use crate::cli::output::{print, print_json};
+use crate::cli::session::load;
 use crate::engine::{Place, Session};
 use crate::model::code;
 use crate::render::access::{self, Access};

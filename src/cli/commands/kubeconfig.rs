@@ -2,18 +2,16 @@
 
 use std::process::ExitCode;
 
-use crate::cli::args::Global;
 use crate::cli::failure::Failure;
-use crate::cli::load;
+use crate::cli::global::Global;
 use crate::cli::output::{complain, print};
+use crate::cli::session::load;
 use crate::drivers::host::kubeconfig_file;
 use crate::engine::{self, Place, Session};
-use crate::model::code;
-use crate::pki::{Identity, Issuer, kubeconfig};
 
 pub(crate) fn run(global: &Global, local: Option<u16>, merge: bool) -> Result<ExitCode, Failure> {
     let session = load::existing(global)?;
-    let text = text(&session, local)?;
+    let text = engine::administrator_kubeconfig(&session, local)?;
     match merge {
         true => merged(global, &session, &text)?,
         false => print(&text),
@@ -44,23 +42,4 @@ fn merged(global: &Global, session: &Session, text: &str) -> Result<(), Failure>
         ));
     }
     Ok(())
-}
-
-/// The administrator's kubeconfig: for the lab's own address of the API, or a port of this computer.
-pub(crate) fn text(session: &Session, local: Option<u16>) -> Result<String, Failure> {
-    let bundle = session.store.bundle()?;
-    let failed = |error: crate::pki::PkiError| {
-        Failure::failed(error.to_string()).code(&code::NOT_UP).hint("is the lab up? `lab status`")
-    };
-    let pair = bundle.pair(Identity::Admin).map_err(failed)?;
-    let ca = bundle.ca(Issuer::Kubernetes).map_err(failed)?;
-    let server = match (local, session.lab.api_endpoint()) {
-        (Some(port), _) => format!("https://127.0.0.1:{port}"),
-        (None, Some(endpoint)) => format!("https://{endpoint}:6443"),
-        (None, None) => {
-            return Err(Failure::failed("find an API server: the lab has no controller")
-                .code(&code::NO_SUCH));
-        }
-    };
-    Ok(kubeconfig(&session.lab.name, &server, ca, "kubernetes-admin", pair))
 }

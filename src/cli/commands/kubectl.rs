@@ -4,10 +4,12 @@ use std::io::{IsTerminal, Read};
 use std::path::Path;
 use std::process::ExitCode;
 
-use crate::cli::args::{Global, Kubectl};
-use crate::cli::commands::ssh;
+use crate::cli::args::Kubectl;
 use crate::cli::failure::Failure;
-use crate::cli::load;
+use crate::cli::global::Global;
+use crate::cli::remote::{Input, execute};
+use crate::cli::runtime::runtime;
+use crate::cli::session::load;
 use crate::drivers::guest::ssh::quote;
 use crate::model::{Role, code};
 
@@ -25,11 +27,11 @@ pub(crate) fn run(global: &Global, kubectl: &Kubectl) -> Result<ExitCode, Failur
     let words: Vec<String> = arguments.iter().map(|word| quote(word)).collect();
     let command = format!("{KUBECTL} {}", words.join(" "));
     let interactive = wants_terminal(&arguments) && std::io::stdin().is_terminal();
-    let input = if files.is_empty() { ssh::Input::Stdin } else { ssh::Input::Bytes(files) };
-    let wants_stdin = matches!(input, ssh::Input::Bytes(_)) || reads_stdin(&arguments);
-    let input = if wants_stdin || interactive { input } else { ssh::Input::Nothing };
-    let work = ssh::execute(&session, controller, Some(command), input, interactive);
-    crate::cli::runtime()?.block_on(work)
+    let input = if files.is_empty() { Input::Stdin } else { Input::Bytes(files) };
+    let wants_stdin = matches!(input, Input::Bytes(_)) || reads_stdin(&arguments);
+    let input = if wants_stdin || interactive { input } else { Input::Nothing };
+    let work = execute(&session, controller, Some(command), input, interactive);
+    runtime()?.block_on(work)
 }
 
 /// True for verbs whose `-f` names a file; for `logs` it means to follow.

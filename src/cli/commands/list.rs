@@ -4,17 +4,18 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
-use crate::cli::args::{Format, Global};
 use crate::cli::failure::{FAILED, Failure};
-use crate::cli::load;
+use crate::cli::global::{Format, Global};
 use crate::cli::output::{complain, print, print_json, table};
+use crate::cli::runtime::runtime;
+use crate::cli::session::load;
 use crate::drivers::host::Dirs;
 use crate::drivers::state::labs;
 use crate::engine::{self, LabStatus};
 use crate::model::size;
 
 pub(crate) fn run(global: &Global) -> Result<ExitCode, Failure> {
-    let runtime = crate::cli::runtime()?;
+    let runtime = runtime()?;
     let mut found = Vec::new();
     let mut bad = 0;
     for name in labs(&Dirs::from_environment().state) {

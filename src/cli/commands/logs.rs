@@ -2,10 +2,12 @@
 
 use std::process::ExitCode;
 
-use crate::cli::args::{Global, Logs};
-use crate::cli::commands::follow;
+use crate::cli::args::Logs;
 use crate::cli::failure::{FAILED, Failure};
-use crate::cli::load;
+use crate::cli::global::Global;
+use crate::cli::remote::follow;
+use crate::cli::runtime::runtime;
+use crate::cli::session::load;
 use crate::drivers::guest::ssh::quote;
 use crate::kubernetes::flavour;
 use crate::model::{Lab, Node};
@@ -18,7 +20,7 @@ pub(crate) fn run(global: &Global, arguments: &Logs) -> Result<ExitCode, Failure
     let command = journalctl(arguments, &units);
     let asked: Vec<(&Node, String)> =
         nodes.into_iter().map(|node| (node, command.clone())).collect();
-    let runtime = crate::cli::runtime()?;
+    let runtime = runtime()?;
     match runtime.block_on(follow::follow(&session, &asked))? {
         true => Ok(ExitCode::SUCCESS),
         false => Err(Failure::silent(FAILED)),

@@ -5,19 +5,22 @@ use std::process::ExitCode;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::cli::args::{Format, Global, Plan};
-use crate::cli::commands::saved_plan::SavedPlan;
-use crate::cli::commands::up;
+use crate::cli::args::Plan;
 use crate::cli::failure::{CHANGES, Failure};
-use crate::cli::load;
+use crate::cli::global::{Format, Global};
 use crate::cli::output::{complain, counted, print, print_json};
+use crate::cli::runtime::runtime;
+use crate::cli::session::load;
+use crate::cli::session::lookup::stages;
+use crate::cli::session::saved_plan::SavedPlan;
 use crate::engine;
 use crate::model::{Lab, Role, size};
+use crate::plan::Object;
 
 pub(crate) fn run(global: &Global, plan: &Plan) -> Result<ExitCode, Failure> {
     let session = load::session(global)?;
-    let stages = up::stages(session.flavour(), plan.until.as_deref())?;
-    let changes = crate::cli::runtime()?.block_on(engine::plan(&session, &stages))?;
+    let stages = stages(session.flavour(), plan.until.as_deref())?;
+    let changes = runtime()?.block_on(engine::plan(&session, &stages))?;
     if let Some(path) = &plan.save {
         let agreed = engine::as_agreed(&changes);
         SavedPlan::new(&session.lab, plan.until.as_ref(), agreed).save(path)?;
@@ -33,7 +36,7 @@ pub(crate) fn run(global: &Global, plan: &Plan) -> Result<ExitCode, Failure> {
         }
         Format::Table => {
             let lines: Vec<String> = changes.iter().map(ToString::to_string).collect();
-            let stages = changes.iter().filter(|change| change.object == "stage").count();
+            let stages = changes.iter().filter(|change| change.object == Object::Stage).count();
             print(&format!(
                 "{}\n\n{}, {stages} of them stages; `lab up` makes them",
                 lines.join("\n"),

@@ -2,13 +2,14 @@
 
 use std::process::ExitCode;
 
-use crate::cli::args::{Global, Power};
-use crate::cli::commands::stage::known_node;
-use crate::cli::commands::up;
+use crate::cli::args::Power;
 use crate::cli::failure::Failure;
-use crate::cli::load;
+use crate::cli::global::Global;
 use crate::cli::output::complain;
 use crate::cli::progress::telling;
+use crate::cli::runtime::runtime;
+use crate::cli::session::load;
+use crate::cli::session::lookup::{known_node, lock};
 use crate::engine::{self, Change};
 use crate::model::{Node, Role};
 
@@ -20,8 +21,8 @@ pub(crate) fn run(global: &Global, power: &Power, change: Change) -> Result<Exit
         false => power.nodes.iter().map(|name| known_node(lab, name)).collect::<Result<_, _>>()?,
     };
     load::refuse_new(&session)?;
-    let _lock = up::lock(&session, "stop, start or restart")?;
-    crate::cli::runtime()?.block_on(telling(global, async |events| {
+    let _lock = lock(&session, "stop, start or restart")?;
+    runtime()?.block_on(telling(global, async |events| {
         engine::power(&session, &nodes, change, events).await
     }))?;
     let members = lab.with_role(Role::Etcd).count();

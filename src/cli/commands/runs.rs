@@ -6,10 +6,11 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
-use crate::cli::args::{Format, Global, Runs, RunsCommand};
+use crate::cli::args::{Runs, RunsCommand};
 use crate::cli::failure::Failure;
-use crate::cli::load;
+use crate::cli::global::{Format, Global};
 use crate::cli::output::{complain, print, print_json, table};
+use crate::cli::session::load;
 use crate::engine::Session;
 
 /// A run, as its log tells it.

@@ -2,17 +2,17 @@
 
 use std::process::{Command, ExitCode};
 
-use crate::cli::args::{Global, Shell};
-use crate::cli::commands::kubeconfig;
+use crate::cli::args::Shell;
 use crate::cli::failure::Failure;
-use crate::cli::load;
+use crate::cli::global::Global;
 use crate::cli::output::complain;
+use crate::cli::session::load;
 use crate::engine::{Place, Session};
 
 pub(crate) fn run(global: &Global, arguments: &Shell) -> Result<ExitCode, Failure> {
     let session = load::session(global)?;
     load::refuse_resting(&session)?;
-    let text = kubeconfig::text(&session, None)?;
+    let text = crate::engine::administrator_kubeconfig(&session, None)?;
     session.store.write("kubeconfig", &text)?;
     let shell = std::env::var("SHELL").unwrap_or_else(|_| "/bin/sh".into());
     let words = match arguments.command.as_slice() {

@@ -3,14 +3,14 @@
 use std::fs::File;
 use std::process::ExitCode;
 
-use crate::cli::args::{
-    Format, Global, Snapshot, SnapshotCommand, SnapshotCreate, SnapshotRestore,
-};
-use crate::cli::commands::up;
+use crate::cli::args::{Snapshot, SnapshotCommand, SnapshotCreate, SnapshotRestore};
 use crate::cli::failure::{self, Failure, INTERRUPTED};
-use crate::cli::load;
+use crate::cli::global::{Format, Global};
 use crate::cli::output::{agrees, complain, print, print_json, table};
 use crate::cli::progress::{Progress, signals};
+use crate::cli::runtime::runtime;
+use crate::cli::session::load;
+use crate::cli::session::lookup::lock;
 use crate::engine::snapshot::{self, Listed, RestoreOptions, Wish};
 use crate::engine::{EngineError, Events, Stop};
 use crate::model::size;
@@ -35,7 +35,7 @@ fn conduct<T>(
 ) -> Result<Result<Option<T>, EngineError>, Failure> {
     // Standard output is for the result alone.
     let beside = Global { output: Format::Table, ..global.clone() };
-    Ok(crate::cli::runtime()?.block_on(async {
+    Ok(runtime()?.block_on(async {
         let (events, receiver) = Events::channel();
         let reader = tokio::spawn(Progress::new(&beside, log).read(receiver));
         let (stop, command) = (Stop::default(), command.to_owned());
@@ -65,7 +65,7 @@ fn create(global: &Global, arguments: &SnapshotCreate) -> Result<ExitCode, Failu
     let now = || crate::drivers::host::compact_timestamp().to_ascii_lowercase();
     let kind = if arguments.disk_only { Kind::Disk } else { Kind::Memory };
     let wish = Wish { name: arguments.name.clone().unwrap_or_else(now), kind };
-    let _lock = up::lock(&session, "snapshot create")?;
+    let _lock = lock(&session, "snapshot create")?;
     let (_, log) = session.store.run_log("snapshot")?;
     let command = format!("lab snapshot create {}", wish.name);
     let made = conduct(global, Some(log), &command, async |stop, events| {
@@ -93,7 +93,7 @@ fn restore(global: &Global, arguments: &SnapshotRestore) -> Result<ExitCode, Fai
     let command = format!("lab snapshot restore {name}");
     let attempt = |yes: bool| {
         let session = load::existing(global)?;
-        let _lock = up::lock(&session, "snapshot restore")?;
+        let _lock = lock(&session, "snapshot restore")?;
         let (_, log) = session.store.run_log("restore")?;
         let options = RestoreOptions { yes, node: arguments.node.clone() };
         conduct(global, Some(log), &command, async |stop, events| {
@@ -130,7 +130,7 @@ fn restore(global: &Global, arguments: &SnapshotRestore) -> Result<ExitCode, Fai
 
 fn delete(global: &Global, names: &[String]) -> Result<ExitCode, Failure> {
     let session = load::existing(global)?;
-    let _lock = up::lock(&session, "snapshot delete")?;
+    let _lock = lock(&session, "snapshot delete")?;
     for name in names {
         let command = format!("lab snapshot delete {name}");
         let freed = conduct(global, None, &command, async |_, events| {
@@ -147,7 +147,7 @@ fn delete(global: &Global, names: &[String]) -> Result<ExitCode, Failure> {
 
 fn list(global: &Global) -> Result<ExitCode, Failure> {
     let session = load::session(global)?;
-    let all = crate::cli::runtime()?.block_on(snapshot::list(&session))?;
+    let all = runtime()?.block_on(snapshot::list(&session))?;
     match global.output {
         Format::Json => print_json(&all),
         Format::Table if all.is_empty() => {

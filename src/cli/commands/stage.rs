@@ -4,16 +4,19 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
-use crate::cli::args::{Format, Global, Stage as StageArgs, StageCommand};
-use crate::cli::commands::up;
+use crate::cli::args::{Stage as StageArgs, StageCommand};
 use crate::cli::failure::{self, FAILED, Failure};
-use crate::cli::load;
+use crate::cli::global::{Format, Global};
 use crate::cli::output::{print, print_json};
 use crate::cli::progress::{Progress, signals};
+use crate::cli::runtime::runtime;
+use crate::cli::session::load;
+use crate::cli::session::lookup::known_node;
+use crate::cli::session::lookup::{known, lock};
 use crate::engine::{self, Events, Session, Stop};
 use crate::kubernetes::stage::{After, Stage};
 use crate::kubernetes::{DEFAULT, Step};
-use crate::model::{Lab, Node};
+use crate::model::Node;
 
 pub(crate) fn run(global: &Global, stage: &StageArgs) -> Result<ExitCode, Failure> {
     match &stage.command {
@@ -30,7 +33,7 @@ fn meant<'s>(
     node: &str,
     name: &str,
 ) -> Result<(&'s Node, &'static Stage), Failure> {
-    let stage = up::known(session.flavour(), name)?;
+    let stage = known(session.flavour(), name)?;
     let node = known_node(&session.lab, node)?;
     if (stage.nodes)(&session.lab).iter().any(|other| other.name == node.name) {
         return Ok((node, stage));
@@ -45,9 +48,9 @@ fn carry_out(global: &Global, node: &str, name: &str) -> Result<(), Failure> {
     let (node, stage) = meant(&session, node, name)?;
     load::refuse_new(&session)
         .map_err(|failure| failure.hint("`lab up --until ssh` makes its nodes"))?;
-    let _lock = up::lock(&session, "stage run")?;
+    let _lock = lock(&session, "stage run")?;
     let (_, log) = session.store.run_log("stage")?;
-    let done = crate::cli::runtime()?.block_on(async {
+    let done = runtime()?.block_on(async {
         let (events, receiver) = Events::channel();
         let reader = tokio::spawn(Progress::new(global, Some(log)).read(receiver));
         let stop = Stop::default();
@@ -96,18 +99,6 @@ fn list(global: &Global) -> Result<(), Failure> {
         ));
     }
     Ok(())
-}
-
-/// The node of that name, or what there is instead.
-pub(crate) fn known_node<'l>(lab: &'l Lab, name: &str) -> Result<&'l Node, Failure> {
-    lab.node(name).ok_or_else(|| {
-        let names = || lab.nodes.iter().map(|node| node.name.as_str());
-        let failure = Failure::unknown(format!("the lab '{}' has no node '{name}'", lab.name));
-        match crate::model::topology::check::nearest(name, names()) {
-            Some(near) => failure.hint(format!("did you mean `{near}`?")),
-            None => failure.hint(format!("its nodes: {}", names().collect::<Vec<_>>().join(", "))),
-        }
-    })
 }
 
 fn show(global: &Global, node: &str, name: &str) -> Result<(), Failure> {

@@ -4,15 +4,17 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use crate::cli::args::{Format, Global, Status as Arguments};
+use crate::cli::args::Status as Arguments;
 use crate::cli::failure::Failure;
-use crate::cli::load;
+use crate::cli::global::{Format, Global};
 use crate::cli::output::{print, print_json, table};
+use crate::cli::runtime::runtime;
+use crate::cli::session::load;
 use crate::engine::{self, NodeStatus, Status};
 
 pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<ExitCode, Failure> {
     let session = load::session(global)?;
-    let runtime = crate::cli::runtime()?;
+    let runtime = runtime()?;
     loop {
         let status = runtime.block_on(engine::status(&session))?;
         match (global.output, arguments.watch) {

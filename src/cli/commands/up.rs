@@ -3,51 +3,16 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use crate::cli::args::{Global, Up};
-use crate::cli::commands::saved_plan::SavedPlan;
+use crate::cli::args::Up;
 use crate::cli::failure::{self, FAILED, Failure, INTERRUPTED};
-use crate::cli::load;
+use crate::cli::global::Global;
 use crate::cli::output::{agrees, complain, counted};
 use crate::cli::progress::{Progress, signals};
-use crate::drivers::state::LockError;
-use crate::drivers::state::file_lock::FileLock;
+use crate::cli::runtime::runtime;
+use crate::cli::session::load;
+use crate::cli::session::lookup::{known, lock, stages};
+use crate::cli::session::saved_plan::SavedPlan;
 use crate::engine::{self, EngineError, Events, Outcome, Session, Stop, UpOptions};
-use crate::kubernetes::flavour::Flavour;
-use crate::kubernetes::stage::Stage;
-use crate::model::topology::check::nearest;
-
-/// The stages that `--until NAME` means; all without it. `ssh` is before the first.
-pub(crate) fn stages(
-    flavour: &Flavour,
-    until: Option<&str>,
-) -> Result<Vec<&'static Stage>, Failure> {
-    match until {
-        None => Ok(flavour.stages.iter().collect()),
-        Some("ssh") => Ok(Vec::new()),
-        Some(name) => known(flavour, name).map(|stage| flavour.with_needs(stage)),
-    }
-}
-
-/// The stage of that name.
-pub(crate) fn known(flavour: &Flavour, name: &str) -> Result<&'static Stage, Failure> {
-    flavour.stage(name).ok_or_else(|| {
-        let names = || flavour.stages.iter().map(|stage| stage.name);
-        let failure = Failure::unknown(format!("there is no stage '{name}'"));
-        match nearest(name, names()) {
-            Some(near) => failure.hint(format!("did you mean `{near}`?")),
-            None => failure
-                .hint(format!("choose from: ssh, {}", names().collect::<Vec<_>>().join(", "))),
-        }
-    })
-}
-
-/// Takes the lab's lock.
-pub(crate) fn lock(session: &Session, command: &str) -> Result<FileLock, Failure> {
-    session.store.lock(&format!("lab {command}")).map_err(|error| match error {
-        LockError::Held(holder) => Failure::busy(&session.lab.name, holder),
-        LockError::Failed(error) => error.into(),
-    })
-}
 
 pub(crate) fn run(global: &Global, up: &Up) -> Result<ExitCode, Failure> {
     let session = Arc::new(load::session(global)?);
@@ -66,7 +31,7 @@ pub(crate) fn run(global: &Global, up: &Up) -> Result<ExitCode, Failure> {
         overcommit: up.overcommit,
         agreed: saved.map(|plan| plan.changes),
     };
-    let runtime = crate::cli::runtime()?;
+    let runtime = runtime()?;
     let attempt = |options: UpOptions, log| {
         runtime.block_on(async {
             let (events, receiver) = Events::channel();

@@ -2,10 +2,10 @@
 
 use std::process::ExitCode;
 
-use crate::cli::args::{Format, Global};
 use crate::cli::failure::Failure;
-use crate::cli::load;
+use crate::cli::global::{Format, Global};
 use crate::cli::output::{counted, diagnostic, print, print_json};
+use crate::cli::session::load;
 use crate::drivers::host::Dirs;
 
 pub(crate) fn run(global: &Global) -> Result<ExitCode, Failure> {

@@ -18,7 +18,7 @@ pub(crate) fn render(problems: &[Problem], path: &str, source: &str, colours: bo
 
 fn group<'a>(problem: &'a Problem, path: &'a str, source: &'a str) -> Group<'a> {
     let level = if problem.is_error() { Level::ERROR } else { Level::WARNING };
-    let title = level.primary_title(&problem.message).id(problem.code);
+    let title = level.primary_title(&problem.message).id(problem.code.id);
     let mut snippet = Snippet::source(source).path(path);
     if let Some(span) = &problem.span {
         let span = visible(span, source);
@@ -66,7 +66,7 @@ pub(crate) fn json(problems: &[Problem], path: &str, source: &str) -> serde_json
     };
     let list = problems.iter().map(|problem| {
         json!({
-            "code": problem.code,
+            "code": problem.code.id,
             "severity": if problem.is_error() { "error" } else { "warning" },
             "message": problem.message,
             "at": problem.span.as_ref().map(place),

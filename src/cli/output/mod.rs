@@ -1,6 +1,7 @@
 //! Printing: data on standard output, everything else on standard error. A closed pipe is no
 //! error of ours.
 
+pub(crate) mod checks;
 pub(crate) mod diagnostic;
 
 use std::io::{BufRead, IsTerminal, Write};
@@ -23,7 +24,7 @@ fn without_foot() -> MutexGuard<'static, usize> {
 }
 
 /// Draws the foot, in place of the one before.
-pub(super) fn draw_foot(lines: &[String]) {
+pub(crate) fn draw_foot(lines: &[String]) {
     let mut drawn = without_foot();
     let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
     let mut out = std::io::stderr().lock();
@@ -32,7 +33,7 @@ pub(super) fn draw_foot(lines: &[String]) {
 }
 
 /// Prints data, with a line feed at its end.
-pub(super) fn print(text: &str) {
+pub(crate) fn print(text: &str) {
     let _foot = without_foot();
     let mut out = std::io::stdout().lock();
     let _ = out.write_all(text.as_bytes());
@@ -43,33 +44,33 @@ pub(super) fn print(text: &str) {
 }
 
 /// Prints data as JSON.
-pub(super) fn print_json(value: &impl Serialize) {
+pub(crate) fn print_json(value: &impl Serialize) {
     print(&serde_json::to_string_pretty(value).unwrap_or_default());
 }
 
 /// Says something to the person.
-pub(super) fn complain(text: &str) {
+pub(crate) fn complain(text: &str) {
     let _foot = without_foot();
     let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
 /// True when standard error is a terminal that wants colours.
-pub(super) fn colours() -> bool {
+pub(crate) fn colours() -> bool {
     std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
 }
 
 /// Text in an ANSI style where colours are wanted.
-pub(super) fn paint(style: &str, text: &str) -> String {
+pub(crate) fn paint(style: &str, text: &str) -> String {
     if colours() { format!("\x1b[{style}m{text}\x1b[0m") } else { text.to_owned() }
 }
 
 /// `1 node`, `3 nodes`.
-pub(super) fn counted(count: usize, thing: &str) -> String {
+pub(crate) fn counted(count: usize, thing: &str) -> String {
     format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
 }
 
 /// Lays out rows in columns; the first row is the heading.
-pub(super) fn table(rows: &[Vec<String>]) -> String {
+pub(crate) fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {
         rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max()
@@ -88,7 +89,7 @@ pub(super) fn table(rows: &[Vec<String>]) -> String {
 }
 
 /// Asks the person, when there is one. Silence is no.
-pub(super) fn agrees(what: &str) -> bool {
+pub(crate) fn agrees(what: &str) -> bool {
     let (input, mut output) = (std::io::stdin(), std::io::stderr());
     if !input.is_terminal() || !output.is_terminal() {
         return false;

@@ -18,10 +18,17 @@ struct Work {
     step: String,
 }
 
+/// Which piece of work it is.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Key {
+    /// `lab` for the whole lab.
+    node: String,
+    task: String,
+}
+
 /// The foot of a terminal.
 pub(crate) struct Live {
-    /// By node (`lab` for the whole lab) and task.
-    works: BTreeMap<(String, String), Work>,
+    works: BTreeMap<Key, Work>,
 }
 
 impl Live {
@@ -34,7 +41,8 @@ impl Live {
     /// Remembers what an event tells of work under way.
     pub fn hear(&mut self, event: &Event) {
         let key = |node: &Option<String>, task: &str| {
-            (node.clone().unwrap_or_else(|| "lab".into()), task.to_owned())
+            let node = node.clone().unwrap_or_else(|| "lab".into());
+            Key { node, task: task.to_owned() }
         };
         match event {
             Event::Started { node, task } => {
@@ -42,7 +50,7 @@ impl Live {
                 self.works.insert(key(node, task), work);
             }
             Event::Step { node, task, step } => {
-                if let Some(work) = self.works.get_mut(&(node.clone(), task.clone())) {
+                if let Some(work) = self.works.get_mut(&key(&Some(node.clone()), task)) {
                     work.step.clone_from(step);
                 }
             }
@@ -67,15 +75,10 @@ impl Live {
 }
 
 /// The longest under way first: everybody waits for it. None wider than the terminal.
-fn lines(
-    works: &BTreeMap<(String, String), Work>,
-    now: Instant,
-    width: usize,
-    limit: usize,
-) -> Vec<String> {
+fn lines(works: &BTreeMap<Key, Work>, now: Instant, width: usize, limit: usize) -> Vec<String> {
     let mut all: Vec<(f64, String)> = works
         .iter()
-        .map(|((node, task), work)| {
+        .map(|(Key { node, task }, work)| {
             let seconds = now.saturating_duration_since(work.since).as_secs_f64();
             let step =
                 if work.step.is_empty() { String::new() } else { format!(": {}", work.step) };
@@ -103,13 +106,11 @@ mod tests {
             since: start - Duration::from_secs(age),
             step: step.into(),
         };
+        let key = |node: &str, task: &str| Key { node: node.into(), task: task.into() };
         let works: BTreeMap<_, _> = [
-            (("a".to_owned(), "os".to_owned()), work(1, "")),
-            (
-                ("b".to_owned(), "etcd".to_owned()),
-                work(60, "wait until this etcd member is healthy"),
-            ),
-            (("c".to_owned(), "boot".to_owned()), work(5, "")),
+            (key("a", "os"), work(1, "")),
+            (key("b", "etcd"), work(60, "wait until this etcd member is healthy")),
+            (key("c", "boot"), work(5, "")),
         ]
         .into();
         let found = lines(&works, start, 40, 2);

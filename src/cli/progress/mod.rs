@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io::Write;
 use std::time::Instant;
 
-use crate::cli::args::{Format, Global};
+use crate::cli::global::{Format, Global};
 use crate::cli::output::{complain, counted, draw_foot, paint, print, table};
 use crate::engine::{EngineError, Event, Events, Failure, Trouble};
 use live::{BEAT, Live};

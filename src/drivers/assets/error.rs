@@ -86,7 +86,9 @@ impl std::error::Error for AssetError {}
 
 impl From<ToolError> for AssetError {
     fn from(error: ToolError) -> Self {
-        Self::new(Fault::Computer, error.doing, error.reason)
+        let told = error.to_string();
+        let (doing, reason) = told.split_once(": ").unwrap_or((&told, "it failed"));
+        Self::new(Fault::Computer, doing, reason)
     }
 }
 

@@ -16,8 +16,9 @@ pub fn label(lab: &Lab) -> String {
     format!("{} {}", lab.name, lab.id)
 }
 
-fn fences(label: &str) -> (String, String) {
-    (format!("# BEGIN lab {label}\n"), format!("# END lab {label}\n"))
+/// The first and the last line of a block.
+fn fences(label: &str) -> [String; 2] {
+    [format!("# BEGIN lab {label}\n"), format!("# END lab {label}\n")]
 }
 
 /// True when the file has the block `label`.
@@ -50,7 +51,7 @@ pub fn set_block(
 
 /// Where the block is, fences and all.
 fn find(bytes: &[u8], label: &str) -> io::Result<Option<std::ops::Range<usize>>> {
-    let (begin, end) = fences(label);
+    let [begin, end] = fences(label);
     let line = |fence: &str, from: usize| {
         let starts = |at: &usize| *at == 0 || bytes.get(at - 1) == Some(&b'\n');
         (from..bytes.len())
@@ -65,7 +66,7 @@ fn find(bytes: &[u8], label: &str) -> io::Result<Option<std::ops::Range<usize>>>
 }
 
 fn with_block(old: &[u8], label: &str, lines: Option<&str>) -> io::Result<Vec<u8>> {
-    let (begin, end) = fences(label);
+    let [begin, end] = fences(label);
     let block = lines.map(|lines| format!("{begin}{lines}{end}")).unwrap_or_default();
     let mut new = old.to_vec();
     match find(old, label)? {

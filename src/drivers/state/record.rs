@@ -114,13 +114,21 @@ pub fn labs(state: &Path) -> Vec<String> {
     names
 }
 
-/// Labs whose disks stand on the copy of `image` in the cache, and the sha256 that it had. A system libvirt
-/// has copies of its own.
-pub fn standing_on(state: &Path, image: &str) -> Vec<(String, String)> {
+/// A lab whose disks stand on an image, and the image as it was then.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// The lab.
+    pub lab: String,
+    /// Hex sha256 of the image.
+    pub sha256: String,
+}
+
+/// Labs whose disks stand on the copy of `image` in the cache. A system libvirt has copies of its own.
+pub fn standing_on(state: &Path, image: &str) -> Vec<Standing> {
     let digest = |lab: String| {
         let record = Store::new(state, &lab).record().ok().flatten()?;
         let digest = record.digests.get(image).filter(|_| record.engine == "private")?;
-        Some((lab, digest.clone()))
+        Some(Standing { sha256: digest.clone(), lab })
     };
     labs(state).into_iter().filter_map(digest).collect()
 }

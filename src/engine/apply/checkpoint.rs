@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use crate::drivers::state::snapshots::Shelf;
-use crate::engine::apply::up::{Outcome, UpOptions, up};
+use crate::engine::apply::outcome::{Outcome, UpOptions};
+use crate::engine::apply::up::up;
 use crate::engine::lab::open::Session;
 use crate::engine::snapshot;
 use crate::engine::snapshot::create::Wish;

@@ -2,6 +2,7 @@
 
 pub(crate) mod capacity;
 pub(crate) mod checkpoint;
+pub(crate) mod outcome;
 pub(crate) mod preflight;
 pub(crate) mod run;
 pub(crate) mod up;

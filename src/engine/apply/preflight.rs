@@ -14,7 +14,7 @@ use crate::engine::machines::provision;
 use crate::engine::task::error::EngineError;
 use crate::model::inventory::Inventory;
 use crate::model::{Version, code};
-use crate::plan::{Change, ChangeKind, Desired, conflicts};
+use crate::plan::{Change, ChangeKind, Desired, Object, conflicts};
 
 pub(crate) fn refuse_conflicts(
     session: &Session,
@@ -74,7 +74,7 @@ pub(crate) async fn refuse_changed_bases(
 /// Changes as a saved plan holds them. Whether an engine must be started first is left out: a plan may
 /// be made while it rests.
 pub fn as_agreed(changes: &[Change]) -> serde_json::Value {
-    let changes: Vec<&Change> = changes.iter().filter(|c| c.object != "engine").collect();
+    let changes: Vec<&Change> = changes.iter().filter(|c| c.object != Object::Provider).collect();
     serde_json::to_value(changes).unwrap_or_default()
 }
 

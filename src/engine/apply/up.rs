@@ -5,64 +5,26 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 use crate::drivers::provider::Hypervisor;
+use crate::engine::apply::outcome::{Outcome, UpOptions};
 use crate::engine::apply::preflight;
-use crate::engine::apply::run::turns::OneAtATime;
+use crate::engine::apply::run::one_at_a_time::OneAtATime;
 use crate::engine::apply::run::{Run, shared_changes};
 use crate::engine::cluster::upgrade::Upgrade;
 use crate::engine::cluster::{drain, quorum};
+use crate::engine::lab::drivers::Drivers;
 use crate::engine::lab::open::Session;
 use crate::engine::lab::prepared::Prepared;
 use crate::engine::lab::provider::Place;
-use crate::engine::lab::reach::Reach;
 use crate::engine::machines::{clone, observe, provision};
 use crate::engine::snapshot;
 use crate::engine::stages::lanes::Board;
 use crate::engine::task::blocking::blocking;
 use crate::engine::task::error::EngineError;
-use crate::engine::task::event::{Event, Events, Failure};
+use crate::engine::task::event::{Event, Events};
 use crate::engine::task::stop::Stop;
 use crate::kubernetes::flavour::Flavour;
 use crate::kubernetes::stage::Stage;
-use crate::plan::{Change, Desired, Observed, diff};
-
-/// How `up` behaves.
-#[derive(Clone, Debug, Default)]
-pub struct UpOptions {
-    /// Stages to go through, all when not said; see [`Flavour::with_needs`].
-    pub stages: Option<Vec<&'static Stage>>,
-    /// Removals were agreed to.
-    pub yes: bool,
-    /// Nodes that boot at the same time; as many as the computer is good for when not said.
-    pub concurrency: Option<usize>,
-    /// Nodes leave without their pods being moved away first.
-    pub force: bool,
-    /// This stage, and those after it, run again where they were done.
-    pub from: Option<&'static Stage>,
-    /// Nodes start though this computer has no room for them.
-    pub overcommit: bool,
-    /// What a saved plan says: other changes are refused. See [`preflight::as_agreed`].
-    pub agreed: Option<serde_json::Value>,
-}
-
-impl UpOptions {
-    /// The stages to go through.
-    pub(crate) fn stages(&self, flavour: &Flavour) -> Vec<&'static Stage> {
-        self.stages.clone().unwrap_or_else(|| flavour.stages.iter().collect())
-    }
-}
-
-/// How `up` ended.
-#[derive(Debug)]
-pub enum Outcome {
-    /// There was nothing to do.
-    Unchanged,
-    /// All changes were made.
-    Done(Vec<Change>),
-    /// Stopped as asked; the next `up` goes on.
-    Stopped,
-    /// Some changes could not be made.
-    Failed(Vec<Failure>),
-}
+use crate::plan::{Change, Desired, Object, Observed, diff};
 
 /// What `up` would do. Changes nothing.
 ///
@@ -132,21 +94,6 @@ pub async fn up(
     up_with(session, prepared, Drivers { hypervisor, reach }, options, stop, events).await
 }
 
-/// The hands that `up` works with.
-#[derive(Clone)]
-pub struct Drivers {
-    /// Where guests run.
-    pub hypervisor: Arc<dyn Hypervisor>,
-    /// How nodes are reached.
-    pub reach: Reach,
-}
-
-impl std::fmt::Debug for Drivers {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Drivers({})", self.hypervisor.uri())
-    }
-}
-
 /// Counts `from` and all stages after it as not done.
 fn forget_from(from: &Stage, flavour: &Flavour, observed: &mut Observed) {
     let later = flavour.stages.iter().skip_while(|stage| stage.name != from.name);
@@ -207,7 +154,7 @@ pub async fn up_with(
     if quorum::is_founded_anew(&session, &observed, &changes) {
         prepared.etcd_founders = session.etcd_members();
     }
-    if changes.iter().any(|change| change.object == "domain") {
+    if changes.iter().any(|change| change.object == Object::Domain) {
         events.note(format!("guests run with {}", prepared.acceleration));
     }
     events.send(Event::Planned { changes: changes.clone() });

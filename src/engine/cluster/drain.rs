@@ -12,7 +12,7 @@ use crate::kubernetes::flavour::Flavour;
 use crate::kubernetes::stage::Duty;
 use crate::model::name::check_label;
 use crate::model::{Lab, Node, Role, code};
-use crate::plan::{Change, ChangeKind, Observed};
+use crate::plan::{Change, ChangeKind, Object, Observed};
 
 /// A node on its way out.
 #[derive(Debug, PartialEq, Eq)]
@@ -36,12 +36,12 @@ fn leaving(lab: &Lab, flavour: &Flavour, changes: &[Change], before: Option<&Lab
         let old = before.and_then(|lab| lab.node(node));
         let address = old.or_else(|| lab.node(node)).map(|node| node.address);
         let (pods, member) = match (change.kind, change.object, change.name.as_str()) {
-            (ChangeKind::Remove, "domain", _) => match old {
+            (ChangeKind::Remove, Object::Domain, _) => match old {
                 Some(old) => (old.is(Role::Worker), old.is(Role::Etcd)),
                 None => (true, true),
             },
             // Made anew, a member joins again by itself; elsewhere nobody would know it as the same.
-            (ChangeKind::Replace, "domain", _) => {
+            (ChangeKind::Replace, Object::Domain, _) => {
                 let moves = lab.node(node).map(|node| node.address) != address;
                 (true, moves && old.is_some_and(|old| old.is(Role::Etcd)))
             }
@@ -132,7 +132,8 @@ pub(crate) async fn prepare(
     let members = witnesses(session, observed, &all, Duty::Member);
     for one in &all {
         // The name may come from a domain's metadata, which others can write.
-        check_label("node name", &one.node, 63).map_err(|(why, _)| EngineError::internal(why))?;
+        check_label("node name", &one.node, 63)
+            .map_err(|flaw| EngineError::internal(flaw.message))?;
         let mut asked = controllers.iter().filter(|node| node.name != one.node || !one.whole);
         if let Some(controller) = asked.next().filter(|_| one.pods) {
             let (task, script) = match force {
@@ -186,13 +187,13 @@ mod tests {
     fn one_node_is_prepared_once_for_all_its_changes() {
         let change = |kind, object, name: &str| Change::of_node(kind, object, name, "n", "");
         let changes = [
-            change(ChangeKind::Retire, "stage", "worker"),
-            change(ChangeKind::Retire, "stage", "etcd"),
-            change(ChangeKind::Create, "volume", "n.qcow2"),
+            change(ChangeKind::Retire, Object::Stage, "worker"),
+            change(ChangeKind::Retire, Object::Stage, "etcd"),
+            change(ChangeKind::Create, Object::Volume, "n.qcow2"),
         ];
         let text = include_str!("../../../topologies/three.yaml");
         let owner = crate::model::Owner { machine: "m".into(), uid: 0 };
-        let lab = crate::model::topology::resolve::load(text, &owner).unwrap().lab;
+        let lab = crate::model::topology::load(text, &owner).unwrap().lab;
         let wanted =
             Leaving { node: "n".into(), pods: true, member: true, address: None, whole: false };
         assert_eq!(leaving(&lab, crate::kubernetes::DEFAULT, &changes, None), [wanted]);

@@ -1,242 +1,198 @@
-//! `down`: everything the lab made goes, and nothing else. Works from what libvirt's metadata says
-//! and from stable ids, so it also finds what no record knows.
+//! `down`: everything the lab made goes, and nothing else: a difference to nothing. Works from what the
+//! provider's metadata says and from stable ids, so it also finds what no record knows.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
+
+use uuid::Uuid;
 
 use crate::drivers::host::hosts_file;
 use crate::drivers::provider::Hypervisor;
-use crate::drivers::state::store::Store;
+use crate::drivers::state::Store;
+use crate::drivers::state::failpoint::Failpoints;
 use crate::engine::lab::kubeconfig;
 use crate::engine::lab::provider::Place;
 use crate::engine::machines::clone;
 use crate::engine::machines::provision::call;
 use crate::engine::task::blocking::blocking;
 use crate::engine::task::error::EngineError;
-use crate::engine::task::event::Events;
+use crate::engine::task::event::{Event, Events};
 use crate::model::inventory::Inventory;
 use crate::model::{Lab, code};
-use uuid::Uuid;
+use crate::plan::{Change, ChangeKind, Keep, Object, Remains, removal};
 
-/// What `down` leaves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Keep {
-    /// Nothing.
-    Nothing,
-    /// Disks with the snapshots in them, keys and certificates: what a restore needs.
-    Snapshots,
+/// A lab that may go: where it runs, its directory, and what holds its objects.
+pub struct Teardown<'a> {
+    lab: &'a Lab,
+    place: &'a Place,
+    store: &'a Store,
+    /// `None` where all its objects go with the provider that has them.
+    hypervisor: Option<Arc<dyn Hypervisor>>,
+    inventory: Inventory,
 }
 
-/// One thing that `down` removes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Removal {
-    /// A domain: name and id.
-    Domain(String, Uuid),
-    /// A network: name and id.
-    Network(String, Uuid),
-    /// A pool with its volumes: name and id.
-    Pool(String, Uuid),
-    /// The private engine with everything in it.
-    Engine,
-    /// Private engines in which golden guests were being made.
-    Workshops,
-    /// The private engine's processes; disks and definitions stay.
-    Processes,
-    /// The lab's block in this computer's hosts file.
-    HostsBlock(String),
-    /// The lab in somebody's kubeconfig: the file and the context.
-    Context(PathBuf, String),
-    /// The lab's directory: keys, certificates, logs.
-    Files(String),
-}
-
-impl std::fmt::Display for Removal {
+impl std::fmt::Debug for Teardown<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Removal::Domain(name, _) => write!(f, "- domain {name}"),
-            Removal::Network(name, _) => write!(f, "- network {name}"),
-            Removal::Pool(name, _) => write!(f, "- pool {name} and its volumes"),
-            Removal::Engine => write!(f, "- the private libvirt"),
-            Removal::Workshops => write!(f, "- what is left of a golden guest's making"),
-            Removal::Processes => write!(f, "- the private libvirt's processes"),
-            Removal::HostsBlock(_) => write!(f, "- its names in {}", hosts_file::PATH),
-            Removal::Context(path, name) => write!(f, "- the context {name} in {}", path.display()),
-            Removal::Files(path) => write!(f, "- {path}"),
+        write!(f, "Teardown({})", self.lab.name)
+    }
+}
+
+impl<'a> Teardown<'a> {
+    /// Looks at what there is of the lab where it runs.
+    ///
+    /// # Errors
+    /// When the provider does not answer.
+    pub async fn look(
+        lab: &'a Lab,
+        place: &'a Place,
+        store: &'a Store,
+    ) -> Result<Self, EngineError> {
+        let hypervisor = match place {
+            Place::Private(_) => None,
+            Place::System { .. } => Some(place.connect()?),
+        };
+        Self::look_at(lab, place, store, hypervisor).await
+    }
+
+    /// The same, with what holds the lab's objects given.
+    ///
+    /// # Errors
+    /// As [`Teardown::look`].
+    pub async fn look_at(
+        lab: &'a Lab,
+        place: &'a Place,
+        store: &'a Store,
+        hypervisor: Option<Arc<dyn Hypervisor>>,
+    ) -> Result<Self, EngineError> {
+        let inventory = match &hypervisor {
+            Some(hypervisor) => call(hypervisor, |h| h.inventory()).await?,
+            None => Inventory::default(),
+        };
+        Ok(Self { lab, place, store, hypervisor, inventory })
+    }
+
+    fn remains(&self) -> Result<Remains, EngineError> {
+        let (place, store) = (self.place, self.store);
+        let (provider_runs, provider) = match place {
+            Place::Private(engine) => {
+                let runs = engine.is_running();
+                (runs, runs || engine.dir.exists() || engine.run.exists())
+            }
+            Place::System { .. } => (false, false),
+        };
+        let hosts = Path::new(hosts_file::PATH);
+        let named = hosts_file::has_block(hosts, &hosts_file::label(self.lab));
+        Ok(Remains {
+            builders: !clone::workshops(place, store.root()).is_empty(),
+            provider_runs,
+            provider,
+            hosts_file: named.then(|| hosts.to_owned()),
+            kubeconfigs: kubeconfig::still_there(self.lab, store)?,
+            files: (store.root().exists() || !store.leftovers().is_empty())
+                .then(|| store.root().to_owned()),
+        })
+    }
+
+    /// What `down` would do. Changes nothing.
+    ///
+    /// # Errors
+    /// When the lab's directory cannot be read.
+    pub fn plan(&self, keep: Keep) -> Result<Vec<Change>, EngineError> {
+        Ok(removal(self.lab, keep, &self.inventory, &self.remains()?))
+    }
+
+    /// Removes everything that [`Teardown::plan`] names, one after the other.
+    ///
+    /// # Errors
+    /// The first thing that cannot be removed; the next `down` goes on with it.
+    pub async fn run(&self, keep: Keep, events: &Events) -> Result<Vec<Change>, EngineError> {
+        let changes = self.plan(keep)?;
+        events.send(Event::Planned { changes: changes.clone() });
+        for change in &changes {
+            events.timed(None, &told(self.lab, change), self.carry_out(change)).await?;
+        }
+        Ok(changes)
+    }
+
+    async fn carry_out(&self, change: &Change) -> Result<(), EngineError> {
+        match change.object {
+            Object::Builders => {
+                for builder in clone::workshops(self.place, self.store.root()) {
+                    clone::end(builder).await?;
+                }
+                Ok(())
+            }
+            Object::Provider => self.end_provider(change.kind).await,
+            Object::Domain => self.remove(change, |h, uuid| h.remove_domain(uuid)).await,
+            Object::Network => self.remove(change, |h, uuid| h.remove_network(uuid)).await,
+            Object::Pool => self.remove(change, |h, uuid| h.remove_pool(uuid)).await,
+            Object::HostsBlock => {
+                forget_names(self.store.failpoints(), Path::new(&change.name), self.lab)
+            }
+            Object::Context => {
+                let name = kubeconfig::context(self.lab);
+                kubeconfig::remove(self.store, Path::new(&change.name), &name)
+            }
+            Object::Files => Ok(self.store.remove()?),
+            // They go with their pool, their node, or the provider.
+            Object::Certificate
+            | Object::Routes
+            | Object::Uplink
+            | Object::Volume
+            | Object::Stage => Err(EngineError::internal(format!("{change}: it goes with others"))),
+        }
+    }
+
+    async fn end_provider(&self, kind: ChangeKind) -> Result<(), EngineError> {
+        let Place::Private(engine) = self.place.clone() else { return Ok(()) };
+        let work = move || match kind {
+            ChangeKind::Stop => engine.stop(),
+            _ => engine.remove(),
+        };
+        Ok(blocking(work).await??)
+    }
+
+    /// Removes an object of the provider's, known by its name to the plan and by its id to the provider.
+    async fn remove(
+        &self,
+        change: &Change,
+        work: fn(&dyn Hypervisor, Uuid) -> crate::drivers::provider::Result<()>,
+    ) -> Result<(), EngineError> {
+        let (Some(hypervisor), Some(uuid)) = (&self.hypervisor, self.id_of(change)) else {
+            return Ok(());
+        };
+        call(hypervisor, move |h| work(h, uuid)).await
+    }
+
+    fn id_of(&self, change: &Change) -> Option<Uuid> {
+        let all = &self.inventory;
+        match change.object {
+            Object::Domain => all.domains.iter().find(|d| d.name == change.name).map(|d| d.uuid),
+            Object::Network => all.networks.iter().find(|n| n.name == change.name).map(|n| n.uuid),
+            Object::Pool => all.pools.iter().find(|p| p.name == change.name).map(|p| p.uuid),
+            _ => None,
         }
     }
 }
 
-fn found(lab: &Lab, inventory: &Inventory) -> Vec<Removal> {
-    let mut all = Vec::new();
-    for domain in &inventory.domains {
-        if domain.node_of(lab.id).is_some() {
-            all.push(Removal::Domain(domain.name.clone(), domain.uuid));
-        }
+/// A removal as people read it.
+pub fn told(lab: &Lab, change: &Change) -> String {
+    let name = &change.name;
+    match (change.object, change.kind) {
+        (Object::Provider, ChangeKind::Stop) => "- the private libvirt's processes".into(),
+        (Object::Provider, _) => "- the private libvirt".into(),
+        (Object::Builders, _) => "- what is left of a golden guest's making".into(),
+        (Object::Pool, _) => format!("- pool {name} and its volumes"),
+        (Object::HostsBlock, _) => format!("- its names in {name}"),
+        (Object::Context, _) => format!("- the context {} in {name}", kubeconfig::context(lab)),
+        (Object::Files, _) => format!("- {name}"),
+        (object, _) => format!("- {object} {name}"),
     }
-    for network in &inventory.networks {
-        // The stable id stands in for the metadata that old libvirts drop from networks.
-        let marked = network.mark.as_ref().is_some_and(|mark| mark.lab == lab.id);
-        if marked || network.uuid == lab.network.uuid {
-            all.push(Removal::Network(network.name.clone(), network.uuid));
-        }
-    }
-    let pool = lab.pool_id();
-    for found in inventory.pools.iter().filter(|found| found.uuid == pool) {
-        all.push(Removal::Pool(found.name.clone(), found.uuid));
-    }
-    all
 }
 
-/// What `down` would remove, in order. Changes nothing.
-///
-/// # Errors
-/// When the hypervisor does not answer.
-pub async fn removals(
-    lab: &Lab,
-    place: &Place,
-    store: &Store,
-    keep: Keep,
-) -> Result<Vec<Removal>, EngineError> {
-    let mut all = Vec::new();
-    if !clone::workshops(place, store.root()).is_empty() {
-        all.push(Removal::Workshops);
-    }
-    match place {
-        Place::Private(engine) if keep == Keep::Snapshots => {
-            if engine.is_running() {
-                all.push(Removal::Processes);
-            }
-        }
-        Place::Private(engine) => {
-            if engine.is_running() || engine.dir.exists() || engine.run.exists() {
-                all.push(Removal::Engine);
-            }
-        }
-        Place::System { .. } => {
-            let hypervisor = place.connect()?;
-            let inventory = call(&hypervisor, |h| h.inventory()).await?;
-            all.extend(found(lab, &inventory));
-        }
-    }
-    if keep == Keep::Snapshots {
-        let stays = |removal: &Removal| matches!(removal, Removal::Pool(..));
-        all.retain(|removal| !stays(removal));
-        return Ok(all);
-    }
+fn forget_names(points: &Failpoints, path: &Path, lab: &Lab) -> Result<(), EngineError> {
     let label = hosts_file::label(lab);
-    if hosts_file::has_block(Path::new(hosts_file::PATH), &label) {
-        all.push(Removal::HostsBlock(label));
-    }
-    let kubeconfigs = kubeconfig::still_there(lab, store)?.into_iter();
-    all.extend(kubeconfigs.map(|path| Removal::Context(path, kubeconfig::context(lab))));
-    if store.root().exists() || !store.leftovers().is_empty() {
-        all.push(Removal::Files(store.root().display().to_string()));
-    }
-    Ok(all)
-}
-
-/// Removes everything that [`removals`] finds.
-///
-/// # Errors
-/// The first thing that cannot be removed; the next `down` goes on with it.
-pub async fn down(
-    lab: &Lab,
-    place: &Place,
-    store: &Store,
-    keep: Keep,
-    events: &Events,
-) -> Result<Vec<Removal>, EngineError> {
-    let all = removals(lab, place, store, keep).await?;
-    let hypervisor = match place {
-        Place::System { .. } if !all.is_empty() => Some(place.connect()?),
-        _ => None,
-    };
-    take_away(&all, place, store, hypervisor.as_ref(), events).await?;
-    Ok(all)
-}
-
-/// Removes `all`, one after the other.
-///
-/// # Errors
-/// The first thing that cannot be removed.
-async fn take_away(
-    all: &[Removal],
-    place: &Place,
-    store: &Store,
-    hypervisor: Option<&Arc<dyn Hypervisor>>,
-    events: &Events,
-) -> Result<(), EngineError> {
-    for removal in all {
-        let work = remove(removal, place, store, hypervisor);
-        events.timed(None, &removal.to_string(), work).await?;
-    }
-    Ok(())
-}
-
-/// `down` on a given hypervisor: what tests call with fakes.
-///
-/// # Errors
-/// As [`down`].
-pub async fn down_with(
-    lab: &Lab,
-    place: &Place,
-    store: &Store,
-    hypervisor: &Arc<dyn Hypervisor>,
-    keep: Keep,
-    events: &Events,
-) -> Result<(), EngineError> {
-    let inventory = call(hypervisor, |h| h.inventory()).await?;
-    let mut all = found(lab, &inventory);
-    match keep {
-        Keep::Snapshots => all.retain(|removal| !matches!(removal, Removal::Pool(..))),
-        Keep::Nothing => all.push(Removal::Files(store.root().display().to_string())),
-    }
-    take_away(&all, place, store, Some(hypervisor), events).await
-}
-
-async fn remove(
-    removal: &Removal,
-    place: &Place,
-    store: &Store,
-    hypervisor: Option<&Arc<dyn Hypervisor>>,
-) -> Result<(), EngineError> {
-    match (removal, hypervisor, place) {
-        (Removal::Domain(_, uuid), Some(hypervisor), _) => {
-            let uuid = *uuid;
-            call(hypervisor, move |h| h.remove_domain(uuid)).await
-        }
-        (Removal::Network(_, uuid), Some(hypervisor), _) => {
-            let uuid = *uuid;
-            call(hypervisor, move |h| h.remove_network(uuid)).await
-        }
-        (Removal::Pool(_, uuid), Some(hypervisor), _) => {
-            let uuid = *uuid;
-            call(hypervisor, move |h| h.remove_pool(uuid)).await
-        }
-        (Removal::Workshops, ..) => {
-            for workshop in clone::workshops(place, store.root()) {
-                clone::end(workshop).await?;
-            }
-            Ok(())
-        }
-        (Removal::Engine, _, Place::Private(engine)) => {
-            let engine = engine.clone();
-            Ok(blocking(move || engine.remove()).await??)
-        }
-        (Removal::Processes, _, Place::Private(engine)) => {
-            let engine = engine.clone();
-            Ok(blocking(move || engine.stop()).await??)
-        }
-        (Removal::HostsBlock(label), _, _) => forget_names(store, label),
-        (Removal::Context(path, name), _, _) => kubeconfig::remove(store, path, name),
-        (Removal::Files(_), _, _) => Ok(store.remove()?),
-        _ => Ok(()),
-    }
-}
-
-fn forget_names(store: &Store, label: &str) -> Result<(), EngineError> {
-    let path = Path::new(hosts_file::PATH);
-    hosts_file::set_block(store.failpoints(), path, label, None).map(drop).map_err(|error| {
+    hosts_file::set_block(points, path, &label, None).map(drop).map_err(|error| {
         EngineError::of(
             &code::COMPUTER,
             format!("take the lab's names out of {}: {error}", path.display()),

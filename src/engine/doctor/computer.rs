@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::model::Flaw;
+
 /// A device file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Device {
@@ -26,8 +28,8 @@ pub struct Computer {
     pub uplink: Option<&'static str>,
     /// True when processes of this user end at logout.
     pub ends_at_logout: bool,
-    /// The setting that keeps people from making user namespaces, and what it should be.
-    pub namespaces_forbidden: Option<(String, String)>,
+    /// The setting that keeps people from making user namespaces.
+    pub namespaces_forbidden: Option<Setting>,
     /// Why there are no ids for a user namespace.
     pub no_ids: Option<String>,
     /// Who asks.
@@ -36,8 +38,8 @@ pub struct Computer {
     pub root: bool,
     /// Programs that labs need and that are not installed.
     pub missing: BTreeSet<&'static str>,
-    /// Version of the computer's libvirt, or why it does not answer.
-    pub libvirt: Result<String, String>,
+    /// Whether the computer's libvirt answers.
+    pub libvirt: Libvirt,
     /// Names of networks of this computer's libvirt that are defined and do not run.
     pub inactive_networks: BTreeSet<String>,
     /// Network links.
@@ -58,6 +60,33 @@ pub struct Computer {
     pub disk: (u64, String),
 }
 
+/// What the computer's libvirt answers.
+#[derive(Clone, Debug)]
+pub enum Libvirt {
+    /// Its version.
+    Answers(String),
+    /// Nothing, and why.
+    Silent(String),
+}
+
+/// A setting of the kernel that is not as labs need it.
+#[derive(Clone, Debug)]
+pub struct Setting {
+    /// Its name.
+    pub name: String,
+    /// What it should be.
+    pub value: String,
+}
+
+/// A network as libvirt and the kernel call it.
+#[derive(Clone, Debug)]
+pub struct WantedNetwork {
+    /// Its name.
+    pub name: String,
+    /// Its bridge.
+    pub bridge: String,
+}
+
 /// What labs are wanted here.
 #[derive(Clone, Debug, Default)]
 pub struct Wanted {
@@ -66,8 +95,8 @@ pub struct Wanted {
     pub system: Option<bool>,
     /// True when guests are to reach nothing outside.
     pub isolated: bool,
-    /// Name and bridge of the lab's network.
-    pub network: Option<(String, String)>,
+    /// The lab's network.
+    pub network: Option<WantedNetwork>,
     /// Memory of the lab's nodes that do not run yet, MiB.
     pub memory_mib: u64,
     /// Nodes that do not run yet.
@@ -75,7 +104,7 @@ pub struct Wanted {
     /// Virtual processors of the largest node.
     pub processors: usize,
     /// What stands in the way of the lab's names and addresses, and what to do about it.
-    pub conflict: Option<(String, String)>,
+    pub conflict: Option<Flaw>,
     /// What it needs from outside and is not here, and how it is got.
-    pub missing: Vec<(String, String)>,
+    pub missing: Vec<Flaw>,
 }

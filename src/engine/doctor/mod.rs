@@ -5,7 +5,7 @@ mod computer;
 mod rules;
 mod survey;
 
-pub use computer::{Computer, Device, Wanted};
+pub use computer::{Computer, Device, Libvirt, Setting, Wanted, WantedNetwork};
 pub use rules::diagnose;
 pub use survey::{survey, wanted};
 

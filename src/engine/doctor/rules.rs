@@ -1,7 +1,8 @@
 //! Judgement of the facts: one function per finding.
 
-use crate::engine::doctor::computer::{Computer, Device, Wanted};
+use crate::engine::doctor::computer::{Computer, Device, Libvirt, Setting, Wanted, WantedNetwork};
 use crate::engine::doctor::{Finding, Grade};
+use crate::model::Flaw;
 
 /// Disk space that a node takes with Kubernetes on it, MiB.
 const DISK_PER_NODE: u64 = 1200;
@@ -23,7 +24,7 @@ pub fn diagnose(computer: &Computer, wanted: &Wanted) -> Vec<Finding> {
         memory(computer, wanted),
         disk(computer, wanted),
     ];
-    if wanted.system != Some(false) && computer.libvirt.is_ok() {
+    if wanted.system != Some(false) && matches!(computer.libvirt, Libvirt::Answers(_)) {
         all.extend(network(computer, wanted));
         all.push(forwarding(computer, wanted));
         all.push(labels(computer));
@@ -34,9 +35,10 @@ pub fn diagnose(computer: &Computer, wanted: &Wanted) -> Vec<Finding> {
 }
 
 /// What is not here yet is got when it is first wanted; better known now than on the train.
-fn asset((what, how): &(String, String)) -> Finding {
+fn asset(missing: &Flaw) -> Finding {
     let why = "nodes are made from it; `lab up` gets what it can, and that takes a network";
-    Finding::new("asset", why, Grade::Warning, format!("{what} is not on this computer")).fix(how)
+    let told = format!("{} is not on this computer", missing.message);
+    Finding::new("asset", why, Grade::Warning, told).fix(missing.help.clone())
 }
 
 fn processor(computer: &Computer) -> Finding {
@@ -118,22 +120,24 @@ fn libvirt(computer: &Computer, wanted: &Wanted) -> Finding {
         _ if wanted.system == Some(false) => {
             finding(Grade::Good, "not needed: this lab brings its own")
         }
-        Ok(version) => finding(Grade::Good, version),
-        Err(why) if why.contains("ermission denied") => {
+        Libvirt::Answers(version) => finding(Grade::Good, version),
+        Libvirt::Silent(why) if why.contains("ermission denied") => {
             finding(grade, "it does not let this user in")
                 .command(&["usermod", "--append", "--groups", "libvirt", &computer.user])
                 .then("log in again; that group equals root on this computer")
         }
-        Err(why) if computer.missing.contains("libvirtd") => {
+        Libvirt::Silent(why) if computer.missing.contains("libvirtd") => {
             finding(grade, why).fix("sudo apt install libvirt-daemon-system")
         }
-        Err(why) => finding(grade, why).command(&["systemctl", "enable", "--now", "libvirtd"]),
+        Libvirt::Silent(why) => {
+            finding(grade, why).command(&["systemctl", "enable", "--now", "libvirtd"])
+        }
     }
 }
 
 /// How bad it is when a private engine cannot be had: it matters to those who have no other.
 fn without_private(computer: &Computer, wanted: &Wanted) -> Grade {
-    let alone = wanted.system == Some(false) || computer.libvirt.is_err();
+    let alone = wanted.system == Some(false) || matches!(computer.libvirt, Libvirt::Silent(_));
     if alone && wanted.system != Some(true) { Grade::Bad } else { Grade::Warning }
 }
 
@@ -144,7 +148,7 @@ fn private(computer: &Computer, wanted: &Wanted) -> Finding {
     match &computer.namespaces_forbidden {
         _ if computer.root => finding(Grade::Good, "root may make them".into()),
         None => finding(Grade::Good, "this user may make them".into()),
-        Some((name, value)) => {
+        Some(Setting { name, value }) => {
             finding(without_private(computer, wanted), format!("{name} forbids them to users"))
                 .command(&["sysctl", "-w", &format!("{name}={value}")])
                 .then("in /etc/sysctl.d it stays")
@@ -247,7 +251,7 @@ fn disk(computer: &Computer, wanted: &Wanted) -> Finding {
 }
 
 fn network(computer: &Computer, wanted: &Wanted) -> Option<Finding> {
-    let (name, bridge) = wanted.network.as_ref()?;
+    let WantedNetwork { name, bridge } = wanted.network.as_ref()?;
     let why = "guests get addresses, names and their way out from it";
     if computer.inactive_networks.contains(name) {
         return Some(
@@ -283,7 +287,7 @@ fn forwarding(computer: &Computer, wanted: &Wanted) -> Finding {
         line.contains("-P FORWARD DROP")
             || (line.contains("hook forward") && line.contains("policy drop"))
     });
-    let bridge = wanted.network.as_ref().map_or("virbr0", |(_, bridge)| bridge);
+    let bridge = wanted.network.as_ref().map_or("virbr0", |network| &network.bridge);
     let accepted = |line: &str| line.contains("DOCKER-USER") && line.contains(bridge);
     if !drops || rules.lines().any(accepted) {
         return Finding::new("forwarding", why, Grade::Good, "the firewall lets them through");
@@ -310,7 +314,7 @@ fn labels(computer: &Computer) -> Finding {
 }
 
 fn conflict(wanted: &Wanted) -> Option<Finding> {
-    let (message, help) = wanted.conflict.as_ref()?;
+    let Flaw { message, help } = wanted.conflict.as_ref()?;
     let why = "names, addresses and bridges are had once per computer";
     Some(Finding::new("room", why, Grade::Bad, message).fix(help.clone()))
 }

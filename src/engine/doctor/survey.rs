@@ -9,11 +9,13 @@ use crate::drivers::provider::libvirt::Libvirt;
 use crate::drivers::provider::{Hypervisor, private};
 use crate::engine::apply::capacity::Demand;
 use crate::engine::apply::preflight::early_conflicts;
-use crate::engine::doctor::computer::{Computer, Device, Wanted};
+use crate::engine::doctor::computer::Libvirt::{Answers, Silent};
+use crate::engine::doctor::computer::{Computer, Device, Setting, Wanted, WantedNetwork};
 use crate::engine::lab::missing::missing_assets;
 use crate::engine::lab::open::Session;
 use crate::engine::lab::provider::Place;
 use crate::engine::machines::provision::call;
+use crate::model::Flaw;
 use crate::model::inventory::Inventory;
 
 /// Programs that labs need.
@@ -45,7 +47,9 @@ pub fn survey(uri: &str, place: &Path) -> Computer {
         user: host::user(),
         root: nix::unistd::geteuid().is_root(),
         missing: missing(),
-        libvirt: libvirt.and_then(|libvirt| libvirt.version()).map_err(|error| error.reason),
+        libvirt: libvirt
+            .and_then(|libvirt| libvirt.version())
+            .map_or_else(|error| Silent(error.reason), Answers),
         inactive_networks: networks.into_iter().filter(|n| !n.active).map(|n| n.name).collect(),
         links: links(),
         firewall: firewall(),
@@ -71,14 +75,17 @@ pub async fn wanted(session: &Session) -> Wanted {
     Wanted {
         system: Some(matches!(session.place, Place::System { .. })),
         isolated: !lab.network.uplink,
-        network: Some((lab.network.name.clone(), lab.network.bridge.clone())),
+        network: Some(WantedNetwork {
+            name: lab.network.name.clone(),
+            bridge: lab.network.bridge.clone(),
+        }),
         memory_mib: demand.memory,
         nodes: demand.nodes,
         processors: lab.nodes.iter().map(|node| node.cpus as usize).max().unwrap_or_default(),
         conflict: conflict
             .filter(|error| error.preflight)
-            .map(|error| (error.to_string(), error.hint.unwrap_or_default())),
-        missing: missing.map(|missing| (missing.what(), missing.how)).collect(),
+            .map(|error| Flaw::new(error.to_string(), error.hint.unwrap_or_default())),
+        missing: missing.map(|missing| Flaw::new(missing.what(), missing.how)).collect(),
     }
 }
 
@@ -120,7 +127,7 @@ fn device(path: &str) -> Device {
 }
 
 /// Settings by which distributions and administrators forbid user namespaces.
-fn forbidden() -> Option<(String, String)> {
+fn forbidden() -> Option<Setting> {
     let settings = [
         ("kernel.unprivileged_userns_clone", "0", "1"),
         ("user.max_user_namespaces", "0", "15000"),
@@ -129,7 +136,7 @@ fn forbidden() -> Option<(String, String)> {
     let found = settings.into_iter().find(|(name, bad, _)| {
         read(&format!("/proc/sys/{}", name.replace('.', "/"))).trim() == *bad
     });
-    found.map(|(name, _, good)| (name.into(), good.into()))
+    found.map(|(name, _, good)| Setting { name: name.into(), value: good.into() })
 }
 
 fn read(path: &str) -> String {

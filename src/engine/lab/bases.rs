@@ -20,7 +20,7 @@ pub(crate) fn refuse_other_base(
     image: &Image,
 ) -> Result<(), EngineError> {
     let mut standing = standing_on(state, os);
-    standing.retain(|(other, _)| *other == lab.name);
+    standing.retain(|other| other.lab == lab.name);
     let refused = refuse_other(os, &image.digest, &standing);
     refused.map_err(|error| with_cure(lab, os, error.into()))
 }
@@ -35,7 +35,7 @@ pub(crate) fn refuse_other_bases(
     images: &Images,
 ) -> Result<(), EngineError> {
     for os in lab.systems() {
-        if standing_on(state, os).iter().any(|(other, _)| *other == lab.name) {
+        if standing_on(state, os).iter().any(|other| other.lab == lab.name) {
             let image = images.image(os);
             let image = image.map_err(|error| with_cure(lab, os, error.into()))?;
             refuse_other_base(lab, state, os, &image)?;

@@ -8,7 +8,7 @@ use crate::drivers::provider::libvirt::Libvirt;
 use crate::drivers::state::{Store, labs};
 use crate::engine::lab::provider::Place;
 use crate::model::Lab;
-use crate::model::topology::resolve;
+use crate::model::topology;
 use crate::plan::free_network;
 
 /// A network for `lab` that neither the computer reaches, nor its libvirt has, nor another lab of this
@@ -30,7 +30,7 @@ fn networks_of_labs(dirs: &Dirs) -> Vec<Ipv4Net> {
     let owner = host::owner();
     let of = |name: String| {
         let text = Store::new(&dirs.state, &name).read("topology.yaml").ok()??;
-        Some(resolve::load(&text, &owner).ok()?.lab.network.cidr)
+        Some(topology::load(&text, &owner).ok()?.lab.network.cidr)
     };
     labs(&dirs.state).into_iter().filter_map(of).collect()
 }

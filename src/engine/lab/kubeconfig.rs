@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use crate::drivers::host::kubeconfig_file;
 use crate::drivers::state::{Store, StoreError};
+use crate::engine::lab::open::Session;
 use crate::engine::task::error::EngineError;
 use crate::model::{Lab, code};
-use crate::pki::base64;
+use crate::pki::{Identity, Issuer, base64, kubeconfig};
 
 /// File of the lab's directory with a path per line.
 const FILE: &str = "kubeconfigs";
@@ -54,4 +55,31 @@ pub(crate) fn remove(store: &Store, path: &Path, name: &str) -> Result<(), Engin
         let what = format!("take the context {name} out of {}: {error}", path.display());
         EngineError::of(&code::COMPUTER, what).hint("mend the file, then `lab down` again")
     })
+}
+
+/// The administrator's kubeconfig: for the lab's own address of the API, or a port of this computer.
+///
+/// # Errors
+/// When the lab has no certificates yet, or no controller.
+pub fn administrator_kubeconfig(
+    session: &Session,
+    local: Option<u16>,
+) -> Result<String, EngineError> {
+    let bundle = session.store.bundle()?;
+    let failed = |error: crate::pki::PkiError| {
+        EngineError::of(&code::NOT_UP, error.to_string()).hint("is the lab up? `lab status`")
+    };
+    let pair = bundle.pair(Identity::Admin).map_err(failed)?;
+    let ca = bundle.ca(Issuer::Kubernetes).map_err(failed)?;
+    let server = match (local, session.lab.api_endpoint()) {
+        (Some(port), _) => format!("https://127.0.0.1:{port}"),
+        (None, Some(endpoint)) => format!("https://{endpoint}:6443"),
+        (None, None) => {
+            return Err(EngineError::of(
+                &code::NO_SUCH,
+                "find an API server: the lab has no controller",
+            ));
+        }
+    };
+    Ok(kubeconfig(&session.lab.name, &server, ca, "kubernetes-admin", pair))
 }

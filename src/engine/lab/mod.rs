@@ -1,6 +1,7 @@
 //! One lab, opened: what it should be, where it runs, how to reach it.
 
 pub(crate) mod bases;
+pub(crate) mod drivers;
 pub(crate) mod free_network;
 pub(crate) mod kubeconfig;
 pub(crate) mod missing;

@@ -16,9 +16,10 @@ use crate::engine::lab::prepared::Prepared;
 use crate::engine::lab::provider::Place;
 use crate::engine::lab::timeouts::Pace;
 use crate::engine::task::error::EngineError;
-use crate::kubernetes::{self, flavour::Flavour};
+use crate::kubernetes;
+use crate::kubernetes::flavour::Flavour;
 use crate::model::platform::{Artifacts, Image, Platform};
-use crate::model::topology::resolve;
+use crate::model::topology;
 use crate::model::{Lab, Owner, Role, Version, code, size};
 use crate::pki::{Bundle, SshKeys, super_admin};
 use crate::render::Templates;
@@ -119,7 +120,7 @@ impl Session {
         let mut bundle = self.store.bundle_to_complete()?;
         let due = bundle.due(&self.lab, OffsetDateTime::now_utc());
         // What will be made anew is not what the nodes have.
-        bundle.entries.retain(|name, _| !due.iter().any(|(due, _)| due == name));
+        bundle.entries.retain(|name, _| !due.iter().any(|due| due.name == *name));
         let placeholder = Bundle::placeholder(&self.lab);
         for (name, entry) in placeholder.entries {
             bundle.entries.entry(name).or_insert(entry);
@@ -273,7 +274,7 @@ impl Session {
     pub(crate) fn before(&self) -> Result<Option<Lab>, EngineError> {
         let Some(text) = self.store.read("topology.yaml")? else { return Ok(None) };
         // Whatever cannot be read any more says nothing about the nodes.
-        Ok(resolve::load(&text, &self.owner).ok().map(|loaded| loaded.lab))
+        Ok(topology::load(&text, &self.owner).ok().map(|loaded| loaded.lab))
     }
 
     /// The image of cluster DNS: one of the archives at hand, else the registry's, where guests can

@@ -11,9 +11,9 @@ use crate::kubernetes::stage::{Context, Stage};
 use crate::kubernetes::{Step, fingerprint};
 use crate::model::platform::{Layout, Platform};
 use crate::model::{Lab, Node};
-use crate::pki::{Bundle, Pair, SshKeys};
+use crate::pki::{Bundle, Due, Pair, SshKeys};
 use crate::plan::{Desired, StageGoal};
-use crate::render::{self, Placement};
+use crate::render::{self, DirectBoot, Placement};
 
 /// Everything that must be known before plans can be made.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ pub struct Prepared {
     /// Secrets.
     pub bundle: Bundle,
     /// Certificates that are made anew, and why; see [`Bundle::due`].
-    pub due: Vec<(String, String)>,
+    pub due: Vec<Due>,
     /// The binding credential of this run.
     pub super_admin: Pair,
     /// SSH keys.
@@ -60,10 +60,12 @@ impl Prepared {
         let (kernel, initrd) = session.images.boot(&node.os);
         let boot = image.filter(|image| image.direct_boot).map(|image| {
             if self.layout.local {
-                (kernel.display().to_string(), initrd.display().to_string())
+                let (kernel, initrd) = (kernel.display(), initrd.display());
+                DirectBoot { kernel: kernel.to_string(), initrd: initrd.to_string() }
             } else {
-                let volume = image.volume();
-                (format!("{pool}/{volume}.vmlinuz"), format!("{pool}/{volume}.initrd"))
+                let volume = format!("{pool}/{}", image.volume());
+                let (kernel, initrd) = (format!("{volume}.vmlinuz"), format!("{volume}.initrd"));
+                DirectBoot { kernel, initrd }
             }
         });
         let artifacts = self.platform.artifact_volume().map(|volume| match self.layout.local {

@@ -127,14 +127,15 @@ impl Place {
     /// When they cannot be read or set.
     pub fn routes(&self, lab: &Lab, wanted: Option<&Routes>) -> Result<Routes, EngineError> {
         let bridge = &lab.network.bridge;
-        let found = match self {
-            Place::Private(engine) => private::routes(&engine.control_socket(), bridge, wanted),
+        match self {
+            Place::Private(engine) => private::routes(&engine.control_socket(), bridge, wanted)
+                .map_err(|error| EngineError::of(&code::COMPUTER, error)),
             Place::System { .. } => {
                 let set = wanted.map_or(Ok(()), |wanted| routes::set(bridge, wanted));
-                set.and_then(|()| routes::list(bridge)).map_err(|error| error.to_string())
+                set.and_then(|()| routes::list(bridge))
+                    .map_err(|error| EngineError::of(&code::COMPUTER, error.to_string()))
             }
-        };
-        found.map_err(|error| EngineError::of(&code::COMPUTER, error))
+        }
     }
 
     /// True when guests reach the outside.

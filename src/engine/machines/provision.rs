@@ -14,7 +14,7 @@ use crate::engine::task::blocking::blocking;
 use crate::engine::task::error::EngineError;
 use crate::model::{Node, code};
 use crate::pki::SshKeys;
-use crate::plan::{Change, ChangeKind, Desired};
+use crate::plan::{Change, ChangeKind, Desired, Object};
 use crate::render::{self, DomainSpec, VolumeSpec};
 
 /// Runs a blocking call of the hypervisor.
@@ -36,26 +36,40 @@ pub(crate) async fn shared(
     change: &Change,
 ) -> Result<(), EngineError> {
     match (change.object, change.kind) {
-        ("pool", _) => {
+        (Object::Pool, _) => {
             let pool = desired.pool.clone();
             call(hypervisor, move |h| h.ensure_pool(&pool)).await
         }
-        ("network", _) => {
+        (Object::Network, _) => {
             let network = desired.network.clone();
             call(hypervisor, move |h| h.ensure_network(&network)).await
         }
-        ("volume", _) => {
+        (Object::Volume, _) => {
             let (volume, content) = shared_volume(session, prepared, &change.name)?;
             call(hypervisor, move |h| h.ensure_volume(&volume, &content)).await
         }
-        ("routes", _) => session.place.routes(&session.lab, Some(&desired.routes)).map(drop),
-        ("uplink", _) => {
+        (Object::Routes, _) => session.place.routes(&session.lab, Some(&desired.routes)).map(drop),
+        (Object::Uplink, _) => {
             session.hit("start the uplink")?;
             let place = session.place.clone();
             blocking(move || place.start_uplink()).await?
         }
-        ("domain", ChangeKind::Remove) => remove_node(session, desired, hypervisor, change).await,
-        _ => Ok(()),
+        (Object::Domain, ChangeKind::Remove) => {
+            remove_node(session, desired, hypervisor, change).await
+        }
+        // The provider was started, and certificates made, before there was a plan; domains and stages
+        // have lanes of their own; what else there is only goes when the lab does.
+        (
+            Object::Provider
+            | Object::Certificate
+            | Object::Domain
+            | Object::Stage
+            | Object::Builders
+            | Object::HostsBlock
+            | Object::Context
+            | Object::Files,
+            _,
+        ) => Ok(()),
     }
 }
 
@@ -165,11 +179,11 @@ pub(crate) async fn node(
     }
     for change in changes {
         match (change.object, change.kind) {
-            ("volume", _) => {
+            (Object::Volume, _) => {
                 let (volume, content) = own_volume(session, prepared, node, &change.name)?;
                 call(hypervisor, move |h| h.ensure_volume(&volume, &content)).await?;
             }
-            ("domain", kind) => {
+            (Object::Domain, kind) => {
                 let domain = domain.clone();
                 call(hypervisor, move |h| {
                     if kind == ChangeKind::Restart {
@@ -182,7 +196,21 @@ pub(crate) async fn node(
                 })
                 .await?;
             }
-            _ => {}
+            // A node's stages come after it boots; the rest is not a node's.
+            (
+                Object::Stage
+                | Object::Provider
+                | Object::Builders
+                | Object::Certificate
+                | Object::Pool
+                | Object::Network
+                | Object::Routes
+                | Object::Uplink
+                | Object::HostsBlock
+                | Object::Context
+                | Object::Files,
+                _,
+            ) => {}
         }
     }
     Ok(())

@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 use crate::drivers::host;
 use crate::drivers::provider::Hypervisor;
 use crate::drivers::state::snapshots::Shelf;
-use crate::engine::apply::up::Drivers;
+use crate::engine::lab::drivers::Drivers;
 use crate::engine::lab::open::Session;
 use crate::engine::machines::observe;
 use crate::engine::machines::provision::call;
@@ -45,9 +45,9 @@ pub async fn create(
     stop: &Stop,
     events: &Events,
 ) -> Result<Option<Manifest>, EngineError> {
-    snapshot::check_name(&wish.name).map_err(|(what, help)| {
-        EngineError::of(&code::SNAPSHOT, format!("name the snapshot: {what}"))
-            .hint(help)
+    snapshot::check_name(&wish.name).map_err(|flaw| {
+        EngineError::of(&code::SNAPSHOT, format!("name the snapshot: {}", flaw.message))
+            .hint(flaw.help)
             .preflight()
     })?;
     let hypervisor = &drivers.hypervisor;

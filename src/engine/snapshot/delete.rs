@@ -1,7 +1,7 @@
 //! `lab snapshot delete`: the parts go, and their space comes back.
 
 use crate::drivers::state::snapshots::Shelf;
-use crate::engine::apply::up::Drivers;
+use crate::engine::lab::drivers::Drivers;
 use crate::engine::lab::open::Session;
 use crate::engine::machines::provision::call;
 use crate::engine::snapshot::parts;

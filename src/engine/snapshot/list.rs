@@ -8,7 +8,7 @@ use crate::engine::lab::provider::Place;
 use crate::engine::snapshot::parts;
 use crate::engine::task::error::EngineError;
 use crate::model::snapshot::{Intent, Kind, Manifest};
-use crate::model::topology::resolve;
+use crate::model::topology;
 use crate::model::{Lab, code};
 
 /// A snapshot as it is told.
@@ -129,7 +129,7 @@ fn lost_files(session: &Session, manifest: &Manifest) -> Option<String> {
 pub(super) fn lab_of(session: &Session, name: &str) -> Result<Lab, EngineError> {
     let text = Shelf::new(&session.store).file(name, "topology.yaml")?;
     let text = text.unwrap_or_else(|| session.source.clone());
-    match resolve::load(&text, &session.owner) {
+    match topology::load(&text, &session.owner) {
         Ok(loaded) => Ok(loaded.lab),
         Err(_) => {
             Err(EngineError::of(&code::SNAPSHOT, format!("read the topology in snapshot '{name}'")))

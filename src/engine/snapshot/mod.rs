@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use crate::drivers::provider::Hypervisor;
 use crate::drivers::state::snapshots::Shelf;
-use crate::engine::apply::up::Drivers;
+use crate::engine::lab::drivers::Drivers;
 use crate::engine::lab::open::Session;
 use crate::engine::lab::reach::Reach;
 use crate::engine::task::error::EngineError;

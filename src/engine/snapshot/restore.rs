@@ -9,8 +9,8 @@ use time::OffsetDateTime;
 
 use crate::drivers::provider::Hypervisor;
 use crate::drivers::state::snapshots::Shelf;
-use crate::engine::apply::up::Drivers;
 use crate::engine::lab::bases::refuse_other_bases;
+use crate::engine::lab::drivers::Drivers;
 use crate::engine::lab::open::Session;
 use crate::engine::lab::reach::Reach;
 use crate::engine::machines::boot::Boot;
@@ -24,7 +24,7 @@ use crate::engine::task::stop::Stop;
 use crate::engine::verify::wait;
 use crate::kubernetes::recovery;
 use crate::model::inventory::Inventory;
-use crate::model::name::assign_router_ids;
+use crate::model::router_id;
 use crate::model::snapshot::{Intent, Kind, Manifest};
 use crate::model::{Lab, Node, Role, code};
 use crate::render::{self, SnapshotSpec};
@@ -109,7 +109,7 @@ fn take_on(session: &mut Session, name: &str) -> Result<(), EngineError> {
         .ok()
         .and_then(|record| serde_json::from_value(record["router_ids"].clone()).ok())
         .unwrap_or_default();
-    assign_router_ids(lab.id, &mut lab.vips, &ids, &Default::default());
+    router_id::assign(lab.id, &mut lab.vips, &ids, &Default::default());
     session.lab = lab;
     session.source = text;
     Ok(())

@@ -8,9 +8,8 @@ use crate::drivers::guest::{Guest, GuestError, Output, Put};
 use crate::engine::task::event::{Event, Events, Failure};
 use crate::kubernetes::marker::Marker;
 use crate::kubernetes::{Step, fingerprint};
-use crate::model::File;
-use crate::model::Version;
 use crate::model::code::{self, Code};
+use crate::model::{File, Version};
 
 /// Where a stage runs, for events and failures.
 pub(crate) struct Place<'a> {

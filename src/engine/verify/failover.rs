@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::drivers::guest::{Guest, Output};
-use crate::engine::apply::up::Drivers;
+use crate::engine::lab::drivers::Drivers;
 use crate::engine::lab::open::Session;
 use crate::engine::lab::reach::Reach;
 use crate::engine::machines::boot::Boot;

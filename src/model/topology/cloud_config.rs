@@ -2,8 +2,10 @@
 
 use serde_json::{Map, Value as Json};
 
+use crate::model::code;
+use crate::model::topology::given::Value;
 use crate::model::topology::problem::{Problem, printable};
-use crate::model::topology::yaml::{Node, Value};
+use crate::model::topology::yaml::{Node, Value as Yaml};
 
 /// Keys that `lab` itself writes: letting a topology replace them would undo pinned host keys,
 /// the login or the addresses.
@@ -28,25 +30,25 @@ const OWNED: &[&str] = &[
     "merge_type",
 ];
 
-/// Checks that `node` is a mapping which leaves alone what `lab` owns.
-pub fn check(node: &Node, problems: &mut Vec<Problem>) {
-    let Value::Map(entries) = &node.value else {
+/// Reads a mapping which leaves alone what `lab` owns.
+pub(crate) fn check(node: &Node, problems: &mut Vec<Problem>) -> Value {
+    let Yaml::Map(entries) = &node.value else {
         problems.push(
             Problem::error(
-                "L0110",
+                &code::WRONG_SHAPE,
                 &node.span,
                 format!("'user_data' must be a mapping, not {}", node.value.kind()),
             )
             .help("write cloud-config keys below it, like `packages: [tree]`"),
         );
-        return;
+        return Value::Refused;
     };
     for entry in entries {
         let plain = entry.key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
         if OWNED.contains(&entry.key.as_str()) {
             problems.push(
                 Problem::error(
-                    "L0510",
+                    &code::OWNED_CLOUD_CONFIG,
                     &entry.key_span,
                     format!("'{}' is written by lab itself", entry.key),
                 )
@@ -55,7 +57,7 @@ pub fn check(node: &Node, problems: &mut Vec<Problem>) {
         } else if entry.key.is_empty() || !plain {
             problems.push(
                 Problem::error(
-                    "L0511",
+                    &code::BAD_CLOUD_CONFIG_KEY,
                     &entry.key_span,
                     format!("'{}' is not a cloud-config key", printable(&entry.key)),
                 )
@@ -63,6 +65,7 @@ pub fn check(node: &Node, problems: &mut Vec<Problem>) {
             );
         }
     }
+    Value::Document(node.to_json())
 }
 
 /// Adds `extra` to `base`: lists are appended, mappings merged, anything else replaced.

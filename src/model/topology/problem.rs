@@ -2,6 +2,9 @@
 
 use std::ops::Range;
 
+use crate::model::code::Code;
+use crate::model::flaw::Flaw;
+
 /// How bad a [`Problem`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
@@ -17,8 +20,8 @@ pub type Span = Range<usize>;
 /// One finding about a topology file.
 #[derive(Clone, Debug)]
 pub struct Problem {
-    /// Stable code, `L0101` and so on; documented in `docs/errors.md`.
-    pub code: &'static str,
+    /// What kind of problem it is.
+    pub code: &'static Code,
     /// Error or warning.
     pub severity: Severity,
     /// First line: what is wrong, in the words of the file.
@@ -37,7 +40,7 @@ pub struct Problem {
 
 impl Problem {
     /// An error at `span`.
-    pub fn error(code: &'static str, span: &Span, message: impl Into<String>) -> Self {
+    pub fn error(code: &'static Code, span: &Span, message: impl Into<String>) -> Self {
         Self {
             code,
             severity: Severity::Error,
@@ -50,8 +53,13 @@ impl Problem {
         }
     }
 
+    /// An error at `span`: the value there has a flaw.
+    pub fn of(code: &'static Code, span: &Span, flaw: Flaw) -> Self {
+        Self::error(code, span, flaw.message).help(flaw.help)
+    }
+
     /// A warning at `span`.
-    pub fn warning(code: &'static str, span: &Span, message: impl Into<String>) -> Self {
+    pub fn warning(code: &'static Code, span: &Span, message: impl Into<String>) -> Self {
         Self { severity: Severity::Warning, ..Self::error(code, span, message) }
     }
 

@@ -1,260 +1,193 @@
-//! From a checked YAML tree to a [`Lab`]: defaults, counting, derived identities.
+//! From a topology as it was read to a draft of the lab: defaults, counting, derived identities.
 //!
-//! Everything here tolerates fields that [`crate::model::topology::check`] already refused: it skips them, so that
-//! one run shows all problems. The rules between fields are in [`crate::model::topology::rules`].
+//! What [`crate::model::topology::check`] refused is not there; a default stands in, and the problem that
+//! was found keeps the draft from becoming a lab.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
-use serde_json::Map;
+use serde_json::{Map, Value as Json};
+use uuid::Uuid;
 
 use crate::model::lab::{
-    Cloning, Ingress, Kubernetes, Lab, Network, Node, Options, PodNetwork, Ssh, Vip,
+    Cloning, Ingress, Kubernetes, Network, Node, Options, PodNetwork, Ssh, Uplink, Vip,
 };
 use crate::model::name::{self, Owner};
 use crate::model::role::Role;
-use crate::model::size;
+use crate::model::topology::draft::{LabDraft, NodeDraft, Spans};
+use crate::model::topology::given::{Entry, Given};
+use crate::model::topology::preset;
 use crate::model::topology::problem::{Problem, Span, printable};
-use crate::model::topology::yaml::{self, Node as Yaml};
-use crate::model::topology::{check, cloud_config, rules, schema};
-use crate::model::version::Version;
+use crate::model::topology::{check, cloud_config};
+use crate::model::{code, os, router_id, size};
 
-const DEFAULT_OS: &str = "debian-12";
-
-/// A topology's text turned into a lab, with warnings that do not keep it from being built.
-#[derive(Debug)]
-pub struct Loaded {
-    /// The lab.
-    pub lab: Lab,
-    /// Warnings.
-    pub warnings: Vec<Problem>,
+/// The draft of the lab; `None` without a network, which is reported: nothing is left to compare then.
+pub(crate) fn resolve(
+    root: &Given,
+    owner: &Owner,
+    problems: &mut Vec<Problem>,
+) -> Option<LabDraft> {
+    let name = text(root.get("name")).unwrap_or("lab").to_owned();
+    let id = name::lab_id(owner, &name);
+    let domain = text(root.get("domain")).map_or_else(|| format!("{name}.lab"), str::to_owned);
+    let network = network(root.get("network"), &name, id);
+    let cidr = network.as_ref().map(|network| network.cidr);
+    let nodes = Nodes { lab: id, lab_name: &name, domain: &domain, cidr, problems }.all(root);
+    let given_vips = vips(root.get("vips"));
+    let mut vips: Vec<Vip> = given_vips.iter().map(|(vip, _)| vip.clone()).collect();
+    router_id::assign(id, &mut vips, &BTreeMap::new(), &BTreeSet::new());
+    let places: Vec<&Entry> = given_vips.iter().map(|(_, entry)| *entry).collect();
+    Some(LabDraft {
+        network: network?,
+        nodes,
+        vips,
+        kubernetes: kubernetes(root.get("kubernetes")),
+        ssh: ssh(root.get("ssh")),
+        options: options(root.get("options")),
+        spans: spans(root, &places),
+        name,
+        id,
+        domain,
+    })
 }
 
-/// A node while rules still need its places in the file.
-pub(crate) struct Draft {
-    pub node: Node,
-    pub name_span: Span,
-    pub address_span: Span,
-    pub has_address: bool,
-    pub mac_span: Span,
-    pub pod_span: Span,
+fn text(given: Option<&Given>) -> Option<&str> {
+    given?.text()
 }
 
-/// Where things stand that rules speak about.
-pub(crate) struct Places {
-    pub nodes: Span,
-    pub cidr: Span,
-    pub dhcp: Span,
-    pub service_cidr: Span,
-    pub pod_cidr: Span,
-    pub node_mask: Span,
-    pub vips: Vec<Span>,
-    pub router_ids: Vec<Span>,
-    pub endpoint: Span,
-    pub version: Span,
+fn span(given: Option<&Given>, default: &Span) -> Span {
+    given.map_or_else(|| default.clone(), |given| given.span.clone())
 }
 
-/// Reads a topology.
-///
-/// # Errors
-/// Every problem found, errors and warnings, in file order.
-pub fn load(text: &str, owner: &Owner) -> Result<Loaded, Vec<Problem>> {
-    let root = yaml::parse(text)?;
-    let mut problems = Vec::new();
-    check::table(&schema::TOPOLOGY, &root, "the topology", &mut problems);
-    let lab = Resolver { root: &root, owner, problems: &mut problems }.lab();
-    problems.sort_by_key(|problem| problem.span.as_ref().map_or(0, |span| span.start));
-    match lab {
-        Some(lab) if !problems.iter().any(Problem::is_error) => {
-            Ok(Loaded { lab, warnings: problems })
-        }
-        _ => Err(problems),
-    }
+fn network(given: Option<&Given>, name: &str, lab: Uuid) -> Option<Network> {
+    let given = given?;
+    let cidr = given.get("cidr")?.network()?;
+    let uplink = text(given.get("uplink")).and_then(Uplink::parse).unwrap_or(preset::UPLINK);
+    Some(Network {
+        name: name.to_owned(),
+        uuid: name::object_id(lab, "network", name),
+        cidr,
+        gateway: Ipv4Addr::from(u32::from(cidr.network()) + 1),
+        dhcp: given.get("dhcp").and_then(Given::range),
+        bridge: name::bridge(lab),
+        uplink: uplink != Uplink::None,
+    })
 }
 
-struct Resolver<'a> {
-    root: &'a Yaml,
-    owner: &'a Owner,
+/// What makes nodes of groups.
+struct Nodes<'a> {
+    lab: Uuid,
+    lab_name: &'a str,
+    domain: &'a str,
+    cidr: Option<Ipv4Net>,
     problems: &'a mut Vec<Problem>,
 }
 
-fn text(node: Option<&Yaml>) -> Option<&str> {
-    node.and_then(Yaml::text)
-}
-
-fn number(node: Option<&Yaml>) -> Option<u64> {
-    text(node)?.parse().ok()
-}
-
-fn bytes(node: Option<&Yaml>) -> Option<u64> {
-    size::parse(text(node)?).ok()
-}
-
-fn network(node: Option<&Yaml>) -> Option<Ipv4Net> {
-    check::network(text(node)?).ok()
-}
-
-fn address(node: Option<&Yaml>) -> Option<Ipv4Addr> {
-    check::address(text(node)?).ok()
-}
-
-fn span(node: Option<&Yaml>, default: &Span) -> Span {
-    node.map_or_else(|| default.clone(), |node| node.span.clone())
-}
-
-impl Resolver<'_> {
-    fn lab(&mut self) -> Option<Lab> {
-        let root = self.root;
-        let name = text(root.get("name")).unwrap_or("lab").to_owned();
-        let id = name::lab_id(self.owner, &name);
-        let domain = text(root.get("domain")).map_or_else(|| format!("{name}.lab"), str::to_owned);
-        let net = root.get("network");
-        let cidr = network(net.and_then(|net| net.get("cidr")));
-        let drafts = self.drafts(id, &name, &domain, cidr);
-        let kubernetes = kubernetes(root.get("kubernetes"));
-        let places = places(root);
-        // Without a network there is nothing left to compare; the missing field is reported.
-        let cidr = cidr?;
-        let dhcp = net
-            .and_then(|net| net.get("dhcp"))
-            .and_then(|node| check::address_range(node.text()?).ok());
-        let network = Network {
-            name: name.clone(),
-            uuid: name::object_id(id, "network", &name),
-            cidr,
-            gateway: Ipv4Addr::from(u32::from(cidr.network()) + 1),
-            dhcp,
-            bridge: name::bridge(id),
-            uplink: text(net.and_then(|net| net.get("uplink"))) != Some("none"),
-        };
-        let vips = vips(root.get("vips"), id);
-        let mut draft = rules::Draft { network, vips, kubernetes, drafts, places, domain };
-        rules::apply(&mut draft, self.problems);
-        let rules::Draft { network, vips, kubernetes, drafts, domain, .. } = draft;
-        Some(Lab {
-            name,
-            id,
-            domain,
-            network,
-            nodes: drafts.into_iter().map(|draft| draft.node).collect(),
-            vips,
-            kubernetes,
-            ssh: ssh(root.get("ssh")),
-            options: options(root.get("options")),
-        })
+impl Nodes<'_> {
+    fn all(&mut self, root: &Given) -> Vec<NodeDraft> {
+        let default_os = text(root.get("image")).unwrap_or(os::DEFAULT);
+        let groups = root.get("nodes").map(Given::entries).unwrap_or_default();
+        groups.iter().flat_map(|group| self.of_group(group, default_os)).collect()
     }
 
-    fn drafts(
-        &mut self,
-        lab: uuid::Uuid,
-        lab_name: &str,
-        domain: &str,
-        cidr: Option<Ipv4Net>,
-    ) -> Vec<Draft> {
-        let default_os = text(self.root.get("image")).unwrap_or(DEFAULT_OS);
-        let groups = self.root.get("nodes").map(Yaml::entries).unwrap_or_default();
-        let mut drafts = Vec::new();
-        for group in groups {
-            let names = self.names(&group.key, &group.key_span, &group.node);
-            let roles = self.roles(&group.key, &group.key_span, &group.node);
-            let first = address(group.node.get("first_address"));
-            self.unknown_overrides(&group.node, &names);
-            for (index, (node_name, name_span)) in names.into_iter().enumerate() {
-                let over = group.node.get("overrides").and_then(|all| all.get(&node_name));
-                let field =
-                    |key: &str| over.and_then(|over| over.get(key)).or_else(|| group.node.get(key));
-                let own = over.and_then(|over| over.get("address"));
-                let counted = first
-                    .and_then(|first| u32::from(first).checked_add(index as u32))
-                    .map(Ipv4Addr::from);
-                let address_ = address(own).or(counted);
-                let address_span = own.map_or_else(
-                    || span(group.node.get("first_address"), &name_span),
-                    |own| own.span.clone(),
-                );
-                let mac = over.and_then(|over| over.get("mac"));
-                let pods = over.and_then(|over| over.get("pod_subnet"));
-                drafts.push(Draft {
-                    node: Node {
-                        fqdn: format!("{node_name}.{domain}"),
-                        domain: format!("{lab_name}-{node_name}"),
-                        uuid: name::object_id(lab, "domain", &node_name),
-                        roles: roles.clone(),
-                        address: address_
-                            .or_else(|| cidr.map(|cidr| cidr.network()))
-                            .unwrap_or(Ipv4Addr::UNSPECIFIED),
-                        mac: text(mac)
-                            .and_then(|text| check::mac(text).ok())
-                            .unwrap_or_else(|| name::mac(lab, &node_name)),
-                        cpus: number(field("cpus")).unwrap_or(1) as u32,
-                        memory_mib: bytes(field("memory")).unwrap_or(1 << 30) / size::MIB,
-                        disk_bytes: bytes(field("disk")).unwrap_or(10 << 30),
-                        os: text(field("image")).unwrap_or(default_os).to_owned(),
-                        pod_subnet: network(pods),
-                        user_data: user_data(&group.node, over),
-                        name: node_name,
-                    },
-                    has_address: address_.is_some()
-                        || own.is_some()
-                        || group.node.get("first_address").is_some(),
-                    mac_span: span(mac, &name_span),
-                    pod_span: span(pods, &name_span),
-                    name_span,
-                    address_span,
-                });
-            }
-        }
-        drafts
+    fn of_group(&mut self, group: &Entry, default_os: &str) -> Vec<NodeDraft> {
+        let names = self.names(group);
+        let roles = self.roles(group);
+        self.unknown_overrides(&group.given, &names);
+        let number = |(index, (name, at))| self.node(group, index, name, at, &roles, default_os);
+        names.into_iter().enumerate().map(number).collect()
     }
 
-    fn names(&mut self, group: &str, at: &Span, node: &Yaml) -> Vec<(String, Span)> {
-        let count = node.get("count");
-        match (node.get("names"), count) {
-            (Some(names), count) => {
-                if let Some(count) = count {
-                    self.problems.push(
-                        Problem::error(
-                            "L0204",
-                            &count.span,
-                            format!("group '{}' has both 'count' and 'names'", printable(group)),
-                        )
-                        .also(&names.span, "the names are here")
-                        .help("keep `names`, remove `count`"),
-                    );
-                }
-                let named = |item: &Yaml| item.text().map(|t| (t.to_owned(), item.span.clone()));
-                names.items().iter().filter_map(named).collect()
-            }
-            (None, Some(count)) => {
-                let wanted = number(Some(count)).unwrap_or(1).min(500);
-                (1..=wanted).map(|n| (format!("{group}{n}"), at.clone())).collect()
-            }
-            (None, None) => vec![(group.to_owned(), at.clone())],
-        }
-    }
-
-    fn roles(&mut self, group: &str, at: &Span, node: &Yaml) -> BTreeSet<Role> {
-        match node.get("roles") {
-            Some(list) => {
-                list.items().iter().filter_map(|item| Role::parse(item.text()?)).collect()
-            }
-            None => match Role::parse(group) {
-                Some(role) => BTreeSet::from([role]),
-                None => {
-                    self.problems.push(
-                        Problem::error("L0205", at, format!("group '{}' says no roles", printable(group)))
-                            .help("add `roles: [worker]`, or name the group after its role: etcd, control-plane, worker, load-balancer"),
-                    );
-                    BTreeSet::new()
-                }
+    fn node(
+        &self,
+        group: &Entry,
+        index: usize,
+        name: String,
+        name_span: Span,
+        roles: &BTreeSet<Role>,
+        default_os: &str,
+    ) -> NodeDraft {
+        let group = &group.given;
+        let over = group.get("overrides").and_then(|all| all.get(&name));
+        let own = |key: &str| over.and_then(|over| over.get(key));
+        let field = |key: &str| own(key).or_else(|| group.get(key));
+        let first = group.get("first_address");
+        let counted = first
+            .and_then(Given::address)
+            .and_then(|first| u32::from(first).checked_add(index as u32))
+            .map(Ipv4Addr::from);
+        let address = own("address").and_then(Given::address).or(counted);
+        let nowhere = self.cidr.map_or(Ipv4Addr::UNSPECIFIED, |cidr| cidr.network());
+        let memory = field("memory").and_then(Given::bytes).unwrap_or(preset::MEMORY);
+        let cpus = field("cpus").and_then(Given::number).unwrap_or(preset::CPUS);
+        NodeDraft {
+            has_address: own("address").is_some() || first.is_some(),
+            address_span: span(own("address").or(first), &name_span),
+            mac_span: span(own("mac"), &name_span),
+            pod_span: span(own("pod_subnet"), &name_span),
+            name_span,
+            node: Node {
+                fqdn: format!("{name}.{}", self.domain),
+                domain: format!("{}-{name}", self.lab_name),
+                uuid: name::object_id(self.lab, "domain", &name),
+                roles: roles.clone(),
+                address: address.unwrap_or(nowhere),
+                mac: text(own("mac")).map_or_else(|| name::mac(self.lab, &name), str::to_owned),
+                cpus: cpus as u32,
+                memory_mib: memory / size::MIB,
+                disk_bytes: field("disk").and_then(Given::bytes).unwrap_or(preset::DISK),
+                os: text(field("image")).unwrap_or(default_os).to_owned(),
+                pod_subnet: own("pod_subnet").and_then(Given::network),
+                user_data: user_data(group, over),
+                name,
             },
         }
     }
 
-    fn unknown_overrides(&mut self, group: &Yaml, names: &[(String, Span)]) {
-        let Some(overrides) = group.get("overrides") else { return };
-        for entry in overrides.entries() {
+    fn names(&mut self, group: &Entry) -> Vec<(String, Span)> {
+        let (key, at) = (&group.key, &group.key_span);
+        match (group.given.get("names"), group.given.get("count")) {
+            (Some(names), count) => {
+                if let Some(count) = count {
+                    let message =
+                        format!("group '{}' has both 'count' and 'names'", printable(key));
+                    self.problems.push(
+                        Problem::error(&code::COUNT_AND_NAMES, &count.span, message)
+                            .also(&names.span, "the names are here")
+                            .help("keep `names`, remove `count`"),
+                    );
+                }
+                let named = |item: &Given| Some((item.text()?.to_owned(), item.span.clone()));
+                names.items().iter().filter_map(named).collect()
+            }
+            (None, Some(count)) => (1..=count.number().unwrap_or(1))
+                .map(|n| (format!("{key}{n}"), at.clone()))
+                .collect(),
+            (None, None) => vec![(key.clone(), at.clone())],
+        }
+    }
+
+    fn roles(&mut self, group: &Entry) -> BTreeSet<Role> {
+        if let Some(list) = group.given.get("roles") {
+            return list.items().iter().filter_map(|item| Role::parse(item.text()?)).collect();
+        }
+        let of_name = Role::parse(&group.key);
+        if of_name.is_none() {
+            let message = format!("group '{}' says no roles", printable(&group.key));
+            self.problems.push(Problem::error(&code::NO_ROLES, &group.key_span, message).help(
+                format!(
+                    "add `roles: [worker]`, or name the group after its role: {}",
+                    Role::NAMES.join(", ")
+                ),
+            ));
+        }
+        of_name.into_iter().collect()
+    }
+
+    fn unknown_overrides(&mut self, group: &Given, names: &[(String, Span)]) {
+        let overrides = group.get("overrides").map(Given::entries).unwrap_or_default();
+        for entry in overrides {
             if names.iter().any(|(name, _)| *name == entry.key) {
                 continue;
             }
@@ -263,126 +196,110 @@ impl Resolver<'_> {
                 Some(name) => format!("did you mean `{name}`?"),
                 None => "name a node of this group".into(),
             };
-            self.problems.push(
-                Problem::error(
-                    "L0206",
-                    &entry.key_span,
-                    format!("this group has no node '{}'", printable(&entry.key)),
-                )
-                .help(help),
-            );
+            let message = format!("this group has no node '{}'", printable(&entry.key));
+            self.problems
+                .push(Problem::error(&code::NO_SUCH_OVERRIDE, &entry.key_span, message).help(help));
         }
     }
 }
 
-fn user_data(group: &Yaml, over: Option<&Yaml>) -> Map<String, serde_json::Value> {
+fn user_data(group: &Given, over: Option<&Given>) -> Map<String, Json> {
     let mut merged = Map::new();
     let own = over.and_then(|over| over.get("user_data"));
-    for node in [group.get("user_data"), own].into_iter().flatten() {
-        if let serde_json::Value::Object(map) = node.to_json() {
-            cloud_config::merge(&mut merged, &map);
+    for given in [group.get("user_data"), own].into_iter().flatten() {
+        if let Some(map) = given.document().and_then(Json::as_object) {
+            cloud_config::merge(&mut merged, map);
         }
     }
     merged
 }
 
-fn vips(node: Option<&Yaml>, lab: uuid::Uuid) -> Vec<Vip> {
-    let entries = node.map(Yaml::entries).unwrap_or_default();
-    let vip = |entry: &yaml::Entry| {
-        let given = number(entry.node.get("router_id")).and_then(|id| u8::try_from(id).ok());
+/// Floating addresses that could be read, each with its place.
+fn vips(given: Option<&Given>) -> Vec<(Vip, &Entry)> {
+    let vip = |entry: &Entry| {
+        let router_id = entry.given.get("router_id").and_then(Given::number);
+        let router_id = router_id.and_then(|id| u8::try_from(id).ok());
         Some(Vip {
             name: entry.key.clone(),
-            address: address(entry.node.get("address"))?,
-            role: Role::parse(text(entry.node.get("role"))?)?,
-            router_id: given.unwrap_or_default(),
-            router_id_given: given.is_some(),
+            address: entry.given.get("address")?.address()?,
+            role: Role::parse(text(entry.given.get("role"))?)?,
+            router_id: router_id.unwrap_or_default(),
+            router_id_given: router_id.is_some(),
         })
     };
-    let mut vips: Vec<Vip> = entries.iter().filter_map(vip).collect();
-    name::assign_router_ids(lab, &mut vips, &std::collections::BTreeMap::new(), &BTreeSet::new());
-    vips
+    let entries = given.map(Given::entries).unwrap_or_default();
+    entries.iter().filter_map(|entry| Some((vip(entry)?, entry))).collect()
 }
 
-fn kubernetes(node: Option<&Yaml>) -> Kubernetes {
-    let get = |key: &str| node.and_then(|node| node.get(key));
+fn kubernetes(given: Option<&Given>) -> Kubernetes {
+    let get = |key: &str| given.and_then(|given| given.get(key));
+    let network = |key: &str, default| get(key).and_then(Given::network).unwrap_or(default);
     let port = |key: &str| {
-        u16::try_from(number(get("ingress").and_then(|ingress| ingress.get(key)))?).ok()
+        let port = get("ingress").and_then(|ingress| ingress.get(key)).and_then(Given::number);
+        port.and_then(|port| u16::try_from(port).ok())
     };
-    let default = |a, b, prefix| Ipv4Net::new_assert(Ipv4Addr::new(10, a, b, 0), prefix);
+    let words = |list: &Given| {
+        list.items().iter().filter_map(|word| word.text().map(str::to_owned)).collect()
+    };
+    let default_addons = || preset::ADDONS.iter().map(|name| (*name).to_owned()).collect();
+    let node_mask = get("node_mask").and_then(Given::number).unwrap_or(preset::NODE_MASK);
     Kubernetes {
-        flavour: text(get("flavour")).unwrap_or("hard-way").to_owned(),
-        version: text(get("version")).and_then(Version::parse),
-        service_cidr: network(get("service_cidr")).unwrap_or_else(|| default(32, 0, 24)),
-        pod_cidr: network(get("pod_cidr")).unwrap_or_else(|| default(200, 0, 16)),
-        node_mask: number(get("node_mask")).unwrap_or(24).min(32) as u8,
-        pod_network: match text(get("pod_network")) {
-            Some("overlay") => PodNetwork::Overlay,
-            _ => PodNetwork::Routed,
-        },
-        host_routes: text(get("host_routes")) == Some("true"),
+        flavour: text(get("flavour")).unwrap_or(preset::FLAVOUR).to_owned(),
+        version: get("version").and_then(Given::version),
+        service_cidr: network("service_cidr", preset::SERVICE_CIDR),
+        pod_cidr: network("pod_cidr", preset::POD_CIDR),
+        node_mask: node_mask as u8,
+        pod_network: text(get("pod_network"))
+            .and_then(PodNetwork::parse)
+            .unwrap_or(preset::POD_NETWORK),
+        host_routes: get("host_routes").and_then(Given::truth).unwrap_or(preset::HOST_ROUTES),
         endpoint: text(get("endpoint")).map(str::to_owned),
         ingress: Ingress {
-            http: port("http").unwrap_or(30080),
-            https: port("https").unwrap_or(30443),
+            http: port("http").unwrap_or(preset::HTTP),
+            https: port("https").unwrap_or(preset::HTTPS),
         },
-        addons: match get("addons") {
-            Some(list) => list.items().iter().filter_map(|i| i.text().map(str::to_owned)).collect(),
-            None => BTreeSet::from(["coredns".to_owned()]),
-        },
-        cluster_domain: text(get("cluster_domain")).unwrap_or("cluster.local").to_owned(),
+        addons: get("addons").map_or_else(default_addons, words),
+        cluster_domain: text(get("cluster_domain")).unwrap_or(preset::CLUSTER_DOMAIN).to_owned(),
         artifacts: text(get("artifacts")).map(str::to_owned),
     }
 }
 
-fn ssh(node: Option<&Yaml>) -> Ssh {
-    let keys = node.and_then(|node| node.get("authorized_keys")).map(Yaml::items);
+fn ssh(given: Option<&Given>) -> Ssh {
+    let get = |key: &str| given.and_then(|given| given.get(key));
+    let keys = get("authorized_keys").map(Given::items).unwrap_or_default();
     Ssh {
-        user: text(node.and_then(|node| node.get("user"))).unwrap_or("lab").to_owned(),
-        authorized_keys: keys
-            .unwrap_or_default()
-            .iter()
-            .filter_map(|key| key.text().map(str::to_owned))
-            .collect(),
+        user: text(get("user")).unwrap_or(preset::USER).to_owned(),
+        authorized_keys: keys.iter().filter_map(|key| key.text().map(str::to_owned)).collect(),
     }
 }
 
-fn options(node: Option<&Yaml>) -> Options {
-    let get = |key: &str| node.and_then(|node| node.get(key));
+fn options(given: Option<&Given>) -> Options {
+    let get = |key: &str| given.and_then(|given| given.get(key));
+    let seconds = get("boot_timeout").and_then(Given::number);
     Options {
-        acceleration: text(get("acceleration")).unwrap_or("auto").to_owned(),
-        boot_timeout: number(get("boot_timeout")).unwrap_or(600),
-        clone: text(get("clone")).and_then(Cloning::parse).unwrap_or_default(),
+        acceleration: text(get("acceleration")).unwrap_or(preset::ACCELERATION).to_owned(),
+        boot_timeout: seconds.unwrap_or(preset::BOOT_TIMEOUT),
+        clone: text(get("clone")).and_then(Cloning::parse).unwrap_or(preset::CLONE),
     }
 }
 
-fn places(root: &Yaml) -> Places {
+fn spans(root: &Given, vips: &[&Entry]) -> Spans {
     let nodes = span(root.get("nodes"), &(0..1));
     let nodes = nodes.start..(nodes.start + 1).min(nodes.end.max(nodes.start + 1));
     let of = |table: &str, key: &str| {
         let table = root.get(table);
         span(table.and_then(|table| table.get(key)), &nodes)
     };
-    let vips = root.get("vips").map(Yaml::entries).unwrap_or_default();
-    let is_vip = |entry: &&yaml::Entry| {
-        address(entry.node.get("address")).is_some()
-            && text(entry.node.get("role")).and_then(Role::parse).is_some()
-    };
-    Places {
+    let of_vips =
+        |key: &str| vips.iter().map(|entry| span(entry.given.get(key), &entry.key_span)).collect();
+    Spans {
         cidr: of("network", "cidr"),
         dhcp: of("network", "dhcp"),
         service_cidr: of("kubernetes", "service_cidr"),
         pod_cidr: of("kubernetes", "pod_cidr"),
         node_mask: of("kubernetes", "node_mask"),
-        vips: vips
-            .iter()
-            .filter(is_vip)
-            .map(|entry| span(entry.node.get("address"), &entry.key_span))
-            .collect(),
-        router_ids: vips
-            .iter()
-            .filter(is_vip)
-            .map(|entry| span(entry.node.get("router_id"), &entry.key_span))
-            .collect(),
+        vips: of_vips("address"),
+        router_ids: of_vips("router_id"),
         endpoint: of("kubernetes", "endpoint"),
         version: of("kubernetes", "version"),
         nodes,

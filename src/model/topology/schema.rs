@@ -5,6 +5,11 @@
 
 use serde_json::{Value as Json, json};
 
+use crate::model::lab::{Cloning, PodNetwork, Uplink};
+use crate::model::os;
+use crate::model::role::Role;
+use crate::model::topology::preset::{self, Preset};
+
 /// A mapping with known fields.
 #[derive(Debug)]
 pub struct Table {
@@ -24,7 +29,24 @@ pub struct Field {
     /// True when it must be there.
     pub required: bool,
     /// One sentence for a person.
-    pub doc: &'static str,
+    meaning: &'static str,
+    /// What counts where it is absent.
+    pub preset: Preset,
+}
+
+impl Field {
+    /// The same field with what counts where it is absent.
+    const fn or(self, preset: Preset) -> Self {
+        Self { preset, ..self }
+    }
+
+    /// What it means and what counts without it, for a person.
+    pub fn doc(&self) -> String {
+        match self.preset.told() {
+            Some(default) => format!("{} Default: {default}", self.meaning),
+            None => self.meaning.to_owned(),
+        }
+    }
 }
 
 /// What a field can hold.
@@ -70,28 +92,25 @@ pub enum Kind {
     CloudConfig,
 }
 
-const fn need(name: &'static str, kind: Kind, doc: &'static str) -> Field {
-    Field { name, kind, required: true, doc }
+const fn need(name: &'static str, kind: Kind, meaning: &'static str) -> Field {
+    Field { name, kind, required: true, meaning, preset: Preset::Nothing }
 }
 
-const fn may(name: &'static str, kind: Kind, doc: &'static str) -> Field {
-    Field { name, kind, required: false, doc }
+const fn may(name: &'static str, kind: Kind, meaning: &'static str) -> Field {
+    Field { name, kind, required: false, meaning, preset: Preset::Nothing }
 }
 
-const ROLE: Kind = Kind::Choice(&["etcd", "control-plane", "worker", "load-balancer"]);
+const ROLE: Kind = Kind::Choice(Role::NAMES);
 
 /// The whole file.
 pub const TOPOLOGY: Table = Table {
     name: "the topology",
     fields: &[
         need("name", Kind::Label(30), "Name of the lab; prefixes every object made for it."),
-        may("domain", Kind::Domain, "DNS domain of the nodes. Default: NAME.lab"),
+        may("domain", Kind::Domain, "DNS domain of the nodes.").or(Preset::Follows("NAME.lab")),
         need("network", Kind::Table(&NETWORK), "The network all nodes share."),
-        may(
-            "image",
-            Kind::Choice(crate::model::os::NAMES),
-            "Operating system of the nodes. Default: debian-12",
-        ),
+        may("image", Kind::Choice(os::NAMES), "Operating system of the nodes.")
+            .or(Preset::Word(os::DEFAULT)),
         need("nodes", Kind::Named(&Kind::Table(&GROUP)), "Groups of alike nodes, by name."),
         may("vips", Kind::Named(&Kind::Table(&VIP)), "Floating addresses, by name."),
         may("kubernetes", Kind::Table(&KUBERNETES), "What is bootstrapped on the nodes."),
@@ -100,39 +119,41 @@ pub const TOPOLOGY: Table = Table {
     ],
 };
 
+/// Kinds of networks; the one there is.
+const NAT: &[&str] = &["nat"];
+
 const NETWORK: Table = Table {
     name: "network",
     fields: &[
         need("cidr", Kind::Network, "Addresses of the nodes; the first one is the gateway."),
-        may("mode", Kind::Choice(&["nat"]), "How the network reaches the outside. Default: nat"),
+        may("mode", Kind::Choice(NAT), "How the network reaches the outside.").or(Preset::Word(NAT[0])),
         may(
             "uplink",
-            Kind::Choice(&["auto", "none"]),
-            "Whether guests reach the outside: through this computer's libvirt, or through pasta or slirp4netns where the libvirt is the lab's own and one of them is installed. Default: auto",
-        ),
+            Kind::Choice(Uplink::NAMES),
+            "Whether guests reach the outside: through this computer's libvirt, or through pasta or slirp4netns where the libvirt is the lab's own and one of them is installed.",
+        ).or(Preset::Word(preset::UPLINK.name())),
         may(
             "dhcp",
             Kind::AddressRange,
-            "Range for guests that are not in this file. Default: none",
-        ),
+            "Range for guests that are not in this file.",
+        ).or(Preset::Follows("none")),
     ],
 };
 
 const GROUP: Table = Table {
     name: "node group",
     fields: &[
-        may(
-            "roles",
-            Kind::List(&ROLE),
-            "What these nodes do. Default: the group's name, if it is a role",
-        ),
+        may("roles", Kind::List(&ROLE), "What these nodes do.")
+            .or(Preset::Follows("the group's name, if it is a role")),
         may("count", Kind::Integer(1, 500), "How many; they are called GROUP1, GROUP2 and so on."),
         may("names", Kind::List(&Kind::Label(40)), "Their names, instead of `count`."),
         may("first_address", Kind::Address, "Address of the first; the others follow."),
-        may("cpus", Kind::Integer(1, 256), "Virtual CPUs of each. Default: 1"),
-        may("memory", Kind::Size, "Memory of each. Default: 1GiB"),
-        may("disk", Kind::Size, "Disk of each; space is taken as it fills. Default: 10GiB"),
-        may("image", Kind::Choice(crate::model::os::NAMES), "Operating system of these nodes."),
+        may("cpus", Kind::Integer(1, 256), "Virtual CPUs of each.")
+            .or(Preset::Number(preset::CPUS)),
+        may("memory", Kind::Size, "Memory of each.").or(Preset::Bytes(preset::MEMORY)),
+        may("disk", Kind::Size, "Disk of each; space is taken as it fills.")
+            .or(Preset::Bytes(preset::DISK)),
+        may("image", Kind::Choice(os::NAMES), "Operating system of these nodes."),
         may("user_data", Kind::CloudConfig, "cloud-config added to these nodes' own."),
         may("overrides", Kind::Named(&Kind::Table(&OVERRIDE)), "What differs, by node name."),
     ],
@@ -142,16 +163,14 @@ const OVERRIDE: Table = Table {
     name: "override",
     fields: &[
         may("address", Kind::Address, "This node's address."),
-        may("mac", Kind::Mac, "This node's MAC address. Default: derived from the names"),
+        may("mac", Kind::Mac, "This node's MAC address.")
+            .or(Preset::Follows("derived from the names")),
         may("cpus", Kind::Integer(1, 256), "This node's virtual CPUs."),
         may("memory", Kind::Size, "This node's memory."),
         may("disk", Kind::Size, "This node's disk."),
-        may("image", Kind::Choice(crate::model::os::NAMES), "This node's operating system."),
-        may(
-            "pod_subnet",
-            Kind::Network,
-            "Addresses of this worker's pods. Default: chosen by its address",
-        ),
+        may("image", Kind::Choice(os::NAMES), "This node's operating system."),
+        may("pod_subnet", Kind::Network, "Addresses of this worker's pods.")
+            .or(Preset::Follows("chosen by its address")),
         may("user_data", Kind::CloudConfig, "cloud-config added to this node's own."),
     ],
 };
@@ -162,59 +181,44 @@ const VIP: Table = Table {
         need("address", Kind::Address, "The address that floats."),
         need(
             "role",
-            Kind::Choice(&["control-plane", "load-balancer"]),
+            Kind::Choice(&[Role::ControlPlane.name(), Role::LoadBalancer.name()]),
             "Whose nodes hold it: controllers themselves, or load balancers with HAProxy.",
         ),
-        may(
-            "router_id",
-            Kind::Integer(1, 255),
-            "VRRP virtual router id. Default: one that no lab of this computer has",
-        ),
+        may("router_id", Kind::Integer(1, 255), "VRRP virtual router id.")
+            .or(Preset::Follows("one that no lab of this computer has")),
     ],
 };
 
 const KUBERNETES: Table = Table {
     name: "kubernetes",
     fields: &[
-        may("version", Kind::Version, "Release to run. Default: that of `artifacts`, else 1.36.2"),
-        may(
-            "flavour",
-            Kind::Choice(&["hard-way"]),
-            "How it is set up: systemd services. Default: hard-way",
-        ),
-        may(
-            "service_cidr",
-            Kind::Network,
-            "Addresses of services; never on an interface. Default: 10.32.0.0/24",
-        ),
-        may("pod_cidr", Kind::Network, "Addresses of pods. Default: 10.200.0.0/16"),
-        may(
-            "node_mask",
-            Kind::Integer(16, 28),
-            "Prefix length of each worker's pod subnet. Default: 24",
-        ),
+        may("version", Kind::Version, "Release to run.").or(Preset::Release),
+        may("flavour", Kind::Choice(&["hard-way"]), "How it is set up: systemd services.")
+            .or(Preset::Word(preset::FLAVOUR)),
+        may("service_cidr", Kind::Network, "Addresses of services; never on an interface.")
+            .or(Preset::Network(preset::SERVICE_CIDR)),
+        may("pod_cidr", Kind::Network, "Addresses of pods.").or(Preset::Network(preset::POD_CIDR)),
+        may("node_mask", Kind::Integer(16, 28), "Prefix length of each worker's pod subnet.")
+            .or(Preset::Number(preset::NODE_MASK)),
         may(
             "pod_network",
-            Kind::Choice(&["routed", "overlay"]),
-            "How pods reach other nodes: plain routes, or VXLAN. Default: routed",
-        ),
+            Kind::Choice(PodNetwork::NAMES),
+            "How pods reach other nodes: plain routes, or VXLAN.",
+        )
+        .or(Preset::Word(preset::POD_NETWORK.name())),
         may(
             "host_routes",
             Kind::Boolean,
-            "Also give the computer itself a route to each worker's pods. Default: false",
-        ),
-        may(
-            "endpoint",
-            Kind::Label(40),
-            "Floating address that kubelets and kubeconfigs use. Default: the controllers', else the load balancers'",
-        ),
+            "Also give the computer itself a route to each worker's pods.",
+        )
+        .or(Preset::Truth(preset::HOST_ROUTES)),
+        may("endpoint", Kind::Label(40), "Floating address that kubelets and kubeconfigs use.")
+            .or(Preset::Follows("the controllers', else the load balancers'")),
         may("ingress", Kind::Table(&INGRESS), "Where load balancers lead web traffic."),
-        may(
-            "addons",
-            Kind::Set(&["coredns"]),
-            "What is installed on the cluster. Default: [coredns]",
-        ),
-        may("cluster_domain", Kind::Domain, "Domain of services. Default: cluster.local"),
+        may("addons", Kind::Set(&["coredns"]), "What is installed on the cluster.")
+            .or(Preset::Words(preset::ADDONS)),
+        may("cluster_domain", Kind::Domain, "Domain of services.")
+            .or(Preset::Word(preset::CLUSTER_DOMAIN)),
         may("artifacts", Kind::Path, "Folder of plain binaries, instead of the official release."),
     ],
 };
@@ -225,20 +229,22 @@ const INGRESS: Table = Table {
         may(
             "http",
             Kind::Integer(30000, 32767),
-            "Node port that port 80 of the load balancers leads to. Default: 30080",
-        ),
+            "Node port that port 80 of the load balancers leads to.",
+        )
+        .or(Preset::Number(preset::HTTP as u64)),
         may(
             "https",
             Kind::Integer(30000, 32767),
-            "Node port that port 443 of the load balancers leads to. Default: 30443",
-        ),
+            "Node port that port 443 of the load balancers leads to.",
+        )
+        .or(Preset::Number(preset::HTTPS as u64)),
     ],
 };
 
 const SSH: Table = Table {
     name: "ssh",
     fields: &[
-        may("user", Kind::Login, "Login name on the nodes. Default: lab"),
+        may("user", Kind::Login, "Login name on the nodes.").or(Preset::Word(preset::USER)),
         may(
             "authorized_keys",
             Kind::List(&Kind::PublicKey),
@@ -253,19 +259,19 @@ const OPTIONS: Table = Table {
         may(
             "acceleration",
             Kind::Choice(&["auto", "kvm", "tcg"]),
-            "Hardware virtualisation or emulation. Default: auto",
-        ),
+            "Hardware virtualisation or emulation.",
+        ).or(Preset::Word(preset::ACCELERATION)),
         may(
             "boot_timeout",
             Kind::Integer(30, 7200),
-            "Seconds a node may take until SSH answers. Default: 600",
-        ),
+            "Seconds a node may take until SSH answers.",
+        ).or(Preset::Number(preset::BOOT_TIMEOUT)),
         may(
             "clone",
-            Kind::Choice(&["auto", "warm", "boot"]),
+            Kind::Choice(Cloning::NAMES),
             "Whether new nodes are copies of a golden guest that was booted before: `warm` makes it \
-             where it is missing, `auto` takes it where it is there. Default: auto",
-        ),
+             where it is missing, `auto` takes it where it is there.",
+        ).or(Preset::Word(preset::CLONE.name())),
     ],
 };
 
@@ -286,7 +292,7 @@ fn table_schema(table: &Table) -> Json {
         .map(|field| {
             let mut schema = kind_schema(&field.kind);
             if let Some(map) = schema.as_object_mut() {
-                map.insert("description".into(), json!(field.doc));
+                map.insert("description".into(), json!(field.doc()));
             }
             (field.name.to_owned(), schema)
         })

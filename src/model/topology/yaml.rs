@@ -7,6 +7,7 @@ use std::collections::HashMap;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span as Mark};
 
+use crate::model::code;
 use crate::model::topology::problem::{Problem, Span, printable};
 
 /// Largest topology file that is read, in bytes.
@@ -129,13 +130,13 @@ impl Node {
 pub fn parse(text: &str) -> Result<Node, Vec<Problem>> {
     if text.len() > MAX_BYTES {
         return Err(vec![
-            Problem::error("L0101", &(0..0), "the topology is larger than 1 MiB")
+            Problem::error(&code::FILE_TOO_LARGE, &(0..0), "the topology is larger than 1 MiB")
                 .help("a lab file is a few kilobytes; is this the right file?"),
         ]);
     }
     if let Some(at) = text.find('\0') {
         return Err(vec![
-            Problem::error("L0103", &(at..at + 1), "the file contains a NUL byte")
+            Problem::error(&code::NUL_BYTE, &(at..at + 1), "the file contains a NUL byte")
                 .help("is this a text file?"),
         ]);
     }
@@ -182,7 +183,7 @@ impl<'t> Builder<'t> {
                 let at = self.span(Mark::new(at, at));
                 Err(vec![
                     Problem::error(
-                        "L0102",
+                        &code::NOT_YAML,
                         &at,
                         format!("this is not valid YAML: {}", error.info()),
                     )
@@ -190,7 +191,7 @@ impl<'t> Builder<'t> {
                 ])
             }
             None => Err(vec![
-                Problem::error("L0102", &(0..0), "the file ends too early")
+                Problem::error(&code::NOT_YAML, &(0..0), "the file ends too early")
                     .help("is the file complete?"),
             ]),
         }
@@ -203,7 +204,7 @@ impl<'t> Builder<'t> {
                 Event::StreamStart | Event::DocumentStart(_) | Event::Nothing => {}
                 Event::StreamEnd => {
                     return Err(vec![
-                        Problem::error("L0104", &(0..0), "the topology is empty")
+                        Problem::error(&code::EMPTY_FILE, &(0..0), "the topology is empty")
                             .help("`lab init` writes one to start from"),
                     ]);
                 }
@@ -223,9 +224,12 @@ impl<'t> Builder<'t> {
                 Event::StreamEnd => return Ok(()),
                 Event::DocumentStart(_) => {
                     return Err(vec![
-                        Problem::error("L0105", &span, "a second document starts here").help(
-                            "one file holds one lab; remove the `---` line or split the file",
-                        ),
+                        Problem::error(
+                            &code::SECOND_DOCUMENT,
+                            &span,
+                            "a second document starts here",
+                        )
+                        .help("one file holds one lab; remove the `---` line or split the file"),
                     ]);
                 }
                 _ => {}
@@ -237,9 +241,13 @@ impl<'t> Builder<'t> {
         self.values += 1;
         if depth > MAX_DEPTH || self.values > MAX_VALUES {
             return Err(vec![
-                Problem::error("L0106", &span, "the file is nested too deeply or repeats too much")
-                    .note(format!("at most {MAX_DEPTH} levels and {MAX_VALUES} values are read"))
-                    .help("a topology needs five levels and no tricks; write it out plainly"),
+                Problem::error(
+                    &code::TOO_DEEP,
+                    &span,
+                    "the file is nested too deeply or repeats too much",
+                )
+                .note(format!("at most {MAX_DEPTH} levels and {MAX_VALUES} values are read"))
+                .help("a topology needs five levels and no tricks; write it out plainly"),
             ]);
         }
         let before = self.values;
@@ -257,7 +265,7 @@ impl<'t> Builder<'t> {
             Event::Alias(anchor) => return self.alias(anchor, span),
             _ => {
                 return Err(vec![
-                    Problem::error("L0102", &span, "unexpected YAML here")
+                    Problem::error(&code::NOT_YAML, &span, "unexpected YAML here")
                         .help("check the indentation of this line and the one before"),
                 ]);
             }
@@ -271,14 +279,14 @@ impl<'t> Builder<'t> {
     fn alias(&mut self, anchor: usize, span: Span) -> Result<Node, Fatal> {
         let Some((node, weight)) = self.anchors.get(&anchor).cloned() else {
             return Err(vec![
-                Problem::error("L0102", &span, "this alias refers to itself")
+                Problem::error(&code::NOT_YAML, &span, "this alias refers to itself")
                     .help("write the value out instead"),
             ]);
         };
         self.values += weight;
         if self.values > MAX_VALUES {
             return Err(vec![
-                Problem::error("L0106", &span, "aliases repeat too much")
+                Problem::error(&code::TOO_DEEP, &span, "aliases repeat too much")
                     .note(format!("at most {MAX_VALUES} values are read"))
                     .help("write the values out instead"),
             ]);
@@ -306,7 +314,7 @@ impl<'t> Builder<'t> {
                 Event::Scalar(text, ..) => text.into_owned(),
                 _ => {
                     return Err(vec![
-                        Problem::error("L0102", &at, "a key must be plain text")
+                        Problem::error(&code::NOT_YAML, &at, "a key must be plain text")
                             .help("quote text that starts with `{`, `[` or `*`"),
                     ]);
                 }
@@ -315,10 +323,14 @@ impl<'t> Builder<'t> {
             let node = self.node(event, value_at, depth + 1)?;
             if let Some(first) = entries.iter().find(|entry| entry.key == key) {
                 self.problems.push(
-                    Problem::error("L0107", &at, format!("'{}' is given twice", printable(&key)))
-                        .label("given again")
-                        .also(&first.key_span, "first given here")
-                        .help("keep one of the two"),
+                    Problem::error(
+                        &code::KEY_TWICE,
+                        &at,
+                        format!("'{}' is given twice", printable(&key)),
+                    )
+                    .label("given again")
+                    .also(&first.key_span, "first given here")
+                    .help("keep one of the two"),
                 );
                 continue;
             }

@@ -17,6 +17,7 @@ use crate::drivers::assets::download::{self, Progress};
 use crate::drivers::assets::error::{AssetError, Fault};
 use crate::drivers::host;
 use crate::drivers::host::tool::run_tool;
+use crate::drivers::state::Standing;
 use crate::model::assets::Download;
 use crate::model::os::{NAMES, Os};
 use crate::model::platform::Image;
@@ -205,7 +206,7 @@ impl Images {
     pub fn ensure(
         &self,
         name: &str,
-        standing: &[(String, String)],
+        standing: &[Standing],
         progress: Progress<'_>,
     ) -> Result<Image, AssetError> {
         // A cache that others filled need not be ours to write to.
@@ -222,7 +223,7 @@ impl Images {
     fn pull_locked(
         &self,
         name: &str,
-        standing: &[(String, String)],
+        standing: &[Standing],
         progress: Progress<'_>,
     ) -> Result<Local, AssetError> {
         let os = self.os(name)?;
@@ -318,13 +319,9 @@ impl Images {
 ///
 /// # Errors
 /// Which labs those are.
-pub fn refuse_other(
-    name: &str,
-    sha256: &str,
-    standing: &[(String, String)],
-) -> Result<(), AssetError> {
-    let others = standing.iter().filter(|(_, digest)| digest != sha256);
-    let labs: Vec<&str> = others.map(|(lab, _)| lab.as_str()).collect();
+pub fn refuse_other(name: &str, sha256: &str, standing: &[Standing]) -> Result<(), AssetError> {
+    let others = standing.iter().filter(|other| other.sha256 != sha256);
+    let labs: Vec<&str> = others.map(|other| other.lab.as_str()).collect();
     if labs.is_empty() {
         return Ok(());
     }

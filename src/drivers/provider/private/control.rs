@@ -10,7 +10,6 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::drivers::host::ToolError;
 use crate::drivers::host::routes::{self, Routes};
 use nix::fcntl::{Flock, FlockArg};
 use rustix::net::{
@@ -157,13 +156,14 @@ fn answer(mut stream: UnixStream, lab: &str) {
             let (bridge, wanted) =
                 words.split_once(" =").map_or((words, None), |(b, w)| (b, Some(w)));
             let made = match wanted.map(routes::parse) {
-                Some(Some(wanted)) => routes::set(bridge, &wanted),
-                Some(None) => {
-                    Err(ToolError::new("read the wanted routes", "they are no list of routes"))
+                Some(Some(wanted)) => {
+                    routes::set(bridge, &wanted).map_err(|error| error.to_string())
                 }
+                Some(None) => Err("read the wanted routes".into()),
                 None => Ok(()),
             };
-            let answer = made.and_then(|()| routes::list(bridge));
+            let answer =
+                made.and_then(|()| routes::list(bridge).map_err(|error| error.to_string()));
             drop(match answer {
                 Ok(list) => writeln!(stream, "ok {}", routes::format(&list)),
                 Err(error) => writeln!(stream, "{error}"),

@@ -7,7 +7,7 @@ use crate::engine::machines::boot::Boot;
 use crate::engine::machines::{clone, provision};
 use crate::engine::task::error::EngineError;
 use crate::model::{Node, code};
-use crate::plan::{Change, ChangeKind};
+use crate::plan::{Change, ChangeKind, Object};
 use crate::render::DomainSpec;
 
 /// An error, and in which task.
@@ -55,7 +55,8 @@ impl Run {
         own: &[Change],
     ) -> Result<(), EngineError> {
         let (session, prepared, hypervisor) = (&self.session, &self.prepared, &self.hypervisor);
-        let is_there = !own.iter().any(|c| c.object == "domain" && c.kind == ChangeKind::Create);
+        let is_there =
+            !own.iter().any(|c| c.object == Object::Domain && c.kind == ChangeKind::Create);
         let mut anew = clone::is_new(node, own) && is_there;
         if let Some(golden) = self.goldens.get(&node.name) {
             let made = clone::copy(session, prepared, hypervisor, node, domain, golden).await;
@@ -63,7 +64,8 @@ impl Run {
             self.events.warn(format!("{} is no copy, and boots: {}", node.name, error.message));
             anew = true;
         }
-        let replace = Change::of_node(ChangeKind::Replace, "domain", &domain.name, &node.name, "");
+        let replace =
+            Change::of_node(ChangeKind::Replace, Object::Domain, &domain.name, &node.name, "");
         let changes = if anew { &[replace][..] } else { own };
         provision::node(session, prepared, hypervisor, node, domain, changes).await
     }

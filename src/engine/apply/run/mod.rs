@@ -1,7 +1,8 @@
 //! Carrying a plan out: what the lab shares in order, then one lane per node.
 
 mod make;
-pub(crate) mod turns;
+pub(crate) mod one_at_a_time;
+mod turns;
 
 use std::collections::BTreeMap;
 use std::future::poll_fn;
@@ -13,7 +14,8 @@ use tokio::sync::Semaphore;
 use crate::drivers::assets::goldens::Golden;
 use crate::drivers::guest::Guest;
 use crate::drivers::provider::Hypervisor;
-use crate::engine::apply::up::Outcome;
+use crate::engine::apply::outcome::Outcome;
+use crate::engine::apply::run::one_at_a_time::OneAtATime;
 use crate::engine::cluster::upgrade::Upgrade;
 use crate::engine::lab::open::Session;
 use crate::engine::lab::prepared::Prepared;
@@ -28,8 +30,7 @@ use crate::kubernetes::fingerprint;
 use crate::kubernetes::stage::{Duty, Stage, Turns};
 use crate::model::Node;
 use crate::model::code::{self, Code};
-use crate::plan::{Change, ChangeKind, Desired};
-pub(crate) use turns::OneAtATime;
+use crate::plan::{Change, ChangeKind, Desired, Object};
 
 /// Makes what is the whole lab's, in order.
 ///
@@ -49,13 +50,17 @@ pub(crate) async fn shared_changes(
     }
     // A new node may have the address of one that leaves: then that one goes first.
     let first = makes_nodes(changes);
-    let now = |change: &&Change| change.node.is_none() || (first && is_removal(change));
+    // Certificates were made, and the provider was started, before there was a plan to carry out.
+    let done = |change: &Change| [Object::Provider, Object::Certificate].contains(&change.object);
+    let now = |change: &&Change| {
+        !done(change) && (change.node.is_none() || (first && is_removal(change)))
+    };
     for change in changes.iter().filter(now) {
         let task = format!("{} {}", change.object, change.name);
         let work = provision::shared(session, prepared, desired, hypervisor, change);
         match events.timed(None, &task, work).await {
             // A lab without a way out is a lab all the same.
-            Err(error) if change.object == "uplink" => events.warn(error.message),
+            Err(error) if change.object == Object::Uplink => events.warn(error.message),
             made => made?,
         }
     }
@@ -68,7 +73,7 @@ fn is_removal(change: &Change) -> bool {
 
 fn makes_nodes(changes: &[Change]) -> bool {
     let made = [ChangeKind::Create, ChangeKind::Replace];
-    changes.iter().any(|change| change.object == "domain" && made.contains(&change.kind))
+    changes.iter().any(|change| change.object == Object::Domain && made.contains(&change.kind))
 }
 
 /// A run in progress.
@@ -192,7 +197,7 @@ impl Run {
     fn changes_of<'s>(&'s self, node: &'s Node) -> impl Iterator<Item = &'s Change> {
         self.changes.iter().filter(|change| {
             change.node.as_ref() == Some(&node.name)
-                && change.object != "stage"
+                && change.object != Object::Stage
                 && !is_removal(change)
         })
     }

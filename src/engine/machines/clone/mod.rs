@@ -23,7 +23,7 @@ use crate::engine::task::error::EngineError;
 use crate::engine::task::event::Events;
 use crate::model::lab::Cloning;
 use crate::model::{Node, size};
-use crate::plan::{Change, ChangeKind};
+use crate::plan::{Change, ChangeKind, Object};
 use crate::render::golden::Mould;
 use crate::render::{self, DeviceSpec, DomainSpec};
 
@@ -101,8 +101,8 @@ pub(crate) fn is_new(node: &Node, changes: &[Change]) -> bool {
     let mut own = changes.iter().filter(|change| change.node.as_ref() == Some(&node.name));
     let disk = render::overlay_name(node);
     own.any(|change| match change.object {
-        "volume" => change.kind == ChangeKind::Create && change.name == disk,
-        "domain" => change.kind == ChangeKind::Replace,
+        Object::Volume => change.kind == ChangeKind::Create && change.name == disk,
+        Object::Domain => change.kind == ChangeKind::Replace,
         _ => false,
     })
 }

@@ -5,33 +5,34 @@ use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
+use crate::model::code;
+use crate::model::flaw::Flaw;
 use crate::model::role::Role;
+use crate::model::topology::draft::{LabDraft, NodeDraft};
 use crate::model::topology::problem::{Problem, Span};
-use crate::model::topology::resolve::Draft as NodeDraft;
-use crate::model::topology::rules::Draft;
 
 /// False when the network has too few addresses for the nodes.
-pub(crate) fn addresses(lab: &mut Draft, problems: &mut Vec<Problem>) -> bool {
+pub(crate) fn addresses(lab: &mut LabDraft, problems: &mut Vec<Problem>) -> bool {
     let (cidr, gateway) = (lab.network.cidr, lab.network.gateway);
     // All addresses but the network's own, the gateway's and the broadcast.
     let capacity = (1usize << (32 - cidr.prefix_len())).saturating_sub(3);
-    if lab.drafts.len() > capacity {
+    if lab.nodes.len() > capacity {
         problems.push(
             Problem::error(
-                "L0310",
-                &lab.places.nodes,
+                &code::TOO_FEW_ADDRESSES,
+                &lab.spans.nodes,
                 format!(
                     "{} nodes asked; {cidr} has {capacity} addresses for nodes",
-                    lab.drafts.len()
+                    lab.nodes.len()
                 ),
             )
-            .also(&lab.places.cidr, "this network")
+            .also(&lab.spans.cidr, "this network")
             .help("use a larger network or fewer nodes"),
         );
         return false;
     }
     let mut taken: HashSet<Ipv4Addr> =
-        lab.drafts.iter().filter(|d| d.has_address).map(|d| d.node.address).collect();
+        lab.nodes.iter().filter(|d| d.has_address).map(|d| d.node.address).collect();
     taken.extend(lab.vips.iter().map(|vip| vip.address));
     let range = lab.network.dhcp;
     let (first, last) = (u32::from(cidr.network()), u32::from(cidr.broadcast()));
@@ -40,13 +41,13 @@ pub(crate) fn addresses(lab: &mut Draft, problems: &mut Vec<Problem>) -> bool {
         .map(Ipv4Addr::from)
         .filter(|a| !taken.contains(a) && !range.is_some_and(|(x, y)| (x..=y).contains(a)));
     let mut given = HashSet::new();
-    for draft in &mut lab.drafts {
+    for draft in &mut lab.nodes {
         if !draft.has_address {
             match free.find(|address| given.insert(*address)) {
                 Some(address) => draft.node.address = address,
                 None => problems.push(
                     Problem::error(
-                        "L0310",
+                        &code::TOO_FEW_ADDRESSES,
                         &draft.name_span,
                         format!("no address is left for '{}'", draft.node.name),
                     )
@@ -56,46 +57,41 @@ pub(crate) fn addresses(lab: &mut Draft, problems: &mut Vec<Problem>) -> bool {
             continue;
         }
         let who = format!("{} ({})", draft.node.address, draft.node.name);
-        if let Some((message, help)) = unusable(draft.node.address, cidr, gateway, &who) {
+        if let Some(flaw) = unusable(draft.node.address, cidr, gateway, &who) {
             problems.push(
-                Problem::error("L0311", &draft.address_span, message)
-                    .also(&lab.places.cidr, "the network")
-                    .help(help),
+                Problem::of(&code::UNUSABLE_ADDRESS, &draft.address_span, flaw)
+                    .also(&lab.spans.cidr, "the network"),
             );
         }
     }
     true
 }
 
-fn unusable(
-    address: Ipv4Addr,
-    cidr: Ipv4Net,
-    gateway: Ipv4Addr,
-    who: &str,
-) -> Option<(String, String)> {
+fn unusable(address: Ipv4Addr, cidr: Ipv4Net, gateway: Ipv4Addr, who: &str) -> Option<Flaw> {
     let example = Ipv4Addr::from(u32::from(cidr.network()).saturating_add(3));
-    if !cidr.contains(&address) {
-        Some((format!("{who} is not inside {cidr}"), format!("use an address such as {example}")))
+    let (what, cure) = if !cidr.contains(&address) {
+        (format!("is not inside {cidr}"), format!("use an address such as {example}"))
     } else if address == gateway {
-        Some((format!("{who} is the gateway's address"), format!("use {example} or later")))
+        ("is the gateway's address".into(), format!("use {example} or later"))
     } else if address == cidr.network() {
-        Some((format!("{who} is the network's own address"), format!("use {example} or later")))
+        ("is the network's own address".into(), format!("use {example} or later"))
     } else if address == cidr.broadcast() {
-        Some((format!("{who} is the broadcast address"), "use an earlier address".into()))
+        ("is the broadcast address".into(), "use an earlier address".into())
     } else {
-        None
-    }
+        return None;
+    };
+    Some(Flaw::new(format!("{who} {what}"), cure))
 }
 
-pub(crate) fn duplicates(lab: &Draft, problems: &mut Vec<Problem>) {
+pub(crate) fn duplicates(lab: &LabDraft, problems: &mut Vec<Problem>) {
     let mut addresses: HashMap<Ipv4Addr, &NodeDraft> = HashMap::new();
     let mut macs: HashMap<&str, &NodeDraft> = HashMap::new();
-    for draft in &lab.drafts {
+    for draft in &lab.nodes {
         let (name, address) = (&draft.node.name, draft.node.address);
         if let Some(first) = addresses.insert(address, draft).filter(|_| draft.has_address) {
             problems.push(
                 Problem::error(
-                    "L0312",
+                    &code::ADDRESS_TWICE,
                     &draft.address_span,
                     format!("{address} is given to '{}' and to '{name}'", first.node.name),
                 )
@@ -107,7 +103,7 @@ pub(crate) fn duplicates(lab: &Draft, problems: &mut Vec<Problem>) {
         if let Some(first) = macs.insert(&draft.node.mac, draft) {
             problems.push(
                 Problem::error(
-                    "L0313",
+                    &code::MAC_TWICE,
                     &draft.mac_span,
                     format!("'{}' and '{name}' have the same MAC address", first.node.name),
                 )
@@ -120,22 +116,22 @@ pub(crate) fn duplicates(lab: &Draft, problems: &mut Vec<Problem>) {
     }
 }
 
-pub(crate) fn dhcp(lab: &Draft, problems: &mut Vec<Problem>) {
+pub(crate) fn dhcp(lab: &LabDraft, problems: &mut Vec<Problem>) {
     let Some((first, last)) = lab.network.dhcp else { return };
-    let at = &lab.places.dhcp;
+    let at = &lab.spans.dhcp;
     for end in [first, last] {
         let who = format!("{end} (end of the DHCP range)");
-        if let Some((message, help)) = unusable(end, lab.network.cidr, lab.network.gateway, &who) {
-            problems.push(Problem::error("L0314", at, message).help(help));
+        if let Some(flaw) = unusable(end, lab.network.cidr, lab.network.gateway, &who) {
+            problems.push(Problem::of(&code::DHCP_OUTSIDE, at, flaw));
         }
     }
-    let nodes = lab.drafts.iter().map(|d| (d.node.address, d.node.name.as_str(), &d.address_span));
-    let vips = lab.vips.iter().zip(&lab.places.vips).map(|(v, s)| (v.address, v.name.as_str(), s));
+    let nodes = lab.nodes.iter().map(|d| (d.node.address, d.node.name.as_str(), &d.address_span));
+    let vips = lab.vips.iter().zip(&lab.spans.vips).map(|(v, s)| (v.address, v.name.as_str(), s));
     for (address, name, span) in nodes.chain(vips) {
         if (first..=last).contains(&address) {
             problems.push(
                 Problem::error(
-                    "L0315",
+                    &code::DHCP_COVERS,
                     span,
                     format!("{address} ({name}) is inside the DHCP range"),
                 )
@@ -146,18 +142,16 @@ pub(crate) fn dhcp(lab: &Draft, problems: &mut Vec<Problem>) {
     }
 }
 
-pub(crate) fn vips(lab: &Draft, problems: &mut Vec<Problem>) {
-    for (index, (vip, at)) in lab.vips.iter().zip(&lab.places.vips).enumerate() {
+pub(crate) fn vips(lab: &LabDraft, problems: &mut Vec<Problem>) {
+    for (index, (vip, at)) in lab.vips.iter().zip(&lab.spans.vips).enumerate() {
         let who = format!("{} (floating address '{}')", vip.address, vip.name);
-        if let Some((message, help)) =
-            unusable(vip.address, lab.network.cidr, lab.network.gateway, &who)
-        {
-            problems.push(Problem::error("L0311", at, message).help(help));
+        if let Some(flaw) = unusable(vip.address, lab.network.cidr, lab.network.gateway, &who) {
+            problems.push(Problem::of(&code::UNUSABLE_ADDRESS, at, flaw));
         }
-        if let Some(node) = lab.drafts.iter().find(|d| d.node.address == vip.address) {
+        if let Some(node) = lab.nodes.iter().find(|d| d.node.address == vip.address) {
             problems.push(
                 Problem::error(
-                    "L0316",
+                    &code::FLOATING_TAKEN,
                     at,
                     format!(
                         "floating address {} is the address of node '{}'",
@@ -169,10 +163,10 @@ pub(crate) fn vips(lab: &Draft, problems: &mut Vec<Problem>) {
             );
         }
         let earlier = lab.vips.iter().take(index).position(|other| other.address == vip.address);
-        if let Some(first) = earlier.and_then(|first| lab.places.vips.get(first)) {
+        if let Some(first) = earlier.and_then(|first| lab.spans.vips.get(first)) {
             problems.push(
                 Problem::error(
-                    "L0316",
+                    &code::FLOATING_TAKEN,
                     at,
                     format!("floating address {} is given twice", vip.address),
                 )
@@ -180,10 +174,10 @@ pub(crate) fn vips(lab: &Draft, problems: &mut Vec<Problem>) {
                 .help("remove one of the two"),
             );
         }
-        if !lab.drafts.iter().any(|d| d.node.is(vip.role)) {
+        if !lab.nodes.iter().any(|d| d.node.is(vip.role)) {
             problems.push(
                 Problem::error(
-                    "L0317",
+                    &code::FLOATING_WITHOUT_NODES,
                     at,
                     format!("no node has the role {} to hold '{}'", vip.role, vip.name),
                 )
@@ -198,7 +192,7 @@ pub(crate) fn vips(lab: &Draft, problems: &mut Vec<Problem>) {
 
 /// Gives each worker its pod subnet by its own address, so that neighbours keep theirs when nodes
 /// come and go.
-pub(crate) fn pod_subnets(lab: &mut Draft, problems: &mut Vec<Problem>) {
+pub(crate) fn pod_subnets(lab: &mut LabDraft, problems: &mut Vec<Problem>) {
     let (pods, mask) = (lab.kubernetes.pod_cidr, lab.kubernetes.node_mask);
     if mask <= pods.prefix_len() || mask > 30 {
         return;
@@ -206,7 +200,7 @@ pub(crate) fn pod_subnets(lab: &mut Draft, problems: &mut Vec<Problem>) {
     let base = u32::from(lab.network.cidr.network());
     let count = 1u64 << (mask - pods.prefix_len());
     let mut seen: HashMap<Ipv4Net, (String, Span)> = HashMap::new();
-    for draft in lab.drafts.iter_mut().filter(|d| d.node.is(Role::Worker)) {
+    for draft in lab.nodes.iter_mut().filter(|d| d.node.is(Role::Worker)) {
         let offset = u64::from(u32::from(draft.node.address).wrapping_sub(base)) % count;
         let start = u32::from(pods.network()).wrapping_add((offset as u32) << (32 - mask));
         let derived = Ipv4Net::new_assert(Ipv4Addr::from(start), mask);
@@ -214,11 +208,11 @@ pub(crate) fn pod_subnets(lab: &mut Draft, problems: &mut Vec<Problem>) {
         if !pods.contains(&subnet) {
             problems.push(
                 Problem::error(
-                    "L0323",
+                    &code::POD_SUBNET_OUTSIDE,
                     &draft.pod_span,
                     format!("pod subnet {subnet} of '{}' is not inside {pods}", draft.node.name),
                 )
-                .also(&lab.places.pod_cidr, "the pod network")
+                .also(&lab.spans.pod_cidr, "the pod network")
                 .help(format!("write for example {derived}")),
             );
         }
@@ -227,7 +221,7 @@ pub(crate) fn pod_subnets(lab: &mut Draft, problems: &mut Vec<Problem>) {
         if let Some((_, (first, at))) = clash {
             let name = &draft.node.name;
             let text = format!("'{first}' and '{name}' would share the pod subnet {subnet}");
-            let mut problem = Problem::error("L0324", &draft.pod_span, text);
+            let mut problem = Problem::error(&code::POD_SUBNETS_CLASH, &draft.pod_span, text);
             if *at != draft.pod_span {
                 problem = problem.also(at, format!("'{first}'"));
             }
@@ -239,11 +233,11 @@ pub(crate) fn pod_subnets(lab: &mut Draft, problems: &mut Vec<Problem>) {
         }
         seen.insert(subnet, here);
     }
-    for draft in lab.drafts.iter_mut().filter(|d| !d.node.is(Role::Worker)) {
+    for draft in lab.nodes.iter_mut().filter(|d| !d.node.is(Role::Worker)) {
         if draft.node.pod_subnet.take().is_some() {
             problems.push(
                 Problem::error(
-                    "L0325",
+                    &code::POD_SUBNET_WITHOUT_PODS,
                     &draft.pod_span,
                     format!("'{}' is no worker and has no pods", draft.node.name),
                 )

@@ -1,27 +1,26 @@
 //! Rules about floating addresses and load balancers: who takes port 6443 where.
 
-use crate::model::topology::rules::{Draft, Problem, Role};
+use crate::model::code;
+use crate::model::role::Role;
+use crate::model::topology::draft::{LabDraft, NodeDraft};
+use crate::model::topology::problem::Problem;
 
-pub(crate) fn rules(lab: &Draft, problems: &mut Vec<Problem>) {
+pub(crate) fn rules(lab: &LabDraft, problems: &mut Vec<Problem>) {
     router_ids(lab, problems);
     endpoint(lab, problems);
     unreachable_balancers(lab, problems);
     shared_port(lab, problems);
 }
 
-fn router_ids(lab: &Draft, problems: &mut Vec<Problem>) {
-    let given: Vec<_> = lab
-        .vips
-        .iter()
-        .zip(&lab.places.router_ids)
-        .filter(|(vip, _)| vip.router_id_given)
-        .collect();
+fn router_ids(lab: &LabDraft, problems: &mut Vec<Problem>) {
+    let given: Vec<_> =
+        lab.vips.iter().zip(&lab.spans.router_ids).filter(|(vip, _)| vip.router_id_given).collect();
     for (index, (vip, at)) in given.iter().enumerate() {
         let earlier = given.iter().take(index).find(|(other, _)| other.router_id == vip.router_id);
         if let Some((first, place)) = earlier {
             problems.push(
                 Problem::error(
-                    "L0413",
+                    &code::ROUTER_ID_TWICE,
                     at,
                     format!(
                         "'{}' and '{}' have the same router_id {}",
@@ -35,7 +34,7 @@ fn router_ids(lab: &Draft, problems: &mut Vec<Problem>) {
     }
 }
 
-fn endpoint(lab: &Draft, problems: &mut Vec<Problem>) {
+fn endpoint(lab: &LabDraft, problems: &mut Vec<Problem>) {
     let Some(name) = &lab.kubernetes.endpoint else { return };
     if lab.vips.iter().any(|vip| vip.name == *name) {
         return;
@@ -47,20 +46,20 @@ fn endpoint(lab: &Draft, problems: &mut Vec<Problem>) {
         None => format!("name one of: {}", names.join(", ")),
     };
     let text = format!("endpoint '{name}' is no floating address of this lab");
-    problems.push(Problem::error("L0414", &lab.places.endpoint, text).help(help));
+    problems.push(Problem::error(&code::UNKNOWN_ENDPOINT, &lab.spans.endpoint, text).help(help));
 }
 
-fn balancers(lab: &Draft) -> impl Iterator<Item = &crate::model::topology::rules::NodeDraft> {
-    lab.drafts.iter().filter(|draft| draft.node.is(Role::LoadBalancer))
+fn balancers(lab: &LabDraft) -> impl Iterator<Item = &NodeDraft> {
+    lab.nodes.iter().filter(|draft| draft.node.is(Role::LoadBalancer))
 }
 
-fn unreachable_balancers(lab: &Draft, problems: &mut Vec<Problem>) {
+fn unreachable_balancers(lab: &LabDraft, problems: &mut Vec<Problem>) {
     let floating = lab.vips.iter().any(|vip| vip.role == Role::LoadBalancer);
     let Some(second) = balancers(lab).nth(1).filter(|_| !floating) else { return };
     let count = balancers(lab).count();
     problems.push(
         Problem::warning(
-            "L0415",
+            &code::BALANCERS_WITHOUT_ADDRESS,
             &second.name_span,
             format!("{count} load balancers, but no floating address: clients know only the first"),
         )
@@ -70,25 +69,25 @@ fn unreachable_balancers(lab: &Draft, problems: &mut Vec<Problem>) {
 
 /// API server and HAProxy on one node: the floating address is HAProxy's, the node's own the API
 /// server's. Without a floating address of its own HAProxy would have no place.
-fn shared_port(lab: &Draft, problems: &mut Vec<Problem>) {
+fn shared_port(lab: &LabDraft, problems: &mut Vec<Problem>) {
     let both = balancers(lab).find(|draft| draft.node.is(Role::ControlPlane));
     let Some(draft) = both else { return };
     let name = &draft.node.name;
     if !lab.vips.iter().any(|vip| vip.role == Role::LoadBalancer) {
         problems.push(
             Problem::error(
-                "L0416",
+                &code::SHARED_PORT,
                 &draft.name_span,
                 format!("'{name}' is controller and load balancer, and both want port 6443"),
             )
             .help("add a floating address with `role: load-balancer`: HAProxy then takes that one"),
         );
     }
-    for (vip, at) in lab.vips.iter().zip(&lab.places.vips) {
+    for (vip, at) in lab.vips.iter().zip(&lab.spans.vips) {
         if vip.role == Role::ControlPlane {
             problems.push(
                 Problem::error(
-                    "L0417",
+                    &code::FLOATING_ON_BALANCERS,
                     at,
                     format!(
                         "'{}' is held by controllers, of which '{name}' is a load balancer, too",

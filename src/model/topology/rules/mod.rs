@@ -6,31 +6,22 @@ mod balancing;
 
 use std::collections::HashMap;
 
-use crate::model::lab::{Kubernetes, Network, Vip};
+use crate::model::code;
 use crate::model::name::check_label;
 use crate::model::role::Role;
 use crate::model::size;
+use crate::model::topology::draft::LabDraft;
 use crate::model::topology::problem::{Problem, Span};
-use crate::model::topology::resolve::{Draft as NodeDraft, Places};
 use crate::model::version::Version;
 
-/// A lab in the making, with its places in the file.
-pub(crate) struct Draft {
-    pub network: Network,
-    pub vips: Vec<Vip>,
-    pub kubernetes: Kubernetes,
-    pub drafts: Vec<NodeDraft>,
-    pub places: Places,
-    pub domain: String,
-}
-
 /// Applies every rule and fills in what depends on several fields (addresses, pod subnets).
-pub(crate) fn apply(lab: &mut Draft, problems: &mut Vec<Problem>) {
+pub(crate) fn apply(lab: &mut LabDraft, problems: &mut Vec<Problem>) {
     names(lab, problems);
     release(lab, problems);
     networks(lab, problems);
     // A role that could not be read would be missed here a second time.
-    if !problems.iter().any(|problem| ["L0123", "L0205"].contains(&problem.code)) {
+    let unread = [&code::BAD_WORD, &code::NO_ROLES];
+    if !problems.iter().any(|problem| unread.contains(&problem.code)) {
         quorum(lab, problems);
     }
     sizes(lab, problems);
@@ -44,24 +35,24 @@ pub(crate) fn apply(lab: &mut Draft, problems: &mut Vec<Problem>) {
     }
 }
 
-fn names(lab: &Draft, problems: &mut Vec<Problem>) {
+fn names(lab: &LabDraft, problems: &mut Vec<Problem>) {
     let mut seen: HashMap<String, &Span> = HashMap::new();
-    for draft in &lab.drafts {
+    for draft in &lab.nodes {
         let name = &draft.node.name;
-        if let Err((message, help)) = check_label("node name", name, 40) {
-            problems.push(Problem::error("L0201", &draft.name_span, message).help(help));
+        if let Err(flaw) = check_label("node name", name, 40) {
+            problems.push(Problem::of(&code::BAD_NAME, &draft.name_span, flaw));
         }
         if is_number(name) {
             let text = format!("'{name}' is read as an address, not as a name");
             problems.push(
-                Problem::error("L0201", &draft.name_span, text)
+                Problem::error(&code::BAD_NAME, &draft.name_span, text)
                     .help(format!("write 'node-{name}', or another word")),
             );
         }
         if let Some(first) = seen.insert(name.to_ascii_lowercase(), &draft.name_span) {
             problems.push(
                 Problem::error(
-                    "L0203",
+                    &code::NAME_TWICE,
                     &draft.name_span,
                     format!("node name '{name}' is used twice"),
                 )
@@ -73,7 +64,7 @@ fn names(lab: &Draft, problems: &mut Vec<Problem>) {
         for vip in lab.vips.iter().filter(|vip| vip.name == *name) {
             problems.push(
                 Problem::error(
-                    "L0203",
+                    &code::NAME_TWICE,
                     &draft.name_span,
                     format!("'{}' names a node and a floating address", vip.name),
                 )
@@ -90,28 +81,28 @@ fn is_number(name: &str) -> bool {
 }
 
 /// A release that came after this `lab` is no reason to refuse: most change nothing that matters here.
-fn release(lab: &Draft, problems: &mut Vec<Problem>) {
+fn release(lab: &LabDraft, problems: &mut Vec<Problem>) {
     if let Some(text) = lab.kubernetes.version.and_then(Version::unknown) {
         problems.push(
-            Problem::warning("L0402", &lab.places.version, text)
+            Problem::warning(&code::NEWER_VERSION, &lab.spans.version, text)
                 .help("`lab verify` shows whether that did; a newer `lab` may know more"),
         );
     }
 }
 
-fn networks(lab: &Draft, problems: &mut Vec<Problem>) {
+fn networks(lab: &LabDraft, problems: &mut Vec<Problem>) {
     let k = &lab.kubernetes;
     let all = [
-        ("node network", lab.network.cidr, &lab.places.cidr),
-        ("service network", k.service_cidr, &lab.places.service_cidr),
-        ("pod network", k.pod_cidr, &lab.places.pod_cidr),
+        ("node network", lab.network.cidr, &lab.spans.cidr),
+        ("service network", k.service_cidr, &lab.spans.service_cidr),
+        ("pod network", k.pod_cidr, &lab.spans.pod_cidr),
     ];
     for (index, (name, net, at)) in all.iter().enumerate() {
         for (other, other_net, other_at) in all.iter().take(index) {
             if net.contains(other_net) || other_net.contains(net) {
                 problems.push(
                     Problem::error(
-                        "L0320",
+                        &code::NETWORKS_OVERLAP,
                         at,
                         format!("the {name} {net} and the {other} {other_net} overlap"),
                     )
@@ -125,8 +116,8 @@ fn networks(lab: &Draft, problems: &mut Vec<Problem>) {
     if services < 10 {
         problems.push(
             Problem::error(
-                "L0321",
-                &lab.places.service_cidr,
+                &code::SERVICE_NETWORK_SIZE,
+                &lab.spans.service_cidr,
                 format!(
                     "service network {} has {services} addresses; at least 10 are needed",
                     k.service_cidr
@@ -139,8 +130,8 @@ fn networks(lab: &Draft, problems: &mut Vec<Problem>) {
     if k.service_cidr.prefix_len() < 12 {
         problems.push(
             Problem::error(
-                "L0321",
-                &lab.places.service_cidr,
+                &code::SERVICE_NETWORK_SIZE,
+                &lab.spans.service_cidr,
                 format!("service network {} is too large for the API server", k.service_cidr),
             )
             .help("use a prefix from /12 to /28"),
@@ -149,8 +140,8 @@ fn networks(lab: &Draft, problems: &mut Vec<Problem>) {
     if k.node_mask <= k.pod_cidr.prefix_len() {
         problems.push(
             Problem::error(
-                "L0322",
-                &lab.places.node_mask,
+                &code::POD_SUBNET_SIZE,
+                &lab.spans.node_mask,
                 format!("a /{} pod subnet per node does not fit into {}", k.node_mask, k.pod_cidr),
             )
             .help(format!("use a node_mask above {}", k.pod_cidr.prefix_len())),
@@ -158,32 +149,33 @@ fn networks(lab: &Draft, problems: &mut Vec<Problem>) {
     }
 }
 
-fn quorum(lab: &Draft, problems: &mut Vec<Problem>) {
-    let count = |role| lab.drafts.iter().filter(|d| d.node.is(role)).count();
+fn quorum(lab: &LabDraft, problems: &mut Vec<Problem>) {
+    let count = |role| lab.nodes.iter().filter(|d| d.node.is(role)).count();
     let (etcd, control, workers) =
         (count(Role::Etcd), count(Role::ControlPlane), count(Role::Worker));
-    let at = &lab.places.nodes;
+    let at = &lab.spans.nodes;
     for (number, role) in
         [(etcd, Role::Etcd), (control, Role::ControlPlane), (workers, Role::Worker)]
     {
         if number == 0 {
             problems.push(
-                Problem::error("L0410", at, format!("no node has the role {role}")).help(format!(
-                    "add a group with `roles: [{role}]`; one node may have several roles"
-                )),
+                Problem::error(&code::MISSING_ROLE, at, format!("no node has the role {role}"))
+                    .help(format!(
+                        "add a group with `roles: [{role}]`; one node may have several roles"
+                    )),
             );
         }
     }
     if etcd > 7 {
         problems.push(
-            Problem::error("L0411", at, format!("{etcd} etcd members are too many"))
+            Problem::error(&code::ETCD_MEMBERS, at, format!("{etcd} etcd members are too many"))
                 .note("every write waits for a majority of the members")
                 .help("use 3, 5 or at most 7"),
         );
     } else if etcd > 0 && etcd % 2 == 0 {
         problems.push(
             Problem::warning(
-                "L0411",
+                &code::ETCD_MEMBERS,
                 at,
                 format!("{etcd} etcd members survive no more failures than {}", etcd - 1),
             )
@@ -196,7 +188,7 @@ fn quorum(lab: &Draft, problems: &mut Vec<Problem>) {
     if control > 1 && !fronted {
         problems.push(
             Problem::warning(
-                "L0412",
+                &code::NO_FRONT,
                 at,
                 format!(
                     "{control} controllers, but no floating address and no load balancer in front"
@@ -207,13 +199,13 @@ fn quorum(lab: &Draft, problems: &mut Vec<Problem>) {
     }
 }
 
-fn sizes(lab: &Draft, problems: &mut Vec<Problem>) {
-    for draft in &lab.drafts {
+fn sizes(lab: &LabDraft, problems: &mut Vec<Problem>) {
+    for draft in &lab.nodes {
         let node = &draft.node;
         if node.memory_mib < 256 || node.memory_mib > 4 << 20 {
             problems.push(
                 Problem::error(
-                    "L0210",
+                    &code::MEMORY_SIZE,
                     &draft.name_span,
                     format!("'{}' has {} MiB of memory", node.name, node.memory_mib),
                 )
@@ -223,7 +215,7 @@ fn sizes(lab: &Draft, problems: &mut Vec<Problem>) {
         if node.disk_bytes < 3 << 30 {
             problems.push(
                 Problem::error(
-                    "L0211",
+                    &code::DISK_SIZE,
                     &draft.name_span,
                     format!("'{}' has a disk of {}", node.name, size::human(node.disk_bytes)),
                 )

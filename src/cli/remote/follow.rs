@@ -1,0 +1,109 @@
+//! What commands on many nodes say, line by line, as it comes.
+
+use std::fmt;
+use std::time::Duration;
+
+use russh::ChannelMsg;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use crate::cli::failure::Failure;
+use crate::cli::output::{complain, print};
+use crate::drivers::guest::GuestError;
+use crate::drivers::guest::ssh::Ssh;
+use crate::engine::Session;
+use crate::model::Node;
+
+/// Patience until a node lets us in.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A line of a node, or why there will be none.
+struct Said {
+    node: String,
+    line: Result<String, Unheard>,
+}
+
+/// Why a node is not heard any more.
+enum Unheard {
+    /// It cannot be reached.
+    Node(GuestError),
+    /// The command could not be begun.
+    Command(russh::Error),
+    /// The command ended badly.
+    Ended(u32),
+}
+
+impl fmt::Display for Unheard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Node(error) => error.fmt(f),
+            Self::Command(error) => error.fmt(f),
+            Self::Ended(status) => write!(f, "it ended with status {status}"),
+        }
+    }
+}
+
+/// Runs a command on each node and prints what they say. False when one could not be asked.
+pub(crate) async fn follow(session: &Session, asked: &[(&Node, String)]) -> Result<bool, Failure> {
+    let keys = session.load_keys()?;
+    let (sender, receiver) = unbounded_channel();
+    for (node, command) in asked {
+        let ssh = session.ssh(node, &keys, PATIENCE)?;
+        let (name, command, sender) = (node.name.clone(), command.clone(), sender.clone());
+        tokio::spawn(async move {
+            if let Err(why) = listen(&ssh, &name, &command, &sender).await {
+                let _ = sender.send(Said { node: name, line: Err(why) });
+            }
+        });
+    }
+    drop(sender);
+    Ok(show(receiver, asked.len() > 1).await)
+}
+
+async fn listen(
+    ssh: &Ssh,
+    node: &str,
+    command: &str,
+    sender: &UnboundedSender<Said>,
+) -> Result<(), Unheard> {
+    let channel = ssh.channel().await.map_err(Unheard::Node)?;
+    channel.exec(true, command).await.map_err(Unheard::Command)?;
+    let (mut reader, _writer) = channel.split();
+    let mut rest = Vec::new();
+    let tell = |line: &[u8]| {
+        let line = String::from_utf8_lossy(line).trim_end().to_owned();
+        let _ = sender.send(Said { node: node.into(), line: Ok(line) });
+    };
+    while let Some(message) = reader.wait().await {
+        match message {
+            ChannelMsg::Data { data } | ChannelMsg::ExtendedData { data, .. } => {
+                rest.extend_from_slice(&data);
+                while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+                    tell(&rest.drain(..=end).collect::<Vec<u8>>());
+                }
+            }
+            ChannelMsg::ExitStatus { exit_status } if exit_status != 0 => {
+                return Err(Unheard::Ended(exit_status));
+            }
+            _ => {}
+        }
+    }
+    if !rest.is_empty() {
+        tell(&rest);
+    }
+    Ok(())
+}
+
+async fn show(mut receiver: UnboundedReceiver<Said>, names: bool) -> bool {
+    let mut whole = true;
+    while let Some(said) = receiver.recv().await {
+        match said.line {
+            Ok(line) if names => print(&format!("{:<14} {line}", said.node)),
+            Ok(line) => print(&line),
+            Err(why) => {
+                whole = false;
+                complain(&format!("{:<14} {why}", said.node));
+            }
+        }
+    }
+    whole
+}

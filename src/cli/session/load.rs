@@ -1,0 +1,239 @@
+//! From what was typed to an opened lab.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use crate::cli::failure::{Failure, USAGE};
+use crate::cli::global::{Engine, Format, Global};
+use crate::cli::output::{colours, complain, diagnostic, print_json};
+use crate::drivers::assets::cache::Cache;
+use crate::drivers::assets::images::Images;
+use crate::drivers::host::{self, Dirs};
+use crate::drivers::state::files::read_topology;
+use crate::drivers::state::{Store, labs, router_ids_of_others};
+use crate::engine::{EngineChoice, Place, Session};
+use crate::model::code;
+use crate::model::router_id;
+use crate::model::topology::yaml::MAX_BYTES;
+use crate::model::topology::{self, Loaded};
+use crate::render::TOPOLOGIES;
+
+/// A topology's text and where it came from.
+#[derive(Debug)]
+pub(crate) struct Source {
+    /// Text.
+    pub text: String,
+    /// Name for messages.
+    pub shown: String,
+    /// Folder that its relative paths start from.
+    pub base: PathBuf,
+}
+
+/// Names of the shipped topologies, sorted.
+pub(crate) fn shipped() -> Vec<String> {
+    let stem = |path: &Path| path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+    let mut names: Vec<String> = TOPOLOGIES.files().filter_map(|file| stem(file.path())).collect();
+    names.sort();
+    names
+}
+
+/// Text of a shipped topology, or of a person's own of that name.
+pub(crate) fn named(name: &str, dirs: &Dirs) -> Option<String> {
+    let file = format!("{name}.yaml");
+    let own = std::fs::read_to_string(dirs.config.join("topologies").join(&file)).ok();
+    own.or_else(|| TOPOLOGIES.get_file(&file)?.contents_utf8().map(str::to_owned))
+}
+
+/// Finds the topology that was meant.
+pub(crate) fn source(global: &Global, dirs: &Dirs) -> Result<Source, Failure> {
+    let here = std::env::current_dir().unwrap_or_default();
+    if let Some(name) = &global.lab {
+        return of_lab(name, dirs);
+    }
+    let file = match &global.file {
+        Some(file) => file.clone(),
+        None if Path::new("lab.yaml").exists() => PathBuf::from("lab.yaml"),
+        None => {
+            return match labs(&dirs.state).as_slice() {
+                [only] => of_lab(only, dirs),
+                several => Err(no_topology(several)),
+            };
+        }
+    };
+    if file != Path::new("-") && !file.exists() {
+        let name = file.to_string_lossy();
+        if let Some(text) = named(&name, dirs) {
+            return Ok(Source { text, shown: format!("{name}.yaml (shipped)"), base: here });
+        }
+        let names = shipped();
+        let near = crate::model::topology::check::nearest(&name, names.iter().map(String::as_str));
+        let help = match near {
+            Some(near) => format!("did you mean `-f {near}`?"),
+            None => format!("name a file, or a shipped topology: {}", names.join(", ")),
+        };
+        return Err(Failure::usage(format!("there is no topology '{name}'"))
+            .code(&code::NO_TOPOLOGY)
+            .hint(help));
+    }
+    let text = read_topology(&file, MAX_BYTES as u64).map_err(|why| {
+        Failure::usage(format!("cannot read the topology {}: {why}", file.display()))
+            .code(&code::NO_TOPOLOGY)
+    })?;
+    let base = file.parent().filter(|p| !p.as_os_str().is_empty()).map_or(here, Path::to_owned);
+    Ok(Source { text, shown: file.display().to_string(), base })
+}
+
+fn no_topology(labs: &[String]) -> Failure {
+    let failure =
+        Failure::usage("there is no lab.yaml here, and no lab was named").code(&code::NO_TOPOLOGY);
+    if labs.is_empty() {
+        failure.hint("`lab init` writes one; `-f three` takes a shipped one")
+    } else {
+        failure.hint(format!("`--lab NAME` takes one of: {}", labs.join(", ")))
+    }
+}
+
+fn known_labs(labs: &[String]) -> String {
+    match labs {
+        [] => "there are no labs yet; `lab up` makes one".into(),
+        labs => format!("known labs: {}", labs.join(", ")),
+    }
+}
+
+fn of_lab(name: &str, dirs: &Dirs) -> Result<Source, Failure> {
+    let store = Store::new(&dirs.state, name);
+    let base = store.record()?.map(|record| record.base).unwrap_or_default();
+    match store.read("topology.yaml")? {
+        Some(text) => Ok(Source { text, shown: format!("{name} (as it was made)"), base }),
+        None => Err(Failure::usage(format!("there is no lab '{name}'"))
+            .code(&code::NO_TOPOLOGY)
+            .hint(known_labs(&labs(&dirs.state)))),
+    }
+}
+
+/// Reads the topology, showing every problem.
+pub(crate) fn topology(global: &Global, source: &Source) -> Result<Loaded, Failure> {
+    let show = |problems: &[_]| {
+        if global.output == Format::Json {
+            print_json(&diagnostic::json(problems, &source.shown, &source.text));
+        } else {
+            complain(&diagnostic::render(problems, &source.shown, &source.text, colours()));
+        }
+    };
+    match topology::load(&source.text, &host::owner()) {
+        Ok(loaded) => {
+            if !loaded.warnings.is_empty() && !global.quiet && global.output == Format::Table {
+                show(&loaded.warnings);
+            }
+            Ok(loaded)
+        }
+        Err(problems) => {
+            show(&problems);
+            let errors = problems.iter().filter(|problem| problem.is_error()).count();
+            if global.output == Format::Table {
+                complain(&format!(
+                    "\n{errors} error{} in {}; nothing was changed",
+                    if errors == 1 { "" } else { "s" },
+                    source.shown
+                ));
+            }
+            Err(Failure::silent(USAGE))
+        }
+    }
+}
+
+/// Opens the lab that was meant.
+pub(crate) fn session(global: &Global) -> Result<Session, Failure> {
+    let dirs = Dirs::from_environment();
+    let source = source(global, &dirs)?;
+    let mut loaded = topology(global, &source)?;
+    let overrides = overrides(&dirs.config);
+    let templates = crate::kubernetes::templates(&overrides).map_err(|error| {
+        Failure::failed(error.to_string())
+            .code(&code::TEMPLATE)
+            .hint(format!("see {}", dirs.config.display()))
+    })?;
+    let store = Store::new(&dirs.state, &loaded.lab.name);
+    let choice = match global.engine {
+        Engine::Auto => EngineChoice::Auto,
+        Engine::System => EngineChoice::System,
+        Engine::Private => EngineChoice::Private,
+    };
+    let record = store.record()?;
+    let taken = router_ids_of_others(&dirs.state, &loaded.lab.name);
+    let before = record.as_ref().map(|record| record.router_ids.clone()).unwrap_or_default();
+    router_id::assign(loaded.lab.id, &mut loaded.lab.vips, &before, &taken);
+    let place = Place::choose(&choice, record.as_ref(), &loaded.lab, &store, &dirs);
+    if let Some(record) = record.filter(|record| record.engine != place.name()) {
+        return Err(Failure::usage(format!(
+            "the lab '{}' runs on the {} engine, not on the {} one",
+            record.name,
+            record.engine,
+            place.name()
+        ))
+        .code(&code::OTHER_ENGINE)
+        .hint("leave --engine away, or `lab down` first"));
+    }
+    Ok(Session {
+        lab: loaded.lab,
+        source: source.text,
+        base: source.base,
+        owner: host::owner(),
+        images: Images::new(Cache::new(&dirs.cache), &overrides),
+        store,
+        place,
+        dirs,
+        templates,
+        pace: OnceLock::new(),
+    })
+}
+
+/// Opens a lab that exists.
+pub(crate) fn existing(global: &Global) -> Result<Session, Failure> {
+    let session = session(global)?;
+    refuse_new(&session)?;
+    Ok(session)
+}
+
+/// Refuses a lab whose own libvirt rests.
+pub(crate) fn refuse_resting(session: &Session) -> Result<(), Failure> {
+    refuse_new(session)?;
+    match session.place.is_running() {
+        true => Ok(()),
+        false => Err(Failure::usage("the lab's private libvirt does not run")
+            .code(&code::AT_REST)
+            .hint("`lab up`")),
+    }
+}
+
+/// Refuses a lab that was never up, so that asking makes no directory for one that does not exist.
+pub(crate) fn refuse_new(session: &Session) -> Result<(), Failure> {
+    match session.store.record()? {
+        Some(_) => Ok(()),
+        None => Err(Failure::usage(format!("the lab '{}' was never up", session.lab.name))
+            .code(&code::NOT_UP)
+            .hint("`lab up` first")),
+    }
+}
+
+/// A person's own templates and catalogue entries, by name.
+pub(crate) fn overrides(config: &Path) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    for top in ["xml-templates", "cloud-init", "stages"] {
+        collect(&config.join(top), top, &mut found);
+    }
+    found
+}
+
+fn collect(dir: &Path, prefix: &str, found: &mut BTreeMap<String, String>) {
+    for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
+        let name = format!("{prefix}/{}", entry.file_name().to_string_lossy());
+        let path = entry.path();
+        if path.is_dir() {
+            collect(&path, &name, found);
+        } else if let Ok(text) = std::fs::read_to_string(&path) {
+            found.insert(name, text);
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! The lab that a command is about: its topology, its parts by name, its lock, a plan of it that was saved.
+
+pub(crate) mod load;
+pub(crate) mod lookup;
+pub(crate) mod saved_plan;

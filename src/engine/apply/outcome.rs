@@ -1,0 +1,45 @@
+//! How `up` behaves, and how it ends.
+
+use crate::engine::task::event::Failure;
+use crate::kubernetes::flavour::Flavour;
+use crate::kubernetes::stage::Stage;
+use crate::plan::Change;
+
+/// How `up` behaves.
+#[derive(Clone, Debug, Default)]
+pub struct UpOptions {
+    /// Stages to go through, all when not said; see [`Flavour::with_needs`].
+    pub stages: Option<Vec<&'static Stage>>,
+    /// Removals were agreed to.
+    pub yes: bool,
+    /// Nodes that boot at the same time; as many as the computer is good for when not said.
+    pub concurrency: Option<usize>,
+    /// Nodes leave without their pods being moved away first.
+    pub force: bool,
+    /// This stage, and those after it, run again where they were done.
+    pub from: Option<&'static Stage>,
+    /// Nodes start though this computer has no room for them.
+    pub overcommit: bool,
+    /// What a saved plan says: other changes are refused. See [`crate::engine::as_agreed`].
+    pub agreed: Option<serde_json::Value>,
+}
+
+impl UpOptions {
+    /// The stages to go through.
+    pub(crate) fn stages(&self, flavour: &Flavour) -> Vec<&'static Stage> {
+        self.stages.clone().unwrap_or_else(|| flavour.stages.iter().collect())
+    }
+}
+
+/// How `up` ended.
+#[derive(Debug)]
+pub enum Outcome {
+    /// There was nothing to do.
+    Unchanged,
+    /// All changes were made.
+    Done(Vec<Change>),
+    /// Stopped as asked; the next `up` goes on.
+    Stopped,
+    /// Some changes could not be made.
+    Failed(Vec<Failure>),
+}

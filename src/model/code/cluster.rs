@@ -1,0 +1,50 @@
+//! What is wrong with a topology's cluster, logins and cloud-config.
+
+use crate::model::code::entry::codes;
+
+codes! {
+    BAD_VERSION "L0401" "a version of Kubernetes cannot be used"
+        "A version has three numbers. Releases older than the oldest that lab knows are set up in ways that it does not have."
+        ["write it like `1.36.2`; the line below the message says which releases are known",
+         "leave it out: the default is one that works"];
+    NEWER_VERSION "L0402" "the version of Kubernetes is newer than this lab"
+        "It is set up like the newest release that lab knows. Most releases change nothing that matters here, so this is no error."
+        ["`lab verify` shows whether it works", "a newer lab may know more"];
+    MISSING_ROLE "L0410" "no node has a role that a cluster needs"
+        "A cluster needs etcd, a control plane and a worker. One node may be all of them."
+        ["add a group with the role, or the role to a group"];
+    ETCD_MEMBERS "L0411" "the number of etcd members is not a good one"
+        "Members decide by majority: of four no more may fail than of three. And each one more makes every write slower."
+        ["use 1, 3 or 5 members; 7 at most"];
+    NO_FRONT "L0412" "several controllers, and nothing in front of them"
+        "Nodes and kubeconfigs know one address of the API. If it is a single controller's own, the others are of no use when that one fails."
+        ["add a floating address with `role: control-plane` under `vips`",
+         "add nodes with the role load-balancer"];
+    ROUTER_ID_TWICE "L0413" "two floating addresses have the same router id"
+        "VRRP tells its groups apart by it: two of one id would take each other's messages for their own."
+        ["take one `router_id` away: lab chooses one that is free"];
+    UNKNOWN_ENDPOINT "L0414" "the endpoint is no floating address of this lab"
+        "`endpoint` names, among the floating addresses, the one that clients of the API use."
+        ["name one that stands under `vips`", "leave it out: the controllers' own counts, else the load balancers'"];
+    BALANCERS_WITHOUT_ADDRESS "L0415" "several load balancers, and no floating address"
+        "Clients know the address of the first only, so the others are of no use when that one fails."
+        ["add a floating address with `role: load-balancer` under `vips`"];
+    SHARED_PORT "L0416" "API server and load balancer want the same port"
+        "On a node that is both, each wants port 6443. With a floating address HAProxy takes that one's, and the API server the node's own."
+        ["add a floating address with `role: load-balancer` under `vips`", "give the two roles to different nodes"];
+    FLOATING_ON_BALANCERS "L0417" "a floating address of controllers is on a load balancer"
+        "One of the controllers is a load balancer, too. There API server and HAProxy would both want the floating address's port 6443."
+        ["write `role: load-balancer` for the floating address", "give the two roles to different nodes"];
+    BAD_PUBLIC_KEY "L0501" "an SSH public key cannot be used"
+        "What stands there is not the line of a public key. A private key must never be in a topology, which is shown and shared."
+        ["take the line of the .pub file, like `ssh-ed25519 AAAA... you@host`"];
+    BAD_LOGIN "L0502" "a login name cannot be used"
+        "The name is not one that a Linux account can have, or the system has that account for itself."
+        ["leave `user` out; it is then `lab`"];
+    OWNED_CLOUD_CONFIG "L0510" "a key of cloud-config belongs to lab"
+        "Logins, host keys, names and addresses follow from the topology. Another value would undo what lab relies on to reach the node and to know it."
+        ["take the key away", "`lab help topology` has the fields for logins, names and addresses"];
+    BAD_CLOUD_CONFIG_KEY "L0511" "a key of cloud-config cannot be one"
+        "Keys of cloud-config are letters, digits, underscores and hyphens; cloud-init would ignore any other without a word."
+        ["use keys such as packages, write_files, runcmd, timezone"];
+}

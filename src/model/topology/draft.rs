@@ -1,0 +1,55 @@
+//! A lab in the making: what the file says, with the places that rules speak about.
+
+use uuid::Uuid;
+
+use crate::model::lab::{Kubernetes, Lab, Network, Node, Options, Ssh, Vip};
+use crate::model::topology::problem::Span;
+
+/// A node, and where it stands in the file.
+pub(crate) struct NodeDraft {
+    pub node: Node,
+    pub name_span: Span,
+    pub address_span: Span,
+    pub has_address: bool,
+    pub mac_span: Span,
+    pub pod_span: Span,
+}
+
+/// Where things stand that rules speak about.
+pub(crate) struct Spans {
+    pub nodes: Span,
+    pub cidr: Span,
+    pub dhcp: Span,
+    pub service_cidr: Span,
+    pub pod_cidr: Span,
+    pub node_mask: Span,
+    /// Addresses of the floating addresses, in their order.
+    pub vips: Vec<Span>,
+    /// Their router ids.
+    pub router_ids: Vec<Span>,
+    pub endpoint: Span,
+    pub version: Span,
+}
+
+/// A lab and its places in the file.
+pub(crate) struct LabDraft {
+    pub name: String,
+    pub id: Uuid,
+    pub domain: String,
+    pub network: Network,
+    pub nodes: Vec<NodeDraft>,
+    pub vips: Vec<Vip>,
+    pub kubernetes: Kubernetes,
+    pub ssh: Ssh,
+    pub options: Options,
+    pub spans: Spans,
+}
+
+impl From<LabDraft> for Lab {
+    fn from(draft: LabDraft) -> Self {
+        let LabDraft { name, id, domain, network, nodes, vips, kubernetes, ssh, options, .. } =
+            draft;
+        let nodes = nodes.into_iter().map(|draft| draft.node).collect();
+        Self { name, id, domain, network, nodes, vips, kubernetes, ssh, options }
+    }
+}

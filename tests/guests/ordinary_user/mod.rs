@@ -1,0 +1,4 @@
+//! Private labs of an ordinary user, on real guests.
+
+mod labs;
+mod uplinks;

@@ -1,0 +1,66 @@
+//! Power that is lost, and definitions that somebody edits.
+
+use std::time::{Duration, Instant};
+
+use lab::drivers::provider::Hypervisor;
+use lab::drivers::provider::libvirt::Libvirt;
+
+use crate::rig::guests::{text, tool};
+use crate::three::{nothing_to_do, rough_chapter};
+
+/// All guests lose power at once; `up` brings them back, and the cluster with them.
+#[test]
+#[ignore = "boots guests; `make test` runs it"]
+fn nodes_survive_a_power_loss() {
+    rough_chapter(|rig| {
+        let uri = rig.uri();
+        // A definition that somebody edits is told, and is none of our business once it is as it was.
+        for (memory, changes) in [("3G", 1), ("2G", 0)] {
+            tool("virsh", &["-c", &uri, "setmaxmem", "three-worker1", memory, "--config"]);
+            let plan = rig.json(&["plan", "-o", "json"]);
+            assert_eq!(plan["changes"].as_array().unwrap().len(), changes, "{plan}");
+            let why = plan["changes"][0]["why"].as_str().unwrap_or_default();
+            assert!(
+                changes == 0 || why.contains("3072 MiB of memory instead of 2048 MiB"),
+                "{plan}"
+            );
+        }
+        for domain in ["three-etcd1", "three-controller1", "three-worker1"] {
+            lives(&uri, domain);
+            tool("virsh", &["-c", &uri, "destroy", domain]);
+        }
+        let plan = rig.json(&["plan", "-o", "json"]);
+        let starts = plan["changes"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|change| change["kind"] == "start")
+            .count();
+        assert_eq!(starts, 3, "{plan}");
+        rig.ok(&["up"]);
+        let deadline = Instant::now() + Duration::from_secs(400);
+        loop {
+            let ready = rig.lab(&[
+                "kubectl",
+                "wait",
+                "--for=condition=Ready",
+                "pod/web",
+                "node/worker1",
+                "--timeout=60s",
+            ]);
+            if ready.status.success() {
+                break;
+            }
+            assert!(Instant::now() < deadline, "not Ready again: {}", text(&ready.stderr));
+            std::thread::sleep(Duration::from_secs(3));
+        }
+        nothing_to_do(rig, &["up"]);
+    });
+}
+
+/// What tells a guest that hangs is there to be seen: processor time, disk requests and packets.
+fn lives(uri: &str, domain: &str) {
+    let uuid = tool("virsh", &["-c", uri, "domuuid", domain]).trim().parse().unwrap();
+    let pulse = Libvirt::open(uri).unwrap().pulse(uuid).unwrap().unwrap();
+    assert!(pulse.cpu > Duration::from_secs(5) && pulse.deeds > 1000, "{domain}: {pulse:?}");
+}

@@ -1,0 +1,97 @@
+//! Container images that no registry is needed for: what a built guest image carries, and the stand-in for
+//! CoreDNS, as archives in the folder of the artifact disk.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+/// What the add-on looks for.
+pub const DNS: &str = "registry.k8s.io/coredns/coredns:v0-stand-in";
+
+/// What busybox is called by.
+const APPLETS: &[&str] = &[
+    "sh", "cat", "echo", "hostname", "httpd", "ip", "ls", "nc", "nslookup", "ping", "ps", "sleep",
+    "wget",
+];
+
+/// Files of an image, by path.
+type Files = BTreeMap<String, Vec<u8>>;
+
+/// Writes all archives into `dir`; programs come from the machines' file system and this build.
+pub fn write(dir: &Path, root: &Path) {
+    let pause = Files::from([("pause".into(), fs::read(root.join("usr/bin/catatonit")).unwrap())]);
+    archive(&dir.join("pause.tar"), "lab.local/pause:1", &["/pause", "-P"], &tarred(&pause));
+    archive(&dir.join("busybox.tar"), "lab.local/busybox:1", &["/bin/sh"], &busybox(root));
+    let examples = Path::new(env!("CARGO_BIN_EXE_lab")).parent().unwrap().join("examples");
+    let dns = with_libraries("coredns", &examples.join("cluster-dns-stand-in"));
+    archive(&dir.join("coredns.tar"), DNS, &["/coredns"], &tarred(&dns));
+}
+
+fn busybox(root: &Path) -> Vec<u8> {
+    let mut layer = tar::Builder::new(Vec::new());
+    append(&mut layer, "bin/busybox", &fs::read(root.join("bin/busybox")).unwrap());
+    for applet in APPLETS {
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(tar::EntryType::Symlink);
+        header.set_size(0);
+        layer.append_link(&mut header, format!("bin/{applet}"), "busybox").unwrap();
+    }
+    layer.into_inner().unwrap()
+}
+
+/// A program, and its libraries at the places where the loader looks for them.
+fn with_libraries(name: &str, program: &Path) -> Files {
+    let mut files = Files::from([(name.to_owned(), fs::read(program).unwrap())]);
+    let listed = Command::new("ldd").arg(program).output().unwrap();
+    for word in String::from_utf8_lossy(&listed.stdout).split_whitespace() {
+        if let Some(path) = word.strip_prefix('/') {
+            files.insert(path.to_owned(), fs::read(word).unwrap());
+        }
+    }
+    assert!(files.len() > 2, "{}: no libraries", program.display());
+    files
+}
+
+fn archive(path: &Path, name: &str, entrypoint: &[&str], layer: &[u8]) {
+    let config = json!({
+        "architecture": "amd64", "os": "linux",
+        "config": {"Entrypoint": entrypoint, "Env": ["PATH=/bin"]},
+        "rootfs": {"type": "layers", "diff_ids": [format!("sha256:{}", sum(layer))]},
+    })
+    .to_string()
+    .into_bytes();
+    let config_name = format!("{}.json", sum(&config));
+    let manifest =
+        json!([{"Config": config_name, "RepoTags": [name], "Layers": ["layer.tar"]}]).to_string();
+    let parts = Files::from([
+        (config_name, config),
+        ("layer.tar".into(), layer.to_vec()),
+        ("manifest.json".into(), manifest.into_bytes()),
+    ]);
+    fs::write(path, tarred(&parts)).unwrap();
+}
+
+fn tarred(files: &Files) -> Vec<u8> {
+    let mut archive = tar::Builder::new(Vec::new());
+    for (path, content) in files {
+        append(&mut archive, path, content);
+    }
+    archive.into_inner().unwrap()
+}
+
+fn append(archive: &mut tar::Builder<Vec<u8>>, path: &str, content: &[u8]) {
+    let mut header = tar::Header::new_gnu();
+    header.set_size(content.len() as u64);
+    header.set_mode(0o755);
+    header.set_cksum();
+    archive.append_data(&mut header, path, content).unwrap();
+}
+
+fn sum(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,227 @@
+//! What is refused, with the word that helps, and before anything is made.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use super::{Home, err, once_up, out};
+use crate::rig;
+
+#[test]
+fn what_is_not_there_is_named() {
+    let home = Home::new();
+    let cases: &[(&[&str], &str)] = &[
+        (&["validate"], "there is no lab.yaml here"),
+        (&["validate", "-f", "thre"], "did you mean `-f three`?"),
+        (&["validate", "--lab", "nobody"], "there is no lab 'nobody'"),
+        (&["plan", "-f", "three", "--engine", "private", "--until", "etc"], "did you mean `etcd`?"),
+        (&["init", "--from", "nothing"], "choose from: bare-metal, book, single, three, thw"),
+        (&["images", "rm", "beos"], "the catalogue has debian-12"),
+    ];
+    for (arguments, wanted) in cases {
+        let output = home.lab(arguments);
+        assert!(matches!(output.status.code(), Some(1 | 2)), "{arguments:?}");
+        assert!(err(&output).contains(wanted), "{arguments:?}: {}", err(&output));
+    }
+}
+
+#[test]
+fn odd_files_are_refused_and_never_hang() {
+    let home = Home::new();
+    fs::create_dir(home.path().join("dir.yaml")).unwrap();
+    nix::unistd::mkfifo(&home.path().join("fifo.yaml"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    fs::write(home.path().join("latin.yaml"), b"name: t\xe9st\n").unwrap();
+    fs::write(home.path().join("large.yaml"), vec![b'#'; (1 << 20) + 10]).unwrap();
+    for (file, wanted) in [
+        ("dir.yaml", "not a regular file"),
+        ("fifo.yaml", "not a regular file"),
+        ("latin.yaml", "not UTF-8 text (byte 7)"),
+        ("large.yaml", "larger than 1 MiB"),
+    ] {
+        let output = home.lab(&["validate", "-f", file]);
+        assert_eq!(output.status.code(), Some(2), "{file}");
+        assert!(err(&output).contains(wanted), "{file}: {}", err(&output));
+    }
+}
+
+#[test]
+fn a_second_run_is_refused_at_once_and_names_the_first() {
+    let home = Home::new();
+    let state = home.path().join(".local/state/lab");
+    let store = lab::drivers::state::Store::new(&state, "three");
+    let _lock = store.lock("lab up").unwrap();
+    // The lock is held until after the second run has ended: had it waited, it would not be back.
+    let output = home.lab(&["up", "-f", "three", "--engine", "private"]);
+    assert_eq!(output.status.code(), Some(75), "{}", err(&output));
+    let said = err(&output);
+    assert!(said.starts_with("error[L0701]"), "{said}");
+    assert!(said.contains(&std::process::id().to_string()) && said.contains("lab up"), "{said}");
+}
+
+#[test]
+fn snapshots_of_a_lab_that_never_was_are_told_so_and_make_nothing() {
+    let home = Home::new();
+    let lab = |arguments: &[&str]| {
+        let mut all = arguments.to_vec();
+        all.extend(["-f", "three", "--engine", "private"]);
+        let output = home.lab(&all);
+        (output.status.code().unwrap(), err(&output))
+    };
+    let (code, said) = lab(&["snapshot", "list"]);
+    assert!(code == 0 && said.contains("there are no snapshots"), "{code} {said}");
+    for command in [
+        &["snapshot"][..],
+        &["snapshot", "save", "one"],
+        &["snapshot", "revert", "one"],
+        &["snapshot", "rm", "one"],
+    ] {
+        let (code, said) = lab(command);
+        assert!(
+            code == 2 && said.contains("the lab 'three' was never up"),
+            "{command:?} {code} {said}"
+        );
+    }
+    let (code, said) = lab(&["down", "--keep-snapshots"]);
+    assert!(code == 2 && said.contains("has no snapshots to keep"), "{code} {said}");
+    let (code, said) = lab(&["up", "--from", "nothing"]);
+    assert!(code == 2 && said.contains("nothing"), "{code} {said}");
+    assert!(!home.path().join(".local/state/lab/three").exists());
+}
+
+#[test]
+fn state_of_a_newer_lab_is_left_alone() {
+    let home = Home::new();
+    let dir = home.path().join(".local/state/lab/three");
+    fs::create_dir_all(&dir).unwrap();
+    let text = fs::read_to_string("fuzz/corpus/state/record.json").unwrap();
+    let text = text.replace("\"schema_version\": 1", "\"schema_version\": 99");
+    fs::write(dir.join("lab.json"), &text).unwrap();
+    for command in ["up", "status", "down", "plan"] {
+        let output = home.lab(&[command, "-f", "three"]);
+        assert!(!output.status.success(), "{command}: {}", err(&output));
+        assert!(err(&output).contains("error[L0705]"), "{command}: {}", err(&output));
+        assert!(err(&output).contains("newer"), "{command}: {}", err(&output));
+    }
+    assert_eq!(fs::read_to_string(dir.join("lab.json")).unwrap(), text);
+}
+
+#[test]
+fn artifacts_that_do_not_fit_are_refused_before_anything_is_made() {
+    let home = Home::new();
+    let bin = home.path().join("bin");
+    fs::create_dir(&bin).unwrap();
+    fs::write(bin.join("kubectl"), "").unwrap();
+    let run = |folder: &Path| {
+        Command::new(env!("CARGO_BIN_EXE_lab"))
+            .args(["up", "-f", "three", "--engine", "private"])
+            .env("HOME", home.path())
+            .env("LAB_ARTIFACTS", folder)
+            .env_remove("XDG_CACHE_HOME")
+            .output()
+            .unwrap()
+    };
+    let output = run(&bin);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(err(&output).contains("kube-apiserver"), "{}", err(&output));
+    let ran = home.path().join("ran");
+    for name in lab::drivers::assets::binaries::REQUIRED {
+        let script = format!("#!/bin/sh\ntouch {}\necho Kubernetes v1.19.16\n", ran.display());
+        rig::program(&bin.join(name), &script);
+    }
+    let output = run(&bin);
+    assert!(err(&output).contains("it is no Linux program"), "{}", err(&output));
+    fs::write(bin.join("version"), "v1.19.16\n").unwrap();
+    let output = run(&bin);
+    assert!(err(&output).contains("Kubernetes 1.19.16 is not supported"), "{}", err(&output));
+    assert!(!ran.exists(), "a program was run that a topology may name");
+}
+
+/// A topology of somebody else's may name any folder: looking at it runs nothing of theirs.
+#[test]
+fn looking_at_a_topology_runs_nothing_that_it_names() {
+    use std::os::unix::fs::PermissionsExt;
+    let home = Home::new();
+    let (bin, ran) = (home.path().join("bin"), home.path().join("ran"));
+    fs::create_dir(&bin).unwrap();
+    for name in lab::drivers::assets::binaries::REQUIRED {
+        fs::write(bin.join(name), format!("#!/bin/sh\ntouch {}\n", ran.display())).unwrap();
+        fs::set_permissions(bin.join(name), fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let text = out(&home.lab(&["init", "--from", "single"]));
+    let text = format!("{text}\nkubernetes:\n  artifacts: ./bin\n");
+    fs::write(home.path().join("lab.yaml"), text).unwrap();
+    for command in [
+        &["plan"][..],
+        &["stage", "show", "node", "worker"],
+        &["validate"],
+        &["status"],
+        &["doctor"],
+    ] {
+        let mut all = command.to_vec();
+        all.extend(["--engine", "private"]);
+        let output = home.lab(&all);
+        assert!(!ran.exists(), "{command:?} ran it: {}", err(&output));
+    }
+    let output = home.lab(&["plan", "--engine", "private"]);
+    let said = err(&output);
+    assert!(said.contains("kube-apiserver: it is no Linux program"), "{said}");
+    assert!(said.contains("error[L0808]"), "{said}");
+}
+
+#[test]
+fn a_lab_that_does_not_fit_is_refused_before_anything_is_made() {
+    let home = Home::new();
+    let text = out(&home.lab(&["init", "--from", "single"]));
+    let huge = text.replace("memory: 3GiB", "memory: 900GiB");
+    assert_ne!(huge, text);
+    fs::write(home.path().join("lab.yaml"), huge).unwrap();
+    let output = home.lab(&["up", "--engine", "private"]);
+    assert_eq!(output.status.code(), Some(2));
+    let said = err(&output);
+    assert!(said.contains("error[L0801]"), "{said}");
+    assert!(said.contains("want 921600 MiB of memory") && said.contains("--overcommit"), "{said}");
+    assert!(!home.path().join("run").exists(), "an engine was started");
+}
+
+#[test]
+fn logs_follow_with_f_and_still_take_a_topology() {
+    let home = Home::new();
+    let text = out(&home.lab(&["init", "--from", "three", "--name", "mine"]));
+    fs::write(home.path().join("my.yaml"), text).unwrap();
+    for arguments in [
+        &["-f", "my.yaml", "--engine", "private", "logs", "-f", "worker1"][..],
+        &["logs", "--file", "my.yaml", "--engine", "private", "-f", "worker1"],
+        &["logs", "-f", "worker1", "--engine", "private", "--file", "my.yaml"],
+    ] {
+        let output = home.lab(arguments);
+        assert!(err(&output).contains("the lab 'mine' was never up"), "{}", err(&output));
+    }
+}
+
+#[test]
+fn units_and_nodes_that_cannot_be_are_refused() {
+    let home = Home::new();
+    once_up(&home);
+    for (arguments, wanted) in [
+        (&["logs", "kubelet; reboot"][..], "neither a node nor a unit"),
+        (&["verify", "etc"], "did you mean `etcd`?"),
+        (&["stage", "run", "worker9", "etcd"], "did you mean `worker1`?"),
+        (&["stage", "run", "worker1", "etcd"], "it runs on: etcd1"),
+        (&["stop", "worker9"], "did you mean `worker1`?"),
+        (&["console", "worker9"], "did you mean `worker1`?"),
+        (&["console", "worker1"], "does not run"),
+        (&["shell"], "does not run"),
+        (&["forward", "6443:worker9:80"], "the lab 'three' has no 'worker9'"),
+        (&["forward", "worker1"], "is no way to a port"),
+        (&["forward", "99999:api"], "is no way to a port"),
+        (&["forward"], "does not run"),
+        (&["stop", "worker1"], "it does not run"),
+    ] {
+        let mut all = arguments.to_vec();
+        all.extend(["--lab", "three"]);
+        let output = home.lab(&all);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?} {}", err(&output));
+        assert!(err(&output).contains(wanted), "{arguments:?}: {}", err(&output));
+    }
+    assert_eq!(home.lab(&["stop"]).status.code(), Some(2), "no node was named");
+}

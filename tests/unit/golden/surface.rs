@@ -1,0 +1,153 @@
+//! What people see: every command of the built binary in an empty home, its exit code and both of its
+//! streams, word for word. `make golden` writes the files anew; the difference is read before it is kept.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+/// Name of the golden file, and what is typed, one after the other. Nothing here has a lab that is up:
+/// what commands say then is held by the tests on guests and on fakes.
+const SCENES: &[(&str, &[&str])] = &[
+    ("no-topology", &["plan", "up", "status", "validate", "--lab book status"]),
+    (
+        "typing",
+        &["", "plna", "up --untill os", "-f three up --until worke", "-f tree plan", "-o svg plan"],
+    ),
+    ("init", &["init --from single --name mine --to lab.yaml", "init --from thee", "validate"]),
+    ("plan", &["-f single plan", "-f single plan --detailed-exitcode -q", "plan --save -f single"]),
+    (
+        "never-up",
+        &[
+            "-f three status",
+            "-f three verify",
+            "-f three inspect",
+            "-f three inspect wroker1",
+            "-f three exec -- true",
+            "-f three ssh worker1",
+            "-f three ssh wroker1",
+            "-f three logs worker1",
+            "-f three console worker1",
+            "-f three stop worker1",
+            "-f three start worker1",
+            "-f three restart worker1",
+            "-f three certs list",
+            "-f three kubeconfig",
+            "-f three kubeconfig --merge",
+            "-f three kubectl get nodes",
+            "-f three forward api",
+            "-f three shell",
+            "-f three ssh-config",
+            "-f three inventory",
+            "-f three runs list",
+            "-f three down",
+            "-f three down --dry-run",
+            "-f three down --prove",
+            "-f three stage run worker1 os",
+        ],
+    ),
+    (
+        "snapshots",
+        &[
+            "-f three snapshot",
+            "-f three snapshot create",
+            "-f three snapshot list",
+            "-f three snapshot restore one",
+            "-f three snapshot delete one",
+        ],
+    ),
+    (
+        "stages",
+        &["stage list", "-f three stage show worker1 etcd", "-f three stage show worker1 o"],
+    ),
+    ("hosts", &["-f three hosts", "list", "images list", "images build plan9"]),
+    ("graph", &["-f three graph -o mermaid"]),
+    (
+        "help",
+        &[
+            "help topics",
+            "help L0801",
+            "help l0901",
+            "help L0310",
+            "help L9999",
+            "help snapshot create",
+            "help snpashot",
+            "schema no",
+            "completion tcsh",
+        ],
+    ),
+];
+
+fn transcript(lines: &[&str]) -> String {
+    let home = tempfile::tempdir().unwrap();
+    let mut text = String::new();
+    for line in lines {
+        let output = Command::new(env!("CARGO_BIN_EXE_lab"))
+            .args(line.split_whitespace())
+            .current_dir(home.path())
+            .env_clear()
+            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+            .env("HOME", home.path())
+            .env("XDG_RUNTIME_DIR", home.path().join("run"))
+            .env("LAB_ENGINE", "private")
+            .stdin(std::process::Stdio::null())
+            .output()
+            .unwrap();
+        text.push_str(format!("$ lab {line}").trim_end());
+        text.push('\n');
+        for (name, stream) in [("stdout", &output.stdout), ("stderr", &output.stderr)] {
+            let stream = String::from_utf8(stream.clone()).unwrap();
+            if !stream.is_empty() {
+                text.push_str(&format!("--- {name}\n{}", steady(&stream, home.path())));
+            }
+        }
+        text.push_str(&format!("--- exit {}\n\n", output.status.code().unwrap()));
+    }
+    text
+}
+
+/// The same on every computer.
+fn steady(text: &str, home: &Path) -> String {
+    let text = text.replace(&home.display().to_string(), "HOME");
+    text.replace(env!("CARGO_PKG_VERSION"), "VERSION")
+}
+
+#[test]
+fn every_command_says_what_it_said() {
+    let mut differs = Vec::new();
+    for (name, lines) in SCENES {
+        let path = format!("tests/golden/surface/{name}.txt");
+        let said = transcript(lines);
+        assert!(!said.contains("panicked"), "{said}");
+        if std::env::var_os("LAB_UPDATE_GOLDEN").is_some() {
+            fs::create_dir_all("tests/golden/surface").unwrap();
+            fs::write(&path, &said).unwrap();
+        }
+        if fs::read_to_string(&path).unwrap_or_default() != said {
+            let found = format!("target/surface-{name}.txt");
+            fs::write(&found, &said).unwrap();
+            differs.push(format!("diff {path} {found}"));
+        }
+    }
+    assert!(differs.is_empty(), "not as before:\n{}", differs.join("\n"));
+}
+
+/// A command that nobody typed here is a command whose words nobody read.
+#[test]
+fn no_command_is_left_out() {
+    let help = Command::new(env!("CARGO_BIN_EXE_lab")).arg("--help").env_clear().output().unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+    let names = listed.take_while(|line| !line.is_empty()).filter(|line| !line.starts_with("   "));
+    let names: BTreeSet<&str> = names.map(|line| line.split_whitespace().next().unwrap()).collect();
+    assert!(names.len() > 25, "{names:?}");
+    let typed: BTreeSet<&str> = SCENES
+        .iter()
+        .flat_map(|(_, lines)| lines.iter())
+        .flat_map(|line| line.split_whitespace())
+        .collect();
+    // What differs from computer to computer has tests of its own.
+    let elsewhere = BTreeSet::from(["doctor", "man"]);
+    let left: Vec<_> = names.difference(&typed).filter(|name| !elsewhere.contains(*name)).collect();
+    assert!(left.is_empty(), "{left:?}");
+}

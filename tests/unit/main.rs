@@ -1,0 +1,27 @@
+//! Everything that needs neither guests nor root: golden files, the engine on drivers that keep everything
+//! in memory, the built binary in a home of its own. `make unit` runs it.
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::print_stderr)]
+
+#[path = "../rig/mod.rs"]
+mod rig;
+
+mod architecture;
+mod checks;
+mod cli;
+mod doctor;
+mod faults;
+mod fetch;
+mod fuzzing;
+mod golden;
+mod guard;
+mod imports;
+mod injection;
+mod libvirt_test_driver;
+mod pki;
+mod snapshots;
+mod ssh;
+mod survival;
+mod topology_fields;
+mod types;
+mod up;
+mod verify;

@@ -1,0 +1,104 @@
+//! Every field of the schema is read: a lab without it is another one.
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
+
+use std::collections::BTreeSet;
+
+use lab::model::Owner;
+use lab::model::topology;
+use lab::model::topology::schema::{Kind, TOPOLOGY, Table};
+use serde_json::{Value as Json, json};
+
+/// A topology in which nothing is left to a default.
+fn everything() -> Json {
+    json!({
+        "name": "whole",
+        "domain": "whole.example",
+        "network": {
+            "cidr": "10.9.0.0/24", "mode": "nat", "uplink": "none",
+            "dhcp": "10.9.0.200-10.9.0.210",
+        },
+        "image": "debian-13",
+        "nodes": {
+            "front": {"roles": ["load-balancer"], "count": 2},
+            "one": {
+                "roles": ["etcd", "control-plane", "worker"], "names": ["a", "b", "c"],
+                "first_address": "10.9.0.20", "cpus": 2, "memory": "2GiB", "disk": "20GiB",
+                "image": "fedora", "user_data": {"timezone": "UTC"},
+                "overrides": {"b": {
+                    "address": "10.9.0.40", "mac": "52:54:00:00:00:01", "cpus": 3,
+                    "memory": "3GiB", "disk": "30GiB", "image": "rocky",
+                    "pod_subnet": "10.7.200.0/25", "user_data": {"locale": "C"},
+                }},
+            },
+        },
+        "vips": {"api": {"address": "10.9.0.5", "role": "load-balancer", "router_id": 7}},
+        "kubernetes": {
+            "version": "1.30.1", "flavour": "hard-way", "service_cidr": "10.8.0.0/24",
+            "pod_cidr": "10.7.0.0/16", "node_mask": 25, "pod_network": "overlay",
+            "host_routes": true, "endpoint": "api", "ingress": {"http": 31000, "https": 32000},
+            "addons": [], "cluster_domain": "whole.local", "artifacts": "bin",
+        },
+        "ssh": {
+            "user": "anna",
+            "authorized_keys": [format!("ssh-ed25519 {} anna@home", "A".repeat(68))],
+        },
+        "options": {"acceleration": "tcg", "boot_timeout": 60, "clone": "boot"},
+    })
+}
+
+fn lab(topology: &Json) -> String {
+    let owner = Owner { machine: "here".into(), uid: 0 };
+    let loaded = topology::load(&topology.to_string(), &owner);
+    format!("{:?}", loaded.map(|loaded| loaded.lab))
+}
+
+/// Pointers to all fields that are there, and the names of the tables' fields that were met.
+fn fields(table: &Table, at: &str, topology: &Json, all: &mut Vec<String>, met: &mut Met) {
+    for field in table.fields {
+        let own = format!("{at}/{}", field.name);
+        let Some(value) = topology.pointer(&own) else { continue };
+        met.insert((table.name, field.name));
+        let names: Vec<String> = match (&field.kind, value) {
+            (Kind::Named(_), Json::Object(map)) => {
+                map.keys().map(|name| format!("{own}/{name}")).collect()
+            }
+            _ => vec![own.clone()],
+        };
+        if let Kind::Table(inner) | Kind::Named(Kind::Table(inner)) = &field.kind {
+            names.iter().for_each(|name| fields(inner, name, topology, all, met));
+        }
+        // Of a single word nobody can say whether it was read.
+        if !matches!(field.kind, Kind::Choice([_])) {
+            all.push(own);
+        }
+    }
+}
+
+type Met = BTreeSet<(&'static str, &'static str)>;
+
+/// All fields that tables have.
+fn known(table: &'static Table, all: &mut Met) {
+    for field in table.fields {
+        all.insert((table.name, field.name));
+        if let Kind::Table(inner) | Kind::Named(Kind::Table(inner)) = &field.kind {
+            known(inner, all);
+        }
+    }
+}
+
+#[test]
+fn a_lab_without_a_field_is_another_lab() {
+    let whole = everything();
+    let wanted = lab(&whole);
+    assert!(wanted.starts_with("Ok("), "{wanted}");
+    let (mut all, mut met, mut there) = (Vec::new(), Met::new(), Met::new());
+    fields(&TOPOLOGY, "", &whole, &mut all, &mut met);
+    known(&TOPOLOGY, &mut there);
+    assert_eq!(there.difference(&met).collect::<Vec<_>>(), [] as [&_; 0], "nobody tries these");
+    for pointer in &all {
+        let (parent, name) = pointer.rsplit_once('/').unwrap();
+        let mut without = whole.clone();
+        without.pointer_mut(parent).unwrap().as_object_mut().unwrap().remove(name).unwrap();
+        assert_ne!(lab(&without), wanted, "{pointer} is not read");
+    }
+}

@@ -1,0 +1,111 @@
+//! What others have on the same computer, or did to the lab's own: refused, left alone, or put right.
+
+use lab::model::inventory::{FoundDomain, FoundNetwork};
+
+use super::shown;
+use crate::rig;
+use crate::rig::fakes::{Rig, Up};
+use crate::rig::secrets::Secrets;
+
+#[test]
+fn objects_of_others_are_refused_before_anything_is_touched() {
+    let rig = Rig::new("three");
+    let lab = rig.lab();
+    rig.hypervisor.plant(|all| {
+        all.domains.push(FoundDomain {
+            name: "three-etcd1".into(),
+            uuid: uuid::Uuid::from_u128(7),
+            mark: None,
+            active: true,
+            paused: false,
+            snapshots: Vec::new(),
+            macs: vec![lab.nodes[1].mac.clone()],
+            shape: None,
+        });
+        all.networks.push(FoundNetwork {
+            name: "default".into(),
+            uuid: uuid::Uuid::from_u128(8),
+            mark: None,
+            active: true,
+            cidrs: vec!["10.240.0.0/16".parse().unwrap()],
+            bridge: None,
+        });
+    });
+    let (outcome, _) = rig.up(Up::PLAIN);
+    let message = outcome.unwrap_err();
+    for part in
+        ["error[L0802]", "three-etcd1", "52:54:00", "overlaps the libvirt network 'default'"]
+    {
+        assert!(message.contains(part), "'{part}' is missing in: {message}");
+    }
+    assert_eq!(rig.calls(), 0);
+}
+
+#[test]
+fn networks_the_computer_already_reaches_are_named_with_a_free_one() {
+    use lab::model::inventory::HostNetwork;
+    use lab::plan::conflicts;
+    let home = tempfile::tempdir().unwrap();
+    let session = rig::session(&rig::shipped("three"), home.path());
+    let prepared = rig::prepared_for_real(&session, &Secrets::of(&session));
+    let desired = prepared.desired(&session, &[]).unwrap();
+    let used =
+        |net: &str, device: &str| HostNetwork { net: net.parse().unwrap(), device: device.into() };
+    let inventory = lab::model::inventory::Inventory::default();
+    let host = [
+        used("192.168.1.0/24", "eth0"),
+        used("10.240.0.0/16", "tun0"),
+        used("10.240.0.7/32", "tun0"),
+    ];
+    let found = conflicts(&session.lab, &desired, &inventory, &host);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].message.contains("10.240.0.0/16 via tun0"), "{found:?}");
+    assert!(found[0].help.contains("10.241.0.0/24 is free"), "{found:?}");
+    let ours = [used("10.240.0.0/24", &session.lab.network.bridge)];
+    assert!(
+        conflicts(&session.lab, &desired, &inventory, &ours).is_empty(),
+        "the lab's own bridge"
+    );
+    assert!(!lab::drivers::host::used_networks().iter().any(|used| used.net.prefix_len() == 0));
+}
+
+#[test]
+fn a_copy_of_a_nodes_domain_is_somebody_elses() {
+    let rig = Rig::new("three");
+    rig.done(Up::PLAIN);
+    rig.hypervisor.plant(|all| {
+        let mut copy = all.domains.iter().find(|d| d.name == "three-worker1").unwrap().clone();
+        copy.name = "copy-of-worker1".into();
+        copy.uuid = uuid::Uuid::from_u128(99);
+        copy.macs = vec!["52:54:00:99:99:99".into()];
+        all.domains.push(copy);
+    });
+    let before = rig.state();
+    rig.clear();
+    rig.is_as_wanted();
+    assert_eq!(rig.state(), before);
+}
+
+#[test]
+fn a_domain_that_somebody_changed_is_told_and_put_right() {
+    let rig = Rig::new("three");
+    rig.done(Up::PLAIN);
+    let wanted = rig.state();
+    let worker = rig.lab().node("worker1").unwrap().clone();
+    rig.hypervisor.plant(|all| {
+        let domain = all.domains.iter_mut().find(|domain| domain.uuid == worker.uuid).unwrap();
+        let shape = domain.shape.as_mut().unwrap();
+        shape.memory_kib = 512 << 10;
+        shape.cards.insert("52:54:00:00:00:99".into(), "default".into());
+    });
+    let (changes, _) = rig.done(Up::PLAIN);
+    let shown = shown(&changes);
+    assert_eq!(
+        shown,
+        [
+            "! redefine and restart domain three-worker1  (changed with other tools: 512 MiB of memory instead of 2048 MiB, other network cards; the disk stays)"
+        ]
+    );
+    assert_eq!(rig.state(), wanted);
+    rig.is_as_wanted();
+}
