@@ -17,7 +17,7 @@ use crate::cli::output::print;
 use crate::cli::session::load;
 use crate::drivers::host::{self, Dirs};
 use crate::drivers::state::snapshots::Shelf;
-use crate::drivers::state::store::{self, Store};
+use crate::drivers::state::{self, Store};
 use crate::kubernetes::FLAVOURS;
 use crate::kubernetes::stage::Stage;
 use crate::model::Lab;
@@ -91,7 +91,7 @@ fn explained() -> ArgValueCandidates {
 
 /// Labs that exist.
 fn labs() -> ArgValueCandidates {
-    candidates(|| store::labs(&Dirs::from_environment().state))
+    candidates(|| state::labs(&Dirs::from_environment().state))
 }
 
 /// Shipped topologies.

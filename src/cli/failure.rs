@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 
 use crate::cli::output::{complain, paint};
-use crate::drivers::state::store::{Holder, StoreError};
+use crate::drivers::assets::error::AssetError;
+use crate::drivers::state::{Holder, StoreError};
 use crate::engine::EngineError;
 use crate::model::code::{self, Code};
 pub(super) use crate::model::exit::{BUSY, CHANGES, FAILED, INTERRUPTED, USAGE};
@@ -93,6 +94,13 @@ impl From<EngineError> for Failure {
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
-        Self::failed(error.to_string()).code(&code::FILES)
+        let failure = Self::failed(error.to_string()).code(error.code);
+        Self { hint: error.hint, ..failure }
+    }
+}
+
+impl From<AssetError> for Failure {
+    fn from(error: AssetError) -> Self {
+        Self::failed(error.to_string()).code(error.code())
     }
 }

@@ -20,6 +20,7 @@ pub use apply::up::{plan, up, up_with};
 pub use destroy::down::{Teardown, told};
 pub use lab::free_network::network_for;
 pub use lab::kubeconfig::{administrator_kubeconfig, context, remember_kubeconfig};
+pub use lab::missing::{MissingAsset, missing_assets};
 pub use lab::open::Session;
 pub use lab::prepare::{prepare, preview};
 pub use lab::prepared::Prepared;

@@ -34,6 +34,7 @@ use crate::render::{RenderError, Templates};
 use flavour::Flavour;
 
 pub use stages::os::hosts;
+pub use stages::runtime::IMAGES as CONTAINER_IMAGES;
 pub use stages::verify::failover;
 pub use step::{Step, fingerprint};
 

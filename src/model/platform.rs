@@ -43,7 +43,20 @@ pub struct Image {
     pub direct_boot: bool,
 }
 
+/// Stands for a digest that nobody knows yet.
+const UNKNOWN_DIGEST: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+
 impl Image {
+    /// What the catalogue says of an image that is not on this computer.
+    pub fn expected(os: Os) -> Self {
+        Self { os, digest: UNKNOWN_DIGEST.into(), virtual_size: 0, direct_boot: false }
+    }
+
+    /// False for an image that is not on this computer.
+    pub fn is_known(&self) -> bool {
+        self.digest != UNKNOWN_DIGEST
+    }
+
     /// Name of the base volume, without suffix.
     pub fn volume(&self) -> String {
         format!("{}-{}", self.os.name, &self.digest[..12.min(self.digest.len())])

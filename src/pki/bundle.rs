@@ -125,6 +125,13 @@ impl Bundle {
         due.filter_map(why).collect()
     }
 
+    /// Names of the entries that are made once, for a lab that has none: every node trusts them.
+    pub fn lasting() -> [&'static str; 4] {
+        let [kubernetes, etcd, front_proxy] =
+            [Issuer::Kubernetes, Issuer::Etcd, Issuer::FrontProxy].map(Issuer::entry);
+        [kubernetes, etcd, front_proxy, SERVICE_ACCOUNT]
+    }
+
     /// Has leaves made anew by the next [`Self::ensure`]: those named, or all. Authorities and keys
     /// that are none of a certificate stay.
     ///

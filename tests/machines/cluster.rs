@@ -230,7 +230,7 @@ impl Cluster {
 
     fn prepared(&self, session: &Session) -> lab::engine::Prepared {
         let images = self.hall.dir.join("lab/images");
-        let found = binaries::scan(&self.hall.artifacts, Some(&images), &session.dirs.cache);
+        let found = binaries::scan(&self.hall.artifacts, Some(&images), session.images.cache());
         let found = found.unwrap();
         let mut prepared = rig::prepared_for_real(session, &self.secrets);
         prepared.platform.acceleration = Acceleration::Kvm;

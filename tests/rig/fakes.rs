@@ -7,8 +7,8 @@ use lab::drivers::assets::goldens::Goldens;
 use lab::drivers::guest::Guest;
 use lab::drivers::provider::Provider;
 use lab::drivers::provider::existing::Existing;
-use lab::drivers::state::failpoint::Gate;
-use lab::drivers::state::store::Store;
+use lab::drivers::state::Store;
+use lab::drivers::state::failpoint::Failpoints;
 use lab::engine::{
     Drivers, Event, Events, Outcome, ProviderKind, Reach, Session, Stop, UpOptions, up_with,
 };
@@ -52,7 +52,7 @@ pub struct Rig {
     /// No image of cluster DNS can be had.
     pub no_dns: bool,
     /// What every change passes: of the hypervisor, of guests, of the lab's directory.
-    pub gate: Gate,
+    pub gate: Failpoints,
     /// A provider to use in place of the one in memory.
     pub other: Option<Arc<dyn Provider>>,
     /// Machines that are there anyway, in place of guests.
@@ -86,7 +86,7 @@ impl Rig {
             hypervisor: Arc::default(),
             guests: BTreeMap::new(),
             no_dns: false,
-            gate: Gate::counting(),
+            gate: Failpoints::counting(),
             other: None,
             existing: None,
             way: None,
@@ -118,7 +118,7 @@ impl Rig {
     pub fn bring_goldens(&self) {
         let session = self.session();
         let prepared = rig::prepared_for_real(&session, &self.secrets);
-        let goldens = Goldens::new(&session.dirs.cache);
+        let goldens = Goldens::new(session.images.cache());
         for node in &session.lab.nodes {
             let key = lab::engine::golden_key(&session, &prepared, node, "memory").unwrap();
             if goldens.find(&key).is_none() {
@@ -150,6 +150,7 @@ impl Rig {
     pub fn session(&self) -> Session {
         let mut session = rig::session(&self.text(), self.home.path());
         session.store = session.store.behind(self.gate.clone());
+        session.images = session.images.with_cache(|cache| cache.behind(self.gate.clone()));
         if let Some(machines) = &self.existing {
             session.provider = ProviderKind::Existing(machines.clone());
             session.lab.nodes.iter_mut().for_each(|node| node.machine = Machine::Existing);

@@ -6,7 +6,7 @@
 use lab::drivers::assets::download;
 use lab::drivers::host::footprint::Picture;
 use lab::drivers::provider::libvirt::parse_document;
-use lab::drivers::state::store::Record;
+use lab::drivers::state::Record;
 use lab::kubernetes::{marker, node_info};
 use lab::model::Owner;
 use lab::model::snapshot::{Intent, Manifest, check_name};

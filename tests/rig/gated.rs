@@ -9,7 +9,7 @@ use lab::drivers::provider::{
     Activity, Clones, Content, Machines, Networks, Power, Provider, ProviderError, Result,
     Snapshots, Storage,
 };
-use lab::drivers::state::failpoint::Gate;
+use lab::drivers::state::failpoint::Failpoints;
 use lab::model::inventory::Inventory;
 use lab::model::snapshot::Documents;
 use lab::render::{DeviceSpec, DomainSpec, NetworkSpec, PoolSpec, SnapshotSpec, VolumeSpec};
@@ -18,11 +18,11 @@ use uuid::Uuid;
 /// A test driver of its own, which starts with nothing.
 pub struct TestDriver {
     libvirt: Libvirt,
-    gate: Gate,
+    gate: Failpoints,
 }
 
 impl TestDriver {
-    pub fn new(home: &Path, gate: Gate) -> Arc<Self> {
+    pub fn new(home: &Path, gate: Failpoints) -> Arc<Self> {
         let file = home.join("node.xml");
         std::fs::write(&file, "<node/>").unwrap();
         let libvirt = Libvirt::open(&format!("test://{}", file.display())).unwrap();
@@ -30,7 +30,7 @@ impl TestDriver {
     }
 
     fn pass(&self, call: &str) -> Result<&Libvirt> {
-        match self.gate.pass(call) {
+        match self.gate.hit(call) {
             Ok(()) => Ok(&self.libvirt),
             Err(error) => Err(ProviderError::new(call, error.to_string())),
         }

@@ -11,7 +11,7 @@ use lab::drivers::provider::{
     Activity, Clones, Content, Machines, Networks, Power, Provider, ProviderError, Result,
     Snapshots, Storage,
 };
-use lab::drivers::state::failpoint::Gate;
+use lab::drivers::state::failpoint::Failpoints;
 use lab::model::inventory::{FoundDomain, FoundNetwork, FoundPool, Inventory};
 use lab::model::snapshot::{Documents, Kind, Manifest};
 use lab::render::{self, DeviceSpec, DomainSpec, NetworkSpec, PoolSpec, SnapshotSpec, VolumeSpec};
@@ -24,7 +24,7 @@ struct State {
     inventory: Inventory,
     calls: Vec<String>,
     fail_at: Option<usize>,
-    gate: Gate,
+    gate: Failpoints,
     /// What is on the disks, by volume name.
     disks: BTreeMap<String, Arc<MemoryGuest>>,
     /// What was on them, by volume name and name of the snapshot.
@@ -96,7 +96,7 @@ impl MemoryHypervisor {
     }
 
     /// Has every change pass `gate`.
-    pub fn stand_behind(&self, gate: Gate) {
+    pub fn stand_behind(&self, gate: Failpoints) {
         self.state().gate = gate;
     }
 
@@ -117,7 +117,7 @@ impl MemoryHypervisor {
 
     fn change(&self, call: String, change: impl FnOnce(&mut Inventory)) -> Result<()> {
         let mut state = self.state();
-        state.gate.pass(&call).map_err(|error| ProviderError::new(&call, error.to_string()))?;
+        state.gate.hit(&call).map_err(|error| ProviderError::new(&call, error.to_string()))?;
         let number = state.calls.len() + 1;
         if state.fail_at == Some(number) {
             state.fail_at = None;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use lab::drivers::guest::{Answer, Guest, GuestError, Output, Put, Reply};
-use lab::drivers::state::failpoint::Gate;
+use lab::drivers::state::failpoint::Failpoints;
 
 /// A guest whose file system is a map, and for which every script succeeds.
 #[derive(Debug, Default)]
@@ -17,7 +17,7 @@ struct GuestState {
     calls: Vec<String>,
     /// Number of the call, and whether it may be made again.
     fail_at: Option<(usize, bool)>,
-    gate: Gate,
+    gate: Failpoints,
 }
 
 impl MemoryGuest {
@@ -26,7 +26,7 @@ impl MemoryGuest {
     }
 
     /// Has every change pass `gate`.
-    pub fn stand_behind(&self, gate: Gate) {
+    pub fn stand_behind(&self, gate: Failpoints) {
         self.state().gate = gate;
     }
 
@@ -70,7 +70,7 @@ impl MemoryGuest {
             retry: false,
             ..GuestError::new(error.to_string())
         };
-        state.gate.pass(&name).map_err(out)?;
+        state.gate.hit(&name).map_err(out)?;
         let number = state.calls.len() + 1;
         if let Some((_, retry)) = state.fail_at.take_if(|(at, _)| *at == number) {
             return Err(GuestError { retry, ..GuestError::new("planted failure") });

@@ -14,6 +14,7 @@ pub mod guard;
 pub mod guests;
 pub mod namespaces;
 pub mod outside;
+pub mod publisher;
 pub mod random;
 pub mod screen;
 pub mod scripts;
@@ -33,10 +34,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
+use lab::drivers::assets::cache::Cache;
 use lab::drivers::assets::images::Images;
 use lab::drivers::host::Dirs;
 use lab::drivers::provider::private::PrivateLibvirt;
-use lab::drivers::state::store::Store;
+use lab::drivers::state::Store;
 use lab::engine::{Prepared, ProviderKind, Session};
 use lab::kubernetes::hard_way::etcd::founder_entry;
 use lab::model::platform::{Acceleration, Artifacts, Image, Layout, Platform};
@@ -106,7 +108,7 @@ pub fn session(text: &str, home: &Path) -> Session {
         store,
         provider,
         templates: lab::kubernetes::templates(&BTreeMap::new()).unwrap(),
-        images: Images::new(&dirs.cache, &BTreeMap::new()),
+        images: Images::new(Cache::new(&dirs.cache), &BTreeMap::new()),
         dirs,
         pace: OnceLock::new(),
     }

@@ -42,6 +42,7 @@ fn wanted() -> Wanted {
         nodes: 3,
         processors: 2,
         conflict: None,
+        missing: Vec::new(),
     }
 }
 
@@ -129,6 +130,9 @@ fn every_cause_is_found_and_its_cure_is_exact() {
         ("room", Bad, "move the addresses", |_, w| {
             w.conflict = Some(Flaw::new("10.0.0.0/8 is reached", "move the addresses"));
         }),
+        ("asset", Warning, "lab images build", |_, w| {
+            w.missing = vec![Flaw::new("image debian-12", "`lab images build debian-12`")];
+        }),
     ];
     for (name, grade, fix, cause) in causes {
         let found = finding(name, cause);
@@ -175,8 +179,10 @@ fn this_computer_is_looked_at() {
         .iter()
         .map(|finding| finding["name"].as_str().unwrap())
         .collect();
+    let (computer, missing) = names.split_at(11);
+    assert!(!missing.is_empty() && missing.iter().all(|name| *name == "asset"), "{missing:?}");
     assert_eq!(
-        names,
+        computer,
         [
             "processor",
             "kvm",

@@ -9,7 +9,7 @@ use crate::rig::memory::MemoryHypervisor;
 use crate::rig::memory_guest::MemoryGuest;
 use lab::drivers::guest::{Answer, Guest, Output, Put, Reply};
 use lab::drivers::provider::{Activity, Power, Provider};
-use lab::drivers::state::store::Store;
+use lab::drivers::state::Store;
 use lab::engine::{Event, Outcome};
 
 use crate::rig::fakes::{Next, Rig, Up, every_failure};

@@ -154,3 +154,120 @@ fn renewed_leaves_are_new_and_all_else_stays() {
         assert!(bundle.renew(&lab, &[wrong.to_owned()]).is_err(), "{wrong}");
     }
 }
+
+/// Files of a lab that exists, and what may befall each: nothing is made anew behind anybody's back.
+#[test]
+fn damaged_secrets_are_named_and_never_replaced() {
+    let (lab, bundle) = bundle("three");
+    let home = rig::home();
+    let store = rig::session(&rig::shipped("three"), home.path()).store;
+    let names: Vec<String> = bundle.entries.keys().cloned().collect();
+    store.save_bundle(&bundle, &names).unwrap();
+    store.save_record(&lab::drivers::state::Record::new("three", lab.id, "private", "")).unwrap();
+    let files = |store: &lab::drivers::state::Store| {
+        let all = store.names("pki").unwrap().into_iter();
+        let read = |name: String| {
+            let text = fs::read(store.path(&format!("pki/{name}"))).unwrap();
+            (name, text)
+        };
+        all.map(read).collect::<std::collections::BTreeMap<_, _>>()
+    };
+    let whole = files(&store);
+    let put_back = || {
+        for (name, bytes) in &whole {
+            fs::write(store.path(&format!("pki/{name}")), bytes).unwrap();
+        }
+    };
+    let refused = |what: &str, file: &str| {
+        let before = files(&store);
+        let error = store.bundle().expect_err(what);
+        assert!(error.to_string().contains(file), "{what}: {error}");
+        let hint = error.hint.unwrap_or_default();
+        assert!(hint.contains("lab certs restore"), "{what}: {hint}");
+        assert_eq!(error.code.id, "L0706", "{what}");
+        assert_eq!(files(&store), before, "{what}: a file was changed");
+        put_back();
+        store.bundle().unwrap_or_else(|error| panic!("after {what}: {error}"));
+    };
+    for (name, bytes) in &whole {
+        let path = store.path(&format!("pki/{name}"));
+        // A leaf has two halves; the message names the one, or the pair by its certificate.
+        let stem = name.rsplit_once('.').map_or(name.as_str(), |(stem, _)| stem);
+        fs::remove_file(&path).unwrap();
+        refused(&format!("{name} is gone"), name);
+        fs::write(&path, b"").unwrap();
+        refused(&format!("{name} is empty"), stem);
+        fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
+        refused(&format!("{name} is cut"), stem);
+        if name != "index.json" && name != "encryption-key" {
+            let mut other = bytes.clone();
+            let middle = other.len() / 2;
+            other[middle] ^= 1;
+            fs::write(&path, &other).unwrap();
+            refused(&format!("a byte of {name} changed"), stem);
+        }
+    }
+    let index = String::from_utf8(whole["index.json"].clone()).unwrap();
+    for (what, text) in [
+        ("no authority", index.replace("\"ca\":", "\"cb\":")),
+        ("no service account", index.replace("\"service-account\":", "\"service-accoumt\":")),
+        ("a newer format", index.replace("\"schema_version\": 1", "\"schema_version\": 2")),
+    ] {
+        assert_ne!(text, index);
+        fs::write(store.path("pki/index.json"), text).unwrap();
+        refused(what, "index.json");
+    }
+    fs::remove_dir_all(store.path("pki")).unwrap();
+    assert!(store.bundle_to_complete().unwrap_err().to_string().contains("index.json"));
+    fs::create_dir(store.path("pki")).unwrap();
+    put_back();
+
+    // Somebody removed both halves of a leaf: it, and nothing else, is made anew.
+    fs::remove_file(store.path("pki/admin.crt")).unwrap();
+    fs::remove_file(store.path("pki/admin.key")).unwrap();
+    let mut loaded = store.bundle().unwrap();
+    assert_eq!(loaded.ensure(&lab, OffsetDateTime::now_utc()).unwrap(), ["admin"]);
+}
+
+/// An index as earlier versions wrote it has no format and no hashes.
+#[test]
+fn an_index_of_before_is_read() {
+    let (lab, bundle) = bundle("single");
+    let home = rig::home();
+    let store = rig::session(&rig::shipped("single"), home.path()).store;
+    let names: Vec<String> = bundle.entries.keys().cloned().collect();
+    store.save_bundle(&bundle, &names).unwrap();
+    store.save_record(&lab::drivers::state::Record::new("single", lab.id, "private", "")).unwrap();
+    let old: std::collections::BTreeMap<_, _> =
+        bundle.entries.iter().map(|(name, entry)| (name, &entry.made)).collect();
+    store.write("pki/index.json", &serde_json::to_string(&old).unwrap()).unwrap();
+    let mut loaded = store.bundle().unwrap();
+    assert!(loaded.ensure(&lab, OffsetDateTime::now_utc()).unwrap().is_empty());
+    store.save_bundle(&loaded, &[]).unwrap();
+    let text = store.read("pki/index.json").unwrap().unwrap();
+    assert!(text.contains("\"schema_version\": 1") && text.contains("sha256"), "{text}");
+}
+
+#[test]
+fn keys_of_ssh_that_nodes_know_are_never_made_anew() {
+    let home = rig::home();
+    let session = rig::session(&rig::shipped("three"), home.path());
+    let (store, lab) = (&session.store, &session.lab);
+    let mut keys = lab::pki::SshKeys::default();
+    keys.ensure(lab).unwrap();
+    store.save_ssh_keys(&keys, "").unwrap();
+    store.write("ssh/known_hosts", &keys.known_hosts(lab).unwrap()).unwrap();
+    let node = &lab.nodes[0].name;
+    for file in ["ssh/id_ed25519".to_owned(), format!("ssh/host-{node}")] {
+        let kept = fs::read(store.path(&file)).unwrap();
+        fs::remove_file(store.path(&file)).unwrap();
+        let error = session.load_keys().unwrap_err().to_string();
+        assert!(error.contains(&file), "{error}");
+        fs::write(store.path(&file), kept).unwrap();
+        session.load_keys().unwrap();
+    }
+    // A node that is new has none yet.
+    fs::remove_file(store.path("ssh/known_hosts")).unwrap();
+    fs::remove_file(store.path(&format!("ssh/host-{node}"))).unwrap();
+    assert_eq!(session.load_keys().unwrap().hosts.len(), lab.nodes.len() - 1);
+}

@@ -9,9 +9,7 @@ use crate::architecture::sources;
 
 /// Where texts still stand in for types.
 const UNTYPED: &[&str] = &[
-    "src/drivers/assets/",
     "src/drivers/provider/",
-    "src/drivers/state/",
     "src/engine/snapshot/",
     // Holds what a plan of checks gives it.
     "src/engine/verify/run.rs",

@@ -1,5 +1,6 @@
 //! What can be typed.
 
+mod certs;
 mod own;
 
 use std::path::PathBuf;
@@ -9,6 +10,7 @@ use clap_complete::env::Shells;
 
 use crate::cli::global::{Format, Global, Provider};
 
+pub(super) use certs::CertsCommand;
 pub(super) use own::*;
 
 /// Kubernetes labs on libvirt/KVM, the hard way, from one topology file.

@@ -327,18 +327,6 @@ pub(in crate::cli) enum StageCommand {
     },
 }
 
-#[derive(Debug, Subcommand)]
-pub(in crate::cli) enum CertsCommand {
-    /// List the certificates and the days that each has left
-    #[command(visible_alias = "ls")]
-    List,
-    /// Make certificates anew, and bring them to the nodes by `up`: one node at a time, so that the API stays
-    Renew {
-        /// Certificates, by their names in the list; all when none is named
-        names: Vec<String>,
-    },
-}
-
 #[derive(Debug, ClapArgs)]
 #[command(disable_help_flag = true)]
 pub(in crate::cli) struct Kubectl {

@@ -1,5 +1,6 @@
 //! `lab certs`.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use serde_json::json;
@@ -9,7 +10,7 @@ use crate::cli::args::{CertsCommand, Up};
 use crate::cli::commands::up;
 use crate::cli::failure::Failure;
 use crate::cli::global::{Format, Global};
-use crate::cli::output::{complain, print, print_json, table};
+use crate::cli::output::{complain, counted, print, print_json, table};
 use crate::cli::session::load;
 use crate::cli::session::lookup::lock;
 use crate::engine::Session;
@@ -18,22 +19,55 @@ use crate::pki::Bundle;
 
 pub(crate) fn run(global: &Global, command: &CertsCommand) -> Result<ExitCode, Failure> {
     let session = load::session(global)?;
-    let bundle = session.store.bundle()?;
-    if bundle.entries.is_empty() {
-        return Err(Failure::usage(format!(
-            "the lab '{}' has no certificates yet",
-            session.lab.name
-        ))
-        .code(&code::NOT_UP)
-        .hint("`lab up` makes them"));
-    }
     match command {
         CertsCommand::List => {
-            list(global, &bundle);
+            list(global, &bundle(&session)?);
             Ok(ExitCode::SUCCESS)
         }
-        CertsCommand::Renew { names } => renew(global, &session, bundle, names),
+        CertsCommand::Renew { names } => renew(global, &session, names),
+        CertsCommand::Backup { file } => back_up(global, &session, file),
+        CertsCommand::Restore { file } => bring_back(global, &session, file),
     }
+}
+
+/// The lab's certificates, which must have been made.
+fn bundle(session: &Session) -> Result<Bundle, Failure> {
+    let bundle = session.store.bundle()?;
+    if bundle.entries.is_empty() {
+        let name = &session.lab.name;
+        return Err(Failure::usage(format!("the lab '{name}' has no certificates yet"))
+            .code(&code::NOT_UP)
+            .hint("`lab up` makes them"));
+    }
+    Ok(bundle)
+}
+
+/// Keeps the secrets elsewhere. Damaged ones are not kept: they would be taken for good later.
+fn back_up(global: &Global, session: &Session, file: &Path) -> Result<ExitCode, Failure> {
+    bundle(session)?;
+    let _lock = lock(session, "certs backup")?;
+    let count = session.store.back_up(session.lab.id, file)?;
+    if !global.quiet {
+        complain(&format!(
+            "{} are in {}: whoever reads it is the cluster's administrator",
+            counted(count, "file"),
+            file.display()
+        ));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn bring_back(global: &Global, session: &Session, file: &Path) -> Result<ExitCode, Failure> {
+    let _lock = lock(session, "certs restore")?;
+    let count = session.store.bring_back(session.lab.id, file)?;
+    if !global.quiet {
+        complain(&format!(
+            "{} are back from {}; `lab up` brings the nodes what they lack",
+            counted(count, "file"),
+            file.display()
+        ));
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn list(global: &Global, bundle: &Bundle) {
@@ -65,16 +99,14 @@ fn list(global: &Global, bundle: &Bundle) {
 }
 
 /// Marks what is to be made anew, and has `up` do it: whatever cuts it, the next `up` goes on.
-fn renew(
-    global: &Global,
-    session: &Session,
-    mut bundle: Bundle,
-    names: &[String],
-) -> Result<ExitCode, Failure> {
+fn renew(global: &Global, session: &Session, names: &[String]) -> Result<ExitCode, Failure> {
+    bundle(session)?;
+    // Read once nobody else writes: what another run made meanwhile stays.
+    let lock = lock(session, "certs renew")?;
+    let mut bundle = bundle(session)?;
     let marked = bundle.renew(&session.lab, names).map_err(|error| {
         Failure::usage(error.to_string()).code(&code::NO_SUCH).hint("`lab certs list` names them")
     })?;
-    let lock = lock(session, "certs renew")?;
     session.store.save_bundle(&bundle, &[])?;
     drop(lock);
     if !global.quiet {

@@ -19,7 +19,12 @@ pub(crate) fn run(global: &Global, arguments: &Hosts) -> Result<ExitCode, Failur
         return Ok(ExitCode::SUCCESS);
     }
     let path = Path::new(hosts_file::PATH);
-    let changed = hosts_file::set_block(path, &label, arguments.install.then_some(&lines));
+    let changed = hosts_file::set_block(
+        session.store.failpoints(),
+        path,
+        &label,
+        arguments.install.then_some(&lines),
+    );
     let changed = changed.map_err(|error| {
         let failure = Failure::failed(format!(
             "write the block of lab {label} to {}: {error}",

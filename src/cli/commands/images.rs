@@ -10,19 +10,20 @@ use crate::cli::failure::Failure;
 use crate::cli::global::{Format, Global};
 use crate::cli::output::{complain, print, print_json, table};
 use crate::cli::session::load;
+use crate::drivers::assets::cache::Cache;
 use crate::drivers::assets::goldens::Goldens;
 use crate::drivers::assets::images::Images;
 use crate::drivers::host::Dirs;
-use crate::drivers::state::store::{self, Store};
-use crate::model::code;
+use crate::drivers::state::{Store, labs};
 use crate::model::os;
 use crate::model::size::human;
 use crate::render::golden::GoldenKey;
 
 pub(crate) fn run(global: &Global, images: &ImagesArgs) -> Result<ExitCode, Failure> {
     let dirs = Dirs::from_environment();
-    let all = Images::new(&dirs.cache, &load::overrides(&dirs.config));
-    let goldens = Goldens::new(&dirs.cache);
+    let cache = Cache::new(&dirs.cache);
+    let goldens = Goldens::new(&cache);
+    let all = Images::new(cache, &load::overrides(&dirs.config));
     let say = |text: &str| {
         if !global.quiet {
             complain(text);
@@ -30,18 +31,18 @@ pub(crate) fn run(global: &Global, images: &ImagesArgs) -> Result<ExitCode, Fail
     };
     let remove = |name: &str| {
         // The disks of golden guests stand on it.
-        goldens.remove_of(name).and_then(|()| all.remove(name)).map_err(unavailable)
+        goldens.remove_of(name).and_then(|()| all.remove(name))
     };
     match &images.command {
         ImagesCommand::List => list(global, &all, &goldens)?,
         ImagesCommand::Pull { name } => {
             refuse_in_use(name, &users(name, &dirs))?;
-            let local = all.pull(name, &progress).map_err(unavailable)?;
+            let local = all.pull(name, &progress)?;
             say(&format!("image {name} is here: {}, sha256 {}", human(local.size), local.sha256));
         }
         ImagesCommand::Build { name, force } => {
             let users = users(name, &dirs);
-            if !force && all.is_built(name).map_err(unavailable)? {
+            if !force && all.is_built(name)? {
                 say(&format!("image {name} is here already; --force makes it anew"));
             } else if all.image(name).is_ok() && !users.is_empty() && !force {
                 say(&format!(
@@ -51,7 +52,7 @@ pub(crate) fn run(global: &Global, images: &ImagesArgs) -> Result<ExitCode, Fail
             } else {
                 refuse_in_use(name, &users)?;
                 remove(name)?;
-                let local = all.build(name, &say).map_err(unavailable)?;
+                let local = all.build(name, &say)?;
                 say(&format!(
                     "image {name} is built: {}, sha256 {}",
                     human(local.size),
@@ -74,7 +75,7 @@ fn users(name: &str, dirs: &Dirs) -> Vec<String> {
         let record = Store::new(&dirs.state, lab).record().ok().flatten();
         record.is_some_and(|record| record.images.iter().any(|image| image == name))
     };
-    store::labs(&dirs.state).into_iter().filter(uses).collect()
+    labs(&dirs.state).into_iter().filter(uses).collect()
 }
 
 fn refuse_in_use(name: &str, users: &[String]) -> Result<(), Failure> {
@@ -92,7 +93,7 @@ fn list(global: &Global, images: &Images, goldens: &Goldens) -> Result<(), Failu
     let mut rows = vec![["IMAGE", "SYSTEM", "HERE", "SIZE", "SOURCE"].map(String::from).to_vec()];
     let mut data = Vec::new();
     for name in os::names() {
-        let os = images.os(name).map_err(unavailable)?;
+        let os = images.os(name)?;
         let local = images.local(name);
         data.push(json!({"name": name, "title": os.title, "url": os.url, "local": local}));
         let (here, size, source) = match local {
@@ -132,8 +133,4 @@ fn progress(done: u64, total: Option<u64>) {
             format_args!("\r  {}{total}   ", human(done)),
         );
     }
-}
-
-fn unavailable(error: String) -> Failure {
-    Failure::failed(error).code(&code::NO_IMAGE)
 }

@@ -11,7 +11,7 @@ use crate::cli::failure::Failure;
 use crate::cli::output::{complain, print};
 use crate::cli::session::load;
 use crate::drivers::host::{self, Dirs};
-use crate::drivers::state::store;
+use crate::drivers::state::files::{make_dir, write_atomic};
 use crate::engine::network_for;
 use crate::model::flaw::Flaw;
 use crate::model::name::check_label;
@@ -170,8 +170,7 @@ fn question(
 fn schema_line(dirs: &Dirs) -> String {
     let path = dirs.cache.join("topology.schema.json");
     let text = serde_json::to_string_pretty(&json_schema()).unwrap_or_default();
-    let made = store::make_dir(&dirs.cache).is_ok()
-        && store::write_atomic(&path, text.as_bytes(), 0o644).is_ok();
+    let made = make_dir(&dirs.cache).is_ok() && write_atomic(&path, text.as_bytes(), 0o644).is_ok();
     match made {
         true => format!("# yaml-language-server: $schema={}\n", path.display()),
         false => String::new(),

@@ -10,7 +10,7 @@ use crate::cli::output::{complain, print, print_json, table};
 use crate::cli::runtime::runtime;
 use crate::cli::session::load;
 use crate::drivers::host::Dirs;
-use crate::drivers::state::store;
+use crate::drivers::state::labs;
 use crate::engine::{self, LabStatus};
 use crate::model::size;
 
@@ -18,7 +18,7 @@ pub(crate) fn run(global: &Global) -> Result<ExitCode, Failure> {
     let runtime = runtime()?;
     let mut found = Vec::new();
     let mut bad = 0;
-    for name in store::labs(&Dirs::from_environment().state) {
+    for name in labs(&Dirs::from_environment().state) {
         // Warnings about a topology are for those who use it.
         let one = Global { lab: Some(name.clone()), file: None, quiet: true, ..global.clone() };
         let looked = load::session(&one)

@@ -25,9 +25,11 @@ pub(crate) fn run(global: &Global, plan: &Plan) -> Result<ExitCode, Failure> {
         let agreed = engine::as_agreed(&changes);
         SavedPlan::new(&session.lab, plan.until.as_ref(), agreed).save(path)?;
     }
+    let missing = engine::missing_assets(&session)?;
     match global.output {
         Format::Json => {
-            print_json(&json!({"changes": changes, "capacity": capacity(&session.lab)}));
+            let capacity = capacity(&session.lab);
+            print_json(&json!({"changes": changes, "capacity": capacity, "missing": missing}));
         }
         Format::Table if changes.is_empty() => {
             print(&format!("no changes: the lab '{}' is as its topology says", session.lab.name));
@@ -44,6 +46,7 @@ pub(crate) fn run(global: &Global, plan: &Plan) -> Result<ExitCode, Failure> {
     }
     if global.output == Format::Table && !global.quiet {
         complain(&describe(&capacity(&session.lab)));
+        missing.iter().for_each(|missing| complain(&missing.to_string()));
     }
     let pending = plan.detailed_exitcode && !changes.is_empty();
     Ok(if pending { ExitCode::from(CHANGES) } else { ExitCode::SUCCESS })

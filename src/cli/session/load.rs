@@ -7,9 +7,11 @@ use std::sync::OnceLock;
 use crate::cli::failure::{Failure, USAGE};
 use crate::cli::global::{Format, Global, Provider};
 use crate::cli::output::{colours, complain, diagnostic, print_json};
+use crate::drivers::assets::cache::Cache;
 use crate::drivers::assets::images::Images;
 use crate::drivers::host::{self, Dirs};
-use crate::drivers::state::store::{self, Store};
+use crate::drivers::state::files::read_topology;
+use crate::drivers::state::{Store, labs, router_ids_of_others};
 use crate::engine::{ProviderChoice, ProviderKind, Session};
 use crate::model::code;
 use crate::model::router_id;
@@ -53,9 +55,9 @@ pub(crate) fn source(global: &Global, dirs: &Dirs) -> Result<Source, Failure> {
         Some(file) => file.clone(),
         None if Path::new("lab.yaml").exists() => PathBuf::from("lab.yaml"),
         None => {
-            return match store::labs(&dirs.state).as_slice() {
+            return match labs(&dirs.state).as_slice() {
                 [only] => of_lab(only, dirs),
-                labs => Err(no_topology(labs)),
+                several => Err(no_topology(several)),
             };
         }
     };
@@ -74,7 +76,7 @@ pub(crate) fn source(global: &Global, dirs: &Dirs) -> Result<Source, Failure> {
             .code(&code::NO_TOPOLOGY)
             .hint(help));
     }
-    let text = store::read_topology(&file, MAX_BYTES as u64).map_err(|why| {
+    let text = read_topology(&file, MAX_BYTES as u64).map_err(|why| {
         Failure::usage(format!("cannot read the topology {}: {why}", file.display()))
             .code(&code::NO_TOPOLOGY)
     })?;
@@ -106,7 +108,7 @@ fn of_lab(name: &str, dirs: &Dirs) -> Result<Source, Failure> {
         Some(text) => Ok(Source { text, shown: format!("{name} (as it was made)"), base }),
         None => Err(Failure::usage(format!("there is no lab '{name}'"))
             .code(&code::NO_TOPOLOGY)
-            .hint(known_labs(&store::labs(&dirs.state)))),
+            .hint(known_labs(&labs(&dirs.state)))),
     }
 }
 
@@ -159,7 +161,7 @@ pub(crate) fn session(global: &Global) -> Result<Session, Failure> {
         Provider::Private => ProviderChoice::Private,
     };
     let record = store.record()?;
-    let taken = store::router_ids_of_others(&dirs.state, &loaded.lab.name);
+    let taken = router_ids_of_others(&dirs.state, &loaded.lab.name);
     let before = record.as_ref().map(|record| record.router_ids.clone()).unwrap_or_default();
     router_id::assign(loaded.lab.id, &mut loaded.lab.vips, &before, &taken);
     let provider = ProviderKind::choose(&choice, record.as_ref(), &loaded.lab, &store, &dirs);
@@ -178,7 +180,7 @@ pub(crate) fn session(global: &Global) -> Result<Session, Failure> {
         source: source.text,
         base: source.base,
         owner: host::owner(),
-        images: Images::new(&dirs.cache, &overrides),
+        images: Images::new(Cache::new(&dirs.cache), &overrides),
         store,
         provider,
         dirs,

@@ -1,7 +1,8 @@
 //! Parts of a lab by the names that people type, and its lock.
 
 use crate::cli::failure::Failure;
-use crate::drivers::state::store::{Lock, LockError};
+use crate::drivers::state::LockError;
+use crate::drivers::state::file_lock::FileLock;
 use crate::engine::Session;
 use crate::kubernetes::flavour::Flavour;
 use crate::kubernetes::stage::Stage;
@@ -34,7 +35,7 @@ pub(crate) fn known(flavour: &Flavour, name: &str) -> Result<&'static Stage, Fai
 }
 
 /// Takes the lab's lock.
-pub(crate) fn lock(session: &Session, command: &str) -> Result<Lock, Failure> {
+pub(crate) fn lock(session: &Session, command: &str) -> Result<FileLock, Failure> {
     session.store.lock(&format!("lab {command}")).map_err(|error| match error {
         LockError::Held(holder) => Failure::busy(&session.lab.name, holder),
         LockError::Failed(error) => error.into(),

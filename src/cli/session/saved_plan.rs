@@ -7,7 +7,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::cli::failure::Failure;
-use crate::drivers::state::store;
+use crate::drivers::state::files::write_atomic;
 use crate::model::{Lab, code};
 
 /// Format of the file; another one is refused.
@@ -34,7 +34,7 @@ impl SavedPlan {
     /// Writes it, in place of an older one.
     pub fn save(&self, path: &Path) -> Result<(), Failure> {
         let text = serde_json::to_string_pretty(self).unwrap_or_default() + "\n";
-        store::write_atomic(path, text.as_bytes(), 0o600).map_err(|error| {
+        write_atomic(path, text.as_bytes(), 0o600).map_err(|error| {
             Failure::failed(format!("write the plan to {}: {error}", path.display()))
         })
     }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::drivers::host::run_tool;
+use crate::drivers::host::tool::run_tool;
 use crate::drivers::provider::Provider;
 use crate::model::name::hex;
 

@@ -4,7 +4,8 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::{fs, io};
 
-use crate::drivers::state::store;
+use crate::drivers::state::failpoint::Failpoints;
+use crate::drivers::state::files;
 use crate::model::Lab;
 
 /// Where names are looked up before DNS is asked.
@@ -29,7 +30,12 @@ pub fn has_block(path: &Path, label: &str) -> bool {
 ///
 /// # Errors
 /// When the file cannot be read or written, or holds half a block.
-pub fn set_block(path: &Path, label: &str, lines: Option<&str>) -> io::Result<bool> {
+pub fn set_block(
+    points: &Failpoints,
+    path: &Path,
+    label: &str,
+    lines: Option<&str>,
+) -> io::Result<bool> {
     // What a link points to is what is meant, and what would be replaced.
     let path = fs::canonicalize(path)?;
     let (old, meta) = (fs::read(&path)?, fs::metadata(&path)?);
@@ -37,7 +43,8 @@ pub fn set_block(path: &Path, label: &str, lines: Option<&str>) -> io::Result<bo
     if new == old {
         return Ok(false);
     }
-    store::write_atomic(&path, &new, meta.permissions().mode() & 0o777)?;
+    files::write_through(points, &path, &new, meta.permissions().mode() & 0o777)?;
+    points.hit(&format!("give {} back to its owner", path.display()))?;
     std::os::unix::fs::chown(&path, Some(meta.uid()), Some(meta.gid()))?;
     Ok(true)
 }

@@ -7,7 +7,8 @@ use std::{fs, io};
 
 use serde_json::{Map, Value, json};
 
-use crate::drivers::state::store;
+use crate::drivers::state::failpoint::Failpoints;
+use crate::drivers::state::files;
 
 /// Lists of a kubeconfig that hold a part of every cluster.
 const LISTS: [&str; 3] = ["clusters", "users", "contexts"];
@@ -23,13 +24,13 @@ pub fn path() -> Option<PathBuf> {
 ///
 /// # Errors
 /// When the file cannot be read or written, is no kubeconfig, or has an entry `name` of somebody else.
-pub fn merge(path: &Path, name: &str, ours: &str) -> io::Result<()> {
+pub fn merge(points: &Failpoints, path: &Path, name: &str, ours: &str) -> io::Result<()> {
     if let Some(dir) = path.parent() {
         fs::create_dir_all(dir)?;
     }
     let _lock = Lock::take(path)?;
     let ours = parse(ours)?;
-    change(path, |config| {
+    change(points, path, |config| {
         if let Some(found) = find(config, "clusters", name)
             && authority(found) != first(&ours, "clusters").and_then(authority)
         {
@@ -70,9 +71,9 @@ pub fn has(path: &Path, name: &str, ca: &str) -> bool {
 ///
 /// # Errors
 /// When the file cannot be read or written.
-pub fn remove(path: &Path, name: &str) -> io::Result<()> {
+pub fn remove(points: &Failpoints, path: &Path, name: &str) -> io::Result<()> {
     let _lock = Lock::take(path)?;
-    change(path, |config| {
+    change(points, path, |config| {
         for list in LISTS {
             if let Some(all) = config.get_mut(list).and_then(Value::as_array_mut) {
                 all.retain(|entry| entry["name"] != name);
@@ -86,6 +87,7 @@ pub fn remove(path: &Path, name: &str) -> io::Result<()> {
 }
 
 fn change(
+    points: &Failpoints,
     path: &Path,
     edit: impl FnOnce(&mut Map<String, Value>) -> io::Result<()>,
 ) -> io::Result<()> {
@@ -113,7 +115,7 @@ fn change(
     if parse(&text)? != config {
         return Err(io::Error::other("what would be written does not read the same"));
     }
-    store::write_atomic(&path, text.as_bytes(), mode)
+    files::write_through(points, &path, text.as_bytes(), mode)
 }
 
 fn parse(text: &str) -> io::Result<Value> {

@@ -5,7 +5,7 @@ pub mod footprint;
 pub mod hosts_file;
 pub mod kubeconfig_file;
 pub mod routes;
-mod tool;
+pub mod tool;
 
 use std::fs;
 use std::net::Ipv4Addr;

@@ -1,12 +1,12 @@
-//! Every change that `lab` makes passes a gate. In earnest it stands open and costs nothing; tests
-//! shut it before the n-th change, as a loss of power would: nothing has an effect from then on.
+//! Failpoints: every change that `lab` makes hits one. In earnest they do nothing; tests cut the power
+//! before the n-th change, and nothing has an effect from then on.
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// A gate. Clones are the same gate.
+/// The failpoints of one run. Clones are the same ones.
 #[derive(Clone, Debug, Default)]
-pub struct Gate(Option<Arc<Mutex<Passed>>>);
+pub struct Failpoints(Option<Arc<Mutex<Passed>>>);
 
 #[derive(Debug, Default)]
 struct Passed {
@@ -15,13 +15,13 @@ struct Passed {
     shut: bool,
 }
 
-impl Gate {
-    /// A gate that counts what passes.
+impl Failpoints {
+    /// Failpoints that count how often they are hit.
     pub fn counting() -> Self {
         Self(Some(Arc::default()))
     }
 
-    /// Forgets what passed, and shuts before the n-th change from now, counted from 1.
+    /// Forgets what was hit, and cuts before the n-th change from now, counted from 1.
     pub fn shut_at(&self, change: Option<usize>) {
         if let Some(passed) = &self.0 {
             let mut passed = passed.lock().unwrap_or_else(PoisonError::into_inner);
@@ -29,17 +29,17 @@ impl Gate {
         }
     }
 
-    /// What passed since, in order.
+    /// The changes made since, in order.
     pub fn passed(&self) -> Vec<String> {
         let Some(passed) = &self.0 else { return Vec::new() };
         passed.lock().unwrap_or_else(PoisonError::into_inner).changes.clone()
     }
 
-    /// Lets one change through.
+    /// Called right before a change.
     ///
     /// # Errors
-    /// When the gate is shut.
-    pub fn pass(&self, change: &str) -> io::Result<()> {
+    /// When the power is out.
+    pub fn hit(&self, change: &str) -> io::Result<()> {
         let Some(passed) = &self.0 else { return Ok(()) };
         let mut passed = passed.lock().unwrap_or_else(PoisonError::into_inner);
         passed.shut |= passed.shut_at.is_some_and(|at| passed.changes.len() + 1 >= at);
@@ -53,7 +53,7 @@ impl Gate {
     /// Lets somebody look who changes nothing.
     ///
     /// # Errors
-    /// When the gate is shut.
+    /// When the power is out.
     pub fn look(&self) -> io::Result<()> {
         let Some(passed) = &self.0 else { return Ok(()) };
         match passed.lock().unwrap_or_else(PoisonError::into_inner).shut {

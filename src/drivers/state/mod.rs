@@ -1,6 +1,18 @@
 //! The lab's own directory on this computer: record, lock, keys, snapshots; and the failpoints that
-//! every change passes.
+//! every change hits.
 
+mod backup;
+pub mod error;
 pub mod failpoint;
+pub mod file_lock;
+pub mod files;
+pub mod lock;
+pub mod record;
+mod secrets;
 pub mod snapshots;
 pub mod store;
+
+pub use error::StoreError;
+pub use lock::{Holder, LockError};
+pub use record::{Record, Standing, labs, router_ids_of_others, standing_on};
+pub use store::Store;

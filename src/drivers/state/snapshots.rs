@@ -1,7 +1,8 @@
 //! What a lab's directory keeps of its snapshots: `snapshots/NAME/` with what was begun, the
 //! manifest, libvirt's documents, and copies of the lab's own files.
 
-use crate::drivers::state::store::{Store, StoreError};
+use crate::drivers::state::error::StoreError;
+use crate::drivers::state::store::Store;
 use crate::model::snapshot::{AllDocuments, Documents, Intent, Manifest, SCHEMA_VERSION};
 
 const ROOT: &str = "snapshots";
@@ -21,7 +22,7 @@ impl<'s> Shelf<'s> {
 
     fn bad(&self, name: &str, reason: impl std::fmt::Display) -> StoreError {
         let doing = format!("read the manifest of snapshot '{name}'");
-        StoreError { doing, reason: reason.to_string() }
+        StoreError::new(doing, reason.to_string())
     }
 
     /// Names of all snapshots, half-made ones, too.

@@ -2,139 +2,46 @@
 //! lock. Everything is written to a temporary file, synced and renamed; directories are 0700 and
 //! files 0600 from the moment they exist.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use nix::fcntl::{Flock, FlockArg};
-use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
-use crate::drivers::state::failpoint::Gate;
-use crate::pki::{Bundle, Entry, Pair, SshKeys};
+use crate::drivers::state::error::{StoreError, failed};
+use crate::drivers::state::failpoint::Failpoints;
+use crate::drivers::state::file_lock::is_held;
+use crate::drivers::state::files::{make_dir, remove_tree, remove_tree_but, write_through};
 
-/// Format of `lab.json`; a newer one is refused.
-const SCHEMA_VERSION: u32 = 1;
-
-/// A lab's files could not be read or written.
-#[derive(Debug)]
-pub struct StoreError {
-    /// What was being done.
-    pub doing: String,
-    /// What went wrong.
-    pub reason: String,
-}
-
-impl std::fmt::Display for StoreError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: {}", self.doing, self.reason)
-    }
-}
-
-impl std::error::Error for StoreError {}
-
-fn failed(doing: &str, path: &Path) -> impl FnOnce(io::Error) -> StoreError {
-    let doing = format!("{doing} {}", path.display());
-    move |error| StoreError { doing, reason: error.to_string() }
-}
-
-/// What is remembered about a lab between runs.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Record {
-    /// Format of this file.
-    pub schema_version: u32,
-    /// Lab name.
-    pub name: String,
-    /// Lab id.
-    pub id: uuid::Uuid,
-    /// `system`, `private` or `existing`. Under the name that earlier versions read and wrote.
-    #[serde(rename = "engine", alias = "provider")]
-    pub provider: String,
-    /// Libvirt address, for the provider system.
-    pub uri: String,
-    /// Folder of binaries that was chosen, so that later commands need not name it again.
-    #[serde(default)]
-    pub artifacts: Option<PathBuf>,
-    /// Folder of container image archives that was chosen.
-    #[serde(default)]
-    pub archives: Option<PathBuf>,
-    /// Directory of a private provider's sockets, wherever the runtime directory was then.
-    #[serde(default)]
-    pub run: Option<PathBuf>,
-    /// Base images that the lab's disks stand on.
-    #[serde(default)]
-    pub images: Vec<String>,
-    /// Members that founded the etcd cluster, `name=peer URL`. Later members join them.
-    #[serde(default)]
-    pub etcd: Vec<String>,
-    /// VRRP router ids of the floating addresses, by name.
-    #[serde(default)]
-    pub router_ids: std::collections::BTreeMap<String, u8>,
-    /// Folder that relative paths in the topology start from.
-    #[serde(default)]
-    pub base: PathBuf,
-}
-
-impl Record {
-    /// A record of the current format.
-    pub fn new(name: &str, id: uuid::Uuid, provider: &str, uri: &str) -> Self {
-        Self {
-            schema_version: SCHEMA_VERSION,
-            name: name.into(),
-            id,
-            provider: provider.into(),
-            uri: uri.into(),
-            artifacts: None,
-            archives: None,
-            run: None,
-            images: Vec::new(),
-            etcd: Vec::new(),
-            router_ids: std::collections::BTreeMap::new(),
-            base: PathBuf::new(),
-        }
-    }
-}
-
-/// Who holds a lab.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Holder {
-    /// Process id.
-    pub pid: u32,
-    /// Command line.
-    pub command: String,
-    /// When it started, RFC 3339.
-    pub since: String,
-}
-
-/// The lock was not to be had.
-#[derive(Debug)]
-pub enum LockError {
-    /// Another run has it.
-    Held(Option<Holder>),
-    /// The file system refused.
-    Failed(StoreError),
-}
-
-/// The lock of a lab; released when dropped, and by the kernel when the process dies.
-#[derive(Debug)]
-pub struct Lock(#[expect(dead_code, reason = "held for its Drop")] Flock<File>);
+/// The file whose lock is the lab's.
+pub(super) const LOCK: &str = "lock";
+/// How directories of labs begin that are being removed.
+const GONE: &str = ".gone-";
+/// Directories in which files are written that a killed run may leave unfinished.
+pub(super) const WRITTEN: &[&str] = &["pki", "ssh", "snapshots"];
 
 /// One lab's directory.
 #[derive(Clone, Debug)]
 pub struct Store {
     root: PathBuf,
-    gate: Gate,
+    points: Failpoints,
 }
 
 impl Store {
     /// The directory of the lab `name` below `state`.
     pub fn new(state: &Path, name: &str) -> Self {
-        Self { root: state.join(name), gate: Gate::default() }
+        Self { root: state.join(name), points: Failpoints::default() }
     }
 
-    /// The same directory, every change of which passes `gate`.
-    pub fn behind(self, gate: Gate) -> Self {
-        Self { gate, ..self }
+    /// The same directory, every change of which hits `points`.
+    pub fn behind(self, points: Failpoints) -> Self {
+        Self { points, ..self }
+    }
+
+    /// What every change of the lab hits.
+    pub fn failpoints(&self) -> &Failpoints {
+        &self.points
     }
 
     /// The directory.
@@ -156,41 +63,12 @@ impl Store {
         let meta = fs::metadata(&self.root).map_err(failed("read", &self.root))?;
         let me = nix::unistd::geteuid().as_raw();
         if meta.uid() != me || meta.mode() & 0o022 != 0 {
-            return Err(StoreError {
-                doing: format!("use {}", self.root.display()),
-                reason: "it belongs to another user or others may write to it".into(),
-            });
+            return Err(StoreError::new(
+                format!("use {}", self.root.display()),
+                "it belongs to another user or others may write to it",
+            ));
         }
         Ok(())
-    }
-
-    /// Takes the lab's lock without waiting.
-    ///
-    /// # Errors
-    /// Who holds it, or why it cannot be taken.
-    pub fn lock(&self, command: &str) -> Result<Lock, LockError> {
-        self.create().map_err(LockError::Failed)?;
-        let path = self.path("lock");
-        let file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .read(true)
-            .write(true)
-            .mode(0o600)
-            .open(&path)
-            .map_err(|error| LockError::Failed(failed("open", &path)(error)))?;
-        let Ok(lock) = Flock::lock(file, FlockArg::LockExclusiveNonblock) else {
-            let holder = self.read("lock.json").ok().flatten();
-            return Err(LockError::Held(holder.and_then(|text| serde_json::from_str(&text).ok())));
-        };
-        let holder = Holder {
-            pid: std::process::id(),
-            command: command.into(),
-            since: crate::drivers::host::timestamp(),
-        };
-        let text = serde_json::to_string(&holder).unwrap_or_default();
-        self.write("lock.json", &text).map_err(LockError::Failed)?;
-        Ok(Lock(lock))
     }
 
     /// Reads a text file; `None` when there is none.
@@ -214,7 +92,7 @@ impl Store {
         let path = self.path(name);
         let dir = path.parent().unwrap_or(&self.root).to_owned();
         make_dir(&dir)?;
-        write_through(&self.gate, &path, text.as_bytes(), 0o600).map_err(failed("write", &path))
+        write_through(&self.points, &path, text.as_bytes(), 0o600).map_err(failed("write", &path))
     }
 
     /// Names of the files in one of its directories, sorted; temporary ones are left out.
@@ -239,132 +117,7 @@ impl Store {
     /// When the file system refuses.
     pub fn discard(&self, name: &str) -> Result<(), StoreError> {
         let path = self.path(name);
-        remove_tree(&self.gate, &path).map_err(failed("remove", &path))
-    }
-
-    /// The record, when the lab has one.
-    ///
-    /// # Errors
-    /// When it is broken or of a newer `lab`.
-    pub fn record(&self) -> Result<Option<Record>, StoreError> {
-        let Some(text) = self.read("lab.json")? else { return Ok(None) };
-        let bad = |reason: String| StoreError {
-            doing: format!("read {}", self.path("lab.json").display()),
-            reason,
-        };
-        let record: Record = serde_json::from_str(&text).map_err(|error| bad(error.to_string()))?;
-        if record.schema_version > SCHEMA_VERSION {
-            return Err(bad(format!(
-                "it was written by a newer lab (format {}, this one knows {SCHEMA_VERSION})",
-                record.schema_version
-            )));
-        }
-        Ok(Some(record))
-    }
-
-    /// Saves the record.
-    ///
-    /// # Errors
-    /// As [`Store::write`].
-    pub fn save_record(&self, record: &Record) -> Result<(), StoreError> {
-        self.write("lab.json", &serde_json::to_string_pretty(record).unwrap_or_default())
-    }
-
-    /// Loads whatever certificates and keys there are.
-    ///
-    /// # Errors
-    /// When a file cannot be read.
-    pub fn bundle(&self) -> Result<Bundle, StoreError> {
-        let mut bundle = Bundle::default();
-        let index = self.read("pki/index.json")?.unwrap_or_default();
-        let index: std::collections::BTreeMap<String, _> =
-            serde_json::from_str(&index).unwrap_or_default();
-        for (name, made) in index {
-            // A leaf whose files are gone is made again; an authority cannot be: every node trusts it.
-            if name.ends_with("ca") && !self.path(&format!("pki/{name}.key")).exists() {
-                return Err(StoreError {
-                    doing: format!("read {}", self.path(&format!("pki/{name}.key")).display()),
-                    reason: "the authority that all nodes trust is gone; restore it, or `lab down`"
-                        .into(),
-                });
-            }
-            let certificate = self.read(&format!("pki/{name}.crt"))?;
-            let key = self.read(&format!("pki/{name}.key"))?;
-            if let (Some(certificate), Some(key)) = (certificate, key) {
-                bundle.entries.insert(name, Entry { pair: Pair { certificate, key }, made });
-            }
-        }
-        bundle.encryption_key.0 = self.read("pki/encryption-key")?.unwrap_or_default();
-        Ok(bundle)
-    }
-
-    /// Saves the entries `made`, then the index.
-    ///
-    /// # Errors
-    /// As [`Store::write`].
-    pub fn save_bundle(&self, bundle: &Bundle, made: &[String]) -> Result<(), StoreError> {
-        for name in made {
-            if let Some(entry) = bundle.entries.get(name) {
-                self.write(&format!("pki/{name}.crt"), &entry.pair.certificate)?;
-                self.write(&format!("pki/{name}.key"), &entry.pair.key)?;
-            }
-        }
-        self.write("pki/encryption-key", &bundle.encryption_key.0)?;
-        let index: std::collections::BTreeMap<_, _> =
-            bundle.entries.iter().map(|(name, entry)| (name, &entry.made)).collect();
-        self.write("pki/index.json", &serde_json::to_string_pretty(&index).unwrap_or_default())
-    }
-
-    /// Removes the files of certificates and keys that the bundle no longer has.
-    ///
-    /// # Errors
-    /// When the file system refuses.
-    pub fn remove_pairs(&self, names: &[String]) -> Result<(), StoreError> {
-        let files = names.iter().flat_map(|n| [format!("pki/{n}.crt"), format!("pki/{n}.key")]);
-        files.into_iter().try_for_each(|file| self.remove_file(&file))
-    }
-
-    /// Removes the host keys of nodes that left.
-    ///
-    /// # Errors
-    /// When the file system refuses.
-    pub fn remove_host_keys(&self, nodes: &[&str]) -> Result<(), StoreError> {
-        nodes.iter().try_for_each(|node| self.remove_file(&format!("ssh/host-{node}")))
-    }
-
-    fn remove_file(&self, name: &str) -> Result<(), StoreError> {
-        self.discard(name)
-    }
-
-    /// Loads whatever SSH keys there are for `nodes`.
-    ///
-    /// # Errors
-    /// When a file cannot be read.
-    pub fn ssh_keys<'n>(
-        &self,
-        nodes: impl Iterator<Item = &'n str>,
-    ) -> Result<SshKeys, StoreError> {
-        let user = self.read("ssh/id_ed25519")?.unwrap_or_default();
-        let mut keys = SshKeys { user, ..SshKeys::default() };
-        for node in nodes {
-            if let Some(key) = self.read(&format!("ssh/host-{node}"))? {
-                keys.hosts.insert(node.into(), key);
-            }
-        }
-        Ok(keys)
-    }
-
-    /// Saves SSH keys.
-    ///
-    /// # Errors
-    /// As [`Store::write`].
-    pub fn save_ssh_keys(&self, keys: &SshKeys, public: &str) -> Result<(), StoreError> {
-        self.write("ssh/id_ed25519", &keys.user)?;
-        self.write("ssh/id_ed25519.pub", &format!("{public}\n"))?;
-        for (node, key) in &keys.hosts {
-            self.write(&format!("ssh/host-{node}"), key)?;
-        }
-        Ok(())
+        remove_tree(&self.points, &path).map_err(failed("remove", &path))
     }
 
     /// Opens the log of a run for appending.
@@ -379,118 +132,57 @@ impl Store {
         file.map(|file| (path.clone(), file)).map_err(failed("write", &path))
     }
 
-    /// Removes the whole directory. The lock file goes last; its holder keeps the lock.
+    /// Removes the whole directory. It is moved away first: whoever takes the lab's lock from then on has
+    /// a new, empty one, and what is removed is nobody's any more. A lock that is held stays held.
     ///
     /// # Errors
-    /// When something in it cannot be removed.
+    /// When something in it cannot be removed; the next call, or the next lock, goes on.
     pub fn remove(&self) -> Result<(), StoreError> {
-        remove_tree(&self.gate, &self.root).map_err(failed("remove", &self.root))?;
+        if self.root.exists() {
+            let id = uuid::Builder::from_random_bytes(rand::random()).into_uuid();
+            let away = self.root.with_file_name(format!("{GONE}{}-{id}", self.name()));
+            self.points
+                .hit(&format!("move {} away", self.root.display()))
+                .and_then(|()| fs::rename(&self.root, &away))
+                .map_err(failed("remove", &self.root))?;
+            self.remove_leftover(&away)?;
+        }
+        self.remove_leftovers()?;
         // The directory of all labs goes with the last one; fine when others are in it.
         let _ = self.root.parent().map(fs::remove_dir);
         Ok(())
     }
-}
 
-/// Names of all labs that have a directory below `state`.
-pub fn labs(state: &Path) -> Vec<String> {
-    let entries = fs::read_dir(state).into_iter().flatten().flatten();
-    let mut names: Vec<String> = entries
-        .filter(|entry| entry.path().join("lab.json").exists())
-        .filter_map(|entry| entry.file_name().into_string().ok())
-        .collect();
-    names.sort();
-    names
-}
-
-/// VRRP router ids of all labs below `state` but `name`.
-pub fn router_ids_of_others(state: &Path, name: &str) -> std::collections::BTreeSet<u8> {
-    labs(state)
-        .into_iter()
-        .filter(|other| other != name)
-        .filter_map(|other| Store::new(state, &other).record().ok().flatten())
-        .flat_map(|record| record.router_ids.into_values())
-        .collect()
-}
-
-/// Makes a directory and its parents; those made here are 0700.
-///
-/// # Errors
-/// When the file system refuses.
-pub fn make_dir(path: &Path) -> Result<(), StoreError> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed("make", path))
-}
-
-/// Writes `bytes` to `path` by way of a temporary file in the same directory.
-///
-/// # Errors
-/// When the file system refuses; nothing is left behind then.
-pub fn write_atomic(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
-    write_through(&Gate::default(), path, bytes, mode)
-}
-
-fn write_through(gate: &Gate, path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
-    let pass = |what: &str| gate.pass(&format!("{what} {}", path.display()));
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let dir = parent.unwrap_or(Path::new("."));
-    pass("write")?;
-    let mut temp = tempfile::Builder::new()
-        .prefix(".new-")
-        .permissions(std::os::unix::fs::PermissionsExt::from_mode(mode))
-        .tempfile_in(dir)?;
-    temp.write_all(bytes)?;
-    pass("fsync")?;
-    temp.as_file().sync_all()?;
-    pass("rename")?;
-    temp.persist(path).map_err(|error| error.error)?;
-    pass("fsync the directory of")?;
-    File::open(dir)?.sync_all()
-}
-
-/// Removes one thing after the other, what is deepest first; fine when it is gone.
-pub(crate) fn remove_tree(gate: &Gate, path: &Path) -> io::Result<()> {
-    let gone = |result: io::Result<()>| match result {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        other => other,
-    };
-    let meta = match fs::symlink_metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        other => other?,
-    };
-    if !meta.is_dir() {
-        gate.pass(&format!("remove {}", path.display()))?;
-        return gone(fs::remove_file(path));
+    /// Directories of this lab whose removal began and did not end, or is under way.
+    pub fn leftovers(&self) -> Vec<PathBuf> {
+        let parent = self.root.parent().unwrap_or(&self.root);
+        let entries = fs::read_dir(parent).into_iter().flatten().flatten();
+        let is_ours = |path: &PathBuf| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            // Names may hold dashes; what follows the last that is no part of an id is one.
+            let parts = name.strip_prefix(GONE).and_then(|rest| {
+                rest.split_at_checked(rest.len().checked_sub(uuid::fmt::Hyphenated::LENGTH)?)
+            });
+            parts.is_some_and(|(lab, id)| {
+                lab.strip_suffix('-') == Some(&*self.name()) && Uuid::parse_str(id).is_ok()
+            })
+        };
+        entries.map(|entry| entry.path()).filter(is_ours).collect()
     }
-    let mut entries: Vec<PathBuf> =
-        fs::read_dir(path)?.flatten().map(|entry| entry.path()).collect();
-    entries.sort();
-    entries.iter().try_for_each(|entry| remove_tree(gate, entry))?;
-    gate.pass(&format!("remove {}", path.display()))?;
-    gone(fs::remove_dir(path))
-}
 
-/// Reads a topology: at most `limit` bytes of a regular file or, for `-`, of standard input.
-///
-/// # Errors
-/// Why it cannot be read, as text for people.
-pub fn read_topology(path: &Path, limit: u64) -> Result<String, String> {
-    let mut bytes = Vec::new();
-    if path == Path::new("-") {
-        io::stdin().take(limit + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
-    } else {
-        // A FIFO would block, a directory reads as nothing: look before opening.
-        let meta = fs::metadata(path).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => "there is no such file".to_owned(),
-            _ => error.to_string(),
-        })?;
-        if !meta.is_file() {
-            return Err("it is not a regular file".into());
-        }
-        let file = File::open(path).map_err(|error| error.to_string())?;
-        file.take(limit + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    /// Goes on with removals that were cut. Where one is under way, its lock is held.
+    pub(super) fn remove_leftovers(&self) -> Result<(), StoreError> {
+        let all = self.leftovers().into_iter();
+        let mut cut = all.filter(|path| !is_held(&path.join(LOCK)));
+        cut.try_for_each(|path| self.remove_leftover(&path))
     }
-    let text = String::from_utf8(bytes).map_err(|error| {
-        format!("it is not UTF-8 text (byte {})", error.utf8_error().valid_up_to())
-    })?;
-    // Some editors put a byte order mark first; it means nothing.
-    Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
+
+    fn remove_leftover(&self, path: &Path) -> Result<(), StoreError> {
+        // The lock goes last: what holds it says that the removal is under way.
+        remove_tree_but(&self.points, path, Some(LOCK)).map_err(failed("remove", path))
+    }
+
+    fn name(&self) -> String {
+        self.root.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    }
 }

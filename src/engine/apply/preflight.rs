@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::drivers::host;
 use crate::drivers::host::footprint::Picture;
 use crate::drivers::provider::Provider;
-use crate::drivers::state::store::Record;
+use crate::drivers::state::Record;
 use crate::engine::apply::capacity;
 use crate::engine::lab::open::Session;
 use crate::engine::lab::prepare::preview;
@@ -172,6 +172,13 @@ pub(crate) fn record(session: &Session) -> Result<Record, EngineError> {
     record.images = lab.systems().into_iter().map(str::to_owned).collect();
     if let ProviderKind::Private(libvirt) = place {
         record.run = Some(libvirt.run.clone());
+    }
+    let before = session.store.record()?.map(|before| before.digests).unwrap_or_default();
+    for os in lab.systems() {
+        // What disks stand on stays written down, whatever the cache has by now.
+        let here = || session.images.image(os).ok().map(|image| image.digest);
+        let digest = before.get(os).cloned().or_else(here);
+        record.digests.extend(digest.map(|digest| (os.to_owned(), digest)));
     }
     record.etcd = session.store.record()?.map(|before| before.etcd).unwrap_or_default();
     record.router_ids = lab.vips.iter().map(|vip| (vip.name.clone(), vip.router_id)).collect();

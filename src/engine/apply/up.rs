@@ -113,6 +113,7 @@ async fn start_engine(session: &Session, events: &Events) -> Result<bool, Engine
     }
     // Recorded before it exists: whoever comes after a crash knows where to look.
     session.store.save_record(&preflight::record(session)?)?;
+    session.hit("start the private provider")?;
     let (libvirt, hide) = (libvirt.clone(), session.is_emulated());
     events
         .timed(None, "provider", async { Ok(blocking(move || libvirt.ensure(hide)).await??) })

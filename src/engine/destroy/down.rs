@@ -8,7 +8,8 @@ use uuid::Uuid;
 
 use crate::drivers::host::hosts_file;
 use crate::drivers::provider::Provider;
-use crate::drivers::state::store::Store;
+use crate::drivers::state::Store;
+use crate::drivers::state::failpoint::Failpoints;
 use crate::engine::lab::kubeconfig;
 use crate::engine::lab::provider::ProviderKind;
 use crate::engine::machines::clone;
@@ -88,7 +89,8 @@ impl<'a> Teardown<'a> {
             provider,
             hosts_file: named.then(|| hosts.to_owned()),
             kubeconfigs: kubeconfig::still_there(self.lab, store)?,
-            files: store.root().exists().then(|| store.root().to_owned()),
+            files: (store.root().exists() || !store.leftovers().is_empty())
+                .then(|| store.root().to_owned()),
         })
     }
 
@@ -132,9 +134,12 @@ impl<'a> Teardown<'a> {
                 self.remove(change, |h, uuid| h.networks()?.remove_network(uuid)).await
             }
             Object::Pool => self.remove(change, |h, uuid| h.storage()?.remove_pool(uuid)).await,
-            Object::HostsBlock => forget_names(Path::new(&change.name), self.lab),
+            Object::HostsBlock => {
+                forget_names(self.store.failpoints(), Path::new(&change.name), self.lab)
+            }
             Object::Context => {
-                kubeconfig::remove(Path::new(&change.name), &kubeconfig::context(self.lab))
+                let name = kubeconfig::context(self.lab);
+                kubeconfig::remove(self.store, Path::new(&change.name), &name)
             }
             Object::Files => Ok(self.store.remove()?),
             // They go with their pool, their node, or the provider.
@@ -193,9 +198,9 @@ pub fn told(lab: &Lab, change: &Change) -> String {
     }
 }
 
-fn forget_names(path: &Path, lab: &Lab) -> Result<(), EngineError> {
+fn forget_names(points: &Failpoints, path: &Path, lab: &Lab) -> Result<(), EngineError> {
     let label = hosts_file::label(lab);
-    hosts_file::set_block(path, &label, None).map(drop).map_err(|error| {
+    hosts_file::set_block(points, path, &label, None).map(drop).map_err(|error| {
         EngineError::of(
             &code::COMPUTER,
             format!("take the lab's names out of {}: {error}", path.display()),

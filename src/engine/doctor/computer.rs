@@ -105,4 +105,6 @@ pub struct Wanted {
     pub processors: usize,
     /// What stands in the way of the lab's names and addresses, and what to do about it.
     pub conflict: Option<Flaw>,
+    /// What it needs from outside and is not here, and how it is got.
+    pub missing: Vec<Flaw>,
 }

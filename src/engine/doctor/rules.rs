@@ -30,7 +30,15 @@ pub fn diagnose(computer: &Computer, wanted: &Wanted) -> Vec<Finding> {
         all.push(labels(computer));
         all.extend(conflict(wanted));
     }
+    all.extend(wanted.missing.iter().map(asset));
     all
+}
+
+/// What is not here yet is got when it is first wanted; better known now than on the train.
+fn asset(missing: &Flaw) -> Finding {
+    let why = "nodes are made from it; `lab up` gets what it can, and that takes a network";
+    let told = format!("{} is not on this computer", missing.message);
+    Finding::new("asset", why, Grade::Warning, told).fix(missing.help.clone())
 }
 
 fn processor(computer: &Computer) -> Finding {

@@ -11,6 +11,7 @@ use crate::engine::apply::capacity::Demand;
 use crate::engine::apply::preflight::early_conflicts;
 use crate::engine::doctor::computer::Libvirt::{Answers, Silent};
 use crate::engine::doctor::computer::{Computer, Device, Setting, Wanted, WantedNetwork};
+use crate::engine::lab::missing::missing_assets;
 use crate::engine::lab::open::Session;
 use crate::engine::lab::provider::ProviderKind;
 use crate::engine::machines::provision::call;
@@ -70,6 +71,7 @@ pub async fn wanted(session: &Session) -> Wanted {
     };
     let demand = Demand::of(session, &inventory);
     let conflict = early_conflicts(session).await.err();
+    let missing = missing_assets(session).unwrap_or_default().into_iter();
     Wanted {
         system: Some(matches!(session.provider, ProviderKind::System { .. })),
         isolated: !lab.network.uplink,
@@ -83,6 +85,7 @@ pub async fn wanted(session: &Session) -> Wanted {
         conflict: conflict
             .filter(|error| error.preflight)
             .map(|error| Flaw::new(error.to_string(), error.hint.unwrap_or_default())),
+        missing: missing.map(|missing| Flaw::new(missing.what(), missing.how)).collect(),
     }
 }
 

@@ -5,7 +5,7 @@ use ipnet::Ipv4Net;
 use crate::drivers::host::{self, Dirs};
 use crate::drivers::provider::Provider;
 use crate::drivers::provider::libvirt::Libvirt;
-use crate::drivers::state::store::{self, Store};
+use crate::drivers::state::{Store, labs};
 use crate::engine::lab::provider::ProviderKind;
 use crate::model::Lab;
 use crate::model::topology;
@@ -32,5 +32,5 @@ fn networks_of_labs(dirs: &Dirs) -> Vec<Ipv4Net> {
         let text = Store::new(&dirs.state, &name).read("topology.yaml").ok()??;
         Some(topology::load(&text, &owner).ok()?.lab.network.cidr)
     };
-    store::labs(&dirs.state).into_iter().filter_map(of).collect()
+    labs(&dirs.state).into_iter().filter_map(of).collect()
 }

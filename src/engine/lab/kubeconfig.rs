@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::drivers::host::kubeconfig_file;
-use crate::drivers::state::store::{Store, StoreError};
+use crate::drivers::state::{Store, StoreError};
 use crate::engine::lab::open::Session;
 use crate::engine::task::error::EngineError;
 use crate::model::{Lab, code, port};
@@ -42,16 +42,16 @@ pub(crate) fn still_there(lab: &Lab, store: &Store) -> Result<Vec<PathBuf>, Engi
     if paths.is_empty() {
         return Ok(Vec::new());
     }
-    let bundle = store.bundle()?;
-    let Ok(ca) = bundle.ca(Issuer::Kubernetes).map(|ca| base64(ca.as_bytes())) else {
+    // Keys that are damaged keep nobody from `down`.
+    let Some(ca) = store.authority()?.map(|ca| base64(ca.as_bytes())) else {
         return Ok(Vec::new());
     };
     let name = context(lab);
     Ok(paths.into_iter().filter(|path| kubeconfig_file::has(path, &name, &ca)).collect())
 }
 
-pub(crate) fn remove(path: &Path, name: &str) -> Result<(), EngineError> {
-    kubeconfig_file::remove(path, name).map_err(|error| {
+pub(crate) fn remove(store: &Store, path: &Path, name: &str) -> Result<(), EngineError> {
+    kubeconfig_file::remove(store.failpoints(), path, name).map_err(|error| {
         let what = format!("take the context {name} out of {}: {error}", path.display());
         EngineError::of(&code::COMPUTER, what).hint("mend the file, then `lab down` again")
     })

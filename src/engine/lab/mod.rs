@@ -1,7 +1,9 @@
 //! One lab, opened: what it should be, where it runs, how to reach it.
 
+pub(crate) mod bases;
 pub(crate) mod free_network;
 pub(crate) mod kubeconfig;
+pub(crate) mod missing;
 pub(crate) mod open;
 pub(crate) mod prepare;
 pub(crate) mod prepared;

@@ -6,14 +6,14 @@ use std::sync::OnceLock;
 use crate::drivers::assets::binaries;
 use crate::drivers::assets::images::Images;
 use crate::drivers::host::Dirs;
-use crate::drivers::state::store::Store;
+use crate::drivers::state::Store;
 use crate::engine::lab::provider::ProviderKind;
 use crate::engine::lab::timeouts::Pace;
 use crate::engine::task::error::EngineError;
 use crate::kubernetes;
 use crate::kubernetes::flavour::Flavour;
 use crate::model::topology;
-use crate::model::{Lab, Owner, Role};
+use crate::model::{Lab, Owner, Role, code};
 use crate::pki::SshKeys;
 use crate::render::Templates;
 
@@ -64,7 +64,7 @@ impl Session {
     /// The folder on this computer that has the lab's client of the cluster, if any.
     pub fn client_dir(&self) -> Option<PathBuf> {
         let version = self.lab.kubernetes.version.unwrap_or(crate::model::version::DEFAULT);
-        let release = binaries::release_dir(version, &self.dirs.cache);
+        let release = binaries::release_dir(version, self.images.cache());
         let dir = self.chosen_artifacts().unwrap_or(release);
         dir.join(self.flavour().client).is_file().then_some(dir)
     }
@@ -98,9 +98,10 @@ impl Session {
         }
         let gone: Vec<&str> = nodes.collect();
         if !gone.is_empty() {
-            self.store.remove_host_keys(&gone)?;
+            // Whoever is in this file has a key: it is written before keys go.
             let keys = self.load_keys()?;
             self.store.write("ssh/known_hosts", &keys.known_hosts(&self.lab)?)?;
+            self.store.remove_host_keys(&gone)?;
         }
         Ok(())
     }
@@ -150,6 +151,12 @@ impl Session {
             self.store.save_record(&record)?;
         }
         Ok(())
+    }
+
+    /// Before a change of the computer that no driver with failpoints of its own makes.
+    pub(crate) fn hit(&self, change: &str) -> Result<(), EngineError> {
+        let hit = self.store.failpoints().hit(change);
+        hit.map_err(|error| EngineError::of(&code::COMPUTER, format!("{change}: {error}")))
     }
 
     /// How fast its nodes are. Found out once: it may take a connection.

@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use time::OffsetDateTime;
 
 use crate::drivers::assets::binaries::{self, Found};
+use crate::drivers::state::standing_on;
+use crate::engine::lab::bases::{refuse_other_base, with_cure};
 use crate::engine::lab::open::Session;
 use crate::engine::lab::prepared::Prepared;
 use crate::engine::task::error::EngineError;
@@ -22,17 +24,21 @@ use crate::pki::{Bundle, SshKeys, super_admin};
 pub fn preview(session: &Session) -> Result<Prepared, EngineError> {
     let chosen = session.chosen_artifacts();
     let version = session.lab.kubernetes.version.unwrap_or(crate::model::version::DEFAULT);
-    let release = binaries::release_dir(version, &session.dirs.cache);
+    let release = binaries::release_dir(version, session.images.cache());
     let found = match chosen {
         Some(dir) => Some(scan_artifacts(session, &dir)?),
-        None => binaries::scan(&release, None, &session.dirs.cache).ok(),
+        None => binaries::scan(&release, None, session.images.cache()).ok(),
     };
     let mut images = BTreeMap::new();
     for os in session.lab.systems() {
         let image = session.images.image(os).or_else(|_| session.images.expected(os));
-        images.insert(os.to_owned(), image.map_err(unavailable)?);
+        let image = image?;
+        if image.is_known() {
+            refuse_other_base(&session.lab, &session.dirs.state, os, &image)?;
+        }
+        images.insert(os.to_owned(), image);
     }
-    let mut bundle = session.store.bundle()?;
+    let mut bundle = session.store.bundle_to_complete()?;
     let due = bundle.due(&session.lab, OffsetDateTime::now_utc());
     // What will be made anew is not what the nodes have.
     bundle.entries.retain(|name, _| !due.iter().any(|due| due.name == *name));
@@ -57,13 +63,13 @@ pub fn prepare(session: &Session, say: &Events) -> Result<Prepared, EngineError>
     let found = match session.chosen_artifacts() {
         Some(dir) => scan_artifacts(session, &dir)?,
         None => {
-            let dir = binaries::release_dir(version, &session.dirs.cache);
+            let dir = binaries::release_dir(version, session.images.cache());
             if binaries::REQUIRED.iter().any(|name| !dir.join(name).exists()) {
                 say.note(format!("downloading Kubernetes {version}"));
             }
             let fetched =
-                binaries::fetch_release(version, &session.dirs.cache, &tenths(say, "binary"));
-            let dir = fetched.map_err(|error| unavailable(error).preflight().hint(
+                binaries::fetch_release(version, session.images.cache(), &tenths(say, "binary"));
+            let dir = fetched.map_err(|error| EngineError::from(error).preflight().hint(
                 "without internet, name a folder of binaries: LAB_ARTIFACTS=DIR, or `artifacts` in the topology",
             ))?;
             scan_artifacts(session, &dir)?
@@ -77,26 +83,32 @@ pub fn prepare(session: &Session, say: &Events) -> Result<Prepared, EngineError>
     }
     let mut images = BTreeMap::new();
     for os in session.lab.systems() {
-        if session.images.local(os).is_none() {
+        let is_missing = session.images.local(os).is_none();
+        if is_missing {
             say.note(format!("downloading the image {os}"));
-            session.images.pull(os, &tenths(say, os)).map_err(|error| {
-                unavailable(error).preflight().hint(format!(
-                    "without internet: `lab images build {os}`, where it can be built"
-                ))
-            })?;
         }
-        let image = session.images.image(os).map_err(|e| unavailable(e).preflight())?;
+        let standing = standing_on(&session.dirs.state, os);
+        let image = session.images.ensure(os, &standing, &tenths(say, os)).map_err(|error| {
+            let error = EngineError::from(error).preflight();
+            match is_missing {
+                true if error.code == &code::CHANGED_BASE => with_cure(&session.lab, os, error),
+                true => error.hint(format!(
+                    "without internet: `lab images build {os}`, where it can be built"
+                )),
+                false => error,
+            }
+        })?;
+        refuse_other_base(&session.lab, &session.dirs.state, os, &image)?;
         if !image.direct_boot && !session.provider.reaches_outside(&session.lab) {
-            return Err(unavailable(format!(
+            return Err(unfit(format!(
                 "use the image {os}: its packages come from the internet, and the lab's guests have no way there"
             ))
-            .hint("use an image built here (`lab images build debian-12`); `lab doctor` tells what a way out needs")
-            .preflight());
+            .hint("use an image built here (`lab images build debian-12`); `lab doctor` tells what a way out needs"));
         }
         images.insert(os.to_owned(), image);
     }
     session.store.create()?;
-    let mut bundle = session.store.bundle()?;
+    let mut bundle = session.store.bundle_to_complete()?;
     let now = OffsetDateTime::now_utc();
     let due = bundle.due(&session.lab, now);
     let made = bundle.ensure(&session.lab, now)?;
@@ -110,22 +122,20 @@ pub fn prepare(session: &Session, say: &Events) -> Result<Prepared, EngineError>
 
 fn scan_artifacts(session: &Session, dir: &Path) -> Result<Found, EngineError> {
     let images = session.chosen_archives();
-    let found = binaries::scan(dir, images.as_deref(), &session.dirs.cache);
-    let found = found.map_err(|e| unavailable(e).preflight())?;
+    let found = binaries::scan(dir, images.as_deref(), session.images.cache());
+    let found = found.map_err(|error| EngineError::from(error).preflight())?;
     match session.lab.kubernetes.version {
-        Some(wanted) if wanted != found.version => Err(unavailable(format!(
+        Some(wanted) if wanted != found.version => Err(unfit(format!(
             "use the artifacts in {}: they are Kubernetes {}, the topology asks for {wanted}",
             dir.display(),
             found.version
         ))
-        .hint("remove `version` from the topology, or name another folder")
-        .preflight()),
-        _ if found.version.is_too_old() => Err(unavailable(format!(
+        .hint("remove `version` from the topology, or name another folder")),
+        _ if found.version.is_too_old() => Err(unfit(format!(
             "use the artifacts in {}: Kubernetes {} is not supported",
             dir.display(),
             found.version
-        ))
-        .preflight()),
+        ))),
         _ => Ok(found),
     }
 }
@@ -185,6 +195,6 @@ fn tenths<'e>(say: &'e Events, what: &'e str) -> impl Fn(u64, Option<u64>) + Syn
     }
 }
 
-fn unavailable(error: impl Into<String>) -> EngineError {
-    EngineError::of(&code::NO_IMAGE, error)
+fn unfit(why: impl Into<String>) -> EngineError {
+    EngineError::of(&code::UNFIT, why).preflight()
 }

@@ -8,7 +8,7 @@ use crate::drivers::provider::existing::Existing;
 use crate::drivers::provider::libvirt::{Libvirt, Reconnecting};
 use crate::drivers::provider::private::{self, PrivateLibvirt};
 use crate::drivers::provider::{Provider, ThisComputer};
-use crate::drivers::state::store::{Record, Store};
+use crate::drivers::state::{Record, Store};
 use crate::engine::task::error::EngineError;
 use crate::model::Lab;
 use crate::model::platform::Layout;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::drivers::provider::Provider;
+use crate::engine::lab::bases::refuse_other_bases;
 use crate::engine::lab::open::Session;
 use crate::engine::machines::boot::Boot;
 use crate::engine::machines::provision::{PATIENCE, call};
@@ -41,6 +42,9 @@ pub async fn power(
     }
     let provider = session.provider.connect()?;
     provider.power()?;
+    if change != Change::Stop {
+        refuse_other_bases(&session.lab, &session.dirs.state, &session.images)?;
+    }
     refuse_missing(session, &provider, nodes).await?;
     let keys = session.load_keys()?;
     let reach = session.reach(&keys, session.lab.options.boot_patience())?;

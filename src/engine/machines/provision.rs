@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::drivers::assets::{binaries, seed};
+use crate::drivers::assets::{artifact_disk, seed};
 use crate::drivers::provider::{Content, Delivery, Provider, ProviderError};
 use crate::engine::lab::open::Session;
 use crate::engine::lab::prepared::Prepared;
@@ -56,7 +56,10 @@ pub(crate) async fn shared(
             let (bridge, routes) = (session.lab.network.bridge.clone(), desired.routes.clone());
             call(provider, move |h| h.surroundings()?.set_routes(&bridge, &routes)).await
         }
-        (Object::Uplink, _) => call(provider, |h| h.surroundings()?.start_uplink()).await,
+        (Object::Uplink, _) => {
+            session.hit("start the uplink")?;
+            call(provider, |h| h.surroundings()?.start_uplink()).await
+        }
         (Object::Domain, ChangeKind::Remove) => {
             remove_node(session, desired, provider, change).await
         }
@@ -125,8 +128,7 @@ pub(crate) fn artifact_disk(
             "make the artifact disk: there are no binaries",
         ));
     };
-    binaries::disk(found, &session.dirs.cache)
-        .map_err(|error| EngineError::of(&code::COMPUTER, error))
+    Ok(artifact_disk::make(found, session.images.cache())?)
 }
 
 /// How long a guest may take to shut down before its power is cut: systemd gives what does not listen
@@ -174,9 +176,10 @@ pub(crate) async fn deliver(
     provider: &Arc<dyn Provider>,
     node: &Node,
 ) -> Result<(), EngineError> {
+    let files = prepared.found.iter().flat_map(|found| &found.files);
     let delivery = Delivery {
         digest: prepared.platform.artifacts.digest.clone(),
-        files: prepared.found.as_ref().map(|found| found.files.clone()).unwrap_or_default(),
+        files: files.map(|(name, file)| (name.clone(), file.path.clone())).collect(),
     };
     let name = node.name.clone();
     call(provider, move |h| h.deliveries()?.deliver(&name, &delivery)).await

@@ -9,6 +9,7 @@ use time::OffsetDateTime;
 
 use crate::drivers::provider::Provider;
 use crate::drivers::state::snapshots::Shelf;
+use crate::engine::lab::bases::refuse_other_bases;
 use crate::engine::lab::open::Session;
 use crate::engine::lab::reach::{Drivers, Reach};
 use crate::engine::machines::boot::Boot;
@@ -69,6 +70,7 @@ pub async fn restore(
     drivers.provider.snapshots()?;
     let manifest = open::manifest(&session, name)?;
     adopt_saved_lab(&mut session, name)?;
+    refuse_other_bases(&session.lab, &session.dirs.state, &session.images)?;
     let inventory = call(&drivers.provider, |h| h.inventory()).await?;
     let disks = parts::disks(&session, &drivers.provider, &session.lab).await?;
     if let Some(lost) = manifest.lost(&disks) {

@@ -1,8 +1,9 @@
 //! What the engine says when it cannot go on.
 
+use crate::drivers::assets::error::AssetError;
 use crate::drivers::guest::GuestError;
 use crate::drivers::provider::ProviderError;
-use crate::drivers::state::store::StoreError;
+use crate::drivers::state::StoreError;
 use crate::kubernetes::stage::StageError;
 use crate::model::code::{self, Code};
 use crate::pki::PkiError;
@@ -70,7 +71,19 @@ macro_rules! from_display {
         }
     )*};
 }
-from_display!(StoreError: FILES, PkiError: CERTIFICATES, RenderError: TEMPLATE, StageError: TEMPLATE);
+from_display!(PkiError: CERTIFICATES, RenderError: TEMPLATE, StageError: TEMPLATE);
+
+impl From<StoreError> for EngineError {
+    fn from(error: StoreError) -> Self {
+        Self { hint: error.hint.clone(), ..Self::of(error.code, error.to_string()) }
+    }
+}
+
+impl From<AssetError> for EngineError {
+    fn from(error: AssetError) -> Self {
+        Self::of(error.code(), error.to_string())
+    }
+}
 
 impl From<ProviderError> for EngineError {
     fn from(error: ProviderError) -> Self {

@@ -46,8 +46,9 @@ codes! {
         ["`df` and `ls -ld` on the path that the message names",
          "`lab down` works without the state directory: what the lab owns is marked"];
     CERTIFICATES "L0706" "a certificate or key could not be made or used"
-        "An authority or key in the lab's state directory is missing or damaged."
-        ["`lab certs list` shows what is there", "`lab certs renew` makes the leaves anew",
+        "An authority or key in the lab's state directory is missing or damaged. Keys are never made anew because they could not be read: nodes and etcd count on those they have."
+        ["put back the file that the message names, or all of them: `lab certs restore FILE`",
+         "`lab certs list` shows what is there", "`lab certs renew` makes the leaves anew",
          "`lab down` and `lab up` begin from nothing"];
     HALF_RESTORED "L0707" "restoring a snapshot was cut"
         "Some nodes are at the snapshot's moment and some are not, so etcd must not be trusted. Nothing else is allowed until the restore is finished."
@@ -67,10 +68,32 @@ codes! {
         ["another `cidr` or name in the topology; `lab doctor` proposes what fits",
          "`lab up --provider private`: a private lab has its network for itself"];
     NO_IMAGE "L0803" "an image or program could not be had"
-        "A download failed, was cut, or does not have the checksum it must have; or this computer has no way to the internet. What was downloaded before is kept, and a cut download goes on where it was."
+        "It is not on this computer, and was not to be downloaded or could not be made here. Nothing was changed."
         ["`lab images list` shows what is here", "`lab images build NAME` makes one where that is possible",
          "LAB_ARTIFACTS=DIR names a folder of Kubernetes binaries"];
     COMPUTER "L0804" "a program or file of this computer failed"
         "Something that lab runs or reads here, outside its own files, is missing, not allowed or in use."
         ["`lab doctor` names what is missing and the command that mends it"];
+    CHECKSUM "L0805" "a file is not what its publisher says it is"
+        "What was downloaded has another checksum than the publisher's list gives it: a broken transfer, a mirror that is behind, or somebody in between. It got no name, and nothing was made from it."
+        ["run the command again: it is downloaded anew",
+         "the message names the file that was kept: a login page in it means a proxy that wants a password"];
+    DISK_FULL "L0806" "the disk is full"
+        "A file could not be written, because its file system has no room or the quota of this user is used up. What was there before is still whole, and what was written half has no name."
+        ["`df -h` on the path that the message names",
+         "`lab images list` shows what may go; `lab down` gives the space of a lab back",
+         "XDG_CACHE_HOME and XDG_STATE_HOME name other places"];
+    OFFLINE "L0807" "a server could not be reached"
+        "A name was not found, a connection was refused or cut, or the server said that it has no such file. What came is kept, and the next try goes on from there."
+        ["`curl -I` with the address that the message names; HTTPS_PROXY where there is a proxy",
+         "without internet: `lab images build NAME`, and LAB_ARTIFACTS=DIR with the binaries of Kubernetes"];
+    UNFIT "L0808" "an image, binary or archive cannot be used"
+        "A file is there and is not what it must be: no regular file, a link out of its folder, no qcow2 disk, a binary that does not say its version. Nothing was run to find that out, and nothing was changed."
+        ["the message names the file and what is wrong with it",
+         "`lab images rm NAME` and `lab images pull NAME` get an image anew",
+         "a file `version` beside the binaries of Kubernetes says what they are: `v1.36.2`"];
+    INSECURE "L0809" "an address is not https"
+        "Images and binaries are fetched by https only, and a server that sends us on to another address must name one of https, too: whoever is in between could put other bytes in their place. Nothing was fetched."
+        ["an https address in your own `cloud-init/NAME/image.json`",
+         "download the file in a way that you trust, and name its folder: LAB_ARTIFACTS=DIR"];
 }

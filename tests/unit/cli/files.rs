@@ -124,3 +124,86 @@ fn a_lab_comes_into_a_persons_kubeconfig_and_leaves_it() {
     }
     assert_eq!(after["current-context"], "");
 }
+
+#[test]
+fn what_is_missing_is_said_before_anything_begins() {
+    let home = Home::new();
+    let output = home.lab(&["plan", "-f", "three", "--engine", "private"]);
+    let said = err(&output);
+    for wanted in [
+        "not here yet: image debian-12; `lab up` downloads it from https://",
+        "not here yet: binary kubelet; `lab up` downloads it from https://dl.k8s.io/release/v1.36.2/",
+    ] {
+        assert!(said.contains(wanted), "{wanted}: {said}");
+    }
+    let json = home.lab(&["plan", "-f", "three", "--engine", "private", "-o", "json"]).stdout;
+    let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
+    let missing = json["missing"].as_array().unwrap();
+    assert!(missing.iter().any(|one| one["kind"] == "image" && one["name"] == "debian-12"));
+    assert!(missing.iter().any(|one| one["kind"] == "binary" && one["name"] == "kubectl"));
+    let told = out(&home.lab(&["doctor", "-f", "three", "--engine", "private"]));
+    assert!(told.contains("image debian-12 is not on this computer"), "{told}");
+    assert!(told.contains("fix: `lab up` downloads it from https://"), "{told}");
+    assert!(!home.path().join(".local/state/lab/three").exists());
+}
+
+/// All keys of a lab, in one archive that nobody else may read, and back.
+#[test]
+fn certificates_are_kept_elsewhere_and_come_back() {
+    use std::os::unix::fs::PermissionsExt;
+    let home = Home::new();
+    let certs = |arguments: &[&str]| {
+        let mut all = vec!["certs"];
+        all.extend(arguments);
+        all.extend(["--lab", "three"]);
+        home.lab(&all)
+    };
+    once_up(&home);
+    with_certificates(&home);
+    let dir = home.path().join(".local/state/lab/three");
+    fs::create_dir_all(dir.join("ssh")).unwrap();
+    fs::write(dir.join("ssh/id_ed25519"), "a key\n").unwrap();
+    let read = || {
+        let mut all = std::collections::BTreeMap::new();
+        for folder in ["pki", "ssh"] {
+            for entry in fs::read_dir(dir.join(folder)).into_iter().flatten().flatten() {
+                all.insert(entry.path(), fs::read(entry.path()).unwrap());
+            }
+        }
+        all
+    };
+    let before = read();
+    assert!(certs(&["backup", "keys.tar"]).status.success());
+    let archive = home.path().join("keys.tar");
+    assert_eq!(fs::metadata(&archive).unwrap().permissions().mode() & 0o777, 0o600);
+
+    fs::remove_dir_all(dir.join("ssh")).unwrap();
+    for file in ["ca.crt", "index.json", "encryption-key"] {
+        fs::remove_file(dir.join("pki").join(file)).unwrap();
+    }
+    let output = certs(&["backup", "other.tar"]);
+    assert!(err(&output).contains("error[L0706]"), "damaged keys were kept: {}", err(&output));
+    assert!(err(&certs(&["list"])).contains("lab certs restore"));
+    let output = certs(&["restore", "keys.tar"]);
+    assert!(output.status.success(), "{}", err(&output));
+    assert_eq!(read(), before);
+    assert!(certs(&["list"]).status.success());
+
+    // What is none of ours changes nothing.
+    let whole = fs::read(&archive).unwrap();
+    fs::write(home.path().join("half.tar"), &whole[..whole.len() / 2]).unwrap();
+    fs::write(home.path().join("page.tar"), "<html></html>").unwrap();
+    let mut evil = tar::Builder::new(fs::File::create(home.path().join("evil.tar")).unwrap());
+    let mut header = tar::Header::new_gnu();
+    header.set_size(1);
+    header.as_old_mut().name[..15].copy_from_slice(b"pki/../../owned");
+    header.set_cksum();
+    evil.append(&header, &b"x"[..]).unwrap();
+    evil.finish().unwrap();
+    for file in ["half.tar", "page.tar", "evil.tar", "nothing.tar"] {
+        let output = certs(&["restore", file]);
+        assert!(!output.status.success(), "{file}: {}", err(&output));
+        assert_eq!(read(), before, "{file}");
+    }
+    assert!(!home.path().join(".local/state/lab/owned").exists());
+}

@@ -76,7 +76,7 @@ fn once_up(home: &Home) {
 
 fn with_certificates(home: &Home) {
     let state = home.path().join(".local/state/lab");
-    let store = lab::drivers::state::store::Store::new(&state, "three");
+    let store = lab::drivers::state::Store::new(&state, "three");
     let owner = lab::drivers::host::owner();
     let text = out(&home.lab(&["init", "--from", "three"]));
     let three = lab::model::topology::load(&text, &owner).unwrap().lab;

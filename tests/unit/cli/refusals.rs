@@ -51,7 +51,7 @@ fn odd_files_are_refused_and_never_hang() {
 fn a_second_run_is_refused_at_once_and_names_the_first() {
     let home = Home::new();
     let state = home.path().join(".local/state/lab");
-    let store = lab::drivers::state::store::Store::new(&state, "three");
+    let store = lab::drivers::state::Store::new(&state, "three");
     let _lock = store.lock("lab up").unwrap();
     // The lock is held until after the second run has ended: had it waited, it would not be back.
     let output = home.lab(&["up", "-f", "three", "--provider", "private"]);
@@ -126,11 +126,49 @@ fn artifacts_that_do_not_fit_are_refused_before_anything_is_made() {
     let output = run(&bin);
     assert_eq!(output.status.code(), Some(2));
     assert!(err(&output).contains("kube-apiserver"), "{}", err(&output));
+    let ran = home.path().join("ran");
     for name in lab::drivers::assets::binaries::REQUIRED {
-        rig::program(&bin.join(name), "#!/bin/sh\necho Kubernetes v1.19.16\n");
+        let script = format!("#!/bin/sh\ntouch {}\necho Kubernetes v1.19.16\n", ran.display());
+        rig::program(&bin.join(name), &script);
     }
     let output = run(&bin);
+    assert!(err(&output).contains("it is no Linux program"), "{}", err(&output));
+    fs::write(bin.join("version"), "v1.19.16\n").unwrap();
+    let output = run(&bin);
     assert!(err(&output).contains("Kubernetes 1.19.16 is not supported"), "{}", err(&output));
+    assert!(!ran.exists(), "a program was run that a topology may name");
+}
+
+/// A topology of somebody else's may name any folder: looking at it runs nothing of theirs.
+#[test]
+fn looking_at_a_topology_runs_nothing_that_it_names() {
+    use std::os::unix::fs::PermissionsExt;
+    let home = Home::new();
+    let (bin, ran) = (home.path().join("bin"), home.path().join("ran"));
+    fs::create_dir(&bin).unwrap();
+    for name in lab::drivers::assets::binaries::REQUIRED {
+        fs::write(bin.join(name), format!("#!/bin/sh\ntouch {}\n", ran.display())).unwrap();
+        fs::set_permissions(bin.join(name), fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let text = out(&home.lab(&["init", "--from", "single"]));
+    let text = format!("{text}\nkubernetes:\n  artifacts: ./bin\n");
+    fs::write(home.path().join("lab.yaml"), text).unwrap();
+    for command in [
+        &["plan"][..],
+        &["stage", "show", "node", "worker"],
+        &["validate"],
+        &["status"],
+        &["doctor"],
+    ] {
+        let mut all = command.to_vec();
+        all.extend(["--engine", "private"]);
+        let output = home.lab(&all);
+        assert!(!ran.exists(), "{command:?} ran it: {}", err(&output));
+    }
+    let output = home.lab(&["plan", "--engine", "private"]);
+    let said = err(&output);
+    assert!(said.contains("kube-apiserver: it is no Linux program"), "{said}");
+    assert!(said.contains("error[L0808]"), "{said}");
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! A run that is cut anywhere: every change passes a gate, which is shut before the n-th of them, for
 //! every n. One rerun later everything is as after a run that was never cut, byte for byte.
 
+mod assets;
 mod everywhere;
 mod others;
+mod removal;
 mod secrets;
 
 use std::collections::BTreeMap;

@@ -100,7 +100,8 @@ fn commands_and_cuts(seed: u64) -> BTreeMap<String, usize> {
         world.run(Step::Down).unwrap_or_else(|error| panic!("{sequence}: {told:?}: {error}"));
         let inventory = world.rig.hypervisor.inventory().unwrap();
         assert_eq!(format!("{inventory:#?}"), before, "left over: {sequence}: {told:?}");
-        assert!(!world.rig.store().root().exists(), "{sequence}: {told:?}");
+        let store = world.rig.store();
+        assert!(!store.root().exists() && store.leftovers().is_empty(), "{sequence}: {told:?}");
     }
     done
 }

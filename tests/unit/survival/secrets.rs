@@ -4,35 +4,29 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use lab::pki::SshKeys;
+use lab::drivers::state::LockError;
+use lab::engine::Events;
 
+use super::assets::bring_assets;
 use crate::rig::fakes::Rig;
 
 #[test]
 fn keys_and_certificates_are_cut_everywhere() {
     let rig = Rig::new("three");
+    let bin = bring_assets(&rig);
     let make = || {
-        let session = rig.session();
-        let now = time::OffsetDateTime::now_utc();
-        let mut bundle = session.store.bundle()?;
-        let made = bundle.ensure(&session.lab, now).unwrap();
-        if !made.is_empty() {
-            session.store.save_bundle(&bundle, &made)?;
-        }
-        let mut keys = session.load_keys().unwrap();
-        if !keys.ensure(&session.lab).unwrap().is_empty() {
-            session.store.save_ssh_keys(&keys, &SshKeys::public(&keys.user).unwrap())?;
-        }
-        Ok::<_, lab::drivers::state::store::StoreError>(())
+        let mut session = rig.session();
+        session.dirs.artifacts = Some(bin.clone());
+        let (events, _reader) = Events::channel();
+        lab::engine::prepare(&session, &events).map(drop)
     };
-    rig.session().store.create().unwrap();
     make().unwrap();
     let points = rig.gate.passed().len();
     assert!(points > 100, "{points}");
     for at in 1..=points {
         let root = rig.session().store.root().to_owned();
         fs::remove_dir_all(&root).unwrap();
-        rig.session().store.create().unwrap();
+        fs::remove_dir_all(rig.home.path().join("cache/artifacts")).unwrap();
         rig.gate.shut_at(Some(at));
         assert!(make().is_err());
         rig.gate.shut_at(None);
@@ -85,7 +79,7 @@ fn a_second_run_is_refused_at_once_and_the_lock_dies_with_its_holder() {
     let held = store.lock("lab up").unwrap();
     // Whoever waited for the lock would never be back: it is held until after that.
     let refused = store.lock("lab down").unwrap_err();
-    let lab::drivers::state::store::LockError::Held(Some(holder)) = refused else { panic!() };
+    let LockError::Held(Some(holder)) = refused else { panic!() };
     assert_eq!((holder.pid, holder.command.as_str()), (std::process::id(), "lab up"));
     drop(held);
     store.lock("lab down").unwrap();

@@ -2,9 +2,7 @@
 //! writes and every container runtime imports.
 
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::{self, Read, Write};
-use std::path::Path;
+use std::io::{self, Read, Seek, Write};
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -85,11 +83,11 @@ fn append(
 ///
 /// # Errors
 /// When it is no tar archive.
-pub(crate) fn names(path: &Path) -> io::Result<BTreeSet<String>> {
+pub(crate) fn names(file: impl Read + Seek) -> io::Result<BTreeSet<String>> {
     /// No index of a few images is larger.
     const LIMIT: u64 = 1 << 20;
     let mut found = BTreeSet::new();
-    let mut archive = tar::Archive::new(File::open(path)?);
+    let mut archive = tar::Archive::new(file);
     for entry in archive.entries_with_seek()? {
         let entry = entry?;
         let name = entry.path()?.to_string_lossy().trim_start_matches("./").to_owned();

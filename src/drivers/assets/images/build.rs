@@ -8,8 +8,9 @@ use std::process::{Command, Stdio};
 
 use sha2::{Digest, Sha256};
 
+use crate::drivers::assets::error::{AssetError, Fault};
 use crate::drivers::assets::images::archive::{self, Entry};
-use crate::drivers::host;
+use crate::drivers::host::tool::{find_program, run_tool};
 use crate::model::name::hex;
 use crate::model::os::Os;
 use crate::render::CLOUD_INIT;
@@ -64,6 +65,19 @@ const OPTIONS: &[&str] = &[
     "--dpkgopt=path-exclude=/usr/share/lintian/*",
 ];
 
+/// Options of mkfs for the guest's disk.
+const MKFS: &[&str] = &[
+    "-q",
+    "-F",
+    "-L",
+    "root",
+    "-m",
+    "1",
+    "-E",
+    "lazy_itable_init=0,lazy_journal_init=0,root_owner=0:0",
+    "-d",
+];
+
 fn packages(os: &Os) -> Vec<&str> {
     let mut packages: Vec<&str> = BASE.iter().chain(MORE).copied().collect();
     packages.extend(os.packages.values().flatten().map(String::as_str));
@@ -83,44 +97,65 @@ pub(crate) fn inputs(os: &Os) -> String {
     hex(&hash.finalize())
 }
 
-/// Builds into `dir`: `vmlinuz`, `initrd.img`, and the disk whose path is returned.
-pub(crate) fn build(os: &Os, dir: &Path, say: &dyn Fn(&str)) -> Result<PathBuf, String> {
+/// What was built, in a directory that goes with it.
+pub(crate) struct Built {
+    /// The disk.
+    pub disk: PathBuf,
+    /// The kernel.
+    pub kernel: PathBuf,
+    /// The initial file system.
+    pub initrd: PathBuf,
+    _work: tempfile::TempDir,
+}
+
+/// Builds in a directory of its own in `dir`.
+pub(crate) fn build(os: &Os, dir: &Path, say: &dyn Fn(&str)) -> Result<Built, AssetError> {
+    let doing = format!("build {}", os.name);
     let Some(suite) = os.suite.as_deref() else {
-        return Err(format!(
-            "build '{}': only Debian images are built here; use `lab images pull {}`",
-            os.name, os.name
-        ));
+        let why = "only Debian images are built here; use `lab images pull`";
+        return Err(AssetError::new(Fault::Missing, doing, why));
     };
-    let io = |error: std::io::Error| format!("build {}: {error}", os.name);
-    let work = tempfile::Builder::new().prefix("build-").tempdir_in(dir).map_err(io)?;
+    let io = || AssetError::io(&doing);
+    let work = tempfile::Builder::new().prefix("build-").tempdir_in(dir).map_err(io())?;
     let sources = work.path().join("debian.sources");
-    fs::write(&sources, debian_sources(suite)?).map_err(io)?;
+    fs::write(&sources, debian_sources(suite)?).map_err(io())?;
     let root = work.path().join("root");
 
     say("installing packages (mmdebstrap)");
     bootstrap(os, suite, work.path(), &root, &sources)?;
     say("packing container images");
-    container_images(&root).map_err(io)?;
+    container_images(&root).map_err(io())?;
     say("making the disk");
     let boot = root.join("boot");
-    take(&boot, "vmlinuz-", &dir.join("vmlinuz")).map_err(io)?;
-    take(&boot, "initrd.img-", &dir.join("initrd.img")).map_err(io)?;
-    make_disk(&root, work.path(), &dir.join("building.qcow2"))
+    let file = |name: &str| work.path().join(name);
+    let (disk, kernel, initrd) = (file("disk.qcow2"), file("vmlinuz"), file("initrd.img"));
+    take(&boot, "vmlinuz-", &kernel).map_err(io())?;
+    take(&boot, "initrd.img-", &initrd).map_err(io())?;
+    make_disk(&root, work.path(), &disk)?;
+    Ok(Built { disk, kernel, initrd, _work: work })
 }
 
-fn bootstrap(os: &Os, suite: &str, work: &Path, root: &Path, sources: &Path) -> Result<(), String> {
+fn bootstrap(
+    os: &Os,
+    suite: &str,
+    work: &Path,
+    root: &Path,
+    sources: &Path,
+) -> Result<(), AssetError> {
     let mut arguments: Vec<String> = OPTIONS.iter().map(|option| (*option).to_owned()).collect();
     arguments.push(format!("--include={}", packages(os).join(",")));
     arguments.extend(apt_access().into_iter().map(|option| format!("--aptopt={option}")));
-    for hook in hooks(work).map_err(|error| format!("write the build's hooks: {error}"))? {
+    for hook in hooks(work).map_err(AssetError::io("write the build's hooks"))? {
         arguments.push(format!("--customize-hook={}", hook.display()));
     }
     arguments.extend([suite.to_owned(), root.display().to_string(), sources.display().to_string()]);
     let log = work.parent().unwrap_or(work).join("build.log");
-    let file = File::create(&log).map_err(|error| format!("write {}: {error}", log.display()))?;
-    let copy = file.try_clone().map_err(|error| format!("write {}: {error}", log.display()))?;
-    let program = host::find_program("mmdebstrap")
-        .ok_or("find mmdebstrap: install the package of that name")?;
+    let io = || AssetError::io(format!("write {}", log.display()));
+    let file = File::create(&log).map_err(io())?;
+    let copy = file.try_clone().map_err(io())?;
+    let failed = |why: String| AssetError::new(Fault::Computer, "run mmdebstrap", why);
+    let program = find_program("mmdebstrap")
+        .ok_or_else(|| failed("it is not installed; install the package of that name".into()))?;
     let status = Command::new(program)
         .args(&arguments)
         .env("LC_ALL", "C")
@@ -128,12 +163,12 @@ fn bootstrap(os: &Os, suite: &str, work: &Path, root: &Path, sources: &Path) -> 
         .stdout(file)
         .stderr(copy)
         .status()
-        .map_err(|error| format!("run mmdebstrap: {error}"))?;
+        .map_err(|error| failed(error.to_string()))?;
     if status.success() {
         return Ok(());
     }
     let tail = crate::drivers::provider::tail(&log).unwrap_or_default();
-    Err(format!("run mmdebstrap: {status}\n{tail}\nthe whole log is {}", log.display()))
+    Err(failed(format!("{status}\n{tail}\nthe whole log is {}", log.display())))
 }
 
 fn hooks(work: &Path) -> std::io::Result<Vec<PathBuf>> {
@@ -151,7 +186,7 @@ fn hooks(work: &Path) -> std::io::Result<Vec<PathBuf>> {
 
 /// The host's own Debian sources for `suite`, so that the build asks the mirrors this computer
 /// already trusts and no other.
-fn debian_sources(suite: &str) -> Result<String, String> {
+fn debian_sources(suite: &str) -> Result<String, AssetError> {
     let mut found = String::new();
     let dir = fs::read_dir("/etc/apt/sources.list.d").into_iter().flatten().flatten();
     for path in dir.map(|entry| entry.path()) {
@@ -174,9 +209,10 @@ fn debian_sources(suite: &str) -> Result<String, String> {
         }
     }
     if found.is_empty() {
-        return Err(format!(
-            "find Debian sources for '{suite}' in /etc/apt: this computer must itself use them; \
-             elsewhere use `lab images pull`"
+        return Err(AssetError::new(
+            Fault::Computer,
+            format!("find Debian sources for '{suite}' in /etc/apt"),
+            "this computer must itself use them; elsewhere use `lab images pull`",
         ));
     }
     Ok(found)
@@ -210,7 +246,7 @@ fn debian_stanza(stanza: &str, suite: &str) -> Option<String> {
 /// How this computer reaches its mirrors: proxies and time-outs of its apt.
 fn apt_access() -> Vec<String> {
     let dump =
-        host::run_tool("apt-config", &["dump", "--no-empty", "--format", "%f \"%v\"%n", "Acquire"]);
+        run_tool("apt-config", &["dump", "--no-empty", "--format", "%f \"%v\"%n", "Acquire"]);
     let keep = [
         "Acquire::http::Proxy",
         "Acquire::https::Proxy",
@@ -263,30 +299,16 @@ fn take(boot: &Path, prefix: &str, to: &Path) -> std::io::Result<()> {
 
 /// An ext4 file system straight on the disk: no partition table, no boot loader, nothing to wait
 /// for. cloud-init grows it to the overlay's size.
-fn make_disk(root: &Path, work: &Path, out: &Path) -> Result<PathBuf, String> {
+fn make_disk(root: &Path, work: &Path, out: &Path) -> Result<(), AssetError> {
     let raw = work.join("disk.raw");
     let shown = |path: &Path| path.display().to_string();
-    let file = File::create(&raw).map_err(|error| format!("write {}: {error}", raw.display()))?;
-    file.set_len(3 << 30).map_err(|error| format!("write {}: {error}", raw.display()))?;
-    host::run_tool(
-        "mkfs.ext4",
-        &[
-            "-q",
-            "-F",
-            "-L",
-            "root",
-            "-m",
-            "1",
-            "-E",
-            "lazy_itable_init=0,lazy_journal_init=0,root_owner=0:0",
-            "-d",
-            &shown(root),
-            &shown(&raw),
-        ],
-    )?;
-    host::run_tool(
+    let io = || AssetError::io(format!("write {}", raw.display()));
+    let file = File::create(&raw).map_err(io())?;
+    file.set_len(3 << 30).map_err(io())?;
+    run_tool("mkfs.ext4", &[MKFS, &[&*shown(root), &*shown(&raw)]].concat())?;
+    run_tool(
         "qemu-img",
         &["convert", "-c", "-f", "raw", "-O", "qcow2", &shown(&raw), &shown(out)],
     )?;
-    Ok(out.to_owned())
+    Ok(())
 }

@@ -6,14 +6,19 @@ mod build;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::drivers::assets::cache::Cache;
 use crate::drivers::assets::download::{self, Progress};
+use crate::drivers::assets::error::{AssetError, Fault};
 use crate::drivers::host;
-use crate::drivers::state::store;
+use crate::drivers::host::tool::run_tool;
+use crate::drivers::state::Standing;
+use crate::model::assets::Download;
 use crate::model::os::{self, Os};
 use crate::model::platform::Image;
 use crate::render::CLOUD_INIT;
@@ -36,56 +41,108 @@ pub struct Local {
     /// Hash of what a built image was made from; empty for others.
     #[serde(default)]
     pub inputs: String,
+    /// Kernel and initrd as they were, by file name; empty in files of earlier versions.
+    #[serde(default)]
+    pub boot: BTreeMap<String, FileMark>,
 }
+
+/// A file as it was when it was verified.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileMark {
+    /// Hex sha256.
+    pub sha256: String,
+    /// Bytes.
+    pub size: u64,
+    /// Time of its last change, seconds.
+    pub mtime: i64,
+}
+
+impl FileMark {
+    fn of(path: &Path) -> io::Result<Self> {
+        let meta = fs::metadata(path)?;
+        let sha256 = download::hash(path, "sha256")?;
+        Ok(Self { sha256, size: meta.len(), mtime: meta.mtime() })
+    }
+}
+
+/// An image that came, before it has its name.
+struct Incoming<'f> {
+    /// Its disk.
+    disk: &'f Path,
+    /// Kernel and initrd, by the names that they get.
+    boot: Vec<(&'static str, PathBuf)>,
+    /// `pull` or `build`.
+    source: &'static str,
+    /// See [`Local::inputs`].
+    inputs: String,
+}
+
+const DISK: &str = "disk.qcow2";
+const KERNEL: &str = "vmlinuz";
+const INITRD: &str = "initrd.img";
+/// Vouches for the other files.
+const LOCAL: &str = "local.json";
 
 /// The local images.
 #[derive(Clone, Debug)]
 pub struct Images {
-    dir: PathBuf,
+    cache: Cache,
     overrides: BTreeMap<String, String>,
 }
 
 impl Images {
-    /// Images below `cache`, with a person's own catalogue entries.
-    pub fn new(cache: &Path, overrides: &BTreeMap<String, String>) -> Self {
-        Self { dir: cache.join("images"), overrides: overrides.clone() }
+    /// Images of a cache, with a person's own catalogue entries.
+    pub fn new(cache: Cache, overrides: &BTreeMap<String, String>) -> Self {
+        Self { cache, overrides: overrides.clone() }
+    }
+
+    /// The cache that they are in, with all other assets.
+    pub fn cache(&self) -> &Cache {
+        &self.cache
+    }
+
+    /// The same images in a cache that behaves otherwise.
+    pub fn with_cache(self, change: impl FnOnce(Cache) -> Cache) -> Self {
+        Self { cache: change(self.cache), ..self }
     }
 
     /// The catalogue entry of that name.
     ///
     /// # Errors
     /// When it does not exist or cannot be read.
-    pub fn os(&self, name: &str) -> Result<Os, String> {
+    pub fn os(&self, name: &str) -> Result<Os, AssetError> {
         let file = format!("{name}/image.json");
         let own = self.overrides.get(&format!("cloud-init/{file}")).cloned();
         let shipped = || CLOUD_INIT.get_file(&file)?.contents_utf8().map(str::to_owned);
         let Some(text) = own.or_else(shipped) else {
-            return Err(format!(
-                "find the image '{name}': the catalogue has {}",
-                os::names().join(", ")
+            return Err(AssetError::new(
+                Fault::Missing,
+                format!("find the image '{name}'"),
+                format!("the catalogue has {}", os::names().join(", ")),
             ));
         };
-        serde_json::from_str(&text).map_err(|error| format!("read cloud-init/{file}: {error}"))
+        let doing = || format!("read cloud-init/{file}");
+        serde_json::from_str(&text).map_err(|error| AssetError::unfit(doing(), error.to_string()))
     }
 
     /// Directory of one image.
     pub fn dir(&self, name: &str) -> PathBuf {
-        self.dir.join(name)
+        self.cache.path(&entry(name))
     }
 
     /// Path of the disk.
     pub fn disk(&self, name: &str) -> PathBuf {
-        self.dir(name).join("disk.qcow2")
+        self.dir(name).join(DISK)
     }
 
     /// Paths of kernel and initrd.
     pub fn boot(&self, name: &str) -> (PathBuf, PathBuf) {
-        (self.dir(name).join("vmlinuz"), self.dir(name).join("initrd.img"))
+        (self.dir(name).join(KERNEL), self.dir(name).join(INITRD))
     }
 
     /// What is known of the local copy.
     pub fn local(&self, name: &str) -> Option<Local> {
-        let text = fs::read_to_string(self.dir(name).join("local.json")).ok()?;
+        let text = fs::read_to_string(self.dir(name).join(LOCAL)).ok()?;
         serde_json::from_str(&text).ok()
     }
 
@@ -93,25 +150,28 @@ impl Images {
     ///
     /// # Errors
     /// When it is missing, or was changed since; the message says how to get it back.
-    pub fn image(&self, name: &str) -> Result<Image, String> {
+    pub fn image(&self, name: &str) -> Result<Image, AssetError> {
         let os = self.os(name)?;
         let Some(local) = self.local(name) else {
-            let how = if os.suite.is_some() {
-                format!("`lab images pull {name}`, or without internet `lab images build {name}`")
-            } else {
-                format!("`lab images pull {name}`")
-            };
-            return Err(format!("find the image '{name}' on this computer: get it with {how}"));
+            let doing = format!("find the image '{name}' on this computer");
+            let reason = format!("get it with {}", how_to_get(&os));
+            return Err(AssetError::new(Fault::Missing, doing, reason));
         };
-        let disk = self.disk(name);
-        let meta =
-            fs::metadata(&disk).map_err(|error| format!("read {}: {error}", disk.display()))?;
-        if meta.len() != local.size || meta.mtime() != local.mtime {
-            return Err(format!(
-                "use the base image {}: it was changed since it was verified, and every disk that \
-                 stands on it would break; get it again with `lab images rm {name}` and pull or build",
-                disk.display()
-            ));
+        let mut files = vec![(DISK, local.size, local.mtime)];
+        files.extend(local.boot.iter().map(|(name, mark)| (&**name, mark.size, mark.mtime)));
+        for (file, size, mtime) in files {
+            let path = self.dir(name).join(file);
+            let meta =
+                fs::metadata(&path).map_err(AssetError::io(format!("read {}", path.display())))?;
+            if (meta.len(), meta.mtime()) != (size, mtime) {
+                return Err(AssetError::unfit(
+                    format!("use the base image {}", path.display()),
+                    format!(
+                        "it was changed since it was verified, and every disk that stands on it \
+                         would break; get it again with `lab images rm {name}` and pull or build"
+                    ),
+                ));
+            }
         }
         Ok(Image {
             os,
@@ -125,34 +185,69 @@ impl Images {
     ///
     /// # Errors
     /// As [`Images::os`].
-    pub fn expected(&self, name: &str) -> Result<Image, String> {
-        let os = self.os(name)?;
-        Ok(Image { os, digest: "0".repeat(64), virtual_size: 0, direct_boot: false })
+    pub fn expected(&self, name: &str) -> Result<Image, AssetError> {
+        Ok(Image::expected(self.os(name)?))
     }
 
     /// Downloads the cloud image, checked against the publisher's checksum list.
     ///
     /// # Errors
     /// When the download or a check fails.
-    pub fn pull(&self, name: &str, progress: Progress<'_>) -> Result<Local, String> {
+    pub fn pull(&self, name: &str, progress: Progress<'_>) -> Result<Local, AssetError> {
+        let _lock = self.cache.lock(&entry(name))?;
+        self.pull_locked(name, &[], progress)
+    }
+
+    /// The image, downloaded where it is missing. Of two runs at once one downloads it. `standing` are
+    /// labs whose disks stand on one of that name, and its sha256: none but that one is taken.
+    ///
+    /// # Errors
+    /// As [`Images::pull`] and [`Images::image`]; when the publisher has another image by now.
+    pub fn ensure(
+        &self,
+        name: &str,
+        standing: &[Standing],
+        progress: Progress<'_>,
+    ) -> Result<Image, AssetError> {
+        // A cache that others filled need not be ours to write to.
+        if let Ok(image) = self.image(name) {
+            return Ok(image);
+        }
+        let _lock = self.cache.lock(&entry(name))?;
+        if self.local(name).is_none() {
+            self.pull_locked(name, standing, progress)?;
+        }
+        self.image(name)
+    }
+
+    fn pull_locked(
+        &self,
+        name: &str,
+        standing: &[Standing],
+        progress: Progress<'_>,
+    ) -> Result<Local, AssetError> {
         let os = self.os(name)?;
-        let dir = self.dir(name);
-        store::make_dir(&dir).map_err(|error| error.to_string())?;
-        let file = os.url.rsplit('/').next().unwrap_or_default();
-        let list = download::text(&os.checksums)?;
-        let Some(sum) = download::find_checksum(&list, file, &os.algorithm) else {
-            return Err(format!("find the checksum of {file} in {}", os.checksums));
-        };
-        let incoming = dir.join(file);
-        download::download(&os.url, &incoming, &sum, progress)?;
-        self.adopt(name, &incoming, "pull", false, String::new())
+        let what = Download { url: os.url, checksums: os.checksums, algorithm: os.algorithm };
+        let incoming = self.cache.make_dir(&entry(name))?.join(what.file());
+        self.cache.fetch(&what, &incoming, 0o444, progress)?;
+        let disk = &*incoming;
+        let inputs = String::new();
+        if !standing.is_empty() {
+            let doing = format!("read {}", disk.display());
+            let sha256 = download::hash(disk, "sha256").map_err(AssetError::io(doing))?;
+            if let Err(error) = refuse_other(name, &sha256, standing) {
+                self.cache.remove(disk)?;
+                return Err(error);
+            }
+        }
+        self.adopt(name, &Incoming { disk, boot: Vec::new(), source: "pull", inputs })
     }
 
     /// True when the local image was built from just what it would be built from now.
     ///
     /// # Errors
     /// As [`Images::os`].
-    pub fn is_built(&self, name: &str) -> Result<bool, String> {
+    pub fn is_built(&self, name: &str) -> Result<bool, AssetError> {
         let inputs = build::inputs(&self.os(name)?);
         Ok(self.image(name).is_ok() && self.local(name).is_some_and(|local| local.inputs == inputs))
     }
@@ -161,43 +256,44 @@ impl Images {
     ///
     /// # Errors
     /// When the image cannot be built here, or a tool fails.
-    pub fn build(&self, name: &str, say: &dyn Fn(&str)) -> Result<Local, String> {
+    pub fn build(&self, name: &str, say: &dyn Fn(&str)) -> Result<Local, AssetError> {
+        let _lock = self.cache.lock(&entry(name))?;
         let os = self.os(name)?;
-        let dir = self.dir(name);
-        store::make_dir(&dir).map_err(|error| error.to_string())?;
+        let dir = self.cache.make_dir(&entry(name))?;
         let built = build::build(&os, &dir, say)?;
-        self.adopt(name, &built, "build", true, build::inputs(&os))
+        let boot = vec![(KERNEL, built.kernel.clone()), (INITRD, built.initrd.clone())];
+        let (disk, inputs) = (&*built.disk, build::inputs(&os));
+        self.adopt(name, &Incoming { disk, boot, source: "build", inputs })
     }
 
-    /// Checks a qcow2 file and makes it the image `name`.
-    fn adopt(
-        &self,
-        name: &str,
-        file: &Path,
-        source: &str,
-        direct: bool,
-        inputs: String,
-    ) -> Result<Local, String> {
-        let virtual_size = check(file)?;
-        let read = |error: std::io::Error| format!("read {}: {error}", file.display());
-        let sha256 = download::hash(file, "sha256").map_err(read)?;
-        fs::set_permissions(file, fs::Permissions::from_mode(0o444)).map_err(read)?;
-        let disk = self.disk(name);
-        fs::rename(file, &disk).map_err(|error| format!("rename {}: {error}", file.display()))?;
-        let meta = fs::metadata(&disk).map_err(read)?;
+    /// Checks a qcow2 file and makes it the image `name`. What vouches for the files goes first and comes
+    /// last.
+    fn adopt(&self, name: &str, incoming: &Incoming<'_>) -> Result<Local, AssetError> {
+        let (dir, disk) = (self.dir(name), self.disk(name));
+        let read = |path: &Path| AssetError::io(format!("read {}", path.display()));
+        let virtual_size = check(incoming.disk)?;
+        let sha256 = download::hash(incoming.disk, "sha256").map_err(read(incoming.disk))?;
+        self.cache.remove(&dir.join(LOCAL))?;
+        self.cache.put(incoming.disk, &disk, 0o444)?;
+        let mut boot = BTreeMap::new();
+        for (file, from) in &incoming.boot {
+            let path = dir.join(file);
+            self.cache.put(from, &path, 0o444)?;
+            boot.insert((*file).to_owned(), FileMark::of(&path).map_err(read(&path))?);
+        }
+        let meta = fs::metadata(&disk).map_err(read(&disk))?;
         let local = Local {
             sha256,
             size: meta.len(),
             mtime: meta.mtime(),
             virtual_size,
-            direct_boot: direct,
-            source: format!("{source} {}", host::timestamp()),
-            inputs,
+            direct_boot: !boot.is_empty(),
+            source: format!("{} {}", incoming.source, host::timestamp()),
+            inputs: incoming.inputs.clone(),
+            boot,
         };
         let text = serde_json::to_string_pretty(&local).unwrap_or_default();
-        let path = self.dir(name).join("local.json");
-        store::write_atomic(&path, text.as_bytes(), 0o644)
-            .map_err(|error| format!("write {}: {error}", path.display()))?;
+        self.cache.write(&dir.join(LOCAL), &text, 0o644)?;
         Ok(local)
     }
 
@@ -205,14 +301,49 @@ impl Images {
     ///
     /// # Errors
     /// When files cannot be removed.
-    pub fn remove(&self, name: &str) -> Result<bool, String> {
+    pub fn remove(&self, name: &str) -> Result<bool, AssetError> {
         self.os(name)?;
+        let _lock = self.cache.lock(&entry(name))?;
         let dir = self.dir(name);
         if !dir.exists() {
             return Ok(false);
         }
-        fs::remove_dir_all(&dir).map_err(|error| format!("remove {}: {error}", dir.display()))?;
+        // What vouches for the rest first: half an image is none.
+        self.cache.remove(&dir.join(LOCAL))?;
+        self.cache.remove(&dir)?;
         Ok(true)
+    }
+}
+
+/// Refuses an image of that name and digest below the disks of labs that stand on another.
+///
+/// # Errors
+/// Which labs those are.
+pub fn refuse_other(name: &str, sha256: &str, standing: &[Standing]) -> Result<(), AssetError> {
+    let others = standing.iter().filter(|other| other.sha256 != sha256);
+    let labs: Vec<&str> = others.map(|other| other.lab.as_str()).collect();
+    if labs.is_empty() {
+        return Ok(());
+    }
+    Err(AssetError::new(
+        Fault::OtherBase,
+        format!("use the image {name} with sha256 {}", sha256.get(..12).unwrap_or(sha256)),
+        format!("disks of {} stand on another of that name, and would be damaged", labs.join(", ")),
+    ))
+}
+
+fn entry(name: &str) -> String {
+    format!("images/{name}")
+}
+
+/// The commands that get an image.
+pub fn how_to_get(os: &Os) -> String {
+    let name = &os.name;
+    match os.suite {
+        Some(_) => {
+            format!("`lab images pull {name}`, or without internet `lab images build {name}`")
+        }
+        None => format!("`lab images pull {name}`"),
     }
 }
 
@@ -221,24 +352,25 @@ impl Images {
 ///
 /// # Errors
 /// What is wrong with the file.
-pub fn check(file: &Path) -> Result<u64, String> {
+pub fn check(file: &Path) -> Result<u64, AssetError> {
     let shown = file.display().to_string();
-    let text = host::run_tool("qemu-img", &["info", "--output=json", "-f", "qcow2", &shown])
-        .map_err(|error| format!("check the image {shown}: it is not a qcow2 disk: {error}"))?;
-    let info: serde_json::Value =
-        serde_json::from_str(&text).map_err(|error| format!("check the image {shown}: {error}"))?;
-    for (key, what) in
-        [("backing-filename", "a backing file"), ("full-backing-filename", "a backing file")]
-    {
+    let checking = || format!("check the image {shown}");
+    let text = run_tool("qemu-img", &["info", "--output=json", "-f", "qcow2", &shown]).map_err(
+        |error| AssetError::unfit(checking(), format!("it is not a qcow2 disk: {error}")),
+    )?;
+    let info: serde_json::Value = serde_json::from_str(&text)
+        .map_err(|error| AssetError::unfit(checking(), error.to_string()))?;
+    let unfit = |why: String| Err(AssetError::unfit(format!("use the image {shown}"), why));
+    for key in ["backing-filename", "full-backing-filename"] {
         if let Some(other) = info[key].as_str() {
-            return Err(format!("use the image {shown}: it refers to {what} ({other})"));
+            return unfit(format!("it refers to a backing file ({other})"));
         }
     }
     if let Some(other) = info["format-specific"]["data"]["data-file"].as_str() {
-        return Err(format!("use the image {shown}: its data is in another file ({other})"));
+        return unfit(format!("its data is in another file ({other})"));
     }
     if info["encrypted"].as_bool() == Some(true) {
-        return Err(format!("use the image {shown}: it is encrypted"));
+        return unfit("it is encrypted".into());
     }
-    info["virtual-size"].as_u64().ok_or_else(|| format!("check the image {shown}: no size"))
+    info["virtual-size"].as_u64().ok_or_else(|| AssetError::unfit(checking(), "no size"))
 }

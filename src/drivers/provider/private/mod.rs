@@ -24,7 +24,7 @@ use std::process::{Command, Stdio};
 use uuid::Uuid;
 
 use crate::drivers::provider::{ProviderError, Result};
-use crate::drivers::state::store;
+use crate::drivers::state::files::make_dir;
 use crate::model::platform::Layout;
 
 pub use control::{dial, ping};
@@ -122,7 +122,7 @@ impl PrivateLibvirt {
         }
         let io = |error: std::io::Error| ProviderError::new(doing, error.to_string());
         for path in ["log", "lib", "cache", "etc", "pools", "consoles"].map(|n| self.dir.join(n)) {
-            store::make_dir(&path).map_err(|error| ProviderError::new(doing, error.to_string()))?;
+            make_dir(&path).map_err(|error| ProviderError::new(doing, error.to_string()))?;
         }
         if control::is_alive(&self.dir.join(paths::ALIVE)) {
             return Err(ProviderError::new(
@@ -133,7 +133,7 @@ impl PrivateLibvirt {
         }
         // Whatever is left of a provider that died holds nothing: its processes went with it.
         let _ = std::fs::remove_dir_all(&self.run);
-        store::make_dir(&self.run).map_err(|error| ProviderError::new(doing, error.to_string()))?;
+        make_dir(&self.run).map_err(|error| ProviderError::new(doing, error.to_string()))?;
         // dnsmasq serves as an ordinary user and reads its records from what these become inside;
         // from outside, the lab's own directory keeps others away.
         for path in [self.dir.join("lib"), self.run.clone()] {

@@ -37,11 +37,11 @@ pub(crate) async fn make(
     node: &Node,
     key: &GoldenKey,
 ) -> Result<Golden, EngineError> {
-    let goldens = Goldens::new(&session.dirs.cache);
+    let goldens = Goldens::new(session.images.cache());
     let doing = |why: String| EngineError::of(&code::BOOT, format!("make a golden guest: {why}"));
     let _lock = {
         let (goldens, key) = (goldens.clone(), key.clone());
-        blocking(move || goldens.lock(&key)).await?.map_err(doing)?
+        blocking(move || goldens.lock(&key)).await?.map_err(|error| doing(error.to_string()))?
     };
     // Another run may have made it while this one waited.
     if let Some(golden) = goldens.find(key) {
@@ -54,7 +54,9 @@ pub(crate) async fn make(
     end(libvirt.clone()).await?;
     let builder = Builder { session, prepared, libvirt: &libvirt };
     let made = match builder.make(node).await {
-        Ok((disk, documents)) => goldens.keep(key, &disk, &documents).map_err(doing),
+        Ok((disk, documents)) => {
+            goldens.keep(key, &disk, &documents).map_err(|error| doing(error.to_string()))
+        }
         Err(error) => Err(doing(error.message)),
     };
     end(libvirt).await?;

@@ -58,7 +58,7 @@ pub(crate) async fn choose(
             }
         }
     }
-    let goldens = Goldens::new(&session.dirs.cache);
+    let goldens = Goldens::new(session.images.cache());
     let found = wanted.iter().map(async |(key, nodes)| {
         let golden = match (goldens.find(key), nodes.first()) {
             (None, Some(node)) if wish == Cloning::Warm => {

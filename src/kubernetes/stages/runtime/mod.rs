@@ -18,6 +18,9 @@ const REGISTRY_PAUSE: &str = "registry.k8s.io/pause:3.10";
 /// Name of the image that checks run in pods; made and found like the sandbox image.
 pub(crate) const TEST_IMAGE: &str = "lab.local/busybox:1";
 const REGISTRY_BUSYBOX: &str = "registry.k8s.io/e2e-test-images/busybox:1.36.1-1";
+/// Container images that every worker needs, and what registries call them.
+pub const IMAGES: &[(&str, &str)] =
+    &[(SANDBOX_IMAGE, REGISTRY_PAUSE), (TEST_IMAGE, REGISTRY_BUSYBOX)];
 
 pub(crate) const STAGE: Stage = Stage {
     name: "runtime",

@@ -1,0 +1,152 @@
+//! Files and directories: written beside their place, synced and renamed; removed one by one.
+
+use std::fs::{self, DirBuilder, File};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use crate::drivers::state::error::{StoreError, failed};
+use crate::drivers::state::failpoint::Failpoints;
+
+/// How the names of files begin that are being written.
+const UNFINISHED: &str = ".new-";
+/// How often a directory is made whose parent goes meanwhile.
+const TRIES: usize = 100;
+
+/// Makes a directory and its parents; those made here are 0700.
+///
+/// # Errors
+/// When the file system refuses.
+pub fn make_dir(path: &Path) -> Result<(), StoreError> {
+    let make = || DirBuilder::new().recursive(true).mode(0o700).create(path);
+    // Whoever gives up the last of its kind removes the parent, too, maybe just now.
+    let gone = |made: &io::Result<()>| {
+        made.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+    };
+    let made = std::iter::repeat_with(make).take(TRIES).find(|made| !gone(made));
+    made.unwrap_or_else(make).map_err(failed("make", path))
+}
+
+/// Writes `bytes` to `path` by way of a temporary file in the same directory.
+///
+/// # Errors
+/// When the file system refuses; nothing is left behind then.
+pub fn write_atomic(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    write_through(&Failpoints::default(), path, bytes, mode)
+}
+
+pub(crate) fn write_through(
+    points: &Failpoints,
+    path: &Path,
+    bytes: &[u8],
+    mode: u32,
+) -> io::Result<()> {
+    let hit = |what: &str| points.hit(&format!("{what} {}", path.display()));
+    hit("write")?;
+    let mut temp = tempfile::Builder::new()
+        .prefix(UNFINISHED)
+        .permissions(fs::Permissions::from_mode(mode))
+        .tempfile_in(directory(path))?;
+    temp.write_all(bytes)?;
+    hit("fsync")?;
+    temp.as_file().sync_all()?;
+    hit("rename")?;
+    temp.persist(path).map_err(|error| error.error)?;
+    hit("fsync the directory of")?;
+    File::open(directory(path))?.sync_all()
+}
+
+/// Gives a finished file its name, for good: its bytes are on the disk before the name is, and the name
+/// before this returns.
+pub(crate) fn put(points: &Failpoints, from: &Path, to: &Path) -> io::Result<()> {
+    let hit = |what: &str| points.hit(&format!("{what} {}", to.display()));
+    hit("fsync")?;
+    File::open(from)?.sync_all()?;
+    hit("rename")?;
+    fs::rename(from, to)?;
+    hit("fsync the directory of")?;
+    File::open(directory(to))?.sync_all()
+}
+
+/// The directory that a file is in.
+pub(crate) fn directory(path: &Path) -> &Path {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    parent.unwrap_or(Path::new("."))
+}
+
+/// Removes one thing after the other, what is deepest first; fine when it is gone.
+pub(crate) fn remove_tree(points: &Failpoints, path: &Path) -> io::Result<()> {
+    remove_tree_but(points, path, None)
+}
+
+/// The same, with the file `last` of the directory itself after all others.
+pub(crate) fn remove_tree_but(
+    points: &Failpoints,
+    path: &Path,
+    last: Option<&str>,
+) -> io::Result<()> {
+    let gone = |result: io::Result<()>| match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    };
+    let meta = match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        other => other?,
+    };
+    if !meta.is_dir() {
+        points.hit(&format!("remove {}", path.display()))?;
+        return gone(fs::remove_file(path));
+    }
+    let entries = match fs::read_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    let mut entries: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    let is_last = |path: &PathBuf| last.is_some_and(|last| path.ends_with(last));
+    entries.sort_by_key(|path| (is_last(path), path.clone()));
+    entries.iter().try_for_each(|entry| remove_tree(points, entry))?;
+    points.hit(&format!("remove {}", path.display()))?;
+    gone(fs::remove_dir(path))
+}
+
+/// Removes what writes left behind that were killed, in `dir` and the directories `below` it.
+pub(crate) fn sweep(points: &Failpoints, dir: &Path, below: &[&str]) -> io::Result<()> {
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        let (path, name) = (entry.path(), entry.file_name());
+        let name = name.to_string_lossy();
+        let is_dir = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        if is_dir && (below.is_empty() || below.contains(&&*name)) {
+            sweep(points, &path, &[])?;
+        } else if !is_dir && name.starts_with(UNFINISHED) {
+            remove_tree(points, &path)?;
+        }
+    }
+    Ok(())
+}
+
+/// Reads a topology: at most `limit` bytes of a regular file or, for `-`, of standard input.
+///
+/// # Errors
+/// Why it cannot be read.
+pub fn read_topology(path: &Path, limit: u64) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    if path == Path::new("-") {
+        io::stdin().take(limit + 1).read_to_end(&mut bytes)?;
+    } else {
+        // A FIFO would block, a directory reads as nothing: look before opening.
+        let meta = fs::metadata(path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => io::Error::other("there is no such file"),
+            _ => error,
+        })?;
+        if !meta.is_file() {
+            return Err(io::Error::other("it is not a regular file"));
+        }
+        File::open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
+    }
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        io::Error::other(format!("it is not UTF-8 text (byte {at})"))
+    })?;
+    // Some editors put a byte order mark first; it means nothing.
+    Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
+}

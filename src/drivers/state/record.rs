@@ -1,0 +1,145 @@
+//! What is remembered about a lab between runs: `lab.json`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::drivers::state::error::StoreError;
+use crate::drivers::state::store::Store;
+
+/// Format of `lab.json`; a newer one is refused.
+const SCHEMA_VERSION: u32 = 1;
+
+/// What is remembered about a lab between runs.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Record {
+    /// Format of this file.
+    pub schema_version: u32,
+    /// Lab name.
+    pub name: String,
+    /// Lab id.
+    pub id: uuid::Uuid,
+    /// `system`, `private` or `existing`. Under the name that earlier versions read and wrote.
+    #[serde(rename = "engine", alias = "provider")]
+    pub provider: String,
+    /// Libvirt address, for the provider system.
+    pub uri: String,
+    /// Folder of binaries that was chosen, so that later commands need not name it again.
+    #[serde(default)]
+    pub artifacts: Option<PathBuf>,
+    /// Folder of container image archives that was chosen.
+    #[serde(default)]
+    pub archives: Option<PathBuf>,
+    /// Directory of a private provider's sockets, wherever the runtime directory was then.
+    #[serde(default)]
+    pub run: Option<PathBuf>,
+    /// Base images that the lab's disks stand on.
+    #[serde(default)]
+    pub images: Vec<String>,
+    /// Hex sha256 of those images, by name: another one below the disks would be damage.
+    #[serde(default)]
+    pub digests: BTreeMap<String, String>,
+    /// Members that founded the etcd cluster, `name=peer URL`. Later members join them.
+    #[serde(default)]
+    pub etcd: Vec<String>,
+    /// VRRP router ids of the floating addresses, by name.
+    #[serde(default)]
+    pub router_ids: BTreeMap<String, u8>,
+    /// Folder that relative paths in the topology start from.
+    #[serde(default)]
+    pub base: PathBuf,
+}
+
+impl Record {
+    /// A record of the current format.
+    pub fn new(name: &str, id: uuid::Uuid, provider: &str, uri: &str) -> Self {
+        Self {
+            schema_version: SCHEMA_VERSION,
+            name: name.into(),
+            id,
+            provider: provider.into(),
+            uri: uri.into(),
+            artifacts: None,
+            archives: None,
+            run: None,
+            images: Vec::new(),
+            digests: BTreeMap::new(),
+            etcd: Vec::new(),
+            router_ids: BTreeMap::new(),
+            base: PathBuf::new(),
+        }
+    }
+}
+
+impl Store {
+    /// The record, when the lab has one.
+    ///
+    /// # Errors
+    /// When it is broken or of a newer `lab`.
+    pub fn record(&self) -> Result<Option<Record>, StoreError> {
+        let Some(text) = self.read("lab.json")? else { return Ok(None) };
+        let bad = |reason: String| {
+            StoreError::new(format!("read {}", self.path("lab.json").display()), reason)
+        };
+        let record: Record = serde_json::from_str(&text).map_err(|error| bad(error.to_string()))?;
+        if record.schema_version > SCHEMA_VERSION {
+            return Err(bad(format!(
+                "it was written by a newer lab (format {}, this one knows {SCHEMA_VERSION})",
+                record.schema_version
+            )));
+        }
+        Ok(Some(record))
+    }
+
+    /// Saves the record.
+    ///
+    /// # Errors
+    /// As [`Store::write`].
+    pub fn save_record(&self, record: &Record) -> Result<(), StoreError> {
+        self.write("lab.json", &serde_json::to_string_pretty(record).unwrap_or_default())
+    }
+}
+
+/// Names of all labs that have a directory below `state`.
+pub fn labs(state: &Path) -> Vec<String> {
+    let entries = fs::read_dir(state).into_iter().flatten().flatten();
+    let mut names: Vec<String> = entries
+        .filter(|entry| entry.path().join("lab.json").exists())
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        // What is left of one that is being removed.
+        .filter(|name| !name.starts_with('.'))
+        .collect();
+    names.sort();
+    names
+}
+
+/// A lab whose disks stand on an image, and the image as it was then.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// The lab.
+    pub lab: String,
+    /// Hex sha256 of the image.
+    pub sha256: String,
+}
+
+/// Labs whose disks stand on the copy of `image` in the cache. A system libvirt has copies of its own.
+pub fn standing_on(state: &Path, image: &str) -> Vec<Standing> {
+    let digest = |lab: String| {
+        let record = Store::new(state, &lab).record().ok().flatten()?;
+        let digest = record.digests.get(image).filter(|_| record.provider == "private")?;
+        Some(Standing { sha256: digest.clone(), lab })
+    };
+    labs(state).into_iter().filter_map(digest).collect()
+}
+
+/// VRRP router ids of all labs below `state` but `name`.
+pub fn router_ids_of_others(state: &Path, name: &str) -> BTreeSet<u8> {
+    labs(state)
+        .into_iter()
+        .filter(|other| other != name)
+        .filter_map(|other| Store::new(state, &other).record().ok().flatten())
+        .flat_map(|record| record.router_ids.into_values())
+        .collect()
+}
