@@ -18,11 +18,10 @@ use crate::cli::session::load;
 use crate::drivers::host::{self, Dirs};
 use crate::drivers::state::snapshots::Shelf;
 use crate::drivers::state::{self, Store};
-use crate::kubernetes::FLAVOURS;
 use crate::kubernetes::stage::Stage;
+use crate::kubernetes::{FLAVOURS, flavour};
 use crate::model::Lab;
 use crate::model::topology;
-use crate::pki::leaf_specs;
 
 /// The variable by which a shell asks.
 const VARIABLE: &str = "LAB_COMPLETE";
@@ -143,7 +142,7 @@ fn snapshots() -> ArgValueCandidates {
 /// Certificates of the lab that is meant.
 fn certificates() -> ArgValueCandidates {
     candidates(|| {
-        let specs = meant().map(|lab| leaf_specs(&lab)).unwrap_or_default();
+        let specs = meant().map(|lab| (flavour(&lab).certificates)(&lab)).unwrap_or_default();
         specs.into_iter().map(|spec| spec.entry).collect()
     })
 }

@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use crate::kubernetes::checks::{Check, Health, Needs, Plan, needs};
 use crate::kubernetes::stage::{After, Duty, Shipped, Stage};
 use crate::model::{Lab, Node};
+use crate::pki::LeafSpec;
 use crate::render::{RenderError, Templates};
 
 /// One way to set Kubernetes up.
@@ -18,7 +19,9 @@ pub struct Flavour {
     pub templates: Shipped,
     /// What a running cluster is asked for.
     pub operations: Operations,
-    /// Binaries without which it cannot be set up.
+    /// Certificates that a lab of its kind needs.
+    pub certificates: fn(&Lab) -> Vec<LeafSpec>,
+    /// Binaries without which it cannot be set up; the first one's version is the lab's.
     pub binaries: &'static [&'static str],
     /// The binary by which people talk to the cluster.
     pub client: &'static str,

@@ -35,6 +35,18 @@ pub struct Bundle {
     pub entries: BTreeMap<String, Entry>,
     /// Base64 of the 32-byte key for encryption at rest; empty until made.
     pub encryption_key: EncryptionKey,
+    /// Which leaves it holds.
+    pub leaves: Leaves,
+}
+
+/// Which leaves a lab needs: a flavour's own list.
+#[derive(Clone, Copy, Debug)]
+pub struct Leaves(pub fn(&Lab) -> Vec<LeafSpec>);
+
+impl Default for Leaves {
+    fn default() -> Self {
+        Self(leaf_specs)
+    }
 }
 
 /// A leaf that is to be made anew.
@@ -81,7 +93,7 @@ impl Bundle {
                 made.push(issuer.entry().to_owned());
             }
         }
-        let specs = leaf_specs(lab);
+        let specs = (self.leaves.0)(lab);
         for spec in &specs {
             if self.fits(spec, now) {
                 continue;
@@ -108,7 +120,7 @@ impl Bundle {
 
     /// Leaves that are there and that the next [`Self::ensure`] makes anew, and why.
     pub fn due(&self, lab: &Lab, now: OffsetDateTime) -> Vec<Due> {
-        let specs = leaf_specs(lab);
+        let specs = (self.leaves.0)(lab);
         let due = specs.iter().filter(|spec| !self.fits(spec, now));
         let why = |spec: &LeafSpec| {
             let made = &self.entries.get(&spec.entry)?.made;
@@ -138,7 +150,7 @@ impl Bundle {
     /// # Errors
     /// When one of `names` is no leaf.
     pub fn renew(&mut self, lab: &Lab, names: &[String]) -> Result<Vec<String>, PkiError> {
-        let leaves: Vec<String> = leaf_specs(lab).into_iter().map(|spec| spec.entry).collect();
+        let leaves: Vec<String> = (self.leaves.0)(lab).into_iter().map(|spec| spec.entry).collect();
         if let Some(name) = names.iter().find(|name| !leaves.contains(name)) {
             return Err(PkiError(format!("renew '{name}': the lab has no such certificate")));
         }
@@ -155,7 +167,7 @@ impl Bundle {
 
     /// Takes out the leaves that `lab` no longer has; their names.
     pub fn prune(&mut self, lab: &Lab) -> Vec<String> {
-        let wanted: Vec<String> = leaf_specs(lab).into_iter().map(|spec| spec.entry).collect();
+        let wanted: Vec<String> = (self.leaves.0)(lab).into_iter().map(|spec| spec.entry).collect();
         let kept = |name: &String| {
             let authorities = [Issuer::Kubernetes, Issuer::Etcd, Issuer::FrontProxy];
             wanted.contains(name)
@@ -229,9 +241,14 @@ impl Bundle {
     /// A bundle of the right shape whose every secret is a marker: for `plan`, `stage show` and
     /// golden files, before anything was made.
     pub fn placeholder(lab: &Lab) -> Self {
-        let mut bundle =
-            Self { encryption_key: EncryptionKey(marker("encryption-key")), ..Self::default() };
-        let leaves = leaf_specs(lab).into_iter().map(|spec| spec.entry);
+        Self::default().placeholders(lab)
+    }
+
+    /// The same for the leaves that this bundle holds.
+    pub fn placeholders(&self, lab: &Lab) -> Self {
+        let encryption_key = EncryptionKey(marker("encryption-key"));
+        let mut bundle = Self { encryption_key, leaves: self.leaves, ..Self::default() };
+        let leaves = (self.leaves.0)(lab).into_iter().map(|spec| spec.entry);
         let others = ["ca", "etcd-ca", "front-proxy-ca", SERVICE_ACCOUNT, "super-admin"];
         for name in leaves.chain(others.map(String::from)) {
             let pair = Pair {

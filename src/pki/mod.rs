@@ -7,7 +7,7 @@ mod kubeconfig;
 mod specs;
 mod ssh;
 
-pub use bundle::{Bundle, Due, Entry, Made, super_admin};
+pub use bundle::{Bundle, Due, Entry, Leaves, Made, super_admin};
 pub use certificate::{Authority, LEAF_DAYS, Pair, PkiError};
 pub use kubeconfig::{base64, kubeconfig};
 pub use specs::{Identity, Issuer, LeafSpec, Usage, leaf_specs, super_admin_spec};

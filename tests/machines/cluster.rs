@@ -16,6 +16,7 @@ use lab::engine::{
     CheckResult, Drivers, Event, Events, Outcome, Reach, Session, Stop, UpOptions, up_with,
     verify_with,
 };
+use lab::kubernetes::DEFAULT;
 use lab::kubernetes::stage::KUBECTL;
 use lab::model::Node;
 use lab::model::platform::Acceleration;
@@ -230,7 +231,12 @@ impl Cluster {
 
     fn prepared(&self, session: &Session) -> lab::engine::Prepared {
         let images = self.hall.dir.join("lab/images");
-        let found = binaries::scan(&self.hall.artifacts, Some(&images), session.images.cache());
+        let found = binaries::scan(
+            DEFAULT.binaries,
+            &self.hall.artifacts,
+            Some(&images),
+            session.images.cache(),
+        );
         let found = found.unwrap();
         let mut prepared = rig::prepared_for_real(session, &self.secrets);
         prepared.platform.acceleration = Acceleration::Kvm;

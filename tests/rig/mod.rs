@@ -122,7 +122,7 @@ pub fn platform(session: &Session, version: &str, acceleration: Acceleration) ->
         virtual_size: 3 << 30,
         direct_boot: true,
     };
-    let binaries = lab::drivers::assets::binaries::REQUIRED.iter().map(|name| (*name).to_owned());
+    let binaries = lab::kubernetes::DEFAULT.binaries.iter().map(|name| (*name).to_owned());
     Platform {
         acceleration,
         version: Version::parse(version).unwrap(),

@@ -37,7 +37,7 @@ fn checks(session: &Session) -> Vec<(String, String)> {
     let all = plan.nodes.into_iter().chain(plan.cluster);
     let all = all.chain(inspection.nodes).chain(restored);
     let named = |check: Check| (format!("check {}", check.name), check.script);
-    let clear = plan.afterwards.map(|(_, script)| ("clear checks away".into(), script));
+    let clear = plan.afterwards.map(|after| ("clear checks away".into(), after.script));
     all.map(named).chain(clear).collect()
 }
 

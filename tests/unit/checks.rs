@@ -118,7 +118,7 @@ const NAMESPACES: &str = "#!/bin/sh\ncase \" $* \" in\n\
 fn checks_clear_away_what_they_made_and_what_killed_runs_left_an_hour_ago() {
     let home = rig::home();
     let session = rig::session(TWO_WORKERS, home.path());
-    let (_, script) = checks(&session).afterwards.unwrap();
+    let script = checks(&session).afterwards.unwrap().script;
     let now = Command::new("date").args(["-u", "+%Y-%m-%dT%H:%M:%SZ"]).output().unwrap().stdout;
     let now = String::from_utf8(now).unwrap();
     let (now, long_ago) = (now.trim(), "2020-02-20T20:20:20Z");

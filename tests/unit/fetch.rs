@@ -9,10 +9,11 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use lab::drivers::assets::binaries::{REQUIRED, fetch_all, scan};
+use lab::drivers::assets::binaries::{fetch_all, scan};
 use lab::drivers::assets::cache::Cache;
 use lab::drivers::assets::download::{Checksum, Fetcher, find_checksum, hash};
 use lab::drivers::assets::error::{AssetError, Fault};
+use lab::kubernetes::DEFAULT;
 use lab::model::Version;
 use lab::model::assets::Download;
 
@@ -215,14 +216,14 @@ fn runs_at_once_share_one_download() {
     };
     let run = || {
         let cache = Cache::new(dir.path()).fetching_by(on_loopback());
-        fetch_all(version, &cache, from, &|_, _| {}).unwrap()
+        fetch_all(DEFAULT.binaries, version, &cache, from, &|_, _| {}).unwrap()
     };
     let folder = std::thread::scope(|scope| {
         let runs: Vec<_> = (0..4).map(|_| scope.spawn(run)).collect();
         runs.into_iter().map(|run| run.join().unwrap()).last().unwrap()
     });
-    assert_eq!(asked.lock().unwrap().len(), REQUIRED.len());
-    for name in REQUIRED {
+    assert_eq!(asked.lock().unwrap().len(), DEFAULT.binaries.len());
+    for name in DEFAULT.binaries {
         let file = folder.join(name);
         assert_eq!(fs::read(&file).unwrap(), content(), "{name}");
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o755);
@@ -232,7 +233,7 @@ fn runs_at_once_share_one_download() {
 /// A folder of binaries that say of themselves what they are.
 fn folder_of_binaries(version: &str) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
-    for name in REQUIRED {
+    for name in DEFAULT.binaries {
         let text = format!("\x7fELF of {name}, see v1.0.7\0archive\0{version}\0");
         fs::write(dir.path().join(name), text).unwrap();
     }
@@ -244,7 +245,7 @@ fn look(dir: &Path) -> Result<Version, AssetError> {
     let (sender, receiver) = std::sync::mpsc::channel();
     let (dir, there) = (dir.to_owned(), cache.path().to_owned());
     std::thread::spawn(move || {
-        let found = scan(&dir, None, &Cache::new(&there));
+        let found = scan(DEFAULT.binaries, &dir, None, &Cache::new(&there));
         let _ = sender.send(found.map(|found| found.version));
     });
     receiver.recv_timeout(Duration::from_secs(30)).expect("looking at the folder hangs")
@@ -270,7 +271,7 @@ fn versions_are_read_from_the_program_or_from_a_file_beside_it() {
 fn a_change_is_seen_though_hashes_are_remembered() {
     let (dir, home) = (folder_of_binaries("v1.36.2"), tempfile::tempdir().unwrap());
     let cache = Cache::new(home.path());
-    let look = || scan(dir.path(), None, &cache).unwrap();
+    let look = || scan(DEFAULT.binaries, dir.path(), None, &cache).unwrap();
     let first = look();
     assert_eq!(look().artifacts.digest, first.artifacts.digest);
     let program = dir.path().join("kube-apiserver");

@@ -45,9 +45,11 @@ fn inside(session: &Session, words: &[String]) -> Result<Command, Failure> {
         command.args(arguments);
         return Ok(command);
     };
-    let failed = |error: String| Failure::failed(format!("enter the lab's network: {error}"));
-    let pid = libvirt.first_process().map_err(failed)?;
-    let own = std::env::current_exe().map_err(|error| failed(error.to_string()))?;
+    let failed = |error: &dyn std::fmt::Display| {
+        Failure::failed(format!("enter the lab's network: {error}"))
+    };
+    let pid = libvirt.first_process().map_err(|error| failed(&error))?;
+    let own = std::env::current_exe().map_err(|error| failed(&error))?;
     let mut command = Command::new(own);
     command.arg("engine-inside").arg(pid.to_string()).arg(program).args(arguments);
     Ok(command)

@@ -18,20 +18,8 @@ use crate::model::assets;
 use crate::model::name::hex;
 use crate::model::platform::Artifacts;
 
-/// What every bootstrap needs.
-pub const REQUIRED: &[&str] = &[
-    "kube-apiserver",
-    "kube-controller-manager",
-    "kube-proxy",
-    "kube-scheduler",
-    "kubectl",
-    "kubelet",
-];
 /// What is taken along when it is there; otherwise the nodes' packages serve.
 const OPTIONAL: &[&str] = &["etcd", "etcdctl"];
-/// The program whose version counts.
-const JUDGE: &str = "kube-apiserver";
-
 /// A file that goes on the disk: the folder that it must be inside of, and its path.
 #[derive(Clone, Debug)]
 pub struct FoundFile {
@@ -52,14 +40,20 @@ pub struct Found {
     pub version: Version,
 }
 
-/// Reads a folder of binaries, and a folder of image archives when there is one.
+/// Reads a folder of binaries, and a folder of image archives when there is one. Of the `required`
+/// binaries the first one's version counts.
 ///
 /// # Errors
 /// When a required binary is missing or does not tell its version, or when a file is no regular one of
 /// its folder.
-pub fn scan(dir: &Path, archives: Option<&Path>, cache: &Cache) -> Result<Found, AssetError> {
+pub fn scan(
+    required: &[&str],
+    dir: &Path,
+    archives: Option<&Path>,
+    cache: &Cache,
+) -> Result<Found, AssetError> {
     let there = |name: &&str| fs::symlink_metadata(dir.join(name)).is_ok();
-    let missing: Vec<&str> = REQUIRED.iter().copied().filter(|name| !there(name)).collect();
+    let missing: Vec<&str> = required.iter().copied().filter(|name| !there(name)).collect();
     if !missing.is_empty() {
         return Err(AssetError::new(
             Fault::Missing,
@@ -67,7 +61,7 @@ pub fn scan(dir: &Path, archives: Option<&Path>, cache: &Cache) -> Result<Found,
             format!("{} missing", missing.join(", ")),
         ));
     }
-    let present = REQUIRED.iter().chain(OPTIONAL).copied().filter(|name| there(name));
+    let present = required.iter().chain(OPTIONAL).copied().filter(|name| there(name));
     let file = |name: &str| FoundFile { root: dir.to_owned(), path: dir.join(name) };
     let mut files: BTreeMap<String, FoundFile> =
         present.map(|name| (format!("bin/{name}"), file(name))).collect();
@@ -76,7 +70,7 @@ pub fn scan(dir: &Path, archives: Option<&Path>, cache: &Cache) -> Result<Found,
     let image_names = image_names(&files)?;
     let mut known = Known::load(cache);
     let digest = digest(&files, &mut known)?;
-    let version = version_of(dir, &mut known)?;
+    let version = version_of(required, dir, &mut known)?;
     known.save(cache);
     let strip = |prefix: &str| -> BTreeSet<String> {
         files.keys().filter_map(|name| name.strip_prefix(prefix).map(str::to_owned)).collect()
@@ -111,20 +105,20 @@ fn image_names(files: &BTreeMap<String, FoundFile>) -> Result<BTreeSet<String>, 
 }
 
 /// What the official release of `version` will hold, before it is on this computer: for `plan`.
-pub fn expected() -> Artifacts {
+pub fn expected(required: &[&str]) -> Artifacts {
     Artifacts {
         digest: "0".repeat(64),
-        binaries: REQUIRED.iter().map(|name| (*name).to_owned()).collect(),
+        binaries: required.iter().map(|name| (*name).to_owned()).collect(),
         images: BTreeSet::new(),
         image_names: BTreeSet::new(),
     }
 }
 
-fn version_of(dir: &Path, known: &mut Known) -> Result<Version, AssetError> {
+fn version_of(required: &[&str], dir: &Path, known: &mut Known) -> Result<Version, AssetError> {
     if let Some(version) = version::told(dir)? {
         return Ok(version);
     }
-    let program = dir.join(JUDGE);
+    let program = dir.join(required.first().copied().unwrap_or_default());
     let read = || version::linked(dir, &program).map(|version| version.to_string());
     let text = known.version(&program, read)?;
     let doing = || format!("read the version of {}", program.display());
@@ -149,11 +143,12 @@ fn digest(files: &BTreeMap<String, FoundFile>, known: &mut Known) -> Result<Stri
 /// # Errors
 /// When a download or its checksum fails.
 pub fn fetch_release(
+    required: &[&str],
     version: Version,
     cache: &Cache,
     progress: Progress<'_>,
 ) -> Result<PathBuf, AssetError> {
-    fetch_all(version, cache, |name| assets::release(version, name), progress)
+    fetch_all(required, version, cache, |name| assets::release(version, name), progress)
 }
 
 /// The same, from wherever `from` says.
@@ -161,6 +156,7 @@ pub fn fetch_release(
 /// # Errors
 /// As [`fetch_release`].
 pub fn fetch_all(
+    required: &[&str],
     version: Version,
     cache: &Cache,
     from: impl Fn(&str) -> assets::Download,
@@ -168,13 +164,13 @@ pub fn fetch_all(
 ) -> Result<PathBuf, AssetError> {
     let name = release_name(version);
     let dir = cache.path(&name);
-    if REQUIRED.iter().all(|name| dir.join(name).exists()) {
+    if required.iter().all(|name| dir.join(name).exists()) {
         return Ok(dir);
     }
     cache.make_dir(&name)?;
     // Two first runs at once share one download: the second finds it done.
     let _lock = cache.lock(&name)?;
-    for name in REQUIRED {
+    for name in required {
         let path = dir.join(name);
         if !path.exists() {
             cache.fetch(&from(name), &path, 0o755, progress)?;

@@ -14,7 +14,7 @@ use crate::kubernetes;
 use crate::kubernetes::flavour::Flavour;
 use crate::model::topology;
 use crate::model::{Lab, Owner, Role, code};
-use crate::pki::SshKeys;
+use crate::pki::{Bundle, Leaves, SshKeys};
 use crate::render::Templates;
 
 /// A lab and where it runs.
@@ -43,6 +43,11 @@ pub struct Session {
 }
 
 impl Session {
+    /// A bundle that holds what the lab's flavour asks for.
+    pub fn of_flavour(&self, bundle: Bundle) -> Bundle {
+        Bundle { leaves: Leaves(self.flavour().certificates), ..bundle }
+    }
+
     /// How its Kubernetes is set up.
     pub fn flavour(&self) -> &'static Flavour {
         kubernetes::flavour(&self.lab)
@@ -90,7 +95,7 @@ impl Session {
         &self,
         nodes: impl Iterator<Item = &'n str>,
     ) -> Result<(), EngineError> {
-        let mut bundle = self.store.bundle()?;
+        let mut bundle = self.of_flavour(self.store.bundle()?);
         let pruned = bundle.prune(&self.lab);
         if !pruned.is_empty() {
             self.store.save_bundle(&bundle, &[])?;

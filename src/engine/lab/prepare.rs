@@ -22,12 +22,13 @@ use crate::pki::{Bundle, SshKeys, super_admin};
 /// # Errors
 /// When something that is there cannot be used.
 pub fn preview(session: &Session) -> Result<Prepared, EngineError> {
+    let required = session.flavour().binaries;
     let chosen = session.chosen_artifacts();
     let version = session.lab.kubernetes.version.unwrap_or(crate::model::version::DEFAULT);
     let release = binaries::release_dir(version, session.images.cache());
     let found = match chosen {
         Some(dir) => Some(scan_artifacts(session, &dir)?),
-        None => binaries::scan(&release, None, session.images.cache()).ok(),
+        None => binaries::scan(required, &release, None, session.images.cache()).ok(),
     };
     let mut images = BTreeMap::new();
     for os in session.lab.systems() {
@@ -38,11 +39,11 @@ pub fn preview(session: &Session) -> Result<Prepared, EngineError> {
         }
         images.insert(os.to_owned(), image);
     }
-    let mut bundle = session.store.bundle_to_complete()?;
+    let mut bundle = session.of_flavour(session.store.bundle_to_complete()?);
     let due = bundle.due(&session.lab, OffsetDateTime::now_utc());
     // What will be made anew is not what the nodes have.
     bundle.entries.retain(|name, _| !due.iter().any(|due| due.name == *name));
-    let placeholder = Bundle::placeholder(&session.lab);
+    let placeholder = session.of_flavour(Bundle::default()).placeholders(&session.lab);
     for (name, entry) in placeholder.entries {
         bundle.entries.entry(name).or_insert(entry);
     }
@@ -59,16 +60,21 @@ pub fn preview(session: &Session) -> Result<Prepared, EngineError> {
 /// # Errors
 /// When a download, a check or a key fails.
 pub fn prepare(session: &Session, say: &Events) -> Result<Prepared, EngineError> {
+    let required = session.flavour().binaries;
     let version = session.lab.kubernetes.version.unwrap_or(crate::model::version::DEFAULT);
     let found = match session.chosen_artifacts() {
         Some(dir) => scan_artifacts(session, &dir)?,
         None => {
             let dir = binaries::release_dir(version, session.images.cache());
-            if binaries::REQUIRED.iter().any(|name| !dir.join(name).exists()) {
+            if required.iter().any(|name| !dir.join(name).exists()) {
                 say.note(format!("downloading Kubernetes {version}"));
             }
-            let fetched =
-                binaries::fetch_release(version, session.images.cache(), &tenths(say, "binary"));
+            let fetched = binaries::fetch_release(
+                required,
+                version,
+                session.images.cache(),
+                &tenths(say, "binary"),
+            );
             let dir = fetched.map_err(|error| EngineError::from(error).preflight().hint(
                 "without internet, name a folder of binaries: LAB_ARTIFACTS=DIR, or `artifacts` in the topology",
             ))?;
@@ -108,7 +114,7 @@ pub fn prepare(session: &Session, say: &Events) -> Result<Prepared, EngineError>
         images.insert(os.to_owned(), image);
     }
     session.store.create()?;
-    let mut bundle = session.store.bundle_to_complete()?;
+    let mut bundle = session.of_flavour(session.store.bundle_to_complete()?);
     let now = OffsetDateTime::now_utc();
     let due = bundle.due(&session.lab, now);
     let made = bundle.ensure(&session.lab, now)?;
@@ -122,7 +128,8 @@ pub fn prepare(session: &Session, say: &Events) -> Result<Prepared, EngineError>
 
 fn scan_artifacts(session: &Session, dir: &Path) -> Result<Found, EngineError> {
     let images = session.chosen_archives();
-    let found = binaries::scan(dir, images.as_deref(), session.images.cache());
+    let found =
+        binaries::scan(session.flavour().binaries, dir, images.as_deref(), session.images.cache());
     let found = found.map_err(|error| EngineError::from(error).preflight())?;
     match session.lab.kubernetes.version {
         Some(wanted) if wanted != found.version => Err(unfit(format!(
@@ -150,7 +157,10 @@ fn prepared(
 ) -> Result<Prepared, EngineError> {
     let pace = session.pace();
     let version = found.as_ref().map_or(version, |found| found.version);
-    let artifacts = found.as_ref().map_or_else(binaries::expected, |found| found.artifacts.clone());
+    let artifacts = match &found {
+        Some(found) => found.artifacts.clone(),
+        None => binaries::expected(session.flavour().binaries),
+    };
     let super_admin = super_admin(&bundle, OffsetDateTime::now_utc())?;
     let dns_image = dns_image(session, &artifacts, version);
     let acceleration = pace.acceleration;

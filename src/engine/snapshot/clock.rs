@@ -124,22 +124,23 @@ mod tests {
 
     /// A guest whose clock is `behind`; question and answer take as long as `ways` says, then no
     /// time. By how much it is behind in the end.
-    fn talk(mut behind: f64, ways: &[(f64, f64)], clock: &mut Clock) -> Result<f64, String> {
+    fn talk(mut behind: f64, ways: &[(f64, f64)], clock: &mut Clock) -> Option<f64> {
         let mut now = 1_800_000_000.0;
         let mut ways = ways.iter().copied().chain(std::iter::repeat((0.001, 0.001)));
         let mut line = "ready".to_owned();
         for _ in 0..=QUESTIONS {
             let said = clock.reply(&line, now);
             match said.as_str() {
-                CLOCK_IS_RIGHT => return Ok(behind),
+                CLOCK_IS_RIGHT => return Some(behind),
                 TELL_THE_TIME => {}
-                by => behind -= by.parse::<f64>().map_err(|_| by.to_owned())?,
+                by => behind -= by.parse::<f64>().ok()?,
             }
             let (there, back) = ways.next().unwrap_or_default();
             line = format!("{:.9}", now + there - behind);
             now += there + back;
         }
-        Err("it never ends".into())
+        // It never ends.
+        None
     }
 
     #[test]
@@ -147,10 +148,7 @@ mod tests {
         for off in [0.0, 0.7, -0.7, 86_400.0, -86_400.0, 1.8e9] {
             let mut clock = Clock::default();
             let left = talk(off, &[], &mut clock);
-            assert!(
-                left.as_ref().is_ok_and(|left| left.abs() <= CLOCK_TOLERANCE),
-                "{off} {left:?}"
-            );
+            assert!(left.is_some_and(|left| left.abs() <= CLOCK_TOLERANCE), "{off} {left:?}");
             assert!(clock.first.is_some_and(|first| (first - off).abs() < 0.01), "{clock:?}");
         }
     }
@@ -160,10 +158,7 @@ mod tests {
         let ways = [(0.1, 2.0), (0.1, 2.1), (1.5, 0.1), (2.0, 2.0), (0.2, 0.1)];
         for off in [0.0, 0.3, 1.4, -1.4, 86_400.0] {
             let left = talk(off, &ways, &mut Clock::default());
-            assert!(
-                left.as_ref().is_ok_and(|left| left.abs() <= CLOCK_TOLERANCE),
-                "{off} {left:?}"
-            );
+            assert!(left.is_some_and(|left| left.abs() <= CLOCK_TOLERANCE), "{off} {left:?}");
         }
     }
 
@@ -171,7 +166,7 @@ mod tests {
     fn a_guest_that_is_always_slow_is_not_refused_and_not_left_far_off() {
         let ways = [(1.0, 1.0); 40];
         let left = talk(86_400.0, &ways, &mut Clock::default());
-        assert!(left.is_ok_and(|left| left.abs() <= 1.0 + CLOCK_TOLERANCE));
+        assert!(left.is_some_and(|left| left.abs() <= 1.0 + CLOCK_TOLERANCE));
     }
 
     #[test]

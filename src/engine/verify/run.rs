@@ -12,7 +12,7 @@ use crate::engine::lab::reach::Reach;
 use crate::engine::task::error::EngineError;
 use crate::engine::task::stop::Stop;
 use crate::engine::verify::probe::{CheckResult, Probe, ProbeEnv};
-use crate::kubernetes::checks::{Check, Plan};
+use crate::kubernetes::checks::{Afterwards, Check, Plan};
 use crate::kubernetes::stage::Stage;
 
 /// Says each result as it comes.
@@ -99,10 +99,10 @@ const LEFT: &str =
 async fn clear(
     session: &Session,
     reach: &Reach,
-    afterwards: Option<(String, String)>,
+    afterwards: Option<Afterwards>,
     env: &ProbeEnv,
 ) -> bool {
-    let Some((node, script)) = afterwards else { return true };
+    let Some(Afterwards { node, script }) = afterwards else { return true };
     let Some(node) = session.lab.node(&node) else { return true };
     let done = reach(node).run(&format!("LAB_RUN={}\n{script}", env.run)).await;
     done.is_ok_and(|output| output.status == 0)

@@ -60,6 +60,15 @@ impl Check {
     }
 }
 
+/// What is done once checks are made, however they came out.
+#[derive(Clone, Debug)]
+pub struct Afterwards {
+    /// The node that does it.
+    pub node: String,
+    /// The script.
+    pub script: String,
+}
+
 /// Checks to be made.
 #[derive(Debug, Default)]
 pub struct Plan {
@@ -70,7 +79,7 @@ pub struct Plan {
     /// Checks of a restored lab alone, where `lab verify` asks in another way.
     pub restored: Vec<Check>,
     /// A node, and a script that clears away what the checks made.
-    pub afterwards: Option<(String, String)>,
+    pub afterwards: Option<Afterwards>,
 }
 
 impl Plan {

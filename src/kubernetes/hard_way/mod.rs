@@ -8,6 +8,7 @@ pub(crate) mod worker;
 
 use crate::kubernetes::flavour::Flavour;
 use crate::kubernetes::stages::{addons, load_balancer, os, pod_network, runtime, verify};
+use crate::pki::leaf_specs;
 
 /// The table of contents of a bootstrap by hand.
 pub const FLAVOUR: Flavour = Flavour {
@@ -28,6 +29,7 @@ pub const FLAVOUR: Flavour = Flavour {
         ("stages/version.sh.j2", include_str!("version.sh.j2")),
     ],
     operations: operations::OPERATIONS,
+    certificates: leaf_specs,
     binaries: &[
         "kube-apiserver",
         "kube-controller-manager",

@@ -127,7 +127,7 @@ fn artifacts_that_do_not_fit_are_refused_before_anything_is_made() {
     assert_eq!(output.status.code(), Some(2));
     assert!(err(&output).contains("kube-apiserver"), "{}", err(&output));
     let ran = home.path().join("ran");
-    for name in lab::drivers::assets::binaries::REQUIRED {
+    for name in lab::kubernetes::DEFAULT.binaries {
         let script = format!("#!/bin/sh\ntouch {}\necho Kubernetes v1.19.16\n", ran.display());
         rig::program(&bin.join(name), &script);
     }
@@ -146,7 +146,7 @@ fn looking_at_a_topology_runs_nothing_that_it_names() {
     let home = Home::new();
     let (bin, ran) = (home.path().join("bin"), home.path().join("ran"));
     fs::create_dir(&bin).unwrap();
-    for name in lab::drivers::assets::binaries::REQUIRED {
+    for name in lab::kubernetes::DEFAULT.binaries {
         fs::write(bin.join(name), format!("#!/bin/sh\ntouch {}\n", ran.display())).unwrap();
         fs::set_permissions(bin.join(name), fs::Permissions::from_mode(0o755)).unwrap();
     }

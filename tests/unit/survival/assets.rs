@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use lab::drivers::assets::artifact_disk;
-use lab::drivers::assets::binaries::{REQUIRED, fetch_all, scan};
+use lab::drivers::assets::binaries::{fetch_all, scan};
 use lab::drivers::assets::cache::Cache;
 use lab::drivers::assets::download::{Fetcher, hash};
 use lab::drivers::assets::error::AssetError;
@@ -16,6 +16,7 @@ use lab::drivers::host::{hosts_file, kubeconfig_file};
 use lab::drivers::state::failpoint::Failpoints;
 use lab::drivers::state::{Record, Standing};
 use lab::engine::Events;
+use lab::kubernetes::DEFAULT;
 use lab::model::snapshot::Documents;
 
 use crate::rig;
@@ -40,7 +41,7 @@ pub(super) fn bring_assets(rig: &Rig) -> PathBuf {
     }
     let bin = rig.home.path().join("bin");
     fs::create_dir_all(&bin).unwrap();
-    for name in REQUIRED {
+    for name in DEFAULT.binaries {
         fs::write(bin.join(name), format!("\x7fELF {name}\0v1.36.2\0")).unwrap();
     }
     bin
@@ -141,7 +142,10 @@ fn assets_are_cut_everywhere() {
     let rig = Rig::new("single");
     let mut files = vec![("disk.img", qcow2(rig.home.path(), "8M"))];
     files.extend(
-        REQUIRED.iter().map(|name| (*name, format!("\x7fELF {name}\0v1.36.2\0").into_bytes())),
+        DEFAULT
+            .binaries
+            .iter()
+            .map(|name| (*name, format!("\x7fELF {name}\0v1.36.2\0").into_bytes())),
     );
     let publisher = Publisher::start(&files);
     let overrides = catalogue(&publisher);
@@ -162,8 +166,9 @@ fn assets_are_cut_everywhere() {
         let text = |error: AssetError| error.to_string();
         images.ensure("debian-12", &[], &|_, _| {}).map_err(text)?;
         let from = |name: &str| publisher.download(name);
-        let folder = fetch_all(version, &cache, from, &|_, _| {}).map_err(text)?;
-        let found = scan(&folder, None, &cache).map_err(text)?;
+        let folder =
+            fetch_all(DEFAULT.binaries, version, &cache, from, &|_, _| {}).map_err(text)?;
+        let found = scan(DEFAULT.binaries, &folder, None, &cache).map_err(text)?;
         artifact_disk::make(&found, &cache).map_err(text)?;
         if goldens.find(&mould).is_none() {
             let disk = rig.home.path().join("golden.qcow2");

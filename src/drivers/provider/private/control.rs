@@ -2,7 +2,7 @@
 //! socket of the namespace, passed as a file descriptor, and `routes BRIDGE [NET=VIA,...]`, which
 //! tells the namespace's routes to pods after setting them when some are given.
 
-use std::io::{BufRead, BufReader, IoSlice, IoSliceMut, Read, Write};
+use std::io::{self, BufRead, BufReader, IoSlice, IoSliceMut, Read, Write};
 use std::mem::MaybeUninit;
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::AsFd;
@@ -108,19 +108,23 @@ pub fn dial(socket: &Path, address: SocketAddr) -> std::io::Result<TcpStream> {
 ///
 /// # Errors
 /// When the provider does not answer, or the routes cannot be set.
-pub fn routes(socket: &Path, bridge: &str, wanted: Option<&Routes>) -> Result<Routes, String> {
+pub fn routes(socket: &Path, bridge: &str, wanted: Option<&Routes>) -> io::Result<Routes> {
     let words = wanted.map(|wanted| format!(" ={}", routes::format(wanted))).unwrap_or_default();
     let asked = request(socket, &format!("routes {bridge}{words}"));
     let mut answer = String::new();
     let read = asked.and_then(|mut stream| stream.read_to_string(&mut answer));
-    read.map_err(|error| format!("ask the private provider for its routes: {error}"))?;
+    read.map_err(|error| {
+        io::Error::new(error.kind(), format!("ask the private provider for its routes: {error}"))
+    })?;
     // A provider that an earlier version started knows of no routes, and made none.
     if answer.trim() == UNKNOWN && wanted.is_none() {
         return Ok(Routes::new());
     }
     match answer.trim().strip_prefix("ok ").or_else(|| answer.trim().strip_prefix("ok")) {
-        Some(list) => routes::parse(list).ok_or_else(|| format!("read the routes '{list}'")),
-        None => Err(answer.trim().to_owned()),
+        Some(list) => {
+            routes::parse(list).ok_or_else(|| io::Error::other(format!("read the routes '{list}'")))
+        }
+        None => Err(io::Error::other(answer.trim().to_owned())),
     }
 }
 

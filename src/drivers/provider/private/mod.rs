@@ -77,15 +77,16 @@ impl PrivateLibvirt {
     ///
     /// # Errors
     /// When the provider does not run.
-    pub fn first_process(&self) -> std::result::Result<u32, String> {
+    pub fn first_process(&self) -> Result<u32> {
         let path = self.dir.join(paths::ALIVE);
-        let text =
-            std::fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
-        let pid = text.trim().parse().map_err(|_| format!("{} names nobody", path.display()))?;
-        if control::is_alive(&path) {
-            Ok(pid)
-        } else {
-            Err("the private libvirt does not run".into())
+        let at = path.display();
+        let text = std::fs::read_to_string(&path)
+            .map_err(|error| ProviderError::of_computer(at.to_string(), error.to_string()))?;
+        let pid = text.trim().parse();
+        let pid = pid.map_err(|_| ProviderError::of_computer(format!("{at} names nobody"), ""))?;
+        match control::is_alive(&path) {
+            true => Ok(pid),
+            false => Err(ProviderError::of_computer("the private libvirt does not run", "")),
         }
     }
 
@@ -98,9 +99,11 @@ impl PrivateLibvirt {
     ///
     /// # Errors
     /// When the provider does not run, or no program makes the way, with what it said.
-    pub fn start_uplink(&self) -> std::result::Result<(), String> {
-        let engine = self.first_process()?;
-        uplink::start(&self.dir, engine).map_err(|error| error.to_string())
+    pub fn start_uplink(&self) -> Result<()> {
+        let doing = "give guests a way to the outside";
+        let failed = |reason: String| ProviderError::of_computer(doing, reason);
+        let first = self.first_process().map_err(|error| failed(error.to_string()))?;
+        uplink::start(&self.dir, first).map_err(|error| failed(error.to_string()))
     }
 
     /// Starts the provider if it does not run. `hide_kvm` covers a `/dev/kvm` that does not work,

@@ -8,12 +8,12 @@ use crate::drivers::provider::{ProviderError, Result, Surroundings};
 impl Surroundings for PrivateLibvirt {
     fn routes(&self, bridge: &str) -> Result<Routes> {
         let found = control::routes(&self.control_socket(), bridge, None);
-        found.map_err(|error| ProviderError::of_computer(error, ""))
+        found.map_err(|error| ProviderError::of_computer(error.to_string(), ""))
     }
 
     fn set_routes(&self, bridge: &str, wanted: &Routes) -> Result<()> {
         let made = control::routes(&self.control_socket(), bridge, Some(wanted));
-        made.map(drop).map_err(|error| ProviderError::of_computer(error, ""))
+        made.map(drop).map_err(|error| ProviderError::of_computer(error.to_string(), ""))
     }
 
     fn has_uplink(&self) -> bool {
@@ -22,6 +22,5 @@ impl Surroundings for PrivateLibvirt {
 
     fn start_uplink(&self) -> Result<()> {
         PrivateLibvirt::start_uplink(self)
-            .map_err(|error| ProviderError::of_computer("give guests a way to the outside", error))
     }
 }

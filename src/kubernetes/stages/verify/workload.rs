@@ -4,7 +4,7 @@
 
 use minijinja::{Value, context};
 
-use crate::kubernetes::checks::{Check, KUBECTL, Plan, Scope};
+use crate::kubernetes::checks::{Afterwards, Check, KUBECTL, Plan, Scope};
 use crate::kubernetes::stages::runtime::TEST_IMAGE;
 use crate::model::{Lab, Node, Role};
 use crate::render::RenderError;
@@ -69,7 +69,7 @@ pub(crate) fn checks(scope: &Scope<'_>, controller: &Node) -> Result<Plan, Rende
     // Also what others left that ended more than an hour ago without clearing it away: no run takes that
     // long, and one that goes on needs its own.
     let clear = scope.script("clear", context! {})?;
-    let afterwards = Some((controller.name.clone(), clear));
+    let afterwards = Some(Afterwards { node: controller.name.clone(), script: clear });
     Ok(Plan { cluster, afterwards, ..Plan::default() })
 }
 
