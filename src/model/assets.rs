@@ -176,12 +176,10 @@ fn containers(lab: &Lab, platform: &Platform, wanted: &Wanted<'_>) -> Vec<Asset>
             false => asset(name, Source::Nowhere),
         })
         .collect();
-    if lab.kubernetes.has_addon("coredns") {
-        all.push(match &platform.dns_image {
-            Some(name) if archived(name) => asset(name, Source::AtHand),
-            Some(name) => asset(name, Source::Registry(name.clone())),
-            None => asset("coredns", Source::Nowhere),
-        });
-    }
+    all.extend(lab.kubernetes.addons.iter().map(|addon| match platform.addon_images.get(addon) {
+        Some(name) if archived(name) => asset(name, Source::AtHand),
+        Some(name) => asset(name, Source::Registry(name.clone())),
+        None => asset(addon, Source::Nowhere),
+    }));
     all
 }

@@ -1,5 +1,6 @@
 //! Nouns: what a lab is. No IO, no async, nothing of libvirt or SSH.
 
+pub mod addon;
 pub mod assets;
 pub mod code;
 pub mod exit;

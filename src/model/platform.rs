@@ -87,8 +87,8 @@ pub struct Platform {
     pub images: BTreeMap<String, Image>,
     /// Binaries.
     pub artifacts: Artifacts,
-    /// Container image of cluster DNS; `None` when none can be had.
-    pub dns_image: Option<String>,
+    /// Images of the add-ons whose image can be had, by add-on.
+    pub addon_images: BTreeMap<String, String>,
 }
 
 impl Platform {

@@ -56,26 +56,6 @@ impl Version {
             readiness_has_a_timeout: self.minor >= 25,
         }
     }
-
-    /// The CoreDNS that kubeadm pairs with the release.
-    pub fn coredns(self) -> &'static str {
-        const PAIRS: &[(u32, &str)] = &[
-            (37, "coredns/coredns:v1.14.3"),
-            (36, "coredns/coredns:v1.14.2"),
-            (35, "coredns/coredns:v1.13.1"),
-            (34, "coredns/coredns:v1.12.1"),
-            (33, "coredns/coredns:v1.12.0"),
-            (31, "coredns/coredns:v1.11.3"),
-            (29, "coredns/coredns:v1.11.1"),
-            (27, "coredns/coredns:v1.10.1"),
-            (25, "coredns/coredns:v1.9.3"),
-            (23, "coredns/coredns:v1.8.6"),
-            (22, "coredns/coredns:v1.8.4"),
-            (21, "coredns/coredns:v1.8.0"),
-        ];
-        let newest = PAIRS.iter().find(|(minor, _)| self.minor >= *minor);
-        newest.map_or("coredns:1.7.0", |(_, image)| image)
-    }
 }
 
 impl std::fmt::Display for Version {

@@ -7,6 +7,7 @@ use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, ErrorKind, Output, State, UndefinedBehavior, Value};
 use serde::Serialize;
 
+use crate::model::addon::ADDONS;
 pub use crate::model::os::CLOUD_INIT;
 use crate::model::port;
 use crate::render::shell::quote;
@@ -65,7 +66,9 @@ impl Templates {
         environment.add_filter("quote", |text: &str| Value::from_safe_string(quote(text)));
         let own = |(name, text): &(&str, &str)| ((*name).to_owned(), (*text).to_owned());
         let mut all: BTreeMap<String, String> = stages.iter().map(own).collect();
-        for (prefix, dir) in [("xml-templates", &XML_TEMPLATES), ("cloud-init", &CLOUD_INIT)] {
+        for (prefix, dir) in
+            [("xml-templates", &XML_TEMPLATES), ("cloud-init", &CLOUD_INIT), ("addons", &ADDONS)]
+        {
             all.extend(
                 files(dir).into_iter().map(|(path, text)| (format!("{prefix}/{path}"), text)),
             );

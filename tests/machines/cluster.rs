@@ -242,7 +242,7 @@ impl Cluster {
         prepared.platform.acceleration = Acceleration::Kvm;
         prepared.platform.version = found.version;
         prepared.platform.artifacts = found.artifacts;
-        prepared.platform.dns_image = Some(archives::DNS.into());
+        prepared.platform.addon_images.insert("coredns".into(), archives::DNS.into());
         let record = session.store.record().unwrap();
         if let Some(record) = record.filter(|record| !record.etcd.is_empty()) {
             prepared.etcd_founders = record.etcd;

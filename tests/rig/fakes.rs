@@ -207,7 +207,7 @@ impl Rig {
         prepared.platform.version = Version::parse(self.version).unwrap();
         prepared.platform.artifacts.digest = self.artifacts.repeat(4);
         if self.no_dns {
-            prepared.platform.dns_image = None;
+            prepared.platform.addon_images.clear();
         }
         let drivers = self.drivers();
         let (yes, agreed) = (how.yes, self.agreed.clone());

@@ -133,7 +133,10 @@ pub fn platform(session: &Session, version: &str, acceleration: Acceleration) ->
             images: BTreeSet::new(),
             image_names: BTreeSet::new(),
         },
-        dns_image: Some("registry.k8s.io/coredns/coredns:v1.12.1".into()),
+        addon_images: BTreeMap::from([(
+            "coredns".into(),
+            "registry.k8s.io/coredns/coredns:v1.12.1".into(),
+        )]),
     }
 }
 

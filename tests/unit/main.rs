@@ -19,6 +19,7 @@ mod imports;
 mod injection;
 mod libvirt_test_driver;
 mod pki;
+mod recipes;
 mod retire;
 mod scripts;
 mod snapshots;

@@ -13,6 +13,7 @@ use crate::engine::lab::open::Session;
 use crate::engine::lab::prepared::Prepared;
 use crate::engine::task::error::EngineError;
 use crate::engine::task::event::Events;
+use crate::model::addon::{self, Addon};
 use crate::model::platform::{Artifacts, Image, Platform};
 use crate::model::{Version, code, size};
 use crate::pki::{Bundle, SshKeys, super_admin};
@@ -162,9 +163,9 @@ fn prepared(
         None => binaries::expected(session.flavour().binaries),
     };
     let super_admin = super_admin(&bundle, OffsetDateTime::now_utc())?;
-    let dns_image = dns_image(session, &artifacts, version);
+    let addon_images = addon_images(session, &artifacts, version);
     let acceleration = pace.acceleration;
-    let platform = Platform { acceleration, version, images, artifacts, dns_image };
+    let platform = Platform { acceleration, version, images, artifacts, addon_images };
     Ok(Prepared {
         platform,
         layout: session.provider.layout(),
@@ -179,18 +180,24 @@ fn prepared(
     })
 }
 
-/// The image of cluster DNS: one of the archives at hand, else the registry's, where guests can
-/// reach a registry.
-fn dns_image(session: &Session, artifacts: &Artifacts, version: Version) -> Option<String> {
-    let is_coredns = |name: &&String| {
-        let repository = name.rsplit_once(':').map_or(name.as_str(), |(name, _)| name);
-        repository.rsplit('/').next() == Some("coredns")
+/// Images of add-ons: one of the archives at hand, else the registry's, where guests can reach a
+/// registry.
+fn addon_images(
+    session: &Session,
+    artifacts: &Artifacts,
+    version: Version,
+) -> BTreeMap<String, String> {
+    let outside = session.provider.reaches_outside(&session.lab);
+    let image = |addon: &Addon| {
+        let is_its = |name: &&String| {
+            let repository = name.rsplit_once(':').map_or(name.as_str(), |(name, _)| name);
+            repository.rsplit('/').next() == Some(addon.image.as_str())
+        };
+        let archived = artifacts.image_names.iter().find(is_its).cloned();
+        archived.or_else(|| addon.image_of(version).filter(|_| outside))
     };
-    let archived = artifacts.image_names.iter().find(is_coredns).cloned();
-    archived.or_else(|| {
-        let outside = session.provider.reaches_outside(&session.lab);
-        outside.then(|| format!("registry.k8s.io/{}", version.coredns()))
-    })
+    let found = addon::all().iter().filter_map(|addon| Some((addon.name.clone(), image(addon)?)));
+    found.collect()
 }
 
 /// Says how far a download is, at every tenth of it.

@@ -97,7 +97,7 @@ fn value(kind: &Kind, node: &Node, field: &str, problems: &mut Vec<Problem>) -> 
             Value::List(items.iter().map(|item| value(inner, item, field, problems)).collect())
         }
         (Kind::Set(words), Yaml::List(items)) => {
-            let word = Kind::Choice(words);
+            let word = Kind::Shipped(*words);
             Value::List(items.iter().map(|item| value(&word, item, field, problems)).collect())
         }
         (Kind::List(_) | Kind::Set(_), _) => {

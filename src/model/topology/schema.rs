@@ -5,6 +5,7 @@
 
 use serde_json::{Value as Json, json};
 
+use crate::model::addon;
 use crate::model::lab::{Cloning, PodNetwork, Uplink};
 use crate::model::os;
 use crate::model::role::Role;
@@ -81,7 +82,7 @@ pub enum Kind {
     /// One of the words that are listed by what is shipped: a folder each.
     Shipped(fn() -> &'static [&'static str]),
     /// A list, also an empty one, of these words.
-    Set(&'static [&'static str]),
+    Set(fn() -> &'static [&'static str]),
     /// `true` or `false`.
     Boolean,
     /// A list of one kind.
@@ -217,7 +218,7 @@ const KUBERNETES: Table = Table {
         may("endpoint", Kind::Label(40), "Floating address that kubelets and kubeconfigs use.")
             .or(Preset::Follows("the controllers', else the load balancers'")),
         may("ingress", Kind::Table(&INGRESS), "Where load balancers lead web traffic."),
-        may("addons", Kind::Set(&["coredns"]), "What is installed on the cluster.")
+        may("addons", Kind::Set(addon::names), "What is installed on the cluster.")
             .or(Preset::Words(preset::ADDONS)),
         may("cluster_domain", Kind::Domain, "Domain of services.")
             .or(Preset::Word(preset::CLUSTER_DOMAIN)),
@@ -327,7 +328,7 @@ fn kind_schema(kind: &Kind) -> Json {
         Kind::Shipped(words) => json!({"enum": words()}),
         Kind::Boolean => json!({"type": "boolean"}),
         Kind::Set(words) => json!({"type": "array", "uniqueItems": true,
-            "items": {"enum": words}}),
+            "items": {"enum": words()}}),
         Kind::List(item) => json!({"type": "array", "items": kind_schema(item)}),
         Kind::Named(item) => json!({"type": "object", "additionalProperties": kind_schema(item)}),
         Kind::Table(table) => table_schema(table),

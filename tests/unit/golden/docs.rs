@@ -41,7 +41,7 @@ fn kind(kind: &Kind) -> String {
         Kind::Shipped(words) => listed(words()),
         Kind::Boolean => "`true` or `false`".into(),
         Kind::Set(words) => {
-            format!("list of: {}; may be empty", listed(words))
+            format!("list of: {}; may be empty", listed(words()))
         }
         Kind::List(item) => format!("list of: {}", self::kind(item)),
         Kind::Named(item) => format!("by name: {}", self::kind(item)),

@@ -25,7 +25,10 @@ fn generated(stage: &Stage) -> String {
     let home = rig::home();
     let session = shown(stage, home.path());
     let mut prepared = rig::prepared(&session, "1.36.2", Acceleration::Kvm);
-    prepared.platform.dns_image = Some("registry.k8s.io/coredns/coredns:v1".into());
+    prepared
+        .platform
+        .addon_images
+        .insert("coredns".into(), "registry.k8s.io/coredns/coredns:v1".into());
     let nodes = (stage.nodes)(&session.lab);
     // The worker has the most of what every machine has.
     let node = nodes.iter().find(|node| node.name == "worker1").or(nodes.first()).unwrap();
