@@ -63,7 +63,7 @@ fn measure(workers: u32) -> [f64; 5] {
         libvirt.define(&domain).unwrap();
     }
     let defined = lap();
-    let mut observed = Observed { engine_running: true, ..Observed::default() };
+    let mut observed = Observed { provider_running: true, ..Observed::default() };
     observed.inventory = libvirt.inventory().unwrap();
     for goal in &desired.stages {
         let markers = observed.markers.entry(goal.node.clone()).or_default();

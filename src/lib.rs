@@ -1,8 +1,8 @@
 //! `lab` provisions libvirt/KVM labs and bootstraps Kubernetes on them from one topology file.
 //!
 //! The rooms, bottom to top; each imports only what stands before it (see ARCHITECTURE.md):
-//! [`model`] nouns · `pki` secrets · `render` text · `kubernetes` steps · `plan` difference ·
-//! `drivers` hands · `engine` conductor · `cli` mouth.
+//! [`model`] nouns · `pki` secrets · `render` text · `drivers` everything that does IO · `kubernetes` stages,
+//! checks and operations · `plan` the difference · `engine` the orchestrator · `cli` the command line.
 
 pub mod cli;
 pub mod drivers;

@@ -1,4 +1,4 @@
-//! Mouth: the command line. One file per command, each a leaf; the only room that prints.
+//! The command line. One file per command; the only room that prints.
 
 mod args;
 mod commands;

@@ -1,4 +1,4 @@
-//! The conductor: finds out what is, compares it with what should be, and has the drivers change
+//! The engine, the orchestrator: it finds out what is, compares it with what should be, and has the drivers change
 //! it, nodes side by side. Says what happens as events; prints nothing.
 
 pub(crate) mod apply;

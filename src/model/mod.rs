@@ -1,4 +1,4 @@
-//! Nouns: what a lab is. No IO, no async, nothing of libvirt or SSH.
+//! The model: what a lab is. No IO, no async, nothing of libvirt or SSH.
 
 pub mod addon;
 pub mod assets;

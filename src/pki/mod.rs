@@ -1,4 +1,4 @@
-//! Secrets: certificates, keys, kubeconfigs, SSH keys. Everything is made on the host before the
+//! The lab's secrets: certificates, keys, kubeconfigs, SSH keys. Everything is made on the host before the
 //! first guest boots; no stage makes or moves a secret. Nothing here touches a file.
 
 mod bundle;

@@ -66,7 +66,7 @@ pub struct Desired {
 #[derive(Clone, Debug, Default)]
 pub struct Observed {
     /// False when a private provider must be started first.
-    pub engine_running: bool,
+    pub provider_running: bool,
     /// Objects of the provider.
     pub inventory: Inventory,
     /// Fingerprints by node and stage, of the nodes that could be asked.
@@ -110,7 +110,7 @@ impl Observed {
 /// All changes that lead from `observed` to `desired`, in the order they are made.
 pub fn diff(desired: &Desired, observed: &Observed) -> Vec<Change> {
     let mut changes = Vec::new();
-    if !observed.engine_running {
+    if !observed.provider_running {
         let why = "a libvirt of the lab's own, in namespaces of its own";
         changes.push(Change::shared(ChangeKind::Start, Object::Provider, "private", why));
     }

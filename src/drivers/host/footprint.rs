@@ -183,12 +183,12 @@ fn namespaces(proc: &Path, lab: &str) -> BTreeSet<String> {
             continue;
         }
         let command = fs::read_to_string(dir.join("cmdline")).unwrap_or_default();
-        let engine = command.contains("engine-");
-        if program.trim() == "lab" && !engine {
+        let is_provider = command.contains("engine-");
+        if program.trim() == "lab" && !is_provider {
             // Somebody else's command, wherever it was typed.
             continue;
         }
-        match engine && !command.contains(lab) {
+        match is_provider && !command.contains(lab) {
             true => others.extend(namespaces_of(&dir)),
             false => all.extend(namespaces_of(&dir)),
         }

@@ -38,8 +38,8 @@ pub async fn plan(
     let prepared = prepare::preview(session)?;
     let desired = prepared.desired(session, stages)?;
     let mut observed =
-        Observed { engine_running: session.provider.is_running(), ..Observed::default() };
-    if observed.engine_running {
+        Observed { provider_running: session.provider.is_running(), ..Observed::default() };
+    if observed.provider_running {
         let provider = session.provider.connect()?;
         observed.inventory = provision::call(&provider, |h| h.inventory()).await?;
         surroundings(session, &provider, &desired, &mut observed)?;
@@ -90,7 +90,7 @@ pub async fn up(
         blocking(move || prepare::prepare(&session, &events))
     };
     let prepared = preparing.await??;
-    start_engine(&session, &events).await?;
+    start_provider(&session, &events).await?;
     let provider = session.provider.connect()?;
     let reach = session.reach(&prepared.keys, session.lab.options.boot_patience())?;
     up_with(session, prepared, Drivers { provider, reach, again: None }, options, stop, events)
@@ -106,7 +106,7 @@ fn forget_from(from: &Stage, flavour: &Flavour, observed: &mut Observed) {
     }
 }
 
-async fn start_engine(session: &Session, events: &Events) -> Result<bool, EngineError> {
+async fn start_provider(session: &Session, events: &Events) -> Result<bool, EngineError> {
     let ProviderKind::Private(libvirt) = &session.provider else { return Ok(false) };
     if libvirt.is_running() {
         return Ok(false);
@@ -137,7 +137,7 @@ pub async fn up_with(
     interrupted::recover_interrupted(&session, &provider, &events).await?;
     let flavour = session.flavour();
     let desired = prepared.desired(&session, &options.stages(flavour))?;
-    let mut observed = Observed { engine_running: true, ..Observed::default() };
+    let mut observed = Observed { provider_running: true, ..Observed::default() };
     observed.inventory = provision::call(&provider, |h| h.inventory()).await?;
     surroundings(&session, &provider, &desired, &mut observed)?;
     preflight::refuse_conflicts(&session, &desired, &observed.inventory)?;

@@ -92,7 +92,7 @@ impl PrivateLibvirt {
 
     /// True while guests have a way to the outside.
     pub fn has_uplink(&self) -> bool {
-        self.first_process().is_ok_and(|engine| uplink::serves(&self.dir, engine))
+        self.first_process().is_ok_and(|first| uplink::serves(&self.dir, first))
     }
 
     /// Gives guests a way to the outside.
