@@ -1,5 +1,5 @@
-//! The engine, the orchestrator: it finds out what is, compares it with what should be, and has the drivers change
-//! it, nodes side by side. Says what happens as events; prints nothing.
+//! The engine, the orchestrator: it finds out what is, compares it with what should be, and has the
+//! drivers change it, nodes side by side. Says what happens as events; prints nothing.
 
 pub(crate) mod apply;
 pub(crate) mod cluster;

@@ -77,7 +77,10 @@ fn a_lab_that_rests_or_runs_elsewhere_says_so() {
     once_up(&home);
     for (arguments, wanted) in [
         (&["console", "etcd1"][..], "error[L0703]: the lab's private libvirt does not run"),
-        (&["status", "--engine", "system"], "error[L0704]: the lab 'three' runs on the private"),
+        (
+            &["status", "--engine", "system"],
+            "error[L0704]: the lab 'three' stands on the provider private",
+        ),
     ] {
         let output = home.lab(&[arguments, &["--lab", "three"]].concat());
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
