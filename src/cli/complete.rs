@@ -16,7 +16,7 @@ use crate::cli::help;
 use crate::cli::output::print;
 use crate::cli::session::load;
 use crate::drivers::host::{self, Dirs};
-use crate::drivers::state::snapshots::Shelf;
+use crate::drivers::state::snapshot_store::SnapshotStore;
 use crate::drivers::state::{self, Store};
 use crate::kubernetes::stage::Stage;
 use crate::kubernetes::{FLAVOURS, flavour};
@@ -135,7 +135,7 @@ fn snapshots() -> ArgValueCandidates {
     candidates(|| {
         let Some(lab) = meant() else { return Vec::new() };
         let store = Store::new(&Dirs::from_environment().state, &lab.name);
-        Shelf::new(&store).names().unwrap_or_default()
+        SnapshotStore::new(&store).names().unwrap_or_default()
     })
 }
 

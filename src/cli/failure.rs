@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use crate::cli::output::{complain, paint};
+use crate::cli::output::{info, paint};
 use crate::drivers::assets::error::AssetError;
 use crate::drivers::state::{Holder, StoreError};
 use crate::engine::EngineError;
@@ -71,10 +71,10 @@ impl Failure {
     pub fn report(&self) -> ExitCode {
         if !self.message.is_empty() {
             let error = paint("1;31", &format!("error[{}]", self.code.id));
-            complain(&format!("{error}: {}", self.message));
+            info(&format!("{error}: {}", self.message));
         }
         if let Some(hint) = &self.hint {
-            complain(&format!("  {}: {hint}", paint("1;36", "help")));
+            info(&format!("  {}: {hint}", paint("1;36", "help")));
         }
         ExitCode::from(self.exit)
     }

@@ -30,7 +30,7 @@ pub fn run() -> ExitCode {
     complete::answer();
     if std::env::args_os().len() < 2 {
         // Variables of the environment count as arguments for clap, and would hide its own answer.
-        output::complain(&help::all());
+        output::info(&help::all());
         return ExitCode::from(failure::USAGE);
     }
     let args = Args::parse();

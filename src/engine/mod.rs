@@ -15,7 +15,7 @@ pub(crate) mod verify;
 
 pub use apply::checkpoint::{name_after, up_by_checkpoints};
 pub use apply::outcome::{Outcome, UpOptions};
-pub use apply::preflight::{as_agreed, picture, picture_before};
+pub use apply::preflight::{as_agreed, footprint, footprint_before};
 pub use apply::up::{plan, up, up_with};
 pub use destroy::down::{Teardown, told};
 pub use lab::free_network::network_for;

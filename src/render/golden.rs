@@ -20,7 +20,7 @@ pub(super) const PERSONALITY: &str = include_str!("../../cloud-init/golden/perso
 /// What a golden guest says on its console, and whether it is one is the rest of the line.
 pub const SAYS: &str = "lab-golden: ";
 /// Name of the snapshot in which it is frozen, as given to [`crate::render::snapshot`].
-pub const FROZEN: &str = "golden";
+pub const BASE_SNAPSHOT: &str = "golden";
 /// Name of the lab and of the node that it is while it is made.
 pub const NAME: &str = "golden";
 
@@ -219,7 +219,7 @@ impl Personal<'_> {
             ("lab", lab.as_str()),
             ("name", &self.lab.name),
             ("node", &self.node.name),
-            ("hash", FROZEN),
+            ("hash", BASE_SNAPSHOT),
             ("disk", &self.domain.disk),
         ];
         marks.iter().fold(tag.to_owned(), |tag, (key, value)| with(&tag, key, value))

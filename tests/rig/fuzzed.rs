@@ -4,7 +4,7 @@
 #![allow(dead_code)]
 
 use lab::drivers::assets::download;
-use lab::drivers::host::footprint::Picture;
+use lab::drivers::host::footprint::HostFootprint;
 use lab::drivers::provider::libvirt::parse_document;
 use lab::drivers::state::Record;
 use lab::kubernetes::{marker, node_info};
@@ -66,7 +66,7 @@ pub fn state(bytes: &[u8]) {
     }
     let _ = serde_json::from_str::<Intent>(&text);
     let _ = serde_json::from_str::<Record>(&text);
-    let _ = serde_json::from_str::<Picture>(&text).map(|picture| picture.since(&picture));
+    let _ = serde_json::from_str::<HostFootprint>(&text).map(|picture| picture.since(&picture));
     if check_name(&text).is_ok() {
         assert!(safe(&text), "{text:?}");
     }

@@ -352,7 +352,7 @@ impl Clones for MemoryHypervisor {
     fn copy_volume(&self, volume: &VolumeSpec, _from: &Path) -> Result<()> {
         if self.make(volume, false)? {
             // What was frozen in the disk comes with it.
-            let frozen = (volume.name.clone(), Manifest::inner(render::golden::FROZEN));
+            let frozen = (volume.name.clone(), Manifest::inner(render::golden::BASE_SNAPSHOT));
             self.state().saved.insert(frozen, BTreeMap::new());
         }
         Ok(())

@@ -110,7 +110,7 @@ pub fn session(text: &str, home: &Path) -> Session {
         templates: lab::kubernetes::templates(&BTreeMap::new()).unwrap(),
         images: Images::new(Cache::new(&dirs.cache), &BTreeMap::new()),
         dirs,
-        pace: OnceLock::new(),
+        timeouts: OnceLock::new(),
     }
 }
 

@@ -2,7 +2,7 @@
 //! order, and every refusal before anything is touched.
 
 use lab::drivers::provider::{Machines, Power, Provider, Storage};
-use lab::drivers::state::snapshots::Shelf;
+use lab::drivers::state::snapshot_store::SnapshotStore;
 use lab::engine::snapshot::{self, RestoreOptions, SnapshotRequest};
 use lab::engine::{EngineError, Events, Outcome, Stop};
 use lab::model::snapshot::{Kind, Manifest};
@@ -75,9 +75,9 @@ impl World {
         self.rig.clear();
     }
 
-    fn shelf<T>(&self, look: impl FnOnce(&Shelf<'_>) -> T) -> T {
+    fn shelf<T>(&self, look: impl FnOnce(&SnapshotStore<'_>) -> T) -> T {
         let session = self.rig.session();
-        look(&Shelf::new(&session.store))
+        look(&SnapshotStore::new(&session.store))
     }
 
     fn names(&self) -> Vec<String> {

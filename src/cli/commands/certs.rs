@@ -10,7 +10,7 @@ use crate::cli::args::{CertsCommand, Up};
 use crate::cli::commands::up;
 use crate::cli::failure::Failure;
 use crate::cli::global::{Format, Global};
-use crate::cli::output::{complain, counted, print, print_json, table};
+use crate::cli::output::{counted, info, print, print_json, table};
 use crate::cli::session::load;
 use crate::cli::session::lookup::lock;
 use crate::engine::Session;
@@ -48,7 +48,7 @@ fn back_up(global: &Global, session: &Session, file: &Path) -> Result<ExitCode, 
     let _lock = lock(session, "certs backup")?;
     let count = session.store.back_up(session.lab.id, file)?;
     if !global.quiet {
-        complain(&format!(
+        info(&format!(
             "{} are in {}: whoever reads it is the cluster's administrator",
             counted(count, "file"),
             file.display()
@@ -61,7 +61,7 @@ fn bring_back(global: &Global, session: &Session, file: &Path) -> Result<ExitCod
     let _lock = lock(session, "certs restore")?;
     let count = session.store.bring_back(session.lab.id, file)?;
     if !global.quiet {
-        complain(&format!(
+        info(&format!(
             "{} are back from {}; `lab up` brings the nodes what they lack",
             counted(count, "file"),
             file.display()
@@ -110,7 +110,7 @@ fn renew(global: &Global, session: &Session, names: &[String]) -> Result<ExitCod
     session.store.save_bundle(&bundle, &[])?;
     drop(lock);
     if !global.quiet {
-        complain(&format!("{} certificates are made anew", marked.len()));
+        info(&format!("{} certificates are made anew", marked.len()));
     }
     up::run(global, &Up::whole())
 }

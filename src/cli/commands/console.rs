@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::cli::args::Console;
 use crate::cli::failure::Failure;
 use crate::cli::global::Global;
-use crate::cli::output::{complain, print};
+use crate::cli::output::{info, print};
 use crate::cli::remote::Raw;
 use crate::cli::session::load;
 use crate::cli::session::lookup::known_node;
@@ -33,7 +33,7 @@ pub(crate) fn run(global: &Global, arguments: &Console) -> Result<ExitCode, Fail
     let console = console.open(node.uuid, &node.name).map_err(failed)?;
     let terminal = std::io::stdin().is_terminal();
     if terminal && !global.quiet {
-        complain(&format!("the console of {}; Ctrl-] leaves it", node.name));
+        info(&format!("the console of {}; Ctrl-] leaves it", node.name));
     }
     let raw = if terminal { Raw::enter() } else { None };
     let writer = Arc::clone(&console);

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::cli::args::Doctor;
 use crate::cli::failure::{FAILED, Failure};
 use crate::cli::global::{Format, Global, Provider};
-use crate::cli::output::{agrees, complain, print, print_json};
+use crate::cli::output::{agrees, info, print, print_json};
 use crate::cli::runtime::runtime;
 use crate::cli::session::load;
 use crate::drivers::host::{Dirs, find_program};
@@ -98,17 +98,17 @@ fn mend(findings: &[Finding], yes: bool) -> bool {
         .flat_map(|finding| &finding.commands)
         .collect();
     if commands.is_empty() {
-        complain("nothing that can be mended without you");
+        info("nothing that can be mended without you");
         return false;
     }
     let shown: Vec<String> = commands.iter().map(|words| words.join(" ")).collect();
     if !yes && !agrees(&format!("this would be run:\n  {}", shown.join("\n  "))) {
-        complain("nothing was done; `lab doctor --fix --yes` agrees beforehand");
+        info("nothing was done; `lab doctor --fix --yes` agrees beforehand");
         return false;
     }
     for words in commands {
         if let Err(why) = run_one(words) {
-            complain(&format!("failed to run {}: {why}", words.join(" ")));
+            info(&format!("failed to run {}: {why}", words.join(" ")));
         }
     }
     true

@@ -5,12 +5,12 @@ use std::process::ExitCode;
 use crate::cli::args::Down;
 use crate::cli::failure::{FAILED, Failure};
 use crate::cli::global::{Format, Global};
-use crate::cli::output::{complain, print, print_json};
+use crate::cli::output::{info, print, print_json};
 use crate::cli::progress::telling;
 use crate::cli::runtime::runtime;
 use crate::cli::session::load;
 use crate::cli::session::lookup::lock;
-use crate::drivers::state::snapshots::Shelf;
+use crate::drivers::state::snapshot_store::SnapshotStore;
 use crate::engine::{self, Session, Teardown, told};
 use crate::model::code;
 use crate::plan::Keep;
@@ -18,7 +18,7 @@ use crate::plan::Keep;
 pub(crate) fn run(global: &Global, down: &Down) -> Result<ExitCode, Failure> {
     let session = load::session(global)?;
     let keep = if down.keep_snapshots { Keep::Snapshots } else { Keep::Nothing };
-    if down.keep_snapshots && Shelf::new(&session.store).names()?.is_empty() {
+    if down.keep_snapshots && SnapshotStore::new(&session.store).names()?.is_empty() {
         return Err(Failure::usage(format!(
             "the lab '{}' has no snapshots to keep",
             session.lab.name
@@ -27,7 +27,7 @@ pub(crate) fn run(global: &Global, down: &Down) -> Result<ExitCode, Failure> {
         .hint("`lab snapshot create NAME` makes one; `lab down` removes everything"));
     }
     // Read before it is removed with the rest.
-    let before = engine::picture_before(&session)?;
+    let before = engine::footprint_before(&session)?;
     let code = remove(global, down, &session, keep)?;
     match (down.prove, before) {
         (false, _) => Ok(code),
@@ -52,7 +52,7 @@ fn remove(
         let lines: Vec<String> = found.iter().map(|change| told(lab, change)).collect();
         match found.is_empty() {
             true if !global.quiet => {
-                complain(&format!("nothing to do: of the lab '{}' nothing is left", lab.name));
+                info(&format!("nothing to do: of the lab '{}' nothing is left", lab.name));
             }
             true => {}
             false => print(&lines.join("\n")),
@@ -63,7 +63,7 @@ fn remove(
     let removed =
         runtime.block_on(telling(global, async |events| teardown.run(keep, events).await))?;
     if !global.quiet {
-        complain(&match keep {
+        info(&match keep {
             Keep::Nothing => {
                 format!("the lab '{}' is gone: {} things removed", lab.name, removed.len())
             }
@@ -81,9 +81,9 @@ fn remove(
 fn prove(
     global: &Global,
     session: &Session,
-    before: &crate::drivers::host::footprint::Picture,
+    before: &crate::drivers::host::footprint::HostFootprint,
 ) -> Result<ExitCode, Failure> {
-    let now = engine::picture(session);
+    let now = engine::footprint(session);
     let left = now.since(before);
     if global.output == Format::Json {
         print_json(&serde_json::json!({"looked_at": now.counts(), "difference": left}));
@@ -95,7 +95,7 @@ fn prove(
         if !global.quiet {
             let kinds: Vec<String> =
                 now.counts().iter().map(|(kind, count)| format!("{count} of {kind}")).collect();
-            complain(&format!(
+            info(&format!(
                 "compared with the record made before `up`: {}\n{}",
                 kinds.join(", "),
                 if left.is_empty() { "no difference" } else { "this came or went since" }

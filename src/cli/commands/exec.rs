@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::cli::args::Exec;
 use crate::cli::failure::{FAILED, Failure};
 use crate::cli::global::{Format, Global};
-use crate::cli::output::{complain, print, print_json};
+use crate::cli::output::{info, print, print_json};
 use crate::cli::remote::command_line;
 use crate::cli::runtime::runtime;
 use crate::cli::session::load;
@@ -40,9 +40,9 @@ pub(crate) fn run(global: &Global, exec: &Exec) -> Result<ExitCode, Failure> {
             continue;
         }
         out.lines().for_each(|line| print(&format!("{node:<14} {line}")));
-        err.lines().for_each(|line| complain(&format!("{node:<14} {line}")));
+        err.lines().for_each(|line| info(&format!("{node:<14} {line}")));
         if output.status != 0 {
-            complain(&format!("{node:<14} ended with status {}", output.status));
+            info(&format!("{node:<14} ended with status {}", output.status));
         }
     }
     if global.output == Format::Json {

@@ -8,7 +8,7 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::cli::args::Forward;
 use crate::cli::failure::Failure;
 use crate::cli::global::Global;
-use crate::cli::output::complain;
+use crate::cli::output::info;
 use crate::cli::runtime::runtime;
 use crate::cli::session::load;
 use crate::drivers::guest::ssh::Route;
@@ -80,9 +80,9 @@ async fn serve_all(
     for (listener, way) in listening {
         let local = listener.local_addr().map_or(way.local, |address| address.port());
         if !global.quiet {
-            complain(&format!("127.0.0.1:{local} leads to {} ({})", way.shown, way.target));
+            info(&format!("127.0.0.1:{local} leads to {} ({})", way.shown, way.target));
             if way.target.port() == port::API {
-                complain(&format!("  kubectl: lab kubeconfig --local {local} > FILE"));
+                info(&format!("  kubectl: lab kubeconfig --local {local} > FILE"));
             }
         }
         tokio::spawn(serve(listener, session.provider.route(), way.target));
@@ -97,7 +97,7 @@ async fn serve(listener: TcpListener, route: Route, target: SocketAddr) {
         let route = route.clone();
         tokio::spawn(async move {
             if let Err(error) = join(client, &route, target).await {
-                complain(&format!("{target}: {error}"));
+                info(&format!("{target}: {error}"));
             }
         });
     }

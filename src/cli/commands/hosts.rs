@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use crate::cli::args::Hosts;
 use crate::cli::failure::Failure;
 use crate::cli::global::Global;
-use crate::cli::output::{complain, print};
+use crate::cli::output::{info, print};
 use crate::cli::session::load;
 use crate::drivers::host::hosts_file;
 use crate::kubernetes::hosts;
@@ -38,7 +38,7 @@ pub(crate) fn run(global: &Global, arguments: &Hosts) -> Result<ExitCode, Failur
         }
     })?;
     if !global.quiet {
-        complain(match (changed, arguments.install) {
+        info(match (changed, arguments.install) {
             (true, true) => "written; `lab hosts --remove` and `lab down` take it away",
             (true, false) => "removed",
             (false, _) => "nothing to do",

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::cli::args::{Images as ImagesArgs, ImagesCommand};
 use crate::cli::failure::Failure;
 use crate::cli::global::{Format, Global};
-use crate::cli::output::{complain, print, print_json, table};
+use crate::cli::output::{info, print, print_json, table};
 use crate::cli::session::load;
 use crate::drivers::assets::cache::Cache;
 use crate::drivers::assets::goldens::Goldens;
@@ -26,7 +26,7 @@ pub(crate) fn run(global: &Global, images: &ImagesArgs) -> Result<ExitCode, Fail
     let all = Images::new(cache, &load::overrides(&dirs.config));
     let say = |text: &str| {
         if !global.quiet {
-            complain(text);
+            info(text);
         }
     };
     let remove = |name: &str| {

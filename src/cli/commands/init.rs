@@ -8,7 +8,7 @@ use ipnet::Ipv4Net;
 
 use crate::cli::args::Init;
 use crate::cli::failure::Failure;
-use crate::cli::output::{complain, print};
+use crate::cli::output::{info, print};
 use crate::cli::session::load;
 use crate::drivers::host::{self, Dirs};
 use crate::drivers::state::files::{make_dir, write_atomic};
@@ -74,7 +74,7 @@ pub(crate) fn run(init: &Init) -> Result<ExitCode, Failure> {
         None => print(&text),
         Some(path) => {
             write_new(&path, &(schema_line(&dirs) + &text))?;
-            complain(&format!("wrote {}; look at it, then: lab up", path.display()));
+            info(&format!("wrote {}; look at it, then: lab up", path.display()));
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -112,7 +112,7 @@ fn ask(dirs: &Dirs) -> Result<Choice, Failure> {
     for name in load::shipped() {
         let text = load::named(&name, dirs).unwrap_or_default();
         let first = text.lines().next().unwrap_or_default().trim_start_matches(['#', ' ']);
-        complain(&format!("  {name:<12} {first}"));
+        info(&format!("  {name:<12} {first}"));
     }
     let known = |answer: &str| match load::shipped().iter().any(|name| name == answer) {
         true => None,
@@ -160,7 +160,7 @@ fn question(
         };
         match wrong(&answer) {
             None => return Ok(answer),
-            Some(why) => complain(&format!("  {why}")),
+            Some(why) => info(&format!("  {why}")),
         }
     }
 }

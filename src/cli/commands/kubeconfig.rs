@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use crate::cli::failure::Failure;
 use crate::cli::global::Global;
-use crate::cli::output::{complain, print};
+use crate::cli::output::{info, print};
 use crate::cli::session::load;
 use crate::drivers::host::kubeconfig_file;
 use crate::engine::{self, ProviderKind, Session};
@@ -17,7 +17,7 @@ pub(crate) fn run(global: &Global, local: Option<u16>, merge: bool) -> Result<Ex
         false => print(&text),
     }
     if local.is_none() && matches!(session.provider, ProviderKind::Private(_)) && !global.quiet {
-        complain(
+        info(
             "note: a private lab's addresses are reached from inside it: `lab kubectl`, `lab shell`, or `lab forward` and `lab kubeconfig --local`",
         );
     }
@@ -36,7 +36,7 @@ fn merged(global: &Global, session: &Session, text: &str) -> Result<(), Failure>
             .hint("nothing was changed; `lab kubeconfig > FILE` writes one of its own")
     })?;
     if !global.quiet {
-        complain(&format!(
+        info(&format!(
             "the context {name} in {} is the current one; `lab down` takes it out again",
             path.display()
         ));

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::cli::failure::{FAILED, Failure};
 use crate::cli::global::{Format, Global};
-use crate::cli::output::{complain, print, print_json, table};
+use crate::cli::output::{info, print, print_json, table};
 use crate::cli::runtime::runtime;
 use crate::cli::session::load;
 use crate::drivers::host::Dirs;
@@ -28,7 +28,7 @@ pub(crate) fn run(global: &Global) -> Result<ExitCode, Failure> {
             // One lab that cannot be looked at hides none of the others.
             Err(failure) => {
                 bad += 1;
-                complain(&format!("the lab '{name}' cannot be looked at:"));
+                info(&format!("the lab '{name}' cannot be looked at:"));
                 failure.report();
             }
         }
@@ -37,7 +37,7 @@ pub(crate) fn run(global: &Global) -> Result<ExitCode, Failure> {
         Format::Json => print_json(&json!({"labs": found})),
         Format::Table if found.is_empty() && bad == 0 => {
             if !global.quiet {
-                complain("there are no labs; `lab up -f three` makes one");
+                info("there are no labs; `lab up -f three` makes one");
             }
         }
         Format::Table => print(&describe(&found)),

@@ -7,13 +7,13 @@ use clap::CommandFactory;
 
 use crate::cli::args::Args;
 use crate::cli::failure::Failure;
-use crate::cli::output::complain;
+use crate::cli::output::info;
 
 pub(crate) fn run(dir: &Path) -> Result<ExitCode, Failure> {
     let failed =
         |error: std::io::Error| Failure::failed(format!("write to {}: {error}", dir.display()));
     std::fs::create_dir_all(dir).map_err(failed)?;
     clap_mangen::generate_to(Args::command(), dir).map_err(failed)?;
-    complain(&format!("read them: man -l {}", dir.join("lab.1").display()));
+    info(&format!("read them: man -l {}", dir.join("lab.1").display()));
     Ok(ExitCode::SUCCESS)
 }

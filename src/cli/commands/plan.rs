@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::cli::args::Plan;
 use crate::cli::failure::{CHANGES, Failure};
 use crate::cli::global::{Format, Global};
-use crate::cli::output::{complain, counted, print, print_json};
+use crate::cli::output::{counted, info, print, print_json};
 use crate::cli::runtime::runtime;
 use crate::cli::session::load;
 use crate::cli::session::lookup::stages;
@@ -45,8 +45,8 @@ pub(crate) fn run(global: &Global, plan: &Plan) -> Result<ExitCode, Failure> {
         }
     }
     if global.output == Format::Table && !global.quiet {
-        complain(&describe(&capacity(&session.lab)));
-        missing.iter().for_each(|missing| complain(&missing.to_string()));
+        info(&describe(&capacity(&session.lab)));
+        missing.iter().for_each(|missing| info(&missing.to_string()));
     }
     let pending = plan.detailed_exitcode && !changes.is_empty();
     Ok(if pending { ExitCode::from(CHANGES) } else { ExitCode::SUCCESS })

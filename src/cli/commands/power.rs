@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use crate::cli::args::Power;
 use crate::cli::failure::Failure;
 use crate::cli::global::Global;
-use crate::cli::output::complain;
+use crate::cli::output::info;
 use crate::cli::progress::telling;
 use crate::cli::runtime::runtime;
 use crate::cli::session::load;
@@ -28,9 +28,7 @@ pub(crate) fn run(global: &Global, power: &Power, change: Change) -> Result<Exit
     let members = lab.with_role(Role::Etcd).count();
     let stopped = nodes.iter().filter(|node| node.is(Role::Etcd)).count();
     if change == Change::Stop && stopped * 2 >= members && stopped > 0 && !global.quiet {
-        complain(
-            "note: etcd has no quorum now; the cluster stands still until its members are back",
-        );
+        info("note: etcd has no quorum now; the cluster stands still until its members are back");
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::cli::args::{Runs, RunsCommand};
 use crate::cli::failure::Failure;
 use crate::cli::global::{Format, Global};
-use crate::cli::output::{complain, print, print_json, table};
+use crate::cli::output::{info, print, print_json, table};
 use crate::cli::session::load;
 use crate::engine::Session;
 
@@ -92,7 +92,7 @@ fn list(global: &Global, session: &Session) -> Result<(), Failure> {
         return Ok(());
     }
     if runs.is_empty() {
-        complain("there were no runs; `lab up` is one");
+        info("there were no runs; `lab up` is one");
         return Ok(());
     }
     let heading = ["RUN", "COMMAND", "CHANGES", "SECONDS", "ENDED"];

@@ -5,7 +5,7 @@ use std::process::{Command, ExitCode};
 use crate::cli::args::Shell;
 use crate::cli::failure::Failure;
 use crate::cli::global::Global;
-use crate::cli::output::complain;
+use crate::cli::output::info;
 use crate::cli::session::load;
 use crate::engine::{ProviderKind, Session};
 
@@ -20,7 +20,7 @@ pub(crate) fn run(global: &Global, arguments: &Shell) -> Result<ExitCode, Failur
         words => words.to_vec(),
     };
     if arguments.command.is_empty() && !global.quiet {
-        complain(&format!("in the network of the lab '{}'; exit leaves it", session.lab.name));
+        info(&format!("in the network of the lab '{}'; exit leaves it", session.lab.name));
     }
     let mut command = inside(&session, &words)?;
     command.env("KUBECONFIG", session.store.path("kubeconfig")).env("LAB_NAME", &session.lab.name);

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use crate::cli::args::{Snapshot, SnapshotCommand, SnapshotCreate, SnapshotRestore};
 use crate::cli::failure::{self, Failure, INTERRUPTED};
 use crate::cli::global::{Format, Global};
-use crate::cli::output::{agrees, complain, print, print_json, table};
+use crate::cli::output::{agrees, info, print, print_json, table};
 use crate::cli::progress::{Progress, signals};
 use crate::cli::runtime::runtime;
 use crate::cli::session::load;
@@ -56,7 +56,7 @@ fn conduct<T>(
 }
 
 fn stopped(command: &str) -> Failure {
-    complain(&format!("stopped as asked, nothing was changed; `{command}` tries again"));
+    info(&format!("stopped as asked, nothing was changed; `{command}` tries again"));
     Failure::silent(INTERRUPTED)
 }
 
@@ -75,7 +75,7 @@ fn create(global: &Global, arguments: &SnapshotCreate) -> Result<ExitCode, Failu
     let Some(manifest) = made else { return Err(stopped(&command)) };
     match global.output {
         Format::Json => print_json(&manifest),
-        Format::Table if !global.quiet => complain(&format!(
+        Format::Table if !global.quiet => info(&format!(
             "saved '{}': {} nodes, {}, the guests stood still for {:.1} s\nback to it: lab snapshot restore {}",
             manifest.name,
             manifest.nodes.len(),
@@ -117,7 +117,7 @@ fn restore(global: &Global, arguments: &SnapshotRestore) -> Result<ExitCode, Fai
             "whole_seconds": restored.whole,
         }));
     } else if !global.quiet {
-        complain(&format!(
+        info(&format!(
             "the lab is back at '{name}' of {}: guests after {:.1} s, whole after {:.1} s; its clocks were {} behind",
             restored.manifest.created,
             restored.running,
@@ -139,7 +139,7 @@ fn delete(global: &Global, names: &[String]) -> Result<ExitCode, Failure> {
         })??
         .unwrap_or_default();
         if !global.quiet {
-            complain(&format!("deleted '{name}': {} are free again", size::human(freed)));
+            info(&format!("deleted '{name}': {} are free again", size::human(freed)));
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -152,7 +152,7 @@ fn list(global: &Global) -> Result<ExitCode, Failure> {
         Format::Json => print_json(&all),
         Format::Table if all.is_empty() => {
             if !global.quiet {
-                complain("there are no snapshots; `lab snapshot create NAME` makes one");
+                info("there are no snapshots; `lab snapshot create NAME` makes one");
             }
         }
         Format::Table => print(&describe(&all)),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::cli::args::Up;
 use crate::cli::failure::{self, FAILED, Failure, INTERRUPTED};
 use crate::cli::global::Global;
-use crate::cli::output::{agrees, complain, counted};
+use crate::cli::output::{agrees, counted, info};
 use crate::cli::progress::{Progress, signals};
 use crate::cli::runtime::runtime;
 use crate::cli::session::load;
@@ -62,7 +62,7 @@ pub(crate) fn run(global: &Global, up: &Up) -> Result<ExitCode, Failure> {
     let lab = &session.lab;
     let say = |text: &str| {
         if !global.quiet {
-            complain(text);
+            info(text);
         }
     };
     match outcome {
@@ -84,11 +84,11 @@ pub(crate) fn run(global: &Global, up: &Up) -> Result<ExitCode, Failure> {
             Ok(ExitCode::SUCCESS)
         }
         Outcome::Stopped => {
-            complain("stopped as asked; `lab up` goes on from here");
+            info("stopped as asked; `lab up` goes on from here");
             Err(Failure::silent(INTERRUPTED))
         }
         Outcome::Failed(failures) => {
-            complain(&format!(
+            info(&format!(
                 "\n{} failed; what was done stays, and `lab up` goes on from here\nthe whole story: {}",
                 counted(failures.len(), "task"),
                 path.display()

@@ -6,7 +6,7 @@ use crate::cli::args::Verify;
 use crate::cli::failure::{Failure, INTERRUPTED};
 use crate::cli::global::{Format, Global};
 use crate::cli::output::checks::{report, told};
-use crate::cli::output::complain;
+use crate::cli::output::info;
 use crate::cli::progress::{signals, telling};
 use crate::cli::runtime::runtime;
 use crate::cli::session::load;
@@ -36,7 +36,7 @@ pub(crate) fn run(global: &Global, verify: &Verify) -> Result<ExitCode, Failure>
         let mut results = engine::verify(&session, stage, stop, &say).await?;
         let broken = results.iter().any(|result| result.verdict == Verdict::Failed);
         if verify.failover && broken {
-            complain("not stopping nodes of a lab that does not work as it is");
+            info("not stopping nodes of a lab that does not work as it is");
         } else if verify.failover {
             results.extend(stop_each(global, &session, stop, &say).await?);
         }
@@ -72,6 +72,6 @@ fn stopped(error: EngineError) -> Failure {
         return error.into();
     }
     let left = error.hint.as_deref().unwrap_or("what was made for the checks is cleared away");
-    complain(&format!("stopped as asked; {left}"));
+    info(&format!("stopped as asked; {left}"));
     Failure::silent(INTERRUPTED)
 }

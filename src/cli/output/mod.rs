@@ -49,7 +49,7 @@ pub(crate) fn print_json(value: &impl Serialize) {
 }
 
 /// Says something to the person.
-pub(crate) fn complain(text: &str) {
+pub(crate) fn info(text: &str) {
     let _foot = without_foot();
     let _ = writeln!(std::io::stderr().lock(), "{text}");
 }

@@ -10,7 +10,7 @@ use std::io::Write;
 use std::time::Instant;
 
 use crate::cli::global::{Format, Global};
-use crate::cli::output::{complain, counted, draw_foot, paint, print, table};
+use crate::cli::output::{counted, draw_foot, info, paint, print, table};
 use crate::engine::{EngineError, Event, Events, Failure, Trouble};
 use live::{BEAT, Live};
 
@@ -89,7 +89,7 @@ impl Progress {
         if self.json {
             print(&json);
         } else if let Some(line) = line {
-            complain(&line);
+            info(&line);
         }
     }
 

@@ -3,7 +3,7 @@
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::failure::INTERRUPTED;
-use crate::cli::output::complain;
+use crate::cli::output::info;
 use crate::engine::Stop;
 
 /// The first interrupt asks to stop, the second leaves at once; `command` goes on.
@@ -19,10 +19,10 @@ pub(crate) async fn listen(stop: Stop, command: &str) {
             _ = terminate.recv() => {}
         }
         if stop.requested() {
-            complain(&format!("leaving at once; `{command}` goes on from here"));
+            info(&format!("leaving at once; `{command}` goes on from here"));
             std::process::exit(i32::from(INTERRUPTED));
         }
-        complain("stopping after the current steps; once more to leave at once");
+        info("stopping after the current steps; once more to leave at once");
         stop.request();
     }
 }

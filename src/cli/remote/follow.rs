@@ -7,7 +7,7 @@ use russh::ChannelMsg;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::cli::failure::Failure;
-use crate::cli::output::{complain, print};
+use crate::cli::output::{info, print};
 use crate::drivers::guest::GuestError;
 use crate::drivers::guest::ssh::Ssh;
 use crate::engine::Session;
@@ -101,7 +101,7 @@ async fn show(mut receiver: UnboundedReceiver<Said>, names: bool) -> bool {
             Ok(line) => print(&line),
             Err(why) => {
                 whole = false;
-                complain(&format!("{:<14} {why}", said.node));
+                info(&format!("{:<14} {why}", said.node));
             }
         }
     }

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 use crate::cli::failure::{Failure, USAGE};
 use crate::cli::global::{Format, Global, Provider};
-use crate::cli::output::{colours, complain, diagnostic, print_json};
+use crate::cli::output::{colours, diagnostic, info, print_json};
 use crate::drivers::assets::cache::Cache;
 use crate::drivers::assets::images::Images;
 use crate::drivers::host::{self, Dirs};
@@ -118,7 +118,7 @@ pub(crate) fn topology(global: &Global, source: &Source) -> Result<Loaded, Failu
         if global.output == Format::Json {
             print_json(&diagnostic::json(problems, &source.shown, &source.text));
         } else {
-            complain(&diagnostic::render(problems, &source.shown, &source.text, colours()));
+            info(&diagnostic::render(problems, &source.shown, &source.text, colours()));
         }
     };
     match topology::load(&source.text, &host::owner()) {
@@ -132,7 +132,7 @@ pub(crate) fn topology(global: &Global, source: &Source) -> Result<Loaded, Failu
             show(&problems);
             let errors = problems.iter().filter(|problem| problem.is_error()).count();
             if global.output == Format::Table {
-                complain(&format!(
+                info(&format!(
                     "\n{errors} error{} in {}; nothing was changed",
                     if errors == 1 { "" } else { "s" },
                     source.shown
@@ -185,7 +185,7 @@ pub(crate) fn session(global: &Global) -> Result<Session, Failure> {
         provider,
         dirs,
         templates,
-        pace: OnceLock::new(),
+        timeouts: OnceLock::new(),
     })
 }
 

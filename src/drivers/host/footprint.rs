@@ -19,7 +19,7 @@ const PROGRAMS: &[&str] =
 
 /// Facts by kind; each fact is one line of text.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Picture(BTreeMap<String, BTreeSet<String>>);
+pub struct HostFootprint(BTreeMap<String, BTreeSet<String>>);
 
 /// One fact that is there now and was not, or the other way round.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -38,7 +38,7 @@ impl std::fmt::Display for Difference {
     }
 }
 
-impl Picture {
+impl HostFootprint {
     /// Looks at this computer and, when given, at its libvirt. Private providers of labs other than `lab`
     /// come and go as their owners like, and are left out.
     pub fn take(lab: Uuid, hypervisor: Option<&dyn Provider>) -> Self {
@@ -236,9 +236,9 @@ mod tests {
 
     #[test]
     fn a_difference_has_a_direction() {
-        let mut before = Picture::default();
+        let mut before = HostFootprint::default();
         before.add("link", ["a".to_owned(), "b".to_owned()]);
-        let mut after = Picture::default();
+        let mut after = HostFootprint::default();
         after.add("link", ["b".to_owned(), "c".to_owned()]);
         after.add("mount", ["only now".to_owned()]);
         let told: Vec<String> = after.since(&before).iter().map(ToString::to_string).collect();

@@ -9,7 +9,7 @@ pub mod files;
 pub mod lock;
 pub mod record;
 mod secrets;
-pub mod snapshots;
+pub mod snapshot_store;
 pub mod store;
 
 pub use error::StoreError;

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::drivers::state::snapshots::Shelf;
+use crate::drivers::state::snapshot_store::SnapshotStore;
 use crate::engine::apply::outcome::{Outcome, UpOptions};
 use crate::engine::apply::up::up;
 use crate::engine::lab::open::Session;
@@ -65,7 +65,7 @@ async fn save(
     events: &Events,
 ) -> Result<Option<()>, EngineError> {
     let drivers = snapshot::drivers(session)?;
-    if Shelf::new(&session.store).manifest(&wish.name)?.is_some() {
+    if SnapshotStore::new(&session.store).manifest(&wish.name)?.is_some() {
         snapshot::delete(session, &drivers, &wish.name, events).await?;
     }
     Ok(snapshot::create(session, &drivers, wish, stop, events).await?.map(drop))

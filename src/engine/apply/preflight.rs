@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::drivers::host;
-use crate::drivers::host::footprint::Picture;
+use crate::drivers::host::footprint::HostFootprint;
 use crate::drivers::provider::Provider;
 use crate::drivers::state::Record;
 use crate::engine::apply::capacity;
@@ -209,20 +209,20 @@ pub(crate) async fn early_conflicts(session: &Session) -> Result<Inventory, Engi
 const PICTURE: &str = "before.json";
 
 /// A picture of the computer, and of its libvirt where the lab uses that one.
-pub fn picture(session: &Session) -> Picture {
+pub fn footprint(session: &Session) -> HostFootprint {
     let provider = match &session.provider {
         ProviderKind::System { .. } => session.provider.connect().ok(),
         // What is inside a private provider goes with it; of others' machines nothing is here.
         ProviderKind::Private(_) | ProviderKind::Existing(_) => None,
     };
-    Picture::take(session.lab.id, provider.as_deref())
+    HostFootprint::take(session.lab.id, provider.as_deref())
 }
 
 /// The picture taken before the lab first came up.
 ///
 /// # Errors
 /// When it cannot be read.
-pub fn picture_before(session: &Session) -> Result<Option<Picture>, EngineError> {
+pub fn footprint_before(session: &Session) -> Result<Option<HostFootprint>, EngineError> {
     let text = session.store.read(PICTURE)?;
     Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
 }
@@ -232,6 +232,6 @@ pub(crate) fn remember_before(session: &Session) -> Result<(), EngineError> {
     if session.store.record()?.is_some() || session.store.read(PICTURE)?.is_some() {
         return Ok(());
     }
-    let text = serde_json::to_string_pretty(&picture(session)).unwrap_or_default();
+    let text = serde_json::to_string_pretty(&footprint(session)).unwrap_or_default();
     Ok(session.store.write(PICTURE, &text)?)
 }

@@ -180,7 +180,7 @@ pub async fn up_with(
     if let Some(upgrade) = &upgrade {
         events.note(upgrade.told());
     }
-    let boots = options.concurrency.unwrap_or_else(|| session.pace().boots());
+    let boots = options.concurrency.unwrap_or_else(|| session.timeouts().boots());
     let run = Arc::new(Run {
         boots: Semaphore::new(boots.max(1)),
         board: Board::new(&[]),

@@ -16,7 +16,7 @@ use crate::plan::{Change, ChangeKind, Object, Observed};
 
 /// A node on its way out.
 #[derive(Debug, PartialEq, Eq)]
-struct Leaving {
+struct NodeRemoval {
     node: String,
     /// Its pods go elsewhere, and Kubernetes forgets the node.
     pods: bool,
@@ -29,8 +29,13 @@ struct Leaving {
 }
 
 /// `before` is the lab as it was: nodes it does not know may have had any role.
-fn leaving(lab: &Lab, flavour: &Flavour, changes: &[Change], before: Option<&Lab>) -> Vec<Leaving> {
-    let mut all: Vec<Leaving> = Vec::new();
+fn leaving(
+    lab: &Lab,
+    flavour: &Flavour,
+    changes: &[Change],
+    before: Option<&Lab>,
+) -> Vec<NodeRemoval> {
+    let mut all: Vec<NodeRemoval> = Vec::new();
     for change in changes {
         let Some(node) = &change.node else { continue };
         let old = before.and_then(|lab| lab.node(node));
@@ -58,7 +63,7 @@ fn leaving(lab: &Lab, flavour: &Flavour, changes: &[Change], before: Option<&Lab
                 known.member |= member;
                 known.whole |= whole;
             }
-            None => all.push(Leaving { node: node.clone(), pods, member, address, whole }),
+            None => all.push(NodeRemoval { node: node.clone(), pods, member, address, whole }),
         }
     }
     all
@@ -66,10 +71,10 @@ fn leaving(lab: &Lab, flavour: &Flavour, changes: &[Change], before: Option<&Lab
 
 /// Nodes that do `duty`, those first that stay as they are: whom to ask. One that loses something
 /// else has it all the same, and so does one that loses it later in this run.
-fn witnesses<'s>(
+fn peers<'s>(
     session: &'s Session,
     observed: &Observed,
-    leaving: &[Leaving],
+    leaving: &[NodeRemoval],
     duty: Duty,
 ) -> Vec<&'s Node> {
     let flavour = session.flavour();
@@ -86,14 +91,14 @@ fn witnesses<'s>(
 fn refuse_ignorance(
     session: &Session,
     observed: &Observed,
-    leaving: &[Leaving],
+    leaving: &[NodeRemoval],
 ) -> Result<(), EngineError> {
     for (role, duty) in [(Role::ControlPlane, Duty::Api), (Role::Etcd, Duty::Member)] {
         let silent = session.lab.with_role(role).find(|node| {
             observed.inventory.machine(node).is_some() && !observed.markers.contains_key(&node.name)
         });
         let Some(silent) = silent.filter(|_| !leaving.is_empty()) else { continue };
-        if witnesses(session, observed, leaving, duty).is_empty() {
+        if peers(session, observed, leaving, duty).is_empty() {
             let name = &silent.name;
             let text =
                 format!("remove nodes: {name} does not answer, and nobody else can let them go");
@@ -127,8 +132,8 @@ pub(crate) async fn prepare(
         refuse_ignorance(session, observed, &all)?;
     }
     let (operations, templates) = (&session.flavour().operations, &session.templates);
-    let controllers = witnesses(session, observed, &all, Duty::Api);
-    let members = witnesses(session, observed, &all, Duty::Member);
+    let controllers = peers(session, observed, &all, Duty::Api);
+    let members = peers(session, observed, &all, Duty::Member);
     for one in &all {
         // The name may come from a domain's metadata, which others can write.
         check_label("node name", &one.node, 63)
@@ -194,7 +199,7 @@ mod tests {
         let owner = crate::model::Owner { machine: "m".into(), uid: 0 };
         let lab = crate::model::topology::load(text, &owner).unwrap().lab;
         let wanted =
-            Leaving { node: "n".into(), pods: true, member: true, address: None, whole: false };
+            NodeRemoval { node: "n".into(), pods: true, member: true, address: None, whole: false };
         assert_eq!(leaving(&lab, crate::kubernetes::DEFAULT, &changes, None), [wanted]);
     }
 }

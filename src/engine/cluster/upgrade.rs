@@ -22,7 +22,7 @@ pub(crate) struct Upgrade {
     /// Nodes that serve with another release.
     nodes: BTreeSet<String>,
     /// Controllers that serve, whom to ask about the workers.
-    witnesses: Vec<Node>,
+    peers: Vec<Node>,
     /// Pods have another place to go to, and shall go there.
     moves_pods: bool,
     /// Controllers that are still to come; `None` once one of them failed.
@@ -48,14 +48,13 @@ impl Upgrade {
             let markers = observed.markers.get(&node.name);
             markers.is_some_and(|markers| flavour.has(markers.keys(), Duty::Api))
         };
-        let witnesses: Vec<Node> =
-            lab.with_role(Role::ControlPlane).filter(serves).cloned().collect();
-        let to_come = witnesses.iter().filter(|node| nodes.contains(&node.name)).count();
+        let peers: Vec<Node> = lab.with_role(Role::ControlPlane).filter(serves).cloned().collect();
+        let to_come = peers.iter().filter(|node| nodes.contains(&node.name)).count();
         Some(Self {
             from,
             to,
             nodes,
-            witnesses,
+            peers,
             moves_pods: moves_pods && lab.with_role(Role::Worker).count() > 1,
             to_come: watch::channel(Some(to_come)).0,
         })
@@ -91,8 +90,8 @@ impl Upgrade {
 
     /// A controller to ask about `node`: another one, where there is one.
     fn witness(&self, node: &Node) -> Option<&Node> {
-        let other = self.witnesses.iter().find(|witness| witness.name != node.name);
-        other.or_else(|| self.witnesses.first())
+        let other = self.peers.iter().find(|witness| witness.name != node.name);
+        other.or_else(|| self.peers.first())
     }
 
     fn moves_pods_of(&self, node: &Node) -> bool {

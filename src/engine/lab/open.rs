@@ -8,7 +8,7 @@ use crate::drivers::assets::images::Images;
 use crate::drivers::host::Dirs;
 use crate::drivers::state::Store;
 use crate::engine::lab::provider::ProviderKind;
-use crate::engine::lab::timeouts::Pace;
+use crate::engine::lab::timeouts::Timeouts;
 use crate::engine::task::error::EngineError;
 use crate::kubernetes;
 use crate::kubernetes::flavour::Flavour;
@@ -39,7 +39,7 @@ pub struct Session {
     /// Images.
     pub images: Images,
     /// How fast its nodes are; found out when first asked for.
-    pub pace: OnceLock<Pace>,
+    pub timeouts: OnceLock<Timeouts>,
 }
 
 impl Session {
@@ -165,12 +165,13 @@ impl Session {
     }
 
     /// How fast its nodes are. Found out once: it may take a connection.
-    pub(crate) fn pace(&self) -> &Pace {
-        self.pace.get_or_init(|| Pace::found(&self.provider, &self.lab.options.acceleration))
+    pub(crate) fn timeouts(&self) -> &Timeouts {
+        self.timeouts
+            .get_or_init(|| Timeouts::found(&self.provider, &self.lab.options.acceleration))
     }
 
     /// True when guests are emulated: then a private provider also hides `/dev/kvm` from its libvirt.
     pub fn is_emulated(&self) -> bool {
-        self.pace().acceleration.is_emulated()
+        self.timeouts().acceleration.is_emulated()
     }
 }

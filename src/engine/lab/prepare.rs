@@ -156,7 +156,7 @@ fn prepared(
     bundle: Bundle,
     keys: SshKeys,
 ) -> Result<Prepared, EngineError> {
-    let pace = session.pace();
+    let timeouts = session.timeouts();
     let version = found.as_ref().map_or(version, |found| found.version);
     let artifacts = match &found {
         Some(found) => found.artifacts.clone(),
@@ -164,7 +164,7 @@ fn prepared(
     };
     let super_admin = super_admin(&bundle, OffsetDateTime::now_utc())?;
     let addon_images = addon_images(session, &artifacts, version);
-    let acceleration = pace.acceleration;
+    let acceleration = timeouts.acceleration;
     let platform = Platform { acceleration, version, images, artifacts, addon_images };
     Ok(Prepared {
         platform,
@@ -175,7 +175,7 @@ fn prepared(
         due: Vec::new(),
         super_admin,
         keys,
-        acceleration: pace.words.clone(),
+        acceleration: timeouts.words.clone(),
         etcd_founders: session.etcd_founders()?,
     })
 }

@@ -71,7 +71,8 @@ impl Session {
             return Ok(None);
         }
         let known = |node: &&Node| keys.hosts.contains_key(&node.name);
-        self.reach_some(self.lab.nodes.iter().filter(known), &keys, self.pace().glance()).map(Some)
+        self.reach_some(self.lab.nodes.iter().filter(known), &keys, self.timeouts().glance())
+            .map(Some)
     }
 
     /// The way to all nodes.

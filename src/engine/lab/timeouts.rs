@@ -9,14 +9,14 @@ use crate::model::platform::Acceleration;
 
 /// How fast nodes are.
 #[derive(Debug)]
-pub struct Pace {
+pub struct Timeouts {
     /// KVM or emulation.
     pub acceleration: Acceleration,
     /// The same in words, with the reason.
     pub words: String,
 }
 
-impl Pace {
+impl Timeouts {
     /// What `wanted`, the topology's word, comes to at `place`. On a system libvirt that libvirt
     /// decides: its QEMU may open `/dev/kvm` where we may not.
     pub(crate) fn found(place: &ProviderKind, wanted: &str) -> Self {

@@ -21,7 +21,7 @@ pub(crate) async fn markers(
     inventory: &Inventory,
     reach: &Reach,
 ) -> BTreeMap<String, BTreeMap<String, String>> {
-    let patience = session.pace().glance();
+    let patience = session.timeouts().glance();
     let mut asked = tokio::task::JoinSet::new();
     for node in running(session, inventory) {
         let (name, guest) = (node.name.clone(), reach(node));
@@ -50,7 +50,7 @@ pub(crate) async fn look(
     reach: &Reach,
     observed: &mut Observed,
 ) -> Result<(), EngineError> {
-    let patience = session.pace().glance();
+    let patience = session.timeouts().glance();
     let mut asked = tokio::task::JoinSet::new();
     for node in running(session, &observed.inventory) {
         let goals = desired.stages.iter().filter(|goal| goal.node == node.name);

@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 
 use crate::drivers::host;
 use crate::drivers::provider::Provider;
-use crate::drivers::state::snapshots::Shelf;
+use crate::drivers::state::snapshot_store::SnapshotStore;
 use crate::engine::lab::open::Session;
 use crate::engine::lab::prepare::preview;
 use crate::engine::lab::reach::Drivers;
@@ -53,7 +53,7 @@ pub async fn create(
     })?;
     let provider = &drivers.provider;
     provider.snapshots()?;
-    let shelf = Shelf::new(&session.store);
+    let shelf = SnapshotStore::new(&session.store);
     // Cut between the manifest and the end: there was nothing left to do.
     let cut = shelf.intent(&wish.name)? == Some(Intent::Create);
     interrupted::recover_interrupted(session, provider, events).await?;
@@ -176,7 +176,7 @@ struct Creation<'s> {
 impl Creation<'_> {
     /// Everything from the first effect to the last; `None` when it was stopped on the way.
     async fn all(&self, stages: Vec<String>, stop: &Stop) -> Result<Option<Manifest>, EngineError> {
-        let (name, shelf) = (&self.wish.name, Shelf::new(&self.session.store));
+        let (name, shelf) = (&self.wish.name, SnapshotStore::new(&self.session.store));
         shelf.keep_files(name)?;
         let node_parts = parts::node_parts(self.session, self.lab, name, self.wish.kind)?;
         let sizes = self.sizes(&node_parts).await?;

@@ -1,6 +1,6 @@
 //! `lab snapshot delete`: the parts go, and their space comes back.
 
-use crate::drivers::state::snapshots::Shelf;
+use crate::drivers::state::snapshot_store::SnapshotStore;
 use crate::engine::lab::open::Session;
 use crate::engine::lab::reach::Drivers;
 use crate::engine::machines::provision::call;
@@ -20,7 +20,7 @@ pub async fn delete(
     events: &Events,
 ) -> Result<u64, EngineError> {
     drivers.provider.snapshots()?;
-    let shelf = Shelf::new(&session.store);
+    let shelf = SnapshotStore::new(&session.store);
     // A restore that was cut needs its snapshot.
     interrupted::recover_interrupted(session, &drivers.provider, events).await?;
     let manifest = open::manifest(session, name)?;

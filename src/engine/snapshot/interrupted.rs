@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::drivers::provider::Provider;
-use crate::drivers::state::snapshots::Shelf;
+use crate::drivers::state::snapshot_store::SnapshotStore;
 use crate::engine::lab::open::Session;
 use crate::engine::snapshot::parts;
 use crate::engine::task::error::EngineError;
@@ -28,7 +28,7 @@ pub(crate) async fn recover_interrupted(
         .hint(format!("`lab snapshot restore {name}` once more, or `lab down`"))
         .preflight());
     }
-    let shelf = Shelf::new(&session.store);
+    let shelf = SnapshotStore::new(&session.store);
     for name in shelf.names()? {
         match (shelf.intent(&name)?, shelf.manifest(&name)?) {
             (Some(Intent::Create), Some(_)) => shelf.finish(&name)?,
@@ -49,7 +49,7 @@ pub(crate) async fn recover_interrupted(
 /// # Errors
 /// When the lab's directory cannot be read.
 pub(crate) fn cut_restore(session: &Session) -> Result<Option<String>, EngineError> {
-    let shelf = Shelf::new(&session.store);
+    let shelf = SnapshotStore::new(&session.store);
     for name in shelf.names()? {
         if matches!(shelf.intent(&name)?, Some(Intent::Restore { .. })) {
             return Ok(Some(name));

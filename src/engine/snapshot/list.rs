@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::drivers::state::snapshots::Shelf;
+use crate::drivers::state::snapshot_store::SnapshotStore;
 use crate::engine::lab::open::Session;
 use crate::engine::lab::provider::ProviderKind;
 use crate::engine::snapshot::parts;
@@ -39,7 +39,7 @@ pub struct SnapshotInfo {
 /// # Errors
 /// When the lab's directory cannot be read, or the provider does not answer.
 pub async fn list(session: &Session) -> Result<Vec<SnapshotInfo>, EngineError> {
-    let shelf = Shelf::new(&session.store);
+    let shelf = SnapshotStore::new(&session.store);
     let names = shelf.names()?;
     let provider = match session.provider.is_running() && !names.is_empty() {
         true => Some(session.provider.connect()?),
@@ -127,7 +127,7 @@ fn lost_files(session: &Session, manifest: &Manifest) -> Option<String> {
 /// # Errors
 /// When its topology is gone or broken.
 pub(super) fn lab_of(session: &Session, name: &str) -> Result<Lab, EngineError> {
-    let text = Shelf::new(&session.store).file(name, "topology.yaml")?;
+    let text = SnapshotStore::new(&session.store).file(name, "topology.yaml")?;
     let text = text.unwrap_or_else(|| session.source.clone());
     match topology::load(&text, &session.owner) {
         Ok(loaded) => Ok(loaded.lab),

@@ -1,6 +1,6 @@
 //! A snapshot and the lab that it is of, opened.
 
-use crate::drivers::state::snapshots::Shelf;
+use crate::drivers::state::snapshot_store::SnapshotStore;
 use crate::engine::lab::open::Session;
 use crate::engine::lab::provider::ProviderKind;
 use crate::engine::lab::reach::{Drivers, Reach};
@@ -11,7 +11,7 @@ use crate::model::topology::check::nearest;
 
 /// The manifest of a snapshot that exists.
 pub(super) fn manifest(session: &Session, name: &str) -> Result<Manifest, EngineError> {
-    let shelf = Shelf::new(&session.store);
+    let shelf = SnapshotStore::new(&session.store);
     if let Some(manifest) = shelf.manifest(name)? {
         return Ok(manifest);
     }

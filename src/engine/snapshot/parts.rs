@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::drivers::provider::{Provider, ProviderError};
-use crate::drivers::state::snapshots::Shelf;
+use crate::drivers::state::snapshot_store::SnapshotStore;
 use crate::engine::lab::open::Session;
 use crate::engine::machines::provision::call;
 use crate::engine::task::error::EngineError;
@@ -78,7 +78,7 @@ pub(super) async fn rollback(
     provider: &Arc<dyn Provider>,
     name: &str,
 ) -> Result<(), EngineError> {
-    let shelf = Shelf::new(&session.store);
+    let shelf = SnapshotStore::new(&session.store);
     let lab = session.before()?;
     let lab = lab.as_ref().unwrap_or(&session.lab);
     let kept = shelf.manifest(name)?;
@@ -102,7 +102,7 @@ pub(super) async fn remove(
     name: &str,
     kind: Kind,
 ) -> Result<(), EngineError> {
-    let shelf = Shelf::new(&session.store);
+    let shelf = SnapshotStore::new(&session.store);
     let there = disks(session, provider, lab).await?;
     let kept = shelf.manifest(name)?.map(|manifest| manifest.nodes).unwrap_or_default();
     let anew = |node: &str| {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use time::OffsetDateTime;
 
 use crate::drivers::provider::Provider;
-use crate::drivers::state::snapshots::Shelf;
+use crate::drivers::state::snapshot_store::SnapshotStore;
 use crate::engine::lab::bases::refuse_other_bases;
 use crate::engine::lab::open::Session;
 use crate::engine::lab::reach::{Drivers, Reach};
@@ -83,7 +83,7 @@ pub async fn restore(
         return Ok(None);
     }
     let work = Restore { session: &session, drivers, manifest: &manifest, options, events };
-    let shelf = Shelf::new(&session.store);
+    let shelf = SnapshotStore::new(&session.store);
     let nodes = options.node.iter().cloned().collect();
     let older = interrupted::cut_restore(&session)?.filter(|older| older != name);
     shelf.begin(name, &Intent::Restore { nodes })?;
@@ -100,7 +100,7 @@ pub async fn restore(
 
 /// From here on the lab is what it was when the snapshot was made.
 fn adopt_saved_lab(session: &mut Session, name: &str) -> Result<(), EngineError> {
-    let shelf = Shelf::new(&session.store);
+    let shelf = SnapshotStore::new(&session.store);
     let Some(text) = shelf.file(name, "topology.yaml")? else { return Ok(()) };
     let mut lab = list::lab_of(session, name).map_err(EngineError::preflight)?;
     let record = shelf.file(name, "lab.json")?.unwrap_or_default();
@@ -184,7 +184,7 @@ impl Restore<'_> {
     /// All guests run again, at the moment of the snapshot.
     async fn guests(&self, inventory: &Inventory) -> Result<(), EngineError> {
         let (session, provider) = (self.session, &self.drivers.provider);
-        let shelf = Shelf::new(&session.store);
+        let shelf = SnapshotStore::new(&session.store);
         if self.options.node.is_none() {
             shelf.put_files_back(&self.manifest.name)?;
             self.surroundings(inventory).await?;

@@ -33,7 +33,7 @@ pub async fn run_stage(
         session.remember_founders(&prepared.etcd_founders)?;
     }
     let guest = session.ssh(node, &prepared.keys, PATIENCE)?;
-    let place = steps::Place {
+    let place = steps::StageRun {
         node: &node.name,
         stage: stage.name,
         kubernetes: prepared.platform.version,

@@ -14,7 +14,7 @@ use crate::model::code::{self, Code};
 use crate::render::Templates;
 
 /// Where a stage runs, for events and failures.
-pub(crate) struct Place<'a> {
+pub(crate) struct StageRun<'a> {
     pub node: &'a str,
     pub stage: &'a str,
     /// The Kubernetes of this run.
@@ -49,7 +49,7 @@ const AGAIN: u32 = 2;
 ///
 /// # Errors
 /// The first step that fails, with what explains it.
-pub(crate) async fn run(place: &Place<'_>, steps: &[Step]) -> Result<(), Box<Failure>> {
+pub(crate) async fn run(place: &StageRun<'_>, steps: &[Step]) -> Result<(), Box<Failure>> {
     for _ in 0..AGAIN {
         match once(place, steps).await {
             Err(failure) if failure.lost && !(place.stopped)() => {
@@ -62,7 +62,7 @@ pub(crate) async fn run(place: &Place<'_>, steps: &[Step]) -> Result<(), Box<Fai
     once(place, steps).await
 }
 
-async fn once(place: &Place<'_>, steps: &[Step]) -> Result<(), Box<Failure>> {
+async fn once(place: &StageRun<'_>, steps: &[Step]) -> Result<(), Box<Failure>> {
     let batches = batches(steps, place.templates)
         .map_err(|error| place.failure(&code::TEMPLATE, "begin", &error.to_string(), None))?;
     for Batch { title, work, .. } in &batches {
@@ -103,12 +103,17 @@ async fn once(place: &Place<'_>, steps: &[Step]) -> Result<(), Box<Failure>> {
     }
 }
 
-async fn put(place: &Place<'_>, step: &str, items: &[Put]) -> Result<(), Box<Failure>> {
+async fn put(place: &StageRun<'_>, step: &str, items: &[Put]) -> Result<(), Box<Failure>> {
     place.guest.put(items).await.map_err(|error| place.unreachable(step, &error))
 }
 
 /// Runs a script; when it fails, `hint` is run for its output.
-async fn script(place: &Place<'_>, step: &str, text: &str, hint: &str) -> Result<(), Box<Failure>> {
+async fn script(
+    place: &StageRun<'_>,
+    step: &str,
+    text: &str,
+    hint: &str,
+) -> Result<(), Box<Failure>> {
     let output = place.run(step, text).await?;
     if output.status == 0 {
         return Ok(());
@@ -125,7 +130,7 @@ async fn script(place: &Place<'_>, step: &str, text: &str, hint: &str) -> Result
 
 /// Waits until the condition comes true; for a step that may be done without, a warning is enough.
 async fn wait(
-    place: &Place<'_>,
+    place: &StageRun<'_>,
     step: &str,
     script: &str,
     asked: &Wait,
@@ -145,7 +150,7 @@ async fn wait(
 /// Waits inside the guest, so that the condition is noticed when it comes true and not when a
 /// packet has crossed the network. What explains it when it did not come true in time.
 async fn came_true(
-    place: &Place<'_>,
+    place: &StageRun<'_>,
     step: &str,
     script: &str,
     Wait { timeout, hint, .. }: &Wait,
@@ -179,7 +184,7 @@ async fn came_true(
     }
 }
 
-impl Place<'_> {
+impl StageRun<'_> {
     fn say(&self, step: &str) {
         let (node, task) = (self.node.to_owned(), self.stage.to_owned());
         self.events.send(Event::Step { node, task, step: step.to_owned() });

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::drivers::state::snapshots::Shelf;
+use crate::drivers::state::snapshot_store::SnapshotStore;
 use crate::engine::lab::open::Session;
 use crate::engine::lab::provider::ProviderKind;
 use crate::engine::machines::provision::call;
@@ -76,7 +76,7 @@ pub async fn lab_status(session: &Session) -> Result<LabStatus, EngineError> {
         state: state.into(),
         running,
         nodes: lab.nodes.len(),
-        snapshots: Shelf::new(&session.store).names()?.len(),
+        snapshots: SnapshotStore::new(&session.store).names()?.len(),
         bytes,
         memory_mib: lab.nodes.iter().map(|node| node.memory_mib).sum(),
         cidr: lab.network.cidr,

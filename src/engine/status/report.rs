@@ -194,7 +194,7 @@ async fn all_vitals(
     reach: &Reach,
     nodes: Vec<&Node>,
 ) -> Result<BTreeMap<String, Vitals>, EngineError> {
-    let patience = session.pace().vitals();
+    let patience = session.timeouts().vitals();
     let mut asked = tokio::task::JoinSet::new();
     for node in nodes {
         let script = session.flavour().node_info(&session.lab, &session.templates, node)?;

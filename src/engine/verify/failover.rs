@@ -37,7 +37,7 @@ pub async fn failover(
 ) -> Result<Vec<CheckResult>, EngineError> {
     let keys = session.load_keys()?;
     // Who watches is alive, and busy where guests are emulated.
-    let reach = session.reach(&keys, session.pace().vitals())?;
+    let reach = session.reach(&keys, session.timeouts().vitals())?;
     let booting = session.reach(&keys, session.lab.options.boot_patience())?;
     let provider = session.provider.connect()?;
     provider.power()?;

@@ -121,7 +121,7 @@ async fn of_nodes(
         let node = check.nodes.first().cloned().unwrap_or_default();
         lanes.entry(node).or_default().push(Probe::new(&session.lab, reach, check));
     }
-    let places = Arc::new(Semaphore::new(session.pace().checked()));
+    let places = Arc::new(Semaphore::new(session.timeouts().checked()));
     let mut running = tokio::task::JoinSet::new();
     for (_, probes) in lanes {
         let (env, places) = (env.clone(), Arc::clone(&places));

@@ -127,7 +127,7 @@ impl Run {
             }
         }
         if failures.is_empty() && !self.stop.requested() {
-            self.farewell().await?;
+            self.retire_and_remove().await?;
         }
         Ok(match (self.stop.requested(), failures.is_empty()) {
             (true, _) => Outcome::Stopped,
@@ -137,7 +137,7 @@ impl Run {
     }
 
     /// What leaves goes last: by now nobody counts on it any more.
-    async fn farewell(&self) -> Result<(), EngineError> {
+    async fn retire_and_remove(&self) -> Result<(), EngineError> {
         for change in self.changes.iter().filter(|change| change.kind == ChangeKind::Retire) {
             let node = change.node.as_deref().and_then(|name| self.session.lab.node(name));
             let (Some(node), Some(stage)) = (node, self.stage(&change.name)) else { continue };
@@ -260,7 +260,7 @@ impl Run {
             async move {
                 let last = self.admission(node, job.stage);
                 let last = last.map_err(|error| of_job(&job, error))?;
-                let place = steps::Place {
+                let place = steps::StageRun {
                     node: &job.node,
                     stage: job.stage.name,
                     kubernetes: self.prepared.platform.version,

@@ -63,7 +63,7 @@ impl Copy {
         Ok(Self {
             volume,
             disk: from.disk.clone(),
-            part: render::snapshot(templates, lab, node, golden::FROZEN, Kind::Memory, 0)?,
+            part: render::snapshot(templates, lab, node, golden::BASE_SNAPSHOT, Kind::Memory, 0)?,
             documents: golden::documents_of(known, lab, node, domain, &placement)?,
             devices: plugged(domain)?,
             domain: domain.clone(),

@@ -128,7 +128,8 @@ impl Builder<'_> {
         .await?;
         self.ready(Path::new(&placement.console)).await?;
         let created = time::OffsetDateTime::now_utc().unix_timestamp();
-        let part = render::snapshot(templates, &lab, node, golden::FROZEN, Kind::Memory, created)?;
+        let part =
+            render::snapshot(templates, &lab, node, golden::BASE_SNAPSHOT, Kind::Memory, created)?;
         let documents = freeze(&provider, domain, part).await?;
         Ok((Path::new(&placement.pool).join(render::overlay_name(node)), documents))
     }

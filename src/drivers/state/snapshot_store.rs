@@ -12,9 +12,9 @@ const OWN_FILES: &[&str] = &["topology.yaml", "lab.json"];
 
 /// The snapshots of one lab.
 #[derive(Debug)]
-pub struct Shelf<'s>(&'s Store);
+pub struct SnapshotStore<'s>(&'s Store);
 
-impl<'s> Shelf<'s> {
+impl<'s> SnapshotStore<'s> {
     /// Those of the lab that `store` is the directory of.
     pub fn new(store: &'s Store) -> Self {
         Self(store)
