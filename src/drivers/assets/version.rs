@@ -1,6 +1,6 @@
 //! The version of Kubernetes' binaries, read and not asked: nothing that a topology names is run.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
 use std::path::Path;
 
@@ -45,24 +45,29 @@ pub(crate) fn linked(root: &Path, program: &Path) -> Result<Version, AssetError>
         return Err(AssetError::unfit(doing, why));
     }
     let found = strings(&mut file).map_err(AssetError::io(&doing))?;
-    let mut found = found.into_iter();
-    match (found.next(), found.next()) {
-        (Some(version), None) => Ok(version),
-        (None, _) => Err(AssetError::unfit(
+    // The linker writes it more than once, for the server and for its client library; what else looks
+    // like a version is some library's own.
+    let mut found: Vec<(usize, Version)> =
+        found.into_iter().map(|(version, places)| (places.len(), version)).collect();
+    found.sort_unstable_by(|a, b| b.cmp(a));
+    match found.as_slice() {
+        [] => Err(AssetError::unfit(
             doing,
             format!("it names none; a file `{FILE}` beside it may say it"),
         )),
-        (Some(one), Some(other)) => Err(AssetError::unfit(
+        [(often, one), (as_often, other), ..] if often == as_often => Err(AssetError::unfit(
             doing,
-            format!("it names several, {one} and {other}; a file `{FILE}` beside it may say which"),
+            format!("it names several, {other} and {one}; a file `{FILE}` beside it may say which"),
         )),
+        [(_, version), ..] => Ok(*version),
     }
 }
 
 /// Versions that stand alone, as the linker puts the strings that it was given: after something that is
-/// no text, and ended by a zero byte. Others are parts of longer texts.
-fn strings(file: &mut impl Read) -> io::Result<BTreeSet<Version>> {
-    let mut found = BTreeSet::new();
+/// no text, and ended by a zero byte; with the places where each stands. Others are parts of longer texts.
+fn strings(file: &mut impl Read) -> io::Result<BTreeMap<Version, BTreeSet<u64>>> {
+    let mut found: BTreeMap<Version, BTreeSet<u64>> = BTreeMap::new();
+    let mut begin = 0;
     // The end of each chunk stays for the next: a version may lie on the border.
     let mut buffer = vec![0; 1 << 20];
     let mut kept = 0;
@@ -71,12 +76,15 @@ fn strings(file: &mut impl Read) -> io::Result<BTreeSet<Version>> {
         let filled = kept + read;
         let bytes = buffer.get(..filled).unwrap_or_default();
         for (at, _) in bytes.iter().enumerate().filter(|(_, byte)| **byte == b'v') {
-            found.extend(alone(bytes, at));
+            if let Some(version) = alone(bytes, at) {
+                found.entry(version).or_default().insert(begin + at as u64);
+            }
         }
         if read == 0 {
             return Ok(found);
         }
         kept = filled.min(LONGEST + 1);
+        begin += (filled - kept) as u64;
         buffer.copy_within(filled - kept..filled, 0);
     }
 }
@@ -103,7 +111,21 @@ mod tests {
 
     fn found(bytes: &[u8]) -> Vec<String> {
         let all = strings(&mut &*bytes).unwrap();
-        all.iter().map(ToString::to_string).collect()
+        all.keys().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn what_the_linker_wrote_goes_before_what_a_library_has() {
+        let dir = tempfile::tempdir().unwrap();
+        let program = dir.path().join("kube-apiserver");
+        let linked = |text: &[u8]| {
+            std::fs::write(&program, [b"\x7fELF\0", text].concat()).unwrap();
+            linked(dir.path(), &program).map_err(|error| error.to_string())
+        };
+        let version = linked(b"v1.36.8\0v1.36.2\0text\0v1.36.2\0v1.1.1\0").unwrap();
+        assert_eq!(version.to_string(), "1.36.2");
+        assert!(linked(b"v1.36.8\0v1.36.2\0").unwrap_err().contains("several, 1.36.2 and 1.36.8"));
+        assert!(linked(b"nothing\0").unwrap_err().contains("names none"));
     }
 
     #[test]
