@@ -176,6 +176,7 @@ impl Cluster {
     /// All stages, by the real engine.
     pub fn up(&self) -> Run {
         let session = Arc::new(self.session());
+        self.secrets.keep(&session.store, &session.lab);
         let prepared = self.prepared(&session);
         let drivers =
             Drivers { provider: self.hypervisor.clone(), reach: self.reach(&session), again: None };

@@ -243,15 +243,7 @@ impl Rig {
 
     /// Puts keys and certificates into the lab's directory, past the gate.
     pub fn keep(&self) {
-        let (store, lab) = (self.store(), self.lab());
-        store.create().unwrap();
-        // For a node that left nobody makes any.
-        let Secrets { mut bundle, mut keys } = self.secrets.clone();
-        bundle.prune(&lab);
-        let all: Vec<String> = bundle.entries.keys().cloned().collect();
-        store.save_bundle(&bundle, &all).unwrap();
-        keys.hosts.retain(|node, _| lab.node(node).is_some());
-        store.save_ssh_keys(&keys, "").unwrap();
+        self.secrets.keep(&self.store(), &self.lab());
     }
 
     /// Everything there is, as comparable text: objects, and files of all guests.

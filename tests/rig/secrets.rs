@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
+use lab::drivers::state::Store;
 use lab::engine::Session;
 use lab::model::Lab;
 use lab::pki::{Bundle, SshKeys};
@@ -41,5 +42,17 @@ impl Secrets {
     pub fn complete(&mut self, lab: &Lab) {
         self.bundle.ensure(lab, time::OffsetDateTime::now_utc()).unwrap();
         self.keys.ensure(lab).unwrap();
+    }
+
+    /// Puts them into the lab's directory, as a run from nothing would have.
+    pub fn keep(&self, store: &Store, lab: &Lab) {
+        store.create().unwrap();
+        // For a node that left nobody makes any.
+        let Self { mut bundle, mut keys } = self.clone();
+        bundle.prune(lab);
+        let all: Vec<String> = bundle.entries.keys().cloned().collect();
+        store.save_bundle(&bundle, &all).unwrap();
+        keys.hosts.retain(|node, _| lab.node(node).is_some());
+        store.save_ssh_keys(&keys, "").unwrap();
     }
 }

@@ -101,9 +101,9 @@ impl Rig {
 
     fn attempt(&mut self) -> (Result<Outcome, EngineError>, Vec<String>) {
         let session = Arc::new(self.session());
-        session.store.create().unwrap();
         self.spaces.add(&session.lab);
         self.secrets.complete(&session.lab);
+        self.secrets.keep(&session.store, &session.lab);
         let mut prepared = rig::prepared_for_real(&session, &self.secrets);
         prepared.platform.acceleration = Acceleration::Kvm;
         prepared.platform.version = Version::parse("1.20.2").unwrap();
