@@ -38,7 +38,7 @@ fn nodes_survive_a_power_loss() {
             .count();
         assert_eq!(starts, 3, "{plan}");
         rig.ok(&["up"]);
-        let deadline = Instant::now() + Duration::from_secs(400);
+        let deadline = Instant::now() + Duration::from_secs(600);
         loop {
             let ready = rig.lab(&[
                 "kubectl",
