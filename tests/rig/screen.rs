@@ -5,6 +5,7 @@ use std::num::NonZero;
 use std::process::{Child, Command};
 
 use pty_process::blocking::Pty;
+use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 
 const ROWS: NonZero<u16> = NonZero::new(60).unwrap();
 const COLUMNS: NonZero<u16> = NonZero::new(100).unwrap();
@@ -20,6 +21,10 @@ impl Terminal {
     pub fn run(command: Command) -> Self {
         let (pty, pts) = pty_process::blocking::open().unwrap();
         pty.resize(pty_process::Size::new(ROWS.get(), COLUMNS.get())).unwrap();
+        // With Ctrl-C it is not to drop what was written and not yet read: how much that is, is chance.
+        let mut modes = tcgetattr(&pty).unwrap();
+        modes.local_modes |= LocalModes::NOFLSH;
+        tcsetattr(&pty, OptionalActions::Now, &modes).unwrap();
         let child = pty_process::blocking::Command::from(command).spawn(pts).unwrap();
         Self { pty, child, screen: vt100::Parser::new(ROWS, COLUMNS, 0) }
     }

@@ -15,18 +15,24 @@ static FOOT: Mutex<usize> = Mutex::new(0);
 /// Takes the foot away: what is printed while the guard lives takes its place.
 fn without_foot() -> MutexGuard<'static, usize> {
     let mut drawn = FOOT.lock().unwrap_or_else(PoisonError::into_inner);
-    if *drawn > 0 {
-        // Whatever was typed stands in the line below; up to the first, and everything from there.
-        let _ = write!(std::io::stderr().lock(), "\r\x1b[{drawn}A\x1b[J");
-        *drawn = 0;
-    }
+    let _ = std::io::stderr().lock().write_all(erasing(*drawn).as_bytes());
+    *drawn = 0;
     drawn
+}
+
+/// What takes so many lines of foot away.
+fn erasing(drawn: usize) -> String {
+    // Whatever was typed stands in the line below; up to the first, and everything from there.
+    if drawn > 0 { format!("\r\x1b[{drawn}A\x1b[J") } else { String::new() }
 }
 
 /// Draws the foot, in place of the one before.
 pub(crate) fn draw_foot(lines: &[String]) {
-    let mut drawn = without_foot();
-    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    let mut drawn = FOOT.lock().unwrap_or_else(PoisonError::into_inner);
+    // All at once: with Ctrl-C a terminal drops what it has not shown yet, and of an old foot and a
+    // new one it is to drop both or none.
+    let mut text = erasing(*drawn);
+    text.extend(lines.iter().map(|line| format!("{line}\n")));
     let mut out = std::io::stderr().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     *drawn = lines.len();
