@@ -22,7 +22,7 @@ pub use network::{NetworkSpec, network};
 pub use seed::{Seed, golden_seed, seed};
 pub use shell::quote;
 pub use snapshot::{SnapshotSpec, snapshot};
-pub use templates::{CLOUD_INIT, RenderError, TOPOLOGIES, Templates, XML_TEMPLATES};
+pub use templates::{CLOUD_INIT, FOLDERS, RenderError, TOPOLOGIES, Templates, XML_TEMPLATES};
 pub use volume::{
     PoolSpec, VolumeSpec, base_volume, overlay, overlay_name, pool, raw_volume, seed_name, sha256,
 };

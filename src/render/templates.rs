@@ -17,6 +17,10 @@ pub static XML_TEMPLATES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/xml-templa
 /// Shipped topologies.
 pub static TOPOLOGIES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/topologies");
 
+/// Folders of templates beside those of stages, by the first part of their templates' names.
+pub static FOLDERS: [(&str, &Dir<'_>); 3] =
+    [("xml-templates", &XML_TEMPLATES), ("cloud-init", &CLOUD_INIT), ("addons", &ADDONS)];
+
 /// A template could not be rendered: a bug in a shipped template, or a mistake in one's own.
 #[derive(Debug)]
 pub struct RenderError(String);
@@ -66,9 +70,7 @@ impl Templates {
         environment.add_filter("quote", |text: &str| Value::from_safe_string(quote(text)));
         let own = |(name, text): &(&str, &str)| ((*name).to_owned(), (*text).to_owned());
         let mut all: BTreeMap<String, String> = stages.iter().map(own).collect();
-        for (prefix, dir) in
-            [("xml-templates", &XML_TEMPLATES), ("cloud-init", &CLOUD_INIT), ("addons", &ADDONS)]
-        {
+        for (prefix, dir) in FOLDERS {
             all.extend(
                 files(dir).into_iter().map(|(path, text)| (format!("{prefix}/{path}"), text)),
             );

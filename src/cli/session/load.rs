@@ -17,7 +17,7 @@ use crate::model::code;
 use crate::model::router_id;
 use crate::model::topology::yaml::MAX_BYTES;
 use crate::model::topology::{self, Loaded};
-use crate::render::TOPOLOGIES;
+use crate::render::{FOLDERS, TOPOLOGIES};
 
 /// A topology's text and where it came from.
 #[derive(Debug)]
@@ -220,7 +220,7 @@ pub(crate) fn refuse_new(session: &Session) -> Result<(), Failure> {
 /// A person's own templates and catalogue entries, by name.
 pub(crate) fn overrides(config: &Path) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
-    for top in ["xml-templates", "cloud-init", "stages"] {
+    for top in ["stages"].into_iter().chain(FOLDERS.map(|(top, _)| top)) {
         collect(&config.join(top), top, &mut found);
     }
     found

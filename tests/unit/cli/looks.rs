@@ -99,6 +99,25 @@ fn a_template_of_a_persons_own_that_does_not_fit_is_named() {
     assert!(said.contains("domain.xml.j2:2") && said.contains(".config/lab"), "{said}");
 }
 
+/// Whatever folder it is of: those of stages, and each of those that lie beside the code.
+#[test]
+fn a_template_of_a_persons_own_takes_the_place_of_the_shipped_one() {
+    let all = [
+        "xml-templates/domain.xml.j2",
+        "cloud-init/user-data.yaml.j2",
+        "addons/coredns/coredns.yaml.j2",
+        "stages/os/sysctl.conf.j2",
+    ];
+    for name in all {
+        let home = Home::new();
+        let path = home.path().join(".config/lab").join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, "{{ oops").unwrap();
+        let said = err(&home.lab(&["plan", "-f", "three", "--provider", "private"]));
+        assert!(said.contains("error[L0708]") && said.contains(name), "{name}: {said}");
+    }
+}
+
 #[test]
 fn a_provider_is_known_by_its_former_names_too() {
     let home = Home::new();
