@@ -9,6 +9,7 @@ mod architecture;
 mod checks;
 mod cli;
 mod doctor;
+mod down;
 mod existing;
 mod faults;
 mod fetch;

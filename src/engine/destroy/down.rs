@@ -65,11 +65,16 @@ impl<'a> Teardown<'a> {
         store: &'a Store,
         provider: Option<Arc<dyn Provider>>,
     ) -> Result<Self, EngineError> {
-        let inventory = match &provider {
-            Some(provider) => call(provider, |h| h.inventory()).await?,
-            None => Inventory::default(),
-        };
-        Ok(Self { lab, place, store, provider, inventory })
+        let mut teardown = Self { lab, place, store, provider, inventory: Inventory::default() };
+        teardown.look_again().await?;
+        Ok(teardown)
+    }
+
+    async fn look_again(&mut self) -> Result<(), EngineError> {
+        if let Some(provider) = &self.provider {
+            self.inventory = call(provider, |h| h.inventory()).await?;
+        }
+        Ok(())
     }
 
     fn remains(&self) -> Result<Remains, EngineError> {
@@ -102,11 +107,13 @@ impl<'a> Teardown<'a> {
         Ok(removal(self.lab, keep, &self.inventory, &self.remains()?))
     }
 
-    /// Removes everything that [`Teardown::plan`] names, one after the other.
+    /// Removes everything that [`Teardown::plan`] names now, one after the other.
     ///
     /// # Errors
     /// The first thing that cannot be removed; the next `down` goes on with it.
-    pub async fn run(&self, keep: Keep, events: &Events) -> Result<Vec<Change>, EngineError> {
+    pub async fn run(mut self, keep: Keep, events: &Events) -> Result<Vec<Change>, EngineError> {
+        // Before the lab's lock was had, another run may have made more.
+        self.look_again().await?;
         let changes = self.plan(keep)?;
         events.send(Event::Planned { changes: changes.clone() });
         for change in &changes {
