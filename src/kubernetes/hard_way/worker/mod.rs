@@ -121,7 +121,10 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
         Step::Wait(Wait {
             optional: false,
             title: "the kubelet answers".into(),
-            probe: "curl -fsS http://127.0.0.1:10248/healthz >/dev/null 2>&1".into(),
+            probe: format!(
+                "curl -fsS http://127.0.0.1:{}/healthz >/dev/null 2>&1",
+                port::KUBELET_HEALTH
+            ),
             timeout: 300,
             hint: JOURNAL.into(),
         }),

@@ -5,12 +5,10 @@ use std::net::Ipv4Addr;
 
 use minijinja::{Value, context};
 
+use crate::kubernetes::stage::KUBECTL;
 use crate::kubernetes::stages::runtime::TEST_IMAGE;
 use crate::model::{Lab, Node, Role, port};
 use crate::render::{RenderError, Templates};
-
-/// kubectl as the administrator of a controller.
-const KUBECTL: &str = kubectl!();
 
 /// What to look at where nobody took the place of a node that was stopped.
 pub const HINT: &str = "journalctl -u keepalived -u haproxy -u kube-apiserver on the other nodes";

@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::kubernetes::stage::{After, Context, KUBECTL, Stage, StageError};
 use crate::kubernetes::step::{Run, Step, Wait};
 use crate::model::lab::Vip;
-use crate::model::{Node, Role};
+use crate::model::{Node, Role, port};
 
 pub(crate) const STAGE: Stage = Stage {
     name: "verify",
@@ -64,8 +64,9 @@ fn floating(vip: &Vip) -> Step {
     Step::Wait(Wait {
         title: format!("the API answers at {} ({})", vip.address, vip.name),
         probe: format!(
-            "{KUBECTL} --server=https://{}:6443 --request-timeout=30s get --raw=/readyz >/dev/null 2>&1",
-            vip.address
+            "{KUBECTL} --server=https://{}:{} --request-timeout=30s get --raw=/readyz >/dev/null 2>&1",
+            vip.address,
+            port::API
         ),
         timeout: 600,
         hint: "journalctl -u keepalived -n 20 --no-pager; ip -br -4 address".into(),
@@ -78,8 +79,9 @@ fn proxy(worker: &Node) -> Step {
     Step::Wait(Wait {
         title: format!("kube-proxy of {} is healthy", worker.name),
         probe: format!(
-            "curl -fs -o /dev/null --max-time 10 http://{}:10256/healthz",
-            worker.address
+            "curl -fs -o /dev/null --max-time 10 http://{}:{}/healthz",
+            worker.address,
+            port::KUBE_PROXY_HEALTH
         ),
         timeout: 300,
         hint: format!("echo 'on {}: journalctl -u kube-proxy'", worker.name),
