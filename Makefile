@@ -5,7 +5,7 @@
 demo: ## from nothing to a Ready node and a running pod
 	scripts/demo.sh
 
-test: ## every test, real guests included
+test: ## every test but the larger topologies, real guests included
 	scripts/test.sh
 
 test-full: ## every test, and the larger topologies all the way: hours without KVM
@@ -23,7 +23,7 @@ lint:
 fmt:
 	cargo fmt
 
-bench: ## measure on real guests; writes docs/benchmarks.md
+bench: ## measure on real guests; writes docs/benchmarks.md, benchmarks-cluster.md and scale.md
 	scripts/bench.sh
 
 fuzz: ## look for inputs that break the readers of files and answers

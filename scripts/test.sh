@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Every test: `make test`. Real guests run as root under a private libvirt. With `full`, the larger
-# topologies come up, too.
+# Every test but the larger topologies: `make test`. Real guests run as root under a private libvirt. With `full`, those
+# come up, too.
 set -euo pipefail
 # Namespaces, mounts and package installation need root.
 if [[ $(id -u) -ne 0 ]]; then

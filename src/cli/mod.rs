@@ -1,4 +1,4 @@
-//! The command line. One file per command; the only room that prints.
+//! The command line. One file per command or kin of commands; the only room that prints.
 
 mod args;
 mod commands;

@@ -1,4 +1,4 @@
-//! Drivers: the only room that does IO. They see the model and what was rendered from it, and know
+//! Drivers: the room for IO. They see the model and what was rendered from it, and know
 //! nothing of roles, stages or Kubernetes.
 
 pub mod assets;

@@ -64,7 +64,7 @@ fn files_stay_small() {
     }
 }
 
-/// Every test file is a module of one of the three crates, and every way into the rig is the same.
+/// Every test file is a module of one of the four crates, and every way into the rig is the same.
 #[test]
 fn the_rig_is_taken_in_once_by_each_crate() {
     let mut found = Vec::new();

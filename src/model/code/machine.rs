@@ -22,11 +22,11 @@ codes! {
     HOST_KEY "L1002" "a node shows a host key that is not its own"
         "Keys are made before the guest, so a wrong one is another machine at this address, or a guest rebuilt outside lab. Nothing was sent to it, no login was tried."
         ["find out who has the address: `ip neigh`, `virsh list`",
-         "`lab up --force` and `--yes` where the node shall be made anew"];
+         "where the guest was rebuilt: take the node out of the topology, `lab up --yes --force`, put it back, `lab up`"];
     LOGIN "L1003" "a node refused the login"
         "The key is right, but the user is not there (yet): cloud-init failed or did not end, or the user was removed in the guest."
         ["`lab console NODE`: cloud-init says there what it could not do",
-         "`lab plan`, then replacing the node"];
+         "to make the node anew: take it out of the topology, `lab up --yes --force`, put it back, `lab up`"];
     STEP "L1004" "a step of a stage failed"
         "A command in the guest ended badly; its last lines are below the message. Steps are idempotent: the next run begins the stage anew."
         ["`lab stage show NODE STAGE` prints what is done, file by file and command by command",
