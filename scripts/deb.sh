@@ -6,13 +6,14 @@ set -euo pipefail
 cd "$(dirname -- "${BASH_SOURCE[0]}")/.."
 target=${CARGO_TARGET_DIR:-$PWD/target}
 
+PATH=$target/tools/bin:$PATH
 if ! command -v cargo-deb >/dev/null; then
     cargo install --locked --quiet --root "$target/tools" cargo-deb
-    PATH=$target/tools/bin:$PATH
 fi
 cargo build --locked --release
 lab=$target/release/lab
-parts=$target/package
+# Where Cargo.toml looks for them, wherever cargo builds.
+parts=target/deb-parts
 rm -rf -- "$parts"
 mkdir -p "$parts/completions"
 "$lab" man "$parts/man"
