@@ -18,8 +18,7 @@ use crate::cli::session::load;
 use crate::drivers::host::{self, Dirs};
 use crate::drivers::state::snapshot_store::SnapshotStore;
 use crate::drivers::state::{self, Store};
-use crate::kubernetes::stage::Stage;
-use crate::kubernetes::{FLAVOURS, flavour};
+use crate::kubernetes::{all_stages, flavour};
 use crate::model::Lab;
 use crate::model::topology;
 
@@ -101,11 +100,6 @@ fn shipped() -> ArgValueCandidates {
 /// Nodes of the lab that is meant.
 fn nodes() -> ArgValueCandidates {
     candidates(node_names)
-}
-
-/// The stages of all flavours.
-fn all_stages() -> impl Iterator<Item = &'static Stage> {
-    FLAVOURS.iter().flat_map(|flavour| flavour.stages)
 }
 
 /// Stages.

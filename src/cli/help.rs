@@ -8,8 +8,7 @@ use clap::CommandFactory;
 use crate::cli::args::Args;
 use crate::cli::failure::Failure;
 use crate::cli::output::{print, table};
-use crate::kubernetes::stage::Stage;
-use crate::kubernetes::{DEFAULT, FLAVOURS};
+use crate::kubernetes::{DEFAULT, all_stages};
 use crate::model::code::{self, Code};
 use crate::model::topology::check::nearest;
 
@@ -47,13 +46,8 @@ const TOPICS: &[(&str, &str, &str)] = &[
 /// What can be asked for besides commands.
 pub(super) fn words() -> impl Iterator<Item = String> {
     let topics = TOPICS.iter().map(|(name, ..)| *name).chain(["topics"]);
-    let stages = stages().map(|stage| stage.name);
+    let stages = all_stages().map(|stage| stage.name);
     topics.chain(stages).chain(code::all().map(|code| code.id)).map(str::to_owned)
-}
-
-/// Stages, whose pages are help for who does them by hand.
-fn stages() -> impl Iterator<Item = &'static Stage> {
-    FLAVOURS.iter().flat_map(|flavour| flavour.stages)
 }
 
 pub(super) fn run(words: &[String]) -> Result<ExitCode, Failure> {
@@ -122,7 +116,7 @@ fn topics() -> String {
 fn topic(word: &str) -> Option<String> {
     let word = if word == FORMER { PRIVATE } else { word };
     let text = TOPICS.iter().find(|(name, ..)| *name == word).map(|(.., text)| *text);
-    let page = || stages().find(|stage| stage.name == word).map(|stage| stage.page);
+    let page = || all_stages().find(|stage| stage.name == word).map(|stage| stage.page);
     text.or_else(page).map(str::to_owned)
 }
 

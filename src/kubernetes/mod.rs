@@ -32,6 +32,7 @@ use std::collections::BTreeMap;
 use crate::model::Lab;
 use crate::render::{RenderError, Templates};
 use flavour::Flavour;
+use stage::Stage;
 
 pub use stages::os::hosts;
 pub use stages::runtime::IMAGES as CONTAINER_IMAGES;
@@ -48,6 +49,11 @@ pub const DEFAULT: &Flavour = &hard_way::FLAVOUR;
 pub fn flavour(lab: &Lab) -> &'static Flavour {
     let chosen = FLAVOURS.iter().find(|flavour| flavour.name == lab.kubernetes.flavour);
     chosen.copied().unwrap_or(DEFAULT)
+}
+
+/// The stages of all flavours.
+pub fn all_stages() -> impl Iterator<Item = &'static Stage> {
+    FLAVOURS.iter().flat_map(|flavour| flavour.stages)
 }
 
 /// All templates, those of stages included, each replaced by the entry of `overrides` with its name.

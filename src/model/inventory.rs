@@ -205,3 +205,8 @@ pub struct HostNetwork {
     /// Interface it is reached by.
     pub device: String,
 }
+
+/// True when two networks have an address in common.
+pub fn overlap(one: Ipv4Net, other: Ipv4Net) -> bool {
+    one.contains(&other) || other.contains(&one)
+}

@@ -168,12 +168,7 @@ impl Bundle {
     /// Takes out the leaves that `lab` no longer has; their names.
     pub fn prune(&mut self, lab: &Lab) -> Vec<String> {
         let wanted: Vec<String> = (self.leaves.0)(lab).into_iter().map(|spec| spec.entry).collect();
-        let kept = |name: &String| {
-            let authorities = [Issuer::Kubernetes, Issuer::Etcd, Issuer::FrontProxy];
-            wanted.contains(name)
-                || name == SERVICE_ACCOUNT
-                || authorities.iter().any(|issuer| issuer.entry() == name)
-        };
+        let kept = |name: &String| wanted.contains(name) || Self::lasting().contains(&&**name);
         let gone: Vec<String> = self.entries.keys().filter(|name| !kept(name)).cloned().collect();
         self.entries.retain(|name, _| !gone.contains(name));
         gone
@@ -249,7 +244,7 @@ impl Bundle {
         let encryption_key = EncryptionKey(marker("encryption-key"));
         let mut bundle = Self { encryption_key, leaves: self.leaves, ..Self::default() };
         let leaves = (self.leaves.0)(lab).into_iter().map(|spec| spec.entry);
-        let others = ["ca", "etcd-ca", "front-proxy-ca", SERVICE_ACCOUNT, "super-admin"];
+        let others = Self::lasting().into_iter().chain(["super-admin"]);
         for name in leaves.chain(others.map(String::from)) {
             let pair = Pair {
                 certificate: format!("<certificate {name}>\n"),

@@ -3,7 +3,7 @@
 use ipnet::Ipv4Net;
 
 use crate::model::Lab;
-use crate::model::inventory::{HostNetwork, Inventory, Mark};
+use crate::model::inventory::{HostNetwork, Inventory, Mark, overlap};
 use crate::plan::diff::Desired;
 
 /// Something in the way, and what to do about it.
@@ -43,7 +43,7 @@ pub fn conflicts(
         }
     }
     let cidr = lab.network.cidr;
-    let overlaps = |net: &Ipv4Net| net.contains(&cidr) || cidr.contains(net);
+    let overlaps = |net: &Ipv4Net| overlap(*net, cidr);
     let free = || advice(cidr, inventory, host);
     for network in inventory.networks.iter().filter(|network| foreign(&network.mark)) {
         if network.name == lab.network.name || network.uuid == lab.network.uuid {
@@ -97,7 +97,7 @@ pub fn free_network(like: Ipv4Net, used: &[Ipv4Net]) -> Option<Ipv4Net> {
             std::net::Ipv4Addr::new(10, 240u8.wrapping_add(third / 16), third.wrapping_mul(16), 0);
         Ipv4Net::new(base, like.prefix_len()).ok().map(|net| net.trunc())
     });
-    let meets = |net: &Ipv4Net| used.iter().any(|other| other.contains(net) || net.contains(other));
+    let meets = |net: &Ipv4Net| used.iter().any(|other| overlap(*other, *net));
     std::iter::once(like).chain(others).find(|net| !meets(net))
 }
 

@@ -242,19 +242,9 @@ fn stages(desired: &Desired, observed: &Observed, changes: &mut Vec<Change>) {
     let mut known: BTreeSet<&String> = marks.filter_map(|mark| mark.node.as_ref()).collect();
     known.extend(observed.inventory.machines.iter().map(|machine| &machine.node));
     for goal in &desired.stages {
-        if replaced.contains(&goal.node) {
-            let why = "the node is made anew";
-            changes.push(Change::of_node(
-                ChangeKind::RunStage,
-                Object::Stage,
-                goal.stage,
-                &goal.node,
-                why,
-            ));
-            continue;
-        }
         let marker = observed.markers.get(&goal.node).map(|markers| markers.get(goal.stage));
         let why = match marker {
+            _ if replaced.contains(&goal.node) => "the node is made anew".into(),
             Some(Some(fingerprint)) if *fingerprint == goal.fingerprint => {
                 match drift(goal, observed) {
                     Some(why) => why,

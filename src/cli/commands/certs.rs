@@ -7,10 +7,10 @@ use serde_json::json;
 use time::OffsetDateTime;
 
 use crate::cli::args::{CertsCommand, Up};
-use crate::cli::commands::up;
 use crate::cli::failure::Failure;
 use crate::cli::global::{Format, Global};
-use crate::cli::output::{counted, info, print, print_json, table};
+use crate::cli::output::{counted, print, print_json, say, table};
+use crate::cli::session::bring_up::bring_up;
 use crate::cli::session::load;
 use crate::cli::session::lookup::lock;
 use crate::engine::Session;
@@ -24,7 +24,7 @@ pub(crate) fn run(global: &Global, command: &CertsCommand) -> Result<ExitCode, F
             list(global, &bundle(&session)?);
             Ok(ExitCode::SUCCESS)
         }
-        CertsCommand::Renew { names } => renew(global, &session, names),
+        CertsCommand::Renew { names } => renew(global, session, names),
         CertsCommand::Backup { file } => back_up(global, &session, file),
         CertsCommand::Restore { file } => bring_back(global, &session, file),
     }
@@ -47,26 +47,28 @@ fn back_up(global: &Global, session: &Session, file: &Path) -> Result<ExitCode, 
     bundle(session)?;
     let _lock = lock(session, "certs backup")?;
     let count = session.store.back_up(session.lab.id, file)?;
-    if !global.quiet {
-        info(&format!(
+    say(
+        global,
+        &format!(
             "{} are in {}: whoever reads it is the cluster's administrator",
             counted(count, "file"),
             file.display()
-        ));
-    }
+        ),
+    );
     Ok(ExitCode::SUCCESS)
 }
 
 fn bring_back(global: &Global, session: &Session, file: &Path) -> Result<ExitCode, Failure> {
     let _lock = lock(session, "certs restore")?;
     let count = session.store.bring_back(session.lab.id, file)?;
-    if !global.quiet {
-        info(&format!(
+    say(
+        global,
+        &format!(
             "{} are back from {}; `lab up` brings the nodes what they lack",
             counted(count, "file"),
             file.display()
-        ));
-    }
+        ),
+    );
     Ok(ExitCode::SUCCESS)
 }
 
@@ -99,18 +101,16 @@ fn list(global: &Global, bundle: &Bundle) {
 }
 
 /// Marks what is to be made anew, and has `up` do it: whatever cuts it, the next `up` goes on.
-fn renew(global: &Global, session: &Session, names: &[String]) -> Result<ExitCode, Failure> {
-    bundle(session)?;
+fn renew(global: &Global, session: Session, names: &[String]) -> Result<ExitCode, Failure> {
+    bundle(&session)?;
     // Read once nobody else writes: what another run made meanwhile stays.
-    let lock = lock(session, "certs renew")?;
-    let mut bundle = bundle(session)?;
+    let lock = lock(&session, "certs renew")?;
+    let mut bundle = bundle(&session)?;
     let marked = bundle.renew(&session.lab, names).map_err(|error| {
         Failure::usage(error.to_string()).code(&code::NO_SUCH).hint("`lab certs list` names them")
     })?;
     session.store.save_bundle(&bundle, &[])?;
     drop(lock);
-    if !global.quiet {
-        info(&format!("{} certificates are made anew", marked.len()));
-    }
-    up::run(global, &Up::whole())
+    say(global, &format!("{} certificates are made anew", marked.len()));
+    bring_up(global, &Up::whole(), session)
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use crate::cli::args::Down;
 use crate::cli::failure::{FAILED, Failure};
 use crate::cli::global::{Format, Global};
-use crate::cli::output::{info, print, print_json};
+use crate::cli::output::{info, print, print_json, say};
 use crate::cli::progress::telling;
 use crate::cli::runtime::runtime;
 use crate::cli::session::load;
@@ -62,8 +62,9 @@ fn remove(
     let _lock = lock(session, "down")?;
     let removed =
         runtime.block_on(telling(global, async |events| teardown.run(keep, events).await))?;
-    if !global.quiet {
-        info(&match keep {
+    say(
+        global,
+        &match keep {
             Keep::Nothing => {
                 format!("the lab '{}' is gone: {} things removed", lab.name, removed.len())
             }
@@ -72,8 +73,8 @@ fn remove(
                 lab.name,
                 removed.len()
             ),
-        });
-    }
+        },
+    );
     Ok(ExitCode::SUCCESS)
 }
 

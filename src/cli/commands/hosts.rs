@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use crate::cli::args::Hosts;
 use crate::cli::failure::Failure;
 use crate::cli::global::Global;
-use crate::cli::output::{info, print};
+use crate::cli::output::{print, say};
 use crate::cli::session::load;
 use crate::drivers::host::hosts_file;
 use crate::kubernetes::hosts;
@@ -37,12 +37,13 @@ pub(crate) fn run(global: &Global, arguments: &Hosts) -> Result<ExitCode, Failur
             _ => failure,
         }
     })?;
-    if !global.quiet {
-        info(match (changed, arguments.install) {
+    say(
+        global,
+        match (changed, arguments.install) {
             (true, true) => "written; `lab hosts --remove` and `lab down` take it away",
             (true, false) => "removed",
             (false, _) => "nothing to do",
-        });
-    }
+        },
+    );
     Ok(ExitCode::SUCCESS)
 }

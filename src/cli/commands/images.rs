@@ -8,13 +8,13 @@ use serde_json::json;
 use crate::cli::args::{Images as ImagesArgs, ImagesCommand};
 use crate::cli::failure::Failure;
 use crate::cli::global::{Format, Global};
-use crate::cli::output::{info, print, print_json, table};
+use crate::cli::output::{print, print_json, say, table};
 use crate::cli::session::load;
 use crate::drivers::assets::cache::Cache;
 use crate::drivers::assets::goldens::Goldens;
 use crate::drivers::assets::images::Images;
 use crate::drivers::host::Dirs;
-use crate::drivers::state::{Store, labs};
+use crate::drivers::state::{Record, records};
 use crate::model::os;
 use crate::model::size::human;
 use crate::render::golden::GoldenKey;
@@ -25,9 +25,7 @@ pub(crate) fn run(global: &Global, images: &ImagesArgs) -> Result<ExitCode, Fail
     let goldens = Goldens::new(&cache);
     let all = Images::new(cache, &load::overrides(&dirs.config));
     let say = |text: &str| {
-        if !global.quiet {
-            info(text);
-        }
+        say(global, text);
     };
     let remove = |name: &str| {
         // The disks of golden guests stand on it.
@@ -71,11 +69,8 @@ pub(crate) fn run(global: &Global, images: &ImagesArgs) -> Result<ExitCode, Fail
 
 /// Labs whose disks stand on an image.
 fn users(name: &str, dirs: &Dirs) -> Vec<String> {
-    let uses = |lab: &String| {
-        let record = Store::new(&dirs.state, lab).record().ok().flatten();
-        record.is_some_and(|record| record.images.iter().any(|image| image == name))
-    };
-    labs(&dirs.state).into_iter().filter(uses).collect()
+    let uses = |record: &Record| record.images.iter().any(|image| image == name);
+    records(&dirs.state).filter(|(_, record)| uses(record)).map(|(lab, _)| lab).collect()
 }
 
 fn refuse_in_use(name: &str, users: &[String]) -> Result<(), Failure> {

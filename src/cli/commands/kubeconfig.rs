@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use crate::cli::failure::Failure;
 use crate::cli::global::Global;
-use crate::cli::output::{info, print};
+use crate::cli::output::{info, print, say};
 use crate::cli::session::load;
 use crate::drivers::host::kubeconfig_file;
 use crate::engine::{self, ProviderKind, Session};
@@ -35,11 +35,12 @@ fn merged(global: &Global, session: &Session, text: &str) -> Result<(), Failure>
         Failure::failed(format!("merge the lab into {}: {error}", path.display()))
             .hint("nothing was changed; `lab kubeconfig > FILE` writes one of its own")
     })?;
-    if !global.quiet {
-        info(&format!(
+    say(
+        global,
+        &format!(
             "the context {name} in {} is the current one; `lab down` takes it out again",
             path.display()
-        ));
-    }
+        ),
+    );
     Ok(())
 }

@@ -20,12 +20,13 @@ use crate::plan::Object;
 pub(crate) fn run(global: &Global, plan: &Plan) -> Result<ExitCode, Failure> {
     let session = load::session(global)?;
     let stages = stages(session.flavour(), plan.until.as_deref())?;
-    let changes = runtime()?.block_on(engine::plan(&session, &stages))?;
+    let prepared = engine::preview(&session)?;
+    let changes = runtime()?.block_on(engine::plan(&session, &prepared, &stages))?;
     if let Some(path) = &plan.save {
         let agreed = engine::as_agreed(&changes);
         SavedPlan::new(&session.lab, plan.until.as_ref(), agreed).save(path)?;
     }
-    let missing = engine::missing_assets(&session)?;
+    let missing = engine::missing_assets(&session, &prepared.platform);
     match global.output {
         Format::Json => {
             let capacity = capacity(&session.lab);

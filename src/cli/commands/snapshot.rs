@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use crate::cli::args::{Snapshot, SnapshotCommand, SnapshotCreate, SnapshotRestore};
 use crate::cli::failure::{self, Failure, INTERRUPTED};
 use crate::cli::global::{Format, Global};
-use crate::cli::output::{agrees, info, print, print_json, table};
+use crate::cli::output::{agrees, info, print, print_json, say, table};
 use crate::cli::progress::{Progress, signals};
 use crate::cli::runtime::runtime;
 use crate::cli::session::load;
@@ -138,9 +138,7 @@ fn delete(global: &Global, names: &[String]) -> Result<ExitCode, Failure> {
             snapshot::delete(&session, &drivers, name, &events).await.map(Some)
         })??
         .unwrap_or_default();
-        if !global.quiet {
-            info(&format!("deleted '{name}': {} are free again", size::human(freed)));
-        }
+        say(global, &format!("deleted '{name}': {} are free again", size::human(freed)));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -151,9 +149,7 @@ fn list(global: &Global) -> Result<ExitCode, Failure> {
     match global.output {
         Format::Json => print_json(&all),
         Format::Table if all.is_empty() => {
-            if !global.quiet {
-                info("there are no snapshots; `lab snapshot create NAME` makes one");
-            }
+            say(global, "there are no snapshots; `lab snapshot create NAME` makes one");
         }
         Format::Table => print(&describe(&all)),
     }

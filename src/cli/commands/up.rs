@@ -1,124 +1,13 @@
 //! `lab up`.
 
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use crate::cli::args::Up;
-use crate::cli::failure::{self, FAILED, Failure, INTERRUPTED};
+use crate::cli::failure::Failure;
 use crate::cli::global::Global;
-use crate::cli::output::{agrees, counted, info};
-use crate::cli::progress::{Progress, signals};
-use crate::cli::runtime::runtime;
+use crate::cli::session::bring_up::bring_up;
 use crate::cli::session::load;
-use crate::cli::session::lookup::{known, lock, stages};
-use crate::cli::session::saved_plan::SavedPlan;
-use crate::engine::{self, EngineError, Events, Outcome, Session, Stop, UpOptions};
 
 pub(crate) fn run(global: &Global, up: &Up) -> Result<ExitCode, Failure> {
-    let session = Arc::new(load::session(global)?);
-    let saved = up.plan.as_deref().map(|path| SavedPlan::load(path, &session.lab)).transpose()?;
-    let until = saved.as_ref().map_or(&up.until, |plan| &plan.until);
-    let stages = Some(stages(session.flavour(), until.as_deref())?);
-    let from = up.from.as_deref().map(|name| known(session.flavour(), name)).transpose()?;
-    let _lock = lock(&session, "up")?;
-    let (path, log) = session.store.run_log("up")?;
-    let options = UpOptions {
-        stages,
-        yes: up.yes,
-        concurrency: up.concurrency,
-        force: up.force,
-        from,
-        overcommit: up.overcommit,
-        agreed: saved.map(|plan| plan.changes),
-    };
-    let runtime = runtime()?;
-    let attempt = |options: UpOptions, log| {
-        runtime.block_on(async {
-            let (events, receiver) = Events::channel();
-            let reader = tokio::spawn(Progress::new(global, Some(log)).read(receiver));
-            let stop = Stop::default();
-            let signals = tokio::spawn(signals::listen(stop.clone(), "lab up"));
-            let session = Arc::clone(&session);
-            let outcome = match up.checkpoint {
-                true => engine::up_by_checkpoints(session, options, stop, events).await,
-                false => engine::up(session, options, stop, events).await,
-            };
-            signals.abort();
-            (outcome, reader.await.ok())
-        })
-    };
-    let again = log.try_clone();
-    let (mut outcome, mut progress) = attempt(options.clone(), log);
-    if let (Err(error), Ok(log)) = (&outcome, again)
-        && error.asks
-        && agrees(&error.message)
-    {
-        (outcome, progress) = attempt(UpOptions { yes: true, ..options }, log);
-    }
-    if let Some(progress) = &mut progress {
-        progress.ended(how(&outcome), outcome.as_ref().err());
-    }
-    let outcome = outcome?;
-    let lab = &session.lab;
-    let say = |text: &str| {
-        if !global.quiet {
-            info(text);
-        }
-    };
-    match outcome {
-        Outcome::Unchanged => {
-            say(&format!(
-                "nothing to do: the lab '{}' is as its topology says ({})",
-                lab.name,
-                counted(lab.nodes.len(), "node")
-            ));
-            Ok(ExitCode::SUCCESS)
-        }
-        Outcome::Done(changes) => {
-            if let Some(progress) = progress {
-                say(&format!("\n{}", progress.timings()));
-            }
-            let made = counted(changes.len(), "change");
-            say(&format!("the lab '{}' is up: {made} made", lab.name));
-            say(&next_steps(global, up, &session));
-            Ok(ExitCode::SUCCESS)
-        }
-        Outcome::Stopped => {
-            info("stopped as asked; `lab up` goes on from here");
-            Err(Failure::silent(INTERRUPTED))
-        }
-        Outcome::Failed(failures) => {
-            info(&format!(
-                "\n{} failed; what was done stays, and `lab up` goes on from here\nthe whole story: {}",
-                counted(failures.len(), "task"),
-                path.display()
-            ));
-            Err(Failure::silent(FAILED))
-        }
-    }
-}
-
-/// How the run ended, in a word.
-fn how(outcome: &Result<Outcome, EngineError>) -> &'static str {
-    match outcome {
-        Ok(Outcome::Unchanged) => "unchanged",
-        Ok(Outcome::Done(_)) => "done",
-        Ok(Outcome::Stopped) => "stopped",
-        Ok(Outcome::Failed(_)) => "failed",
-        Err(error) => failure::outcome(error),
-    }
-}
-
-fn next_steps(global: &Global, up: &Up, session: &Session) -> String {
-    let option = match (&global.lab, &global.file) {
-        (None, None) => String::new(),
-        _ => format!(" --lab {}", session.lab.name),
-    };
-    let node = session.lab.nodes.first().map_or("NODE", |node| node.name.as_str());
-    if up.until.is_some() {
-        return format!("next:\n  lab status{option}\n  lab ssh{option} {node}\n  lab up{option}");
-    }
-    format!(
-        "next:\n  lab kubectl{option} get nodes\n  lab ssh{option} {node}\n  lab verify{option}\n  lab down{option}"
-    )
+    bring_up(global, up, load::session(global)?)
 }

@@ -9,6 +9,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 
+use crate::cli::global::Global;
+
 /// Lines at the foot of the terminal, which are not to stay.
 static FOOT: Mutex<usize> = Mutex::new(0);
 
@@ -58,6 +60,13 @@ pub(crate) fn print_json(value: &impl Serialize) {
 pub(crate) fn info(text: &str) {
     let _foot = without_foot();
     let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
+
+/// Says what is not wrong, unless only that is wanted.
+pub(crate) fn say(global: &Global, text: &str) {
+    if !global.quiet {
+        info(text);
+    }
 }
 
 /// True when standard error is a terminal that wants colours.

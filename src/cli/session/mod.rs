@@ -1,5 +1,7 @@
-//! The lab that a command is about: its topology, its parts by name, its lock, a plan of it that was saved.
+//! The lab that a command is about: its topology, its parts by name, its lock, a plan of it that was saved,
+//! and how it comes up.
 
+pub(crate) mod bring_up;
 pub(crate) mod load;
 pub(crate) mod lookup;
 pub(crate) mod saved_plan;

@@ -41,7 +41,7 @@ impl std::fmt::Display for Difference {
 impl HostFootprint {
     /// Looks at this computer and, when given, at its libvirt. Private providers of labs other than `lab`
     /// come and go as their owners like, and are left out.
-    pub fn take(lab: Uuid, hypervisor: Option<&dyn Provider>) -> Self {
+    pub fn take(lab: Uuid, provider: Option<&dyn Provider>) -> Self {
         let mut picture = Self::default();
         picture.network();
         picture.firewall();
@@ -53,8 +53,8 @@ impl HostFootprint {
         let files = ["/etc/hosts", "/etc/ssh/ssh_config", "/etc/resolv.conf"].map(PathBuf::from);
         let own = [".ssh/config", ".ssh/known_hosts", ".kube/config"].map(|name| home.join(name));
         picture.add("file", files.iter().chain(&own).filter_map(|path| digest(path)));
-        if let Some(hypervisor) = hypervisor {
-            picture.libvirt(hypervisor);
+        if let Some(provider) = provider {
+            picture.libvirt(provider);
         }
         picture
     }
@@ -107,8 +107,8 @@ impl HostFootprint {
         }
     }
 
-    fn libvirt(&mut self, hypervisor: &dyn Provider) {
-        let Ok(found) = hypervisor.inventory() else { return };
+    fn libvirt(&mut self, provider: &dyn Provider) {
+        let Ok(found) = provider.inventory() else { return };
         let domain = |d: &crate::model::inventory::FoundDomain| {
             format!("{} {} active={} {:?}", d.name, d.uuid, d.active, d.snapshots)
         };

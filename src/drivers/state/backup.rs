@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use crate::drivers::state::error::{StoreError, failed};
 use crate::drivers::state::files::write_atomic;
+use crate::drivers::state::secrets::INDEX;
 use crate::drivers::state::store::Store;
 
 /// Directories that are kept.
@@ -16,7 +17,6 @@ const DIRECTORIES: &[&str] = &["pki", "ssh"];
 /// File that names the lab.
 const LAB: &str = "lab-id";
 /// File that vouches for the others; it comes back last.
-const INDEX: &str = "pki/index.json";
 /// Bytes of the largest archive that is read.
 const LIMIT: u64 = 64 << 20;
 

@@ -40,10 +40,10 @@ impl FileLock {
     }
 }
 
-/// True when somebody has the lock of a file that is there.
+/// True when somebody has the lock of a file that is there. Any number may ask at once.
 pub(crate) fn is_held(path: &Path) -> bool {
     let Ok(file) = File::open(path) else { return false };
-    matches!(Flock::lock(file, FlockArg::LockExclusiveNonblock), Err((_, Errno::EWOULDBLOCK)))
+    Flock::lock(file, FlockArg::LockSharedNonblock).is_err()
 }
 
 /// Locks what `path` names now; `None` when the file lost its name meanwhile, so that somebody else may

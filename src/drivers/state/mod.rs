@@ -14,5 +14,5 @@ pub mod store;
 
 pub use error::StoreError;
 pub use lock::{Holder, LockError};
-pub use record::{Record, Standing, labs, router_ids_of_others, standing_on};
+pub use record::{Record, Standing, labs, records, router_ids_of_others, standing, standing_on};
 pub use store::Store;

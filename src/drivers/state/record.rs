@@ -71,6 +71,13 @@ impl Record {
             base: PathBuf::new(),
         }
     }
+
+    /// The copy of `image` in the cache that the disks of the lab, of that name, stand on. A system libvirt
+    /// has copies of its own.
+    fn standing_on(&self, lab: &str, image: &str) -> Option<Standing> {
+        let sha256 = self.digests.get(image).filter(|_| self.provider == "private")?;
+        Some(Standing { lab: lab.to_owned(), sha256: sha256.clone() })
+    }
 }
 
 impl Store {
@@ -124,22 +131,28 @@ pub struct Standing {
     pub sha256: String,
 }
 
-/// Labs whose disks stand on the copy of `image` in the cache. A system libvirt has copies of its own.
-pub fn standing_on(state: &Path, image: &str) -> Vec<Standing> {
-    let digest = |lab: String| {
+/// Records of all labs below `state` that have one which can be read, by the labs' names.
+pub fn records(state: &Path) -> impl Iterator<Item = (String, Record)> {
+    labs(state).into_iter().filter_map(|lab| {
         let record = Store::new(state, &lab).record().ok().flatten()?;
-        let digest = record.digests.get(image).filter(|_| record.provider == "private")?;
-        Some(Standing { sha256: digest.clone(), lab })
-    };
-    labs(state).into_iter().filter_map(digest).collect()
+        Some((lab, record))
+    })
+}
+
+/// Labs whose disks stand on the copy of `image` in the cache.
+pub fn standing_on(state: &Path, image: &str) -> Vec<Standing> {
+    records(state).filter_map(|(lab, record)| record.standing_on(&lab, image)).collect()
+}
+
+/// The same for one lab; `None` where its disks stand on none, or nobody knows.
+pub fn standing(state: &Path, lab: &str, image: &str) -> Option<Standing> {
+    Store::new(state, lab).record().ok().flatten()?.standing_on(lab, image)
 }
 
 /// VRRP router ids of all labs below `state` but `name`.
 pub fn router_ids_of_others(state: &Path, name: &str) -> BTreeSet<u8> {
-    labs(state)
-        .into_iter()
-        .filter(|other| other != name)
-        .filter_map(|other| Store::new(state, &other).record().ok().flatten())
-        .flat_map(|record| record.router_ids.into_values())
+    records(state)
+        .filter(|(other, _)| other != name)
+        .flat_map(|(_, record)| record.router_ids.into_values())
         .collect()
 }

@@ -16,7 +16,7 @@ use crate::pki::{Bundle, Entry, Issuer, Made, Pair, SshKeys};
 
 /// Format of the index; a newer one is refused.
 const SCHEMA_VERSION: u32 = 1;
-const INDEX: &str = "pki/index.json";
+pub(super) const INDEX: &str = "pki/index.json";
 const ENCRYPTION_KEY: &str = "pki/encryption-key";
 const USER_KEY: &str = "ssh/id_ed25519";
 const KNOWN_HOSTS: &str = "ssh/known_hosts";

@@ -173,14 +173,15 @@ pub(crate) fn record(session: &Session) -> Result<Record, EngineError> {
     if let ProviderKind::Private(libvirt) = place {
         record.run = Some(libvirt.run.clone());
     }
-    let before = session.store.record()?.map(|before| before.digests).unwrap_or_default();
+    let before = session.store.record()?;
+    let (stood, etcd) = before.map(|before| (before.digests, before.etcd)).unwrap_or_default();
     for os in lab.systems() {
         // What disks stand on stays written down, whatever the cache has by now.
         let here = || session.images.image(os).ok().map(|image| image.digest);
-        let digest = before.get(os).cloned().or_else(here);
+        let digest = stood.get(os).cloned().or_else(here);
         record.digests.extend(digest.map(|digest| (os.to_owned(), digest)));
     }
-    record.etcd = session.store.record()?.map(|before| before.etcd).unwrap_or_default();
+    record.etcd = etcd;
     record.router_ids = lab.vips.iter().map(|vip| (vip.name.clone(), vip.router_id)).collect();
     Ok(record)
 }

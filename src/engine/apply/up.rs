@@ -33,9 +33,9 @@ use crate::plan::{Change, Desired, Object, Observed, diff};
 /// When something cannot be read, or stands in the lab's way.
 pub async fn plan(
     session: &Session,
+    prepared: &Prepared,
     stages: &[&'static Stage],
 ) -> Result<Vec<Change>, EngineError> {
-    let prepared = prepare::preview(session)?;
     let desired = prepared.desired(session, stages)?;
     let mut observed =
         Observed { provider_running: session.provider.is_running(), ..Observed::default() };
@@ -106,18 +106,17 @@ fn forget_from(from: &Stage, flavour: &Flavour, observed: &mut Observed) {
     }
 }
 
-async fn start_provider(session: &Session, events: &Events) -> Result<bool, EngineError> {
-    let ProviderKind::Private(libvirt) = &session.provider else { return Ok(false) };
+async fn start_provider(session: &Session, events: &Events) -> Result<(), EngineError> {
+    let ProviderKind::Private(libvirt) = &session.provider else { return Ok(()) };
     if libvirt.is_running() {
-        return Ok(false);
+        return Ok(());
     }
     // Recorded before it exists: whoever comes after a crash knows where to look.
     session.store.save_record(&preflight::record(session)?)?;
     session.hit("start the private provider")?;
     let (libvirt, hide) = (libvirt.clone(), session.is_emulated());
-    events
-        .timed(None, "provider", async { Ok(blocking(move || libvirt.ensure(hide)).await??) })
-        .await
+    let work = async { Ok(blocking(move || libvirt.ensure(hide)).await??) };
+    events.timed(None, "provider", work).await.map(drop)
 }
 
 /// `up` on given drivers: what tests call with fakes.

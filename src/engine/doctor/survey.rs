@@ -13,6 +13,7 @@ use crate::engine::doctor::computer::Libvirt::{Answers, Silent};
 use crate::engine::doctor::computer::{Computer, Device, Setting, Wanted, WantedNetwork};
 use crate::engine::lab::missing::missing_assets;
 use crate::engine::lab::open::Session;
+use crate::engine::lab::prepare::preview;
 use crate::engine::lab::provider::ProviderKind;
 use crate::engine::machines::provision::call;
 use crate::model::Flaw;
@@ -71,7 +72,8 @@ pub async fn wanted(session: &Session) -> Wanted {
     };
     let demand = Demand::of(session, &inventory);
     let conflict = early_conflicts(session).await.err();
-    let missing = missing_assets(session).unwrap_or_default().into_iter();
+    let prepared = preview(session).ok();
+    let missing = prepared.map(|prepared| missing_assets(session, &prepared.platform));
     Wanted {
         system: Some(matches!(session.provider, ProviderKind::System { .. })),
         isolated: !lab.network.uplink,
@@ -85,7 +87,11 @@ pub async fn wanted(session: &Session) -> Wanted {
         conflict: conflict
             .filter(|error| error.preflight)
             .map(|error| Flaw::new(error.to_string(), error.hint.unwrap_or_default())),
-        missing: missing.map(|missing| Flaw::new(missing.what(), missing.how)).collect(),
+        missing: missing
+            .into_iter()
+            .flatten()
+            .map(|missing| Flaw::new(missing.what(), missing.how))
+            .collect(),
     }
 }
 

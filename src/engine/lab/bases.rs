@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use crate::drivers::assets::images::{Images, refuse_other};
-use crate::drivers::state::standing_on;
+use crate::drivers::state::standing;
 use crate::engine::task::error::EngineError;
 use crate::model::Lab;
 use crate::model::platform::Image;
@@ -19,9 +19,8 @@ pub(crate) fn refuse_other_base(
     os: &str,
     image: &Image,
 ) -> Result<(), EngineError> {
-    let mut standing = standing_on(state, os);
-    standing.retain(|other| other.lab == lab.name);
-    let refused = refuse_other(os, &image.digest, &standing);
+    let own = standing(state, &lab.name, os);
+    let refused = refuse_other(os, &image.digest, own.as_slice());
     refused.map_err(|error| with_cure(lab, os, error.into()))
 }
 
@@ -35,7 +34,7 @@ pub(crate) fn refuse_other_bases(
     images: &Images,
 ) -> Result<(), EngineError> {
     for os in lab.systems() {
-        if standing_on(state, os).iter().any(|other| other.lab == lab.name) {
+        if standing(state, &lab.name, os).is_some() {
             let image = images.image(os);
             let image = image.map_err(|error| with_cure(lab, os, error.into()))?;
             refuse_other_base(lab, state, os, &image)?;

@@ -5,10 +5,8 @@ use serde::Serialize;
 use crate::drivers::assets::binaries;
 use crate::drivers::assets::goldens::Goldens;
 use crate::engine::lab::open::Session;
-use crate::engine::lab::prepare::preview;
-use crate::engine::lab::prepared::Prepared;
-use crate::engine::task::error::EngineError;
 use crate::kubernetes;
+use crate::model::Platform;
 use crate::model::assets::{Asset, AssetKind, Source, Wanted, assets, golden_name};
 
 /// One asset that is not here.
@@ -35,20 +33,16 @@ impl std::fmt::Display for MissingAsset {
 }
 
 /// What a lab needs from outside and is not here, with the way to get it. Changes nothing.
-///
-/// # Errors
-/// When something that is there cannot be used.
-pub fn missing_assets(session: &Session) -> Result<Vec<MissingAsset>, EngineError> {
-    let prepared = preview(session)?;
-    let all = all_assets(session, &prepared).into_iter();
+pub fn missing_assets(session: &Session, platform: &Platform) -> Vec<MissingAsset> {
+    let all = all_assets(session, platform).into_iter();
     let missing = all.filter_map(|asset| {
-        let how = how(session, &prepared, &asset)?;
+        let how = how(session, platform, &asset)?;
         Some(MissingAsset { asset, how })
     });
-    Ok(missing.collect())
+    missing.collect()
 }
 
-fn all_assets(session: &Session, prepared: &Prepared) -> Vec<Asset> {
+fn all_assets(session: &Session, platform: &Platform) -> Vec<Asset> {
     let folder = session.chosen_artifacts();
     let wanted = Wanted {
         binaries: session.flavour().binaries,
@@ -56,11 +50,11 @@ fn all_assets(session: &Session, prepared: &Prepared) -> Vec<Asset> {
         containers: kubernetes::CONTAINER_IMAGES,
         outside: session.provider.reaches_outside(&session.lab),
     };
-    assets(&session.lab, &prepared.platform, &wanted)
+    assets(&session.lab, platform, &wanted)
 }
 
 /// How an asset is got; `None` for one that is here, or that guests get by themselves.
-fn how(session: &Session, prepared: &Prepared, asset: &Asset) -> Option<String> {
+fn how(session: &Session, platform: &Platform, asset: &Asset) -> Option<String> {
     let cache = session.images.cache();
     match (asset.kind, &asset.source) {
         (AssetKind::Image, Source::Download(from)) => {
@@ -75,7 +69,7 @@ fn how(session: &Session, prepared: &Prepared, asset: &Asset) -> Option<String> 
             Some(format!("`lab up` downloads it from {}{build}", from.url))
         }
         (AssetKind::Binary, Source::Download(from)) => {
-            let dir = binaries::release_dir(prepared.platform.version, cache);
+            let dir = binaries::release_dir(platform.version, cache);
             let is_missing = !dir.join(&asset.name).exists();
             is_missing.then(|| {
                 format!("`lab up` downloads it from {}; or LAB_ARTIFACTS=DIR has it", from.url)

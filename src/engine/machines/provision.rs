@@ -197,15 +197,13 @@ pub(crate) async fn node(
     if changes.iter().any(|change| change.kind == ChangeKind::Replace) {
         remove(session, provider, &domain.node, domain.uuid).await?;
         for name in [render::overlay_name(node), render::seed_name(node)] {
-            let (volume, content) = own_volume(session, prepared, node, &name)?;
-            call(provider, move |h| h.storage()?.ensure_volume(&volume, &content)).await?;
+            make_own(session, prepared, provider, node, &name).await?;
         }
     }
     for change in changes {
         match (change.object, change.kind) {
             (Object::Volume, _) => {
-                let (volume, content) = own_volume(session, prepared, node, &change.name)?;
-                call(provider, move |h| h.storage()?.ensure_volume(&volume, &content)).await?;
+                make_own(session, prepared, provider, node, &change.name).await?;
             }
             (Object::Domain, kind) => {
                 let domain = domain.clone();
@@ -238,6 +236,17 @@ pub(crate) async fn node(
         }
     }
     Ok(())
+}
+
+async fn make_own(
+    session: &Session,
+    prepared: &Prepared,
+    provider: &Arc<dyn Provider>,
+    node: &Node,
+    name: &str,
+) -> Result<(), EngineError> {
+    let (volume, content) = own_volume(session, prepared, node, name)?;
+    call(provider, move |h| h.storage()?.ensure_volume(&volume, &content)).await
 }
 
 pub(crate) fn own_volume(

@@ -57,10 +57,10 @@ pub async fn create(
     // Cut between the manifest and the end: there was nothing left to do.
     let cut = shelf.intent(&wish.name)? == Some(Intent::Create);
     interrupted::recover_interrupted(session, provider, events).await?;
-    if let Some(manifest) = shelf.manifest(&wish.name)?.filter(|_| cut) {
-        return Ok(Some(manifest));
-    }
-    if shelf.manifest(&wish.name)?.is_some() {
+    if let Some(manifest) = shelf.manifest(&wish.name)? {
+        if cut {
+            return Ok(Some(manifest));
+        }
         return Err(EngineError::of(
             &code::SNAPSHOT,
             format!("make the snapshot '{}': there is one of that name", wish.name),

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::drivers::host::routes::{self, Routes};
-use nix::fcntl::{Flock, FlockArg};
+use crate::drivers::state::file_lock::is_held;
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags,
@@ -41,12 +41,6 @@ pub fn ping(socket: &Path) -> Option<String> {
 /// How long a provider may take to end when asked.
 const STOP: Duration = Duration::from_secs(20);
 
-/// True while the supervisor that keeps `alive` locked lives.
-pub(crate) fn is_alive(alive: &Path) -> bool {
-    let Ok(file) = std::fs::File::open(alive) else { return false };
-    Flock::lock(file, FlockArg::LockSharedNonblock).is_err()
-}
-
 /// Ends the provider and waits until its processes are gone. `alive` is the file that the
 /// supervisor keeps locked while it lives; it names the first process inside, which is ended
 /// from outside when the socket is gone or nobody answers.
@@ -56,7 +50,7 @@ pub(crate) fn stop(socket: &Path, alive: &Path, lab: &str) {
     }
     let deadline = Instant::now() + STOP;
     let mut ended = false;
-    while is_alive(alive) && Instant::now() < deadline {
+    while is_held(alive) && Instant::now() < deadline {
         if !ended && deadline.saturating_duration_since(Instant::now()) < STOP - CONNECT {
             ended = true;
             end_first_process(alive, lab);

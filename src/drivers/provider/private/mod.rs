@@ -16,14 +16,15 @@ mod supervisor;
 mod surroundings;
 mod uplink;
 
-use std::io::{BufRead, BufReader};
+use std::ffi::OsStr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use uuid::Uuid;
 
 use crate::drivers::provider::{ProviderError, Result};
+use crate::drivers::state::file_lock::is_held;
 use crate::drivers::state::files::make_dir;
 use crate::model::platform::Layout;
 
@@ -84,7 +85,7 @@ impl PrivateLibvirt {
             .map_err(|error| ProviderError::of_computer(at.to_string(), error.to_string()))?;
         let pid = text.trim().parse();
         let pid = pid.map_err(|_| ProviderError::of_computer(format!("{at} names nobody"), ""))?;
-        match control::is_alive(&path) {
+        match is_held(&path) {
             true => Ok(pid),
             false => Err(ProviderError::of_computer("the private libvirt does not run", "")),
         }
@@ -127,7 +128,7 @@ impl PrivateLibvirt {
         for path in ["log", "lib", "cache", "etc", "pools", "consoles"].map(|n| self.dir.join(n)) {
             make_dir(&path).map_err(|error| ProviderError::new(doing, error.to_string()))?;
         }
-        if control::is_alive(&self.dir.join(paths::ALIVE)) {
+        if is_held(&self.dir.join(paths::ALIVE)) {
             return Err(ProviderError::new(
                 doing,
                 format!("it runs, but does not answer at {}", self.run.display()),
@@ -142,28 +143,13 @@ impl PrivateLibvirt {
         for path in [self.dir.join("lib"), self.run.clone()] {
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).map_err(io)?;
         }
-        let log = std::fs::File::create(self.dir.join(paths::SUPERVISOR_LOG)).map_err(io)?;
-        let mut child = Command::new(std::env::current_exe().map_err(io)?)
-            .arg("engine-supervisor")
-            .arg(&self.dir)
-            .arg(&self.run)
-            .arg(self.lab.to_string())
-            .args(hide_kvm.then_some("--hide-kvm"))
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(log)
-            .current_dir("/")
-            .spawn()
-            .map_err(io)?;
-        let mut answer = String::new();
-        if let Some(out) = child.stdout.take() {
-            // The supervisor says one line once libvirt answers, or closes the pipe by dying.
-            BufReader::new(out).read_line(&mut answer).map_err(io)?;
-        }
-        if answer.trim() == "ready" {
+        let lab = self.lab.to_string();
+        let mut words = vec![self.dir.as_os_str(), self.run.as_os_str(), lab.as_ref()];
+        words.extend(hide_kvm.then_some(OsStr::new("--hide-kvm")));
+        let log = self.dir.join(paths::SUPERVISOR_LOG);
+        if process::start("engine-supervisor", &words, &log).map_err(io)? {
             return Ok(true);
         }
-        let _ = child.wait();
         let logs = [paths::SUPERVISOR_LOG, "log/libvirtd.log", "log/virtlogd.log"];
         let tails: Vec<String> = logs
             .iter()

@@ -1,8 +1,37 @@
 //! What all processes of a private provider begin and end with.
 
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader};
 use std::os::fd::RawFd;
-use std::process::ExitCode;
-use std::{fs, io};
+use std::path::Path;
+use std::process::{Command, ExitCode, Stdio};
+
+/// Starts a process of this program that lives on, with what it says in the file `log`. True once it said
+/// that it is ready; false when it ended before.
+///
+/// # Errors
+/// When it cannot be started.
+pub(crate) fn start(entry: &str, arguments: &[&OsStr], log: &Path) -> io::Result<bool> {
+    let mut child = Command::new(std::env::current_exe()?)
+        .arg(entry)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(File::create(log)?)
+        .current_dir("/")
+        .spawn()?;
+    let mut answer = String::new();
+    if let Some(out) = child.stdout.take() {
+        // One line, or nothing when it dies.
+        BufReader::new(out).read_line(&mut answer)?;
+    }
+    let ready = answer.trim() == "ready";
+    if !ready {
+        child.wait()?;
+    }
+    Ok(ready)
+}
 
 /// One of the arguments that a process was started with.
 ///

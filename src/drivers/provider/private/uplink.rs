@@ -4,7 +4,7 @@
 //! A keeper stands outside, in the computer's network, runs the program and ends it with the provider.
 
 use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, Seek, Write};
+use std::io::{self, Seek, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -15,9 +15,10 @@ use nix::sys::signal::{SigSet, Signal, kill};
 use nix::unistd::Pid;
 
 use crate::drivers::host::find_program;
-use crate::drivers::provider::private::control;
 use crate::drivers::provider::private::paths::{ALIVE, KEEPER, UPLINK_LOG as LOG};
-use crate::drivers::provider::private::process::{argument, let_go};
+use crate::drivers::provider::private::process::{self, argument, let_go};
+use crate::drivers::state::file_lock::is_held;
+use crate::model::inventory::overlap;
 
 /// The interface inside.
 const LINK: &str = "uplink0";
@@ -43,12 +44,12 @@ pub fn programs() -> Vec<&'static str> {
 /// True when one of `nets` has addresses of the link.
 pub fn overlaps(nets: &[Ipv4Net]) -> bool {
     let link: Option<Ipv4Net> = NETWORK.parse().ok();
-    link.is_some_and(|link| nets.iter().any(|net| net.contains(&link) || link.contains(net)))
+    link.is_some_and(|link| nets.iter().any(|net| overlap(*net, link)))
 }
 
 /// True while guests have a way out.
 pub(crate) fn serves(dir: &Path, first: u32) -> bool {
-    control::is_alive(&dir.join(KEEPER)) && has_link(first)
+    is_held(&dir.join(KEEPER)) && has_link(first)
 }
 
 fn has_link(first: u32) -> bool {
@@ -69,26 +70,11 @@ fn has_route(first: u32) -> bool {
 pub(crate) fn start(dir: &Path, first: u32) -> io::Result<()> {
     stop(dir);
     wait_until(|| !has_link(first));
-    let log = File::create(dir.join(LOG))?;
-    let mut keeper = Command::new(std::env::current_exe()?)
-        .arg("engine-uplink")
-        .arg(dir)
-        .arg(first.to_string())
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(log)
-        .current_dir("/")
-        .spawn()?;
-    let mut answer = String::new();
-    if let Some(out) = keeper.stdout.take() {
-        // One line once the link is there, or nothing when the keeper dies.
-        BufReader::new(out).read_line(&mut answer)?;
-    }
-    if answer.trim() == "ready" {
+    let (log, first) = (dir.join(LOG), first.to_string());
+    if process::start("engine-uplink", &[dir.as_os_str(), first.as_ref()], &log)? {
         return Ok(());
     }
-    keeper.wait()?;
-    let said = crate::drivers::provider::tail(&dir.join(LOG)).unwrap_or_default();
+    let said = crate::drivers::provider::tail(&log).unwrap_or_default();
     Err(io::Error::other(said))
 }
 
@@ -98,11 +84,11 @@ pub(crate) fn stop(dir: &Path) {
     let text = fs::read_to_string(&file).unwrap_or_default();
     let pids: Vec<i32> = text.split_whitespace().filter_map(|word| word.parse().ok()).collect();
     let &[keeper, program, first] = &pids[..] else { return };
-    if control::is_alive(&file) && is_process(keeper, &["engine-uplink", &dir.to_string_lossy()]) {
+    if is_held(&file) && is_process(keeper, &["engine-uplink", &dir.to_string_lossy()]) {
         // One that ended meanwhile is gone, as it should be.
         let _ = kill(Pid::from_raw(keeper), Signal::SIGTERM);
     }
-    wait_until(|| !control::is_alive(&file));
+    wait_until(|| !is_held(&file));
     // A keeper that was killed could not end its program.
     let network = format!("/proc/{first}/ns/net");
     wait_until(|| {
@@ -150,7 +136,7 @@ pub(crate) fn keep(arguments: &[String]) -> io::Result<()> {
     // Before there is a thread: signals are waited for, by this one alone.
     let signals = SigSet::from_iter([Signal::SIGTERM, Signal::SIGCHLD]);
     signals.thread_block()?;
-    end_with_engine(dir)?;
+    end_with_provider(dir)?;
     let mut record = |program: u32| {
         file.set_len(0)?;
         file.rewind()?;
@@ -179,7 +165,7 @@ fn until_told(signals: &SigSet, program: &mut Child) -> io::Result<()> {
 }
 
 /// Sends ourselves a signal when the provider's supervisor is gone.
-fn end_with_engine(dir: &Path) -> io::Result<()> {
+fn end_with_provider(dir: &Path) -> io::Result<()> {
     let alive = File::open(dir.join(ALIVE))?;
     std::thread::spawn(move || {
         let mut alive = alive;

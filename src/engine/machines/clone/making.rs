@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use crate::drivers::assets::goldens::{Golden, Goldens};
 use crate::drivers::assets::seed;
-use crate::drivers::provider::libvirt::Reconnecting;
 use crate::drivers::provider::private::PrivateLibvirt;
 use crate::drivers::provider::{Content, Provider, ProviderError};
 use crate::engine::lab::open::Session;
@@ -106,8 +105,7 @@ impl Builder<'_> {
     async fn make(&self, model: &Node) -> Result<(PathBuf, Documents), EngineError> {
         let (libvirt, hide) = (self.libvirt.clone(), self.session.is_emulated());
         blocking(move || libvirt.ensure(hide)).await??;
-        let provider: Arc<dyn Provider> =
-            Arc::new(Reconnecting::private(&self.libvirt.uri(), Arc::new(self.libvirt.clone()))?);
+        let provider = ProviderKind::Private(self.libvirt.clone()).connect()?;
         let templates = &self.session.templates;
         let (lab, node) = golden::builder(&self.session.lab, model, self.libvirt.lab);
         let node = &node;

@@ -21,8 +21,9 @@ use crate::engine::lab::prepared::Prepared;
 use crate::engine::machines::provision::call;
 use crate::engine::task::error::EngineError;
 use crate::engine::task::event::Events;
+use crate::model::Node;
+use crate::model::assets::golden_name;
 use crate::model::lab::Cloning;
-use crate::model::{Node, size};
 use crate::plan::{Change, ChangeKind, Object};
 use crate::render;
 use crate::render::golden::GoldenKey;
@@ -123,8 +124,7 @@ async fn made(
     key: &GoldenKey,
     events: &Events,
 ) -> Option<Golden> {
-    let memory = size::human(node.memory_mib << 20);
-    let task = format!("golden {}, {} x {memory}", node.os, node.cpus);
+    let task = format!("golden {}", golden_name(&node.os, node.cpus, node.memory_mib));
     let work = events.timed(None, &task, making::make(session, prepared, node, key));
     match work.await {
         Ok(golden) => Some(golden),

@@ -73,12 +73,7 @@ fn steps(context: &Context<'_>, _node: &Node) -> Result<Vec<Step>, StageError> {
     for addon in addon::all() {
         let name = &addon.name;
         let path = format!("/etc/kubernetes/lab/{name}.yaml");
-        let wanted = context.lab.kubernetes.has_addon(name);
-        let Some(manifest) = manifest(context, addon)?.filter(|_| wanted) else {
-            // One that is wanted, and cannot be had now, may be there since it could.
-            if wanted {
-                continue;
-            }
+        if !context.lab.kubernetes.has_addon(name) {
             steps.push(Step::run_unless(
                 format!("! test -e {path}"),
                 format!("have no {name}"),
@@ -87,7 +82,9 @@ fn steps(context: &Context<'_>, _node: &Node) -> Result<Vec<Step>, StageError> {
                 ),
             ));
             continue;
-        };
+        }
+        // One that is wanted, and cannot be had now, may be there since it could.
+        let Some(manifest) = manifest(context, addon)? else { continue };
         steps.extend([
             Step::private(&path, manifest),
             Step::run(format!("install {name}"), format!("{KUBECTL} apply -f {path} >/dev/null\n")),

@@ -7,6 +7,7 @@ use ipnet::Ipv4Net;
 
 use crate::model::code;
 use crate::model::flaw::Flaw;
+use crate::model::inventory::overlap;
 use crate::model::role::Role;
 use crate::model::topology::draft::{LabDraft, NodeDraft};
 use crate::model::topology::problem::{Problem, Span};
@@ -217,7 +218,7 @@ pub(crate) fn pod_subnets(lab: &mut LabDraft, problems: &mut Vec<Problem>) {
             );
         }
         let here = (draft.node.name.clone(), draft.pod_span.clone());
-        let clash = seen.iter().find(|(net, _)| net.contains(&subnet) || subnet.contains(*net));
+        let clash = seen.iter().find(|(net, _)| overlap(**net, subnet));
         if let Some((_, (first, at))) = clash {
             let name = &draft.node.name;
             let text = format!("'{first}' and '{name}' would share the pod subnet {subnet}");

@@ -7,6 +7,7 @@ mod balancing;
 use std::collections::HashMap;
 
 use crate::model::code;
+use crate::model::inventory::overlap;
 use crate::model::name::check_label;
 use crate::model::role::Role;
 use crate::model::size;
@@ -99,7 +100,7 @@ fn networks(lab: &LabDraft, problems: &mut Vec<Problem>) {
     ];
     for (index, (name, net, at)) in all.iter().enumerate() {
         for (other, other_net, other_at) in all.iter().take(index) {
-            if net.contains(other_net) || other_net.contains(net) {
+            if overlap(*net, *other_net) {
                 problems.push(
                     Problem::error(
                         &code::NETWORKS_OVERLAP,
