@@ -10,6 +10,8 @@ use std::process::Command;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
+use crate::rig::dns_image::add;
+
 /// What the add-on looks for.
 pub const DNS: &str = "registry.k8s.io/coredns/coredns:v0-stand-in";
 
@@ -34,7 +36,7 @@ pub fn write(dir: &Path, root: &Path) {
 
 fn busybox(root: &Path) -> Vec<u8> {
     let mut layer = tar::Builder::new(Vec::new());
-    append(&mut layer, "bin/busybox", &fs::read(root.join("bin/busybox")).unwrap());
+    add(&mut layer, "bin/busybox", &fs::read(root.join("bin/busybox")).unwrap());
     for applet in APPLETS {
         let mut header = tar::Header::new_gnu();
         header.set_entry_type(tar::EntryType::Symlink);
@@ -79,17 +81,9 @@ fn archive(path: &Path, name: &str, entrypoint: &[&str], layer: &[u8]) {
 fn tarred(files: &Files) -> Vec<u8> {
     let mut archive = tar::Builder::new(Vec::new());
     for (path, content) in files {
-        append(&mut archive, path, content);
+        add(&mut archive, path, content);
     }
     archive.into_inner().unwrap()
-}
-
-fn append(archive: &mut tar::Builder<Vec<u8>>, path: &str, content: &[u8]) {
-    let mut header = tar::Header::new_gnu();
-    header.set_size(content.len() as u64);
-    header.set_mode(0o755);
-    header.set_cksum();
-    archive.append_data(&mut header, path, content).unwrap();
 }
 
 fn sum(bytes: &[u8]) -> String {

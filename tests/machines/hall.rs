@@ -12,6 +12,7 @@ use lab::model::Lab;
 use nix::sched::{CloneFlags, setns};
 
 use crate::groups;
+use crate::rig::namespaces::first_inside;
 
 const HALL: &str = include_str!("hall.sh");
 const INIT: &str = include_str!("init.sh");
@@ -129,20 +130,6 @@ fn start(dir: &Path, artifacts: &Path, gateway: String) -> Child {
         }
     });
     told.recv().unwrap().unwrap()
-}
-
-/// The first process inside: the child of `unshare`.
-fn first_inside(process: &Child) -> u32 {
-    let path = format!("/proc/{0}/task/{0}/children", process.id());
-    let deadline = Instant::now() + Duration::from_secs(10);
-    loop {
-        let children = fs::read_to_string(&path).unwrap_or_default();
-        if let Some(pid) = children.split_whitespace().next() {
-            return pid.parse().unwrap();
-        }
-        assert!(Instant::now() < deadline, "no process in the namespaces");
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }
 
 fn watcher(dir: &Path, groups: &[PathBuf]) -> Child {

@@ -41,7 +41,8 @@ pub fn write(dir: &Path) {
     archive.finish().unwrap();
 }
 
-fn add<W: std::io::Write>(archive: &mut tar::Builder<W>, path: &str, content: &[u8]) {
+/// Adds a file that may be run.
+pub fn add<W: std::io::Write>(archive: &mut tar::Builder<W>, path: &str, content: &[u8]) {
     let mut header = tar::Header::new_gnu();
     header.set_size(content.len() as u64);
     header.set_mode(0o755);

@@ -45,7 +45,7 @@ impl TestDriver {
 }
 
 /// The test driver runs domains of its own type only.
-fn of_its_type(xml: &str) -> String {
+pub fn of_its_type(xml: &str) -> String {
     xml.replace("<domain type=\"qemu\">", "<domain type=\"test\">")
 }
 

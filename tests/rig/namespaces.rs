@@ -44,19 +44,19 @@ impl Space {
     fn start(command: &mut Command) -> Self {
         Self(command.stdin(Stdio::null()).spawn().unwrap())
     }
+}
 
-    /// The first process inside: the child of `unshare`.
-    fn inside(&self) -> u32 {
-        let path = format!("/proc/{0}/task/{0}/children", self.0.id());
-        let deadline = Instant::now() + Duration::from_secs(10);
-        loop {
-            let children = fs::read_to_string(&path).unwrap_or_default();
-            if let Some(pid) = children.split_whitespace().next() {
-                return pid.parse().unwrap();
-            }
-            assert!(Instant::now() < deadline, "no process in the namespaces");
-            std::thread::sleep(Duration::from_millis(20));
+/// The first process inside the namespaces that `unshare` made: its child.
+pub fn first_inside(unshare: &Child) -> u32 {
+    let path = format!("/proc/{0}/task/{0}/children", unshare.id());
+    let deadline = Instant::now() + Duration::from_secs(10);
+    loop {
+        let children = fs::read_to_string(&path).unwrap_or_default();
+        if let Some(pid) = children.split_whitespace().next() {
+            return pid.parse().unwrap();
         }
+        assert!(Instant::now() < deadline, "no process in the namespaces");
+        std::thread::sleep(Duration::from_millis(20));
     }
 }
 
@@ -111,7 +111,7 @@ impl Namespaces {
             "sleep",
             "infinity",
         ]));
-        let switch_pid = switch.inside();
+        let switch_pid = first_inside(&switch.0);
         for command in ["link set lo up", "link add br0 type bridge", "link set br0 up"] {
             ip(switch_pid, command);
         }
@@ -144,7 +144,7 @@ impl Namespaces {
                 .args([MOUNTS, "mounts"])
                 .args([&dir, &self.artifacts]),
         );
-        let pid = space.inside();
+        let pid = first_inside(&space.0);
         let end = format!("veth-{:x}", u32::from(node.address) & 0xffff);
         ip(self.switch_pid, &format!("link add {end} type veth peer name eth0 netns {pid}"));
         ip(self.switch_pid, &format!("link set {end} master br0 up"));

@@ -10,7 +10,7 @@ use lab::kubernetes::checks::{Check, Plan};
 use lab::kubernetes::{DEFAULT, Step};
 
 use crate::rig::secrets::Secrets;
-use crate::rig::{self, program, scripts};
+use crate::rig::{self, program};
 
 /// What counts as news.
 const SINCE: &str = "2026-11-22T22:30:00Z";
@@ -135,18 +135,6 @@ fn checks_clear_away_what_they_made_and_what_killed_runs_left_an_hour_ago() {
         deleted.trim(),
         "lab-check-0000abcd lab-check-00000001 lab-secret-00000002 --ignore-not-found --wait=false"
     );
-}
-
-#[test]
-fn every_script_is_one_that_a_shell_can_read() {
-    let all = scripts::all();
-    assert!(all.len() > 200, "only {} scripts", all.len());
-    for (name, script) in all {
-        let told = Command::new("sh").args(["-n", "-c", &script]).output().unwrap();
-        assert!(told.status.success() && told.stderr.is_empty(), "{name}: {told:?}\n{script}");
-        // A template that was not rendered to its end would be read, too.
-        assert!(!script.contains("{{") && !script.contains("{%"), "{name}:\n{script}");
-    }
 }
 
 /// The files of a node that is everything, in a directory of their own.

@@ -115,18 +115,6 @@ impl<'ast> Visit<'ast> for Paths<'_> {
     }
 }
 
-fn files(dir: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(dir).unwrap().flatten() {
-        match entry.path() {
-            path if path.is_dir() => found.extend(files(&path)),
-            path if path.extension().is_some_and(|extension| extension == "rs") => found.push(path),
-            _ => {}
-        }
-    }
-    found
-}
-
 fn module(file: &Path) -> Segments {
     let inside = file.strip_prefix("src").unwrap().with_extension("");
     let mut words: Segments = inside.iter().map(|word| word.to_str().unwrap().to_owned()).collect();
@@ -135,8 +123,8 @@ fn module(file: &Path) -> Segments {
 }
 
 fn sources() -> BTreeMap<Segments, Source> {
-    let files: Vec<PathBuf> =
-        files(Path::new("src")).into_iter().filter(|file| !file.ends_with("main.rs")).collect();
+    let all = crate::architecture::sources(Path::new("src"));
+    let files: Vec<PathBuf> = all.into_iter().filter(|file| !file.ends_with("main.rs")).collect();
     let modules: BTreeSet<Segments> = files.iter().map(|file| module(file)).collect();
     let read = |file: PathBuf| {
         let own = module(&file);

@@ -11,6 +11,7 @@ use lab::model::snapshot::Kind;
 use lab::plan::Desired;
 
 use crate::rig;
+use crate::rig::gated::of_its_type;
 
 /// The test driver is one per process: tests that change it take turns.
 static DRIVER: std::sync::Mutex<()> = std::sync::Mutex::new(());
@@ -29,11 +30,6 @@ fn desired_by(text: &str, home: &std::path::Path) -> (lab::engine::Session, Desi
     let all: Vec<_> = DEFAULT.stages.iter().collect();
     let desired = prepared.desired(&session, &all).unwrap();
     (session, desired)
-}
-
-/// The test driver runs domains of its own type only.
-fn for_test_driver(xml: &str) -> String {
-    xml.replace("<domain type=\"qemu\">", "<domain type=\"test\">")
 }
 
 #[test]
@@ -58,7 +54,7 @@ fn a_lab_comes_and_goes() {
         libvirt.ensure_volume(&seed.unwrap(), &bytes).unwrap();
         for domain in &desired.domains {
             let mut domain = domain.clone();
-            domain.xml = for_test_driver(&domain.xml);
+            domain.xml = of_its_type(&domain.xml);
             libvirt.define(&domain).unwrap();
         }
     }

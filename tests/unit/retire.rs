@@ -4,7 +4,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -30,9 +29,10 @@ impl Files {
         for path in ["etc/systemd/system", "usr/local/bin", "var/lib/lab/stages", "var/log"] {
             fs::create_dir_all(dir.path().join(path)).unwrap();
         }
-        let systemctl = dir.path().join("systemctl");
-        fs::write(&systemctl, "#!/bin/sh\necho \"$*\" >> \"$(dirname \"$0\")/told\"\n").unwrap();
-        fs::set_permissions(systemctl, fs::Permissions::from_mode(0o755)).unwrap();
+        rig::program(
+            &dir.path().join("systemctl"),
+            "#!/bin/sh\necho \"$*\" >> \"$(dirname \"$0\")/told\"\n",
+        );
         Self { dir }
     }
 

@@ -22,6 +22,8 @@ fn a_cluster_comes_up_although_it_is_killed_left_and_interrupted() {
 fn all_nodes_are_up_and_the_worker_is_ready() {
     chapter(|rig| {
         let status = rig.json(&["status", "-o", "json"]);
+        assert_eq!(status["nodes"].as_array().unwrap().len(), 3, "{status}");
+        assert!(!status["stages"].as_array().unwrap().is_empty(), "{status}");
         for node in status["nodes"].as_array().unwrap() {
             assert_eq!(node["state"], "up", "{node}");
             let worker = node["roles"].as_array().unwrap().iter().any(|role| role == "worker");

@@ -17,6 +17,7 @@ fn a_rerun_changes_nothing() {
     chapter(|rig| {
         let pids = || tool("pgrep", &["-f", "qemu-system.*three-"]);
         let (files, guests) = (written(rig), pids());
+        assert!(!files.is_empty() && !guests.is_empty(), "{files} {guests}");
         nothing_to_do(rig, &["up"]);
         let plan = rig.lab(&["plan", "--detailed-exitcode", "-o", "json"]);
         assert_eq!(plan.status.code(), Some(0), "{}", text(&plan.stdout));

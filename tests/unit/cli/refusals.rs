@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use super::{Home, err, once_up, out};
 use crate::rig;
@@ -115,13 +114,8 @@ fn artifacts_that_do_not_fit_are_refused_before_anything_is_made() {
     fs::create_dir(&bin).unwrap();
     fs::write(bin.join("kubectl"), "").unwrap();
     let run = |folder: &Path| {
-        Command::new(env!("CARGO_BIN_EXE_lab"))
-            .args(["up", "-f", "three", "--provider", "private"])
-            .env("HOME", home.path())
-            .env("LAB_ARTIFACTS", folder)
-            .env_remove("XDG_CACHE_HOME")
-            .output()
-            .unwrap()
+        let folder = [("LAB_ARTIFACTS", folder.to_str().unwrap())];
+        home.lab_with(&["up", "-f", "three", "--provider", "private"], &folder)
     };
     let output = run(&bin);
     assert_eq!(output.status.code(), Some(2));

@@ -2,9 +2,10 @@
 //! streams, word for word. `make golden` writes the files anew; the difference is read before it is kept.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::Path;
 use std::process::Command;
+
+use crate::rig;
 
 /// Name of the golden file, and what is typed, one after the other. Nothing here has a lab that is up:
 /// what commands say then is held by the tests on guests and on fakes.
@@ -116,18 +117,9 @@ fn steady(text: &str, home: &Path) -> String {
 fn every_command_says_what_it_said() {
     let mut differs = Vec::new();
     for (name, lines) in SCENES {
-        let path = format!("tests/golden/surface/{name}.txt");
         let said = transcript(lines);
         assert!(!said.contains("panicked"), "{said}");
-        if std::env::var_os("LAB_UPDATE_GOLDEN").is_some() {
-            fs::create_dir_all("tests/golden/surface").unwrap();
-            fs::write(&path, &said).unwrap();
-        }
-        if fs::read_to_string(&path).unwrap_or_default() != said {
-            let found = format!("target/surface-{name}.txt");
-            fs::write(&found, &said).unwrap();
-            differs.push(format!("diff {path} {found}"));
-        }
+        rig::golden(&format!("surface/{name}.txt"), &said, &mut differs);
     }
     assert!(differs.is_empty(), "not as before:\n{}", differs.join("\n"));
 }

@@ -14,6 +14,7 @@ fn cut_everywhere_in(make: fn(&str) -> World, text: &str, first: &[Step], last: 
     clean.rig.gate.shut_at(None);
     clean.run(last).unwrap();
     let (points, wanted) = (clean.rig.gate.passed(), clean.state());
+    let mut cuts = 0;
     for at in 1..=points.len() {
         let world = make(text);
         first.iter().for_each(|step| world.run(*step).unwrap());
@@ -21,6 +22,7 @@ fn cut_everywhere_in(make: fn(&str) -> World, text: &str, first: &[Step], last: 
         let place = &points[at - 1];
         // A cut after the last change that matters may go unnoticed.
         let cut = world.run(last);
+        cuts += usize::from(cut.is_err());
         world.rig.gate.shut_at(None);
         let again = world.run(last);
         assert!(again.is_ok(), "{last:?} cut at {at} ({place}): {cut:?}, then {again:?}");
@@ -33,6 +35,7 @@ fn cut_everywhere_in(make: fn(&str) -> World, text: &str, first: &[Step], last: 
             panic!("{last:?} cut at {at} ({place}): too much: {other:#?}, missing: {missing:#?}");
         }
     }
+    assert!(2 * cuts > points.len(), "{last:?}: of {} cuts {cuts} were noticed", points.len());
     let name = &clean.rig.lab().name;
     eprintln!("{name}: {last:?} after {first:?}: {} points", points.len());
     points.len()
@@ -116,11 +119,12 @@ fn delete_everywhere() -> usize {
     let points = clean.rig.gate.passed();
     clean.run(Step::Up).unwrap();
     let wanted = clean.state();
+    let mut cuts = 0;
     for at in 1..=points.len() {
         let world = World::new(&three);
         first.iter().for_each(|step| world.run(*step).unwrap());
         world.rig.gate.shut_at(Some(at));
-        let _ = world.run(Step::Delete("one"));
+        cuts += usize::from(world.run(Step::Delete("one")).is_err());
         world.rig.gate.shut_at(None);
         let again = world.run(Step::Delete("one"));
         let gone = again.as_ref().is_err_and(|error| error.contains("there is none"));
@@ -129,5 +133,6 @@ fn delete_everywhere() -> usize {
         let found = world.state();
         assert_eq!(found, wanted, "cut at {at} ({})", points[at - 1]);
     }
+    assert!(2 * cuts > points.len(), "of {} cuts {cuts} were noticed", points.len());
     points.len()
 }
