@@ -21,7 +21,7 @@ use crate::engine::task::event::Events;
 use crate::engine::task::stop::Stop;
 use crate::model::inventory::{Inventory, MachineState};
 use crate::model::snapshot::{self, AllDocuments, Intent, Kind, Manifest, Part, SCHEMA_VERSION};
-use crate::model::{Lab, code, name};
+use crate::model::{Lab, Version, code, name};
 
 /// How long guests are waited for that shall do something for a snapshot, but need not.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -79,7 +79,9 @@ pub async fn create(
     if stop.requested() {
         return Ok(None);
     }
-    let work = Creation { session, lab, drivers, events, wish, running };
+    // What refuses this refuses it before a guest stands still.
+    let kubernetes = preview(session)?.platform.version;
+    let work = Creation { session, lab, drivers, events, wish, running, kubernetes };
     shelf.begin(&wish.name, &Intent::Create)?;
     let made = events.timed(None, "snapshot", work.all(stages, stop)).await;
     match made {
@@ -171,6 +173,8 @@ struct Creation<'s> {
     events: &'s Events,
     wish: &'s SnapshotRequest,
     running: bool,
+    /// The release that the lab's binaries are of.
+    kubernetes: Version,
 }
 
 impl Creation<'_> {
@@ -250,7 +254,7 @@ impl Creation<'_> {
             created_unix: OffsetDateTime::now_utc().unix_timestamp(),
             kind: self.wish.kind,
             topology: name::hex(&Sha256::digest(text.as_bytes())),
-            kubernetes: preview(self.session)?.platform.version.to_string(),
+            kubernetes: self.kubernetes.to_string(),
             made_by: env!("CARGO_PKG_VERSION").into(),
             hypervisor: call(&self.drivers.provider, |h| h.version()).await?,
             first_certificate: first.map(|(name, entry)| (name.clone(), entry.made.not_after)),
