@@ -41,6 +41,7 @@ impl std::fmt::Display for RenderError {
 impl std::error::Error for RenderError {}
 
 /// Renders templates by name, `xml-templates/domain.xml.j2` and so on.
+#[derive(Clone)]
 pub struct Templates {
     environment: Environment<'static>,
 }

@@ -45,7 +45,7 @@ use lab::model::platform::{Acceleration, Artifacts, Image, Layout, Platform};
 use lab::model::topology;
 use lab::model::{Lab, Owner, Role, Version};
 use lab::pki::{Bundle, SshKeys, super_admin};
-use lab::render::TOPOLOGIES;
+use lab::render::{TOPOLOGIES, Templates};
 
 use secrets::Secrets;
 
@@ -87,6 +87,12 @@ pub fn lab(text: &str) -> Lab {
     all.entry(text.to_owned()).or_insert_with(read).clone()
 }
 
+/// The shipped templates: read once, for the same reason.
+fn templates() -> Templates {
+    static READ: OnceLock<Templates> = OnceLock::new();
+    READ.get_or_init(|| lab::kubernetes::templates(&BTreeMap::new()).unwrap()).clone()
+}
+
 /// A lab from topology text, with all its directories below `home`.
 pub fn session(text: &str, home: &Path) -> Session {
     let lab = lab(text);
@@ -107,7 +113,7 @@ pub fn session(text: &str, home: &Path) -> Session {
         owner: owner(),
         store,
         provider,
-        templates: lab::kubernetes::templates(&BTreeMap::new()).unwrap(),
+        templates: templates(),
         images: Images::new(Cache::new(&dirs.cache), &BTreeMap::new()),
         dirs,
         timeouts: OnceLock::new(),
