@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::cli::args::Status as Arguments;
 use crate::cli::failure::Failure;
 use crate::cli::global::{Format, Global};
-use crate::cli::output::{print, print_json, table};
+use crate::cli::output::{ours, print, print_json, table};
 use crate::cli::runtime::runtime;
 use crate::cli::session::load;
 use crate::engine::{self, NodeStatus, Status};
@@ -25,7 +25,7 @@ pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<ExitCode, Fa
             (Format::Json, None) => print_json(&status),
             (Format::Table, watch) => {
                 if watch.is_some() && std::io::stdout().is_terminal() {
-                    print("\x1b[H\x1b[2J");
+                    print(&ours("\x1b[H\x1b[2J"));
                 }
                 print(&describe(&status));
             }

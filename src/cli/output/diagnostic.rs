@@ -4,6 +4,7 @@ use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use serde_json::json;
 
+use crate::cli::output::{ours, visible};
 use crate::model::Problem;
 use crate::model::topology::problem::Span;
 
@@ -11,9 +12,23 @@ use crate::model::topology::problem::Span;
 pub(crate) fn render(problems: &[Problem], path: &str, source: &str, colours: bool) -> String {
     let renderer = if colours { Renderer::styled() } else { Renderer::plain() };
     let renderer = renderer.decor_style(DecorStyle::Ascii);
-    let shown: Vec<String> =
-        problems.iter().map(|problem| renderer.render(&[group(problem, path, source)])).collect();
-    shown.join("\n\n")
+    let problems = problems.iter().map(harmless);
+    let path = visible(path);
+    let render = |problem: &Problem| renderer.render(&[group(problem, &path, source)]);
+    let shown: Vec<String> = problems.map(|problem| render(&problem)).collect();
+    ours(&shown.join("\n\n"))
+}
+
+/// Values of the file may stand in all that is said of it; its own lines the renderer makes harmless.
+fn harmless(problem: &Problem) -> Problem {
+    Problem {
+        message: visible(&problem.message),
+        label: visible(&problem.label),
+        related: problem.related.iter().map(|(at, text)| (at.clone(), visible(text))).collect(),
+        note: problem.note.as_deref().map(visible),
+        help: problem.help.as_deref().map(visible),
+        ..problem.clone()
+    }
 }
 
 fn group<'a>(problem: &'a Problem, path: &'a str, source: &'a str) -> Group<'a> {
@@ -21,11 +36,11 @@ fn group<'a>(problem: &'a Problem, path: &'a str, source: &'a str) -> Group<'a> 
     let title = level.primary_title(&problem.message).id(problem.code.id);
     let mut snippet = Snippet::source(source).path(path);
     if let Some(span) = &problem.span {
-        let span = visible(span, source);
+        let span = first_line(span, source);
         snippet = snippet.annotation(AnnotationKind::Primary.span(span).label(&problem.label));
     }
     for (span, label) in &problem.related {
-        let span = visible(span, source);
+        let span = first_line(span, source);
         snippet = snippet.annotation(AnnotationKind::Context.span(span).label(label));
     }
     let mut group = title.element(snippet);
@@ -39,7 +54,7 @@ fn group<'a>(problem: &'a Problem, path: &'a str, source: &'a str) -> Group<'a> 
 }
 
 /// The first line of a span, never empty, never beyond the text.
-fn visible(span: &Span, source: &str) -> Span {
+fn first_line(span: &Span, source: &str) -> Span {
     let mut start = span.start.min(source.len());
     while !source.is_char_boundary(start) {
         start -= 1;

@@ -3,6 +3,7 @@
 
 pub(crate) mod checks;
 pub(crate) mod diagnostic;
+mod visible;
 
 use std::io::{BufRead, IsTerminal, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,6 +11,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use serde::Serialize;
 
 use crate::cli::global::Global;
+
+pub(crate) use visible::{ours, visible};
 
 /// Lines at the foot of the terminal, which are not to stay.
 static FOOT: Mutex<usize> = Mutex::new(0);
@@ -34,14 +37,15 @@ pub(crate) fn draw_foot(lines: &[String]) {
     // All at once: with Ctrl-C a terminal drops what it has not shown yet, and of an old foot and a
     // new one it is to drop both or none.
     let mut text = erasing(*drawn);
-    text.extend(lines.iter().map(|line| format!("{line}\n")));
+    text.extend(lines.iter().map(|line| format!("{}\n", visible(line))));
     let mut out = std::io::stderr().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     *drawn = lines.len();
 }
 
-/// Prints data, with a line feed at its end.
+/// Prints data, with a line feed at its end. Control characters are shown, see [`visible()`].
 pub(crate) fn print(text: &str) {
+    let text = visible(text);
     let _foot = without_foot();
     let mut out = std::io::stdout().lock();
     let _ = out.write_all(text.as_bytes());
@@ -59,7 +63,7 @@ pub(crate) fn print_json(value: &impl Serialize) {
 /// Says something to the person.
 pub(crate) fn info(text: &str) {
     let _foot = without_foot();
-    let _ = writeln!(std::io::stderr().lock(), "{text}");
+    let _ = writeln!(std::io::stderr().lock(), "{}", visible(text));
 }
 
 /// Says what is not wrong, unless only that is wanted.
@@ -76,7 +80,10 @@ pub(crate) fn colours() -> bool {
 
 /// Text in an ANSI style where colours are wanted.
 pub(crate) fn paint(style: &str, text: &str) -> String {
-    if colours() { format!("\x1b[{style}m{text}\x1b[0m") } else { text.to_owned() }
+    match colours() {
+        true => format!("{}{text}{}", ours(&format!("\x1b[{style}m")), ours("\x1b[0m")),
+        false => text.to_owned(),
+    }
 }
 
 /// `1 node`, `3 nodes`.
@@ -109,7 +116,7 @@ pub(crate) fn agrees(what: &str) -> bool {
     if !input.is_terminal() || !output.is_terminal() {
         return false;
     }
-    let _ = write!(output, "{what}\ndo it? [y/N] ");
+    let _ = write!(output, "{}\ndo it? [y/N] ", visible(what));
     let _ = output.flush();
     let mut answer = String::new();
     let read = input.lock().read_line(&mut answer);
