@@ -54,6 +54,16 @@ async fn scripts_run_and_one_connection_serves_all() {
     assert_eq!(rig.faults.connections.load(Ordering::SeqCst), 1);
 }
 
+/// A guest of ill will answers for ever: what is kept of it has an end.
+#[tokio::test]
+async fn an_answer_without_end_is_not_listened_to() {
+    let rig = sound().await;
+    let error = Ssh::new(target(&rig)).run("head -c 40000000 /dev/zero").await.unwrap_err();
+    assert!(error.message.contains("it answered more than 32 MiB"), "{error}");
+    let output = Ssh::new(target(&rig)).run("head -c 30000000 /dev/zero").await.unwrap();
+    assert_eq!((output.status, output.stdout.len()), (0, 30_000_000));
+}
+
 #[tokio::test]
 async fn a_script_that_fails_in_the_middle_stops_there() {
     let rig = sound().await;

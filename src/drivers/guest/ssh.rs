@@ -248,21 +248,41 @@ impl Ssh {
         let mut heard = Heard::default();
         let receive = async {
             while let Some(message) = reader.wait().await {
-                heard.take(message);
+                if !heard.take(message) {
+                    break;
+                }
             }
         };
-        // A command that ends without reading its input closes the way there; its status counts.
-        let (_, ()) = tokio::join!(send, receive);
+        // A command that ends without reading its input closes the way there; its status counts. One that is
+        // not listened to any more reads nothing either.
+        let talk = async {
+            tokio::pin!(receive);
+            tokio::select! {
+                () = &mut receive => {}
+                _ = send => receive.await,
+            }
+        };
+        let in_time = tokio::time::timeout(LONGEST, talk).await;
+        in_time.map_err(|_| self.fail(format!("it did not end within {LONGEST:?}")))?;
         self.ended(heard)
     }
 
     /// What a command left behind once its channel is closed.
     fn ended(&self, heard: Heard) -> Result<Output, GuestError> {
+        if heard.is_full() {
+            return Err(self.fail(format!("it answered more than {} MiB", MOST_HEARD >> 20)));
+        }
         let cut = || self.fail("the connection was cut before the command ended");
         let status = heard.status.ok_or_else(cut)?;
         Ok(Output { status, ..heard.output })
     }
 }
+
+/// Bytes of a command's answer that are kept: whoever answers without end costs no more memory.
+const MOST_HEARD: usize = 32 << 20;
+
+/// How long any command may take: emulated ones that install packages take a tenth of it.
+const LONGEST: Duration = Duration::from_secs(3 * 60 * 60);
 
 /// What a command has said so far, and how it ended.
 #[derive(Default)]
@@ -272,7 +292,8 @@ struct Heard {
 }
 
 impl Heard {
-    fn take(&mut self, message: ChannelMsg) {
+    /// False when it is too much: then nothing more is to be heard.
+    fn take(&mut self, message: ChannelMsg) -> bool {
         match message {
             ChannelMsg::Data { data } => self.output.stdout.extend_from_slice(&data),
             ChannelMsg::ExtendedData { data, .. } => self.output.stderr.extend_from_slice(&data),
@@ -280,6 +301,11 @@ impl Heard {
             ChannelMsg::ExitSignal { .. } => self.status = Some(255),
             _ => {}
         }
+        !self.is_full()
+    }
+
+    fn is_full(&self) -> bool {
+        self.output.stdout.len() + self.output.stderr.len() > MOST_HEARD
     }
 }
 
@@ -333,7 +359,9 @@ impl Guest for Ssh {
             let (mut reader, writer) = channel.split();
             let (mut heard, mut answered) = (Heard::default(), 0);
             while let Some(message) = reader.wait().await {
-                heard.take(message);
+                if !heard.take(message) {
+                    break;
+                }
                 let said = &heard.output.stdout;
                 while let Some(end) = said[answered..].iter().position(|byte| *byte == b'\n') {
                     let line = String::from_utf8_lossy(&said[answered..answered + end]);
