@@ -1,6 +1,7 @@
 //! Accounts with private labs, each on a computer that may be a network namespace of its own.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -11,10 +12,10 @@ use nix::unistd::{Group, User};
 const LAB: &str = env!("CARGO_BIN_EXE_lab");
 const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// One small machine, of which SSH is all that is wanted.
-fn topology(name: &str, uplink: &str, clone: &str) -> String {
+/// Small machines, of which SSH is all that is wanted.
+fn topology(name: &str, uplink: &str, clone: &str, nodes: &str) -> String {
     format!(
-        "name: {name}\nnetwork: {{cidr: 10.240.0.0/24, uplink: {uplink}}}\nnodes:\n  node:\n    roles: [etcd, control-plane, worker]\n    names: [alpha]\n    first_address: 10.240.0.11\n    memory: 768MiB\n    disk: 5GiB\noptions: {{boot_timeout: 1800, clone: {clone}}}\n"
+        "name: {name}\nnetwork: {{cidr: 10.240.0.0/24, uplink: {uplink}}}\nnodes:\n  node:\n    roles: [etcd, control-plane, worker]\n    names: [{nodes}]\n    first_address: 10.240.0.11\n    memory: 768MiB\n    disk: 5GiB\noptions: {{boot_timeout: 1800, clone: {clone}}}\n"
     )
 }
 
@@ -174,12 +175,34 @@ impl Account {
         out.into_owned()
     }
 
-    /// Writes the topology of a lab; the command begins to bring it up to SSH.
-    pub fn begin_up(&mut self, name: &str, uplink: &str) -> Child {
+    /// Writes the topology of a lab with these nodes.
+    pub fn write(&mut self, name: &str, uplink: &str, nodes: &str) {
         let file = self.home.path().join(format!("{name}.yaml"));
-        fs::write(&file, topology(name, uplink, self.clone)).unwrap();
+        fs::write(&file, topology(name, uplink, self.clone, nodes)).unwrap();
         self.own(&file);
         self.labs.push(name.into());
+    }
+
+    /// Kills `lab up` as soon as it says that a task with this beginning has begun.
+    pub fn up_killed_at(&self, name: &str, task: &str) {
+        let up = ["up", "-f", &format!("{name}.yaml"), "--until", "ssh", "-o", "json"];
+        let mut child = self.command(&up).stdout(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let begun = |line: String| {
+            let event: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
+            let of_it = event["task"].as_str().is_some_and(|found| found.starts_with(task));
+            event["event"] == "started" && of_it
+        };
+        assert!(lines.any(begun), "{task} did not begin");
+        self.say(&format!("killing lab in {task}"));
+        // The last of a chain of programs that became each other.
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    /// Writes the topology of a lab of one node; the command begins to bring it up to SSH.
+    pub fn begin_up(&mut self, name: &str, uplink: &str) -> Child {
+        self.write(name, uplink, "alpha");
         let arguments = ["up", "-f", &format!("{name}.yaml"), "--until", "ssh"];
         self.say(&format!("lab {}", arguments.join(" ")));
         let mut command = self.command(&arguments);

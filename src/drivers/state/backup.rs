@@ -16,7 +16,6 @@ use crate::drivers::state::store::Store;
 const DIRECTORIES: &[&str] = &["pki", "ssh"];
 /// File that names the lab.
 const LAB: &str = "lab-id";
-/// File that vouches for the others; it comes back last.
 /// Bytes of the largest archive that is read.
 const LIMIT: u64 = 64 << 20;
 
@@ -62,6 +61,7 @@ impl Store {
         for (file, text) in &files {
             self.write(file, text)?;
         }
+        // It vouches for the others.
         self.write(INDEX, &index)?;
         Ok(files.len() + 1)
     }

@@ -44,6 +44,9 @@ fn guests_reach_the_outside_where_they_may() {
     let begun = user.begin_up("closed", "none");
     user.network = Some(open.clone());
     root.network = Some(third.clone());
+    // Killed while the way is made: it is there after the next run all the same, once.
+    user.write("open", "auto", "alpha");
+    user.up_killed_at("open", "uplink ");
     let others = [user.begin_up("open", "auto"), root.begin_up("root", "auto")];
     account::came_up(begun);
     for (up, program) in others.into_iter().zip(["pasta", "slirp4netns"]) {

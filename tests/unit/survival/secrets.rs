@@ -5,9 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use lab::drivers::state::LockError;
-use lab::engine::Events;
+use lab::engine::{Events, Stop, UpOptions};
 
 use super::assets::bring_assets;
+use super::tree;
 use crate::rig::fakes::Rig;
 
 #[test]
@@ -40,6 +41,65 @@ fn keys_and_certificates_are_cut_everywhere() {
         }
         let leftovers = temporary(&root);
         assert!(leftovers.is_empty(), "cut at {at}: {leftovers:?}");
+    }
+}
+
+/// Everything before the private provider is started, and its start itself, cut: nothing of it is there, and it
+/// is written down where it would be. That it starts after a kill is shown on guests.
+#[test]
+fn a_private_provider_that_is_not_started_yet_leaves_nothing() {
+    const START: &str = "start the private provider";
+    let rig = Rig::new("three");
+    let bin = bring_assets(&rig);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let cut_at = |at: usize| {
+        let mut session = rig.session();
+        session.dirs.artifacts = Some(bin.clone());
+        let (options, stop) =
+            (UpOptions { overcommit: true, ..UpOptions::default() }, Stop::default());
+        let (events, _reader) = Events::channel();
+        rig.gate.shut_at(Some(at));
+        let ended = runtime.block_on(lab::engine::up(Arc::new(session), options, stop, events));
+        let passed = rig.gate.passed();
+        rig.gate.shut_at(None);
+        assert!(ended.is_err(), "cut at {at}: {ended:?}");
+        passed.last().is_some_and(|place| place == START)
+    };
+    // What was made before a cut is there for the next run, which comes further.
+    let started = (1..1000).find(|at| cut_at(*at)).unwrap();
+    assert!(cut_at(1) || started > 1);
+    let session = rig.session();
+    let lab::engine::ProviderKind::Private(libvirt) = &session.provider else { panic!() };
+    assert!(!libvirt.is_running() && !libvirt.dir.exists() && !libvirt.run.exists());
+    let record = session.store.record().unwrap().unwrap();
+    assert_eq!(record.run.as_ref(), Some(&libvirt.run));
+}
+
+/// Until all of a backup is back, nothing takes what is there for the lab's keys, and restoring again ends well.
+#[test]
+fn a_backup_that_is_brought_back_is_cut_everywhere() {
+    let rig = Rig::new("three");
+    let (session, archive) = (rig.session(), rig.home.path().join("keys.tar"));
+    let (store, id) = (&session.store, session.lab.id);
+    rig.secrets.keep(store, &session.lab);
+    let kept = store.back_up(id, &archive).unwrap();
+    let wanted = tree(store.root());
+    let lose_all = || fs::remove_dir_all(store.root()).unwrap();
+    lose_all();
+    rig.gate.shut_at(None);
+    assert_eq!(store.bring_back(id, &archive).unwrap(), kept);
+    let points = rig.gate.passed();
+    assert!(points.len() > kept && tree(store.root()) == wanted, "{points:?}");
+    for at in 1..=points.len() {
+        let place = &points[at - 1];
+        lose_all();
+        rig.gate.shut_at(Some(at));
+        let cut = store.bring_back(id, &archive);
+        rig.gate.shut_at(None);
+        let half = tree(store.root()) != wanted && store.root().join("pki").exists();
+        assert!(!half || store.bundle().is_err(), "cut at {at} ({place}): half is taken for all");
+        store.bring_back(id, &archive).unwrap();
+        assert_eq!(tree(store.root()), wanted, "cut at {at} ({place}): {cut:?}");
     }
 }
 
