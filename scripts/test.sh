@@ -41,10 +41,9 @@ guests=(--ignored --test-threads=1 --nocapture)
 phase cargo test --locked --test namespaces -- "${guests[@]}"
 phase cargo test --locked --test machines -- "${guests[@]}"
 phase cargo test --locked --test guests -- "${guests[@]}" ordinary_user::
-phase cargo test --locked --test guests -- "${guests[@]}" warm_clones::
 phase cargo test --locked --test guests -- "${guests[@]}" three::
 # All that is left, so that nothing is forgotten.
-named=(--skip ordinary_user:: --skip warm_clones:: --skip three:: --skip whole_clusters::)
+named=(--skip ordinary_user:: --skip three:: --skip whole_clusters::)
 phase cargo test --locked --test guests -- "${guests[@]}" "${named[@]}"
 [[ $full != full ]] || phase cargo test --locked --test guests -- "${guests[@]}" whole_clusters::
 phase true

@@ -11,5 +11,4 @@ mod ordinary_user;
 mod pages;
 mod system_libvirt;
 mod three;
-mod warm_clones;
 mod whole_clusters;

@@ -15,7 +15,7 @@ pub fn are_as_told(rig: &Rig, lab: &lab::model::Lab) {
     only_look(rig);
     for stage in DEFAULT.stages.iter().filter(|stage| !(stage.nodes)(lab).is_empty()) {
         looks(rig, stage.name);
-        breaks(rig, stage.name, || {});
+        breaks(rig, stage.name);
     }
     let output = rig.lab(&["up"]);
     assert!(text(&output.stderr).contains("nothing to do"), "{}", text(&output.stderr));
@@ -39,8 +39,8 @@ pub fn looks(rig: &Rig, stage: &str) {
     rig.say(&format!("where to look for {stage} is as told"));
 }
 
-/// The second half: what it breaks is noticed, `meanwhile` is done, and what it names as the cure cures it.
-pub fn breaks(rig: &Rig, stage: &str, meanwhile: impl FnOnce()) {
+/// The second half: what it breaks is noticed, and what it names as the cure cures it.
+fn breaks(rig: &Rig, stage: &str) {
     let page = &page(stage);
     let lines = block(page, "## Break it");
     for line in &lines {
@@ -57,7 +57,6 @@ pub fn breaks(rig: &Rig, stage: &str, meanwhile: impl FnOnce()) {
             _ => assert!(output.status.success(), "`{line}`: {said}"),
         }
     }
-    meanwhile();
     if let Some(cure) = page.split('`').find(|part| part.starts_with("lab stage run ")) {
         typed(rig, cure);
     }

@@ -283,6 +283,8 @@ fn a_node_leaves_only_when_agreed(lab: &System) {
     assert!(code == 2 && said.contains("sys-beta would be removed"), "{code} {said}");
     lab.ok(&["up", "--until", "ssh", "--yes"]);
     assert!(!lab.libvirt.everything().contains("sys-beta"));
+    let keys = lab.rig.home.path().join("state/lab/sys/ssh");
+    assert!(keys.join("host-alpha").exists() && !keys.join("host-beta").exists());
     assert!(!lab.routes().contains("10.200.12.0"), "{}", lab.routes());
 }
 

@@ -12,10 +12,7 @@ use crate::rig::memory::MemoryHypervisor;
 use lab::drivers::assets::binaries;
 use lab::drivers::guest::Guest;
 use lab::drivers::guest::ssh::{Route, Ssh, Target};
-use lab::engine::{
-    CheckResult, Drivers, Event, Events, Outcome, Reach, Session, Stop, UpOptions, up_with,
-    verify_with,
-};
+use lab::engine::{Reach, Session};
 use lab::kubernetes::DEFAULT;
 use lab::kubernetes::stage::KUBECTL;
 use lab::model::Node;
@@ -54,20 +51,11 @@ pub const MAIN: &str = "main1";
 pub struct Cluster {
     hall: Hall,
     machines: BTreeMap<String, Machine>,
-    hypervisor: Arc<MemoryHypervisor>,
+    pub hypervisor: Arc<MemoryHypervisor>,
     topology: String,
-    secrets: Secrets,
+    pub secrets: Secrets,
     home: tempfile::TempDir,
     start: Instant,
-}
-
-/// What a run of `up` did.
-pub struct Run {
-    pub outcome: Outcome,
-    /// Stages that were carried out, as `NODE STAGE`, each with its seconds.
-    pub finished: Vec<(String, f64)>,
-    /// Failures, in full.
-    pub failures: Vec<String>,
 }
 
 impl Cluster {
@@ -147,12 +135,29 @@ impl Cluster {
 
     /// Runs a script on a node, as root; it must succeed. What it said.
     pub fn run(&self, node: &str, script: &str) -> String {
+        self.says(node, script).unwrap_or_else(|said| panic!("{node}: {script}\n{said}"))
+    }
+
+    /// Runs a script on a node, as root. What it said, also where it failed.
+    fn says(&self, node: &str, script: &str) -> Result<String, String> {
         let session = self.session();
         let guest = self.reach(&session)(session.lab.node(node).unwrap());
         let output = self.inside(async { guest.run(script).await });
         let output = output.unwrap_or_else(|error| panic!("{error}\n{}", self.consoles()));
-        assert_eq!(output.status, 0, "{node}: {script}\n{}", output.text());
-        String::from_utf8_lossy(&output.stdout).into_owned()
+        match output.status {
+            0 => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
+            _ => Err(output.text()),
+        }
+    }
+
+    /// kubectl on the controller, whether or not the API answers.
+    pub fn kubectl_says(&self, arguments: &str) -> Result<String, String> {
+        self.says(MAIN, &format!("{KUBECTL} {arguments}"))
+    }
+
+    /// Waits until what kubectl says is what it should be.
+    pub fn until_kubectl_says(&self, arguments: &str, wanted: impl Fn(&str) -> bool) {
+        self.until(MAIN, &format!("{KUBECTL} {arguments}"), wanted);
     }
 
     /// kubectl on the controller.
@@ -173,64 +178,7 @@ impl Cluster {
         }
     }
 
-    /// All stages, by the real engine.
-    pub fn up(&self) -> Run {
-        let session = Arc::new(self.session());
-        self.secrets.keep(&session.store, &session.lab);
-        let prepared = self.prepared(&session);
-        let drivers =
-            Drivers { provider: self.hypervisor.clone(), reach: self.reach(&session), again: None };
-        let options = UpOptions { yes: true, ..UpOptions::default() };
-        self.inside(async {
-            let (events, mut receiver) = Events::channel();
-            let up = up_with(session, prepared, drivers, options, Stop::default(), events);
-            let (mut finished, mut failures) = (Vec::new(), Vec::new());
-            let listen = async {
-                while let Some(event) = receiver.recv().await {
-                    match event {
-                        Event::Finished { node: Some(node), task, seconds } => {
-                            finished.push((format!("{node} {task}"), seconds));
-                        }
-                        Event::Failed(failure) => failures.push(format!("{failure:#?}")),
-                        Event::Warning { text } => self.say(&format!("warning: {text}")),
-                        _ => {}
-                    }
-                }
-            };
-            let (ended, ()) = tokio::join!(up, listen);
-            let outcome = ended.unwrap_or_else(|error| panic!("{error:?}\n{}", self.consoles()));
-            Run { outcome, finished, failures }
-        })
-    }
-
-    /// `up`, all of whose changes are made.
-    pub fn up_done(&self) -> Run {
-        let run = self.up();
-        assert!(
-            matches!(run.outcome, Outcome::Done(_)),
-            "{:?}\n{}\n{}",
-            run.outcome,
-            run.failures.join("\n"),
-            self.consoles()
-        );
-        run
-    }
-
-    /// `up` that finds nothing to do.
-    pub fn up_unchanged(&self) {
-        let run = self.up();
-        assert!(matches!(run.outcome, Outcome::Unchanged), "{:?}", run.outcome);
-    }
-
-    /// Every check of `lab verify`.
-    pub fn verify(&self) -> Vec<CheckResult> {
-        let session = self.session();
-        let reach = self.reach(&session);
-        let stop = Stop::default();
-        self.inside(async { verify_with(&session, &reach, &stop, &|_| {}).await }).unwrap()
-    }
-
-    fn prepared(&self, session: &Session) -> lab::engine::Prepared {
+    pub fn prepared(&self, session: &Session) -> lab::engine::Prepared {
         let images = self.hall.dir.join("lab/images");
         let found = binaries::scan(
             DEFAULT.binaries,
@@ -252,7 +200,7 @@ impl Cluster {
     }
 
     /// The product's SSH, host keys pinned.
-    fn reach(&self, session: &Session) -> Reach {
+    pub fn reach(&self, session: &Session) -> Reach {
         let guest = |node: &Node| {
             let ssh = Ssh::new(Target {
                 node: node.name.clone(),
@@ -271,7 +219,7 @@ impl Cluster {
     }
 
     /// Carries out what wants to reach machines, on threads that are in their network.
-    fn inside<T: Send>(&self, work: impl Future<Output = T> + Send) -> T {
+    pub fn inside<T: Send>(&self, work: impl Future<Output = T> + Send) -> T {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .on_thread_start(self.hall.entrance())
@@ -287,7 +235,7 @@ impl Cluster {
     }
 
     /// What the machines last said.
-    fn consoles(&self) -> String {
+    pub fn consoles(&self) -> String {
         let said =
             |(name, machine): (&String, &Machine)| format!("--- {name}\n{}\n", machine.console());
         self.machines.iter().map(said).collect()

@@ -13,8 +13,10 @@
 
 mod archives;
 mod cluster;
+mod commands;
 mod groups;
 mod hall;
+mod lessons;
 mod machine;
 #[path = "../rig/mod.rs"]
 mod rig;
@@ -28,7 +30,7 @@ use std::time::{Duration, Instant};
 
 use cluster::{Cluster, MAIN, TOPOLOGY};
 use lab::engine::{Outcome, Verdict};
-use lab::kubernetes::stage::KUBECTL;
+use lab::kubernetes::DEFAULT;
 
 /// One cluster for all tests that leave it as they found it.
 static CLUSTER: Mutex<Option<Cluster>> = Mutex::new(None);
@@ -48,7 +50,7 @@ fn on_cluster(test: impl FnOnce(&mut Cluster)) {
 fn from_nothing() -> Cluster {
     let cluster = Cluster::bare();
     let run = cluster.up_done();
-    for stage in lab::kubernetes::DEFAULT.stages {
+    for stage in DEFAULT.stages {
         let mut spent = run.finished.iter().filter(|(task, _)| task.ends_with(stage.name));
         assert!(
             spent.clone().count() > 0,
@@ -105,9 +107,7 @@ fn a_machine_whose_power_was_cut_comes_back() {
         // What the API said of a worker before is still believed: its kubelet must have said it since.
         let boot = cluster.run("worker2", "cat /proc/sys/kernel/random/boot_id");
         let ask = "get node worker2 -o 'jsonpath={.status.nodeInfo.bootID} {.status.conditions[?(@.type==\"Ready\")].status}'";
-        cluster.until(MAIN, &format!("{KUBECTL} {ask}"), |said| {
-            said == format!("{} True", boot.trim())
-        });
+        cluster.until_kubectl_says(ask, |said| said == format!("{} True", boot.trim()));
         cluster.say("worker2 is Ready");
         cluster.up_unchanged();
     });
@@ -141,9 +141,22 @@ fn a_unit_that_was_changed_by_hand_is_put_right() {
 #[ignore = "needs root and the Kubernetes binaries; `make test` runs it"]
 fn a_worker_joins_and_leaves_again() {
     on_cluster(|cluster| {
+        let before = serving(cluster);
         cluster.change(&TOPOLOGY.replace("count: 2", "count: 3"));
+        let plan = cluster.plan();
+        for untouched in ["stage etcd", "stage control-plane", "stage worker on worker1", "restart"]
+        {
+            assert!(!plan.iter().any(|change| change.contains(untouched)), "{plan:#?}");
+        }
         cluster.up_done();
         cluster.say("worker3 has joined");
+        for node in [MAIN, "worker1", "worker2"] {
+            let routes = cluster.run(node, "ip route show proto 76");
+            assert!(routes.contains("10.200.33.0/24 via 10.249.0.33"), "{node}: {routes}");
+        }
+        for stage in ["worker", "pod-network"] {
+            cluster.until_verified(DEFAULT.stage(stage).unwrap());
+        }
         cluster.kubectl("create deployment stays --image=lab.local/pause:1");
         cluster.kubectl("scale deployment/stays --replicas=6");
         cluster.kubectl("rollout status deployment/stays --timeout=120s");
@@ -162,9 +175,16 @@ fn a_worker_joins_and_leaves_again() {
         let known = cluster.run("worker1", "ip route; cat /etc/hosts");
         assert!(!known.contains("10.200.33.0") && !known.contains("worker3"), "{known}");
         cluster.kubectl("delete deployment stays");
+        assert_eq!(serving(cluster), before, "what serves was restarted");
         cluster.up_unchanged();
         cluster.say("worker3 has left");
     });
+}
+
+/// The processes that serve, by node.
+fn serving(cluster: &Cluster) -> Vec<String> {
+    let ask = "systemctl show -p Id,MainPID etcd kube-apiserver kubelet kube-proxy containerd";
+    [MAIN, "worker1", "worker2"].map(|node| cluster.run(node, ask)).to_vec()
 }
 
 #[test]

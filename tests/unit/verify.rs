@@ -91,7 +91,7 @@ impl Book {
 
     fn verify(&self) -> Result<Vec<CheckResult>, EngineError> {
         let session = self.rig.session();
-        runtime().block_on(verify_with(&session, &self.reach, &self.stop, &|_| {}))
+        runtime().block_on(verify_with(&session, &self.reach, None, &self.stop, &|_| {}))
     }
 
     fn failover(&self) -> Result<Vec<CheckResult>, EngineError> {

@@ -3,8 +3,10 @@
 
 use std::time::Duration;
 
+use crate::drivers::guest::Guest;
 use crate::engine::lab::open::Session;
 use crate::engine::lab::prepare::prepare;
+use crate::engine::lab::prepared::Prepared;
 use crate::engine::stages::steps;
 use crate::engine::task::error::EngineError;
 use crate::engine::task::event::{Event, Events};
@@ -28,16 +30,31 @@ pub async fn run_stage(
     events: &Events,
 ) -> Result<bool, EngineError> {
     let prepared = prepare(session, events)?;
+    let guest = session.ssh(node, &prepared.keys, PATIENCE)?;
+    run_stage_with(session, &prepared, &guest, (node, stage), stop, events).await
+}
+
+/// [`run_stage`] with all that was made ready for it, by a given way to the node.
+///
+/// # Errors
+/// When its steps cannot be made.
+pub async fn run_stage_with(
+    session: &Session,
+    prepared: &Prepared,
+    guest: &dyn Guest,
+    (node, stage): (&Node, &'static Stage),
+    stop: &Stop,
+    events: &Events,
+) -> Result<bool, EngineError> {
     let steps = prepared.steps(session, stage, node)?;
     if stage.has(Duty::Member) {
         session.remember_founders(&prepared.etcd_founders)?;
     }
-    let guest = session.ssh(node, &prepared.keys, PATIENCE)?;
     let place = steps::StageRun {
         node: &node.name,
         stage: stage.name,
         kubernetes: prepared.platform.version,
-        guest: &guest,
+        guest,
         templates: &session.templates,
         events,
         stopped: &|| stop.requested(),

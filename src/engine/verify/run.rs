@@ -30,11 +30,7 @@ pub async fn verify(
 ) -> Result<Vec<CheckResult>, EngineError> {
     let keys = session.load_keys()?;
     let reach = session.reach(&keys, Duration::from_secs(15))?;
-    let plan = match stage {
-        Some(stage) => stage.plan(&session.lab, &session.templates)?,
-        None => session.flavour().checks(&session.lab, &session.templates)?,
-    };
-    make(session, &reach, plan, stop, say).await
+    verify_with(session, &reach, stage, stop, say).await
 }
 
 /// Asks whether nodes are fit for their roles: all of them, or those named.
@@ -53,17 +49,21 @@ pub async fn inspect(
     make(session, &reach, plan, &Stop::default(), say).await
 }
 
-/// Every check, by a given way to the nodes.
+/// [`verify`] by a given way to the nodes.
 ///
 /// # Errors
 /// When it was stopped, a script cannot be rendered, or a task of ours dies.
 pub async fn verify_with(
     session: &Session,
     reach: &Reach,
+    stage: Option<&Stage>,
     stop: &Stop,
     say: Say<'_>,
 ) -> Result<Vec<CheckResult>, EngineError> {
-    let plan = session.flavour().checks(&session.lab, &session.templates)?;
+    let plan = match stage {
+        Some(stage) => stage.plan(&session.lab, &session.templates)?,
+        None => session.flavour().checks(&session.lab, &session.templates)?,
+    };
     make(session, reach, plan, stop, say).await
 }
 

@@ -1,4 +1,5 @@
 //! Private labs of an ordinary user, on real guests.
 
+mod copies;
 mod labs;
 mod uplinks;

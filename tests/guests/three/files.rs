@@ -6,17 +6,13 @@ use std::os::unix::fs::PermissionsExt;
 use super::chapter;
 use crate::rig::guests::text;
 
+/// Units and their files are judged on machines; what a first boot is told, only guests can judge.
 #[test]
 #[ignore = "boots guests; `make test` runs it"]
-fn generated_files_pass_their_checkers() {
+fn what_cloud_init_is_told_is_valid() {
     chapter(|rig| {
         let schema = rig.ok(&["exec", "--", "sudo cloud-init schema --system"]);
         assert_eq!(schema.matches("Valid cloud-config").count(), 3, "{schema}");
-        let units = "for unit in etcd kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy lab-pod-network; do \
-                     file=/etc/systemd/system/$unit.service; sudo test -e $file || continue; \
-                     sudo systemd-analyze verify --man=no $file 2>&1 | grep -F /etc/systemd/system/$unit && exit 1; done; true";
-        rig.ok(&["exec", "--", units]);
-        rig.ok(&["ssh", "worker1", "--", "sudo nft --check -f /etc/lab/pod-network.nft && sudo jq . /etc/cni/net.d/10-lab.conflist >/dev/null"]);
         let failed = rig.ok(&["exec", "--", "systemctl --failed --no-legend --plain"]);
         assert_eq!(failed.trim(), "", "units failed");
     });

@@ -52,7 +52,8 @@ fn ssh_and_ansible_reach_the_nodes() {
     });
 }
 
-/// All nodes are fit; one that somebody renamed is not, and nothing else is wrong with it.
+/// A node that somebody renamed is not fit, and nothing else is wrong with it. That all are fit is seen by
+/// README's list.
 #[test]
 #[ignore = "boots guests; `make test` runs it"]
 fn nodes_are_inspected() {
@@ -69,8 +70,6 @@ fn nodes_are_inspected() {
             bad.map(|check| format!("{} {} {}", check["node"], check["name"], check["output"]))
                 .collect()
         };
-        let all = rig.lab(&["inspect", "-o", "json"]);
-        assert_eq!(bad(&all), Vec::<String>::new());
         rig.ok(&["ssh", "worker1", "--", "sudo hostname somebody"]);
         let one = rig.lab(&["inspect", "worker1", "-o", "json"]);
         rig.ok(&["ssh", "worker1", "--", "sudo hostname worker1"]);

@@ -1,8 +1,5 @@
 //! Run again, a cluster that is up is left alone but for what is missing.
 
-use std::io::{BufRead, BufReader};
-use std::process::Stdio;
-
 use super::{chapter, nothing_to_do};
 use crate::rig::guests::{Rig, text, tool};
 
@@ -44,26 +41,5 @@ fn a_lost_marker_reruns_one_stage() {
         );
         rig.ok(&["up"]);
         nothing_to_do(rig, &["up"]);
-    });
-}
-
-/// Somebody has seen enough of `verify` while its pods run: nothing of it stays.
-#[test]
-#[ignore = "boots guests; `make test` runs it"]
-fn an_interrupted_verify_leaves_nothing() {
-    chapter(|rig| {
-        let mut command = rig.command(&["verify", "verify"]);
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
-        assert!(lines.any(|line| line.contains("a pod starts on every worker")));
-        let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
-        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();
-        let said: Vec<String> = lines.collect();
-        let output = child.wait_with_output().unwrap();
-        assert_eq!(output.status.code(), Some(130), "{said:?} {}", text(&output.stderr));
-        assert!(text(&output.stderr).contains("is cleared away"), "{}", text(&output.stderr));
-        let namespaces = rig.ok(&["kubectl", "get", "namespaces"]);
-        let stays = |line: &&str| line.starts_with("lab-") && !line.contains("Terminating");
-        assert_eq!(namespaces.lines().find(stays), None, "{namespaces}");
     });
 }

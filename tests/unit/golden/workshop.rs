@@ -115,7 +115,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("lab init --from three", "tests/unit/cli/topologies.rs"),
     ("lab kubectl apply -f app.yaml", "tests/guests/three/mod.rs: serve_a_page"),
     ("lab logs -f kubelet", "tests/guests/pages.rs: a_journal_is_followed"),
-    ("lab restart worker1", "tests/guests/warm_clones.rs"),
+    ("lab restart worker1", "tests/guests/ordinary_user/copies.rs"),
     ("lab shell", "tests/guests/three/programs.rs"),
     ("lab snapshot ", "tests/guests/three/stressed/frozen.rs"),
     ("lab ssh worker1", "tests/guests/three/programs.rs"),

@@ -1,5 +1,4 @@
 //! Chapters that change a lot at the cluster: they come after those that only look.
 
 mod frozen;
-mod growth;
 mod power;
