@@ -17,6 +17,9 @@ pub struct File {
     pub secret: bool,
     /// Made anew on every run and removed by a later step; left out of the fingerprint.
     pub transient: bool,
+    /// Shell condition under which it is not needed, and not sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unless: Option<String>,
 }
 
 /// Something to put on a node.

@@ -136,6 +136,19 @@ words! {
 }
 
 words! {
+    /// What pods may ask for in namespaces that say nothing: a level of the Pod Security Standards.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+    pub enum PodSecurity {
+        /// Everything.
+        Privileged = "privileged",
+        /// Nothing by which a pod takes over its node.
+        Baseline = "baseline",
+        /// What a hardened pod needs, and no more.
+        Restricted = "restricted",
+    }
+}
+
+words! {
     /// Whether guests reach what is outside their network.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
     pub enum Uplink {
@@ -170,6 +183,8 @@ pub struct Kubernetes {
     pub node_mask: u8,
     /// How pods reach pods of other nodes.
     pub pod_network: PodNetwork,
+    /// What pods may ask for, outside of kube-system.
+    pub pod_security: PodSecurity,
     /// True when the computer itself gets routes to the pods.
     pub host_routes: bool,
     /// Floating address that clients of the API use, when the topology says one.

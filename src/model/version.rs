@@ -53,6 +53,11 @@ impl Version {
             kubelet_seccomp_default: self.minor >= 25,
             deny_service_external_ips: self.minor >= 21,
             costly_fairness: self.minor < 26,
+            pod_security: match self.minor {
+                ..=22 => None,
+                23 | 24 => Some("v1beta1"),
+                _ => Some("v1"),
+            },
             readiness_has_a_timeout: self.minor >= 25,
         }
     }
@@ -85,6 +90,8 @@ pub struct Capabilities {
     /// Before 1.26 API Priority and Fairness counts each of its levels a thousand times a second for
     /// metrics (kubernetes issue 108272); it can be turned off.
     pub costly_fairness: bool,
+    /// Version of the API by which the admission plugin `PodSecurity` is configured; it came with 1.23.
+    pub pod_security: Option<&'static str>,
     /// From 1.25 readiness asks etcd once more, with a time-out of its own (`--etcd-readycheck-timeout`).
     pub readiness_has_a_timeout: bool,
 }

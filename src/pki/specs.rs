@@ -87,10 +87,14 @@ pub enum Identity<'a> {
     ApiServerKubelet,
     /// Aggregation layer client.
     FrontProxy,
-    /// Controller manager.
+    /// Controller manager towards the API.
     ControllerManager,
-    /// Scheduler.
+    /// Serving certificate of a controller manager.
+    ControllerManagerServer(&'a Node),
+    /// Scheduler towards the API.
     Scheduler,
+    /// Serving certificate of a scheduler.
+    SchedulerServer(&'a Node),
     /// Kubelet towards the API.
     KubeletClient(&'a Node),
     /// Kubelet's own server.
@@ -116,6 +120,10 @@ impl Identity<'_> {
             Identity::FrontProxy => "front-proxy-client".into(),
             Identity::ControllerManager => "controller-manager".into(),
             Identity::Scheduler => "scheduler".into(),
+            Identity::ControllerManagerServer(node) => {
+                format!("controller-manager-server-{}", node.name)
+            }
+            Identity::SchedulerServer(node) => format!("scheduler-server-{}", node.name),
             Identity::KubeletClient(node) => format!("kubelet-client-{}", node.name),
             Identity::KubeletServer(node) => format!("kubelet-server-{}", node.name),
             Identity::Proxy => "kube-proxy".into(),
@@ -150,6 +158,12 @@ pub fn leaf_specs(lab: &Lab) -> Vec<LeafSpec> {
     ));
     for node in lab.with_role(Role::ControlPlane) {
         specs.push(api_server(lab, node));
+        specs.push(own_port(
+            Identity::ControllerManagerServer(node),
+            "kube-controller-manager",
+            node,
+        ));
+        specs.push(own_port(Identity::SchedulerServer(node), "kube-scheduler", node));
     }
     let kube = |identity, name: &str| leaf(identity, Issuer::Kubernetes, name, &[Client]);
     specs.push(kube(Identity::ApiServerKubelet, "kube-apiserver-kubelet-client"));
@@ -200,6 +214,14 @@ impl LeafSpec {
         self.organization = Some(organization.into());
         self
     }
+}
+
+/// For a port that only its own node reaches.
+fn own_port(identity: Identity<'_>, common_name: &str, node: &Node) -> LeafSpec {
+    let mut spec = leaf(identity, Issuer::Kubernetes, common_name, &[Usage::Server]);
+    spec.names = vec![common_name.into(), node.name.clone(), "localhost".into()];
+    spec.addresses = vec![LOCALHOST];
+    spec
 }
 
 fn api_server(lab: &Lab, node: &Node) -> LeafSpec {

@@ -14,6 +14,7 @@
 mod archives;
 mod cluster;
 mod commands;
+mod fences;
 mod groups;
 mod hall;
 mod lessons;

@@ -110,6 +110,7 @@ fn unpack(bytes: &[u8]) -> Vec<Put> {
                 content: files[name].clone(),
                 secret: false,
                 transient: false,
+                unless: None,
             }),
         }
     };

@@ -43,7 +43,7 @@ fn of_steps(session: &Session, steps: &[Step], name: &str) -> Vec<Script> {
     let mut all: Vec<Script> = steps.iter().filter_map(of_file).collect();
     for batch in batches(steps, &session.templates).unwrap() {
         let (script, hint) = match batch.work {
-            Work::Put(_) => continue,
+            Work::Put(_) | Work::PutUnless(..) => continue,
             Work::Script(script, hint) => (script, hint),
             Work::Wait(script, wait) => (script, wait.hint.clone()),
         };

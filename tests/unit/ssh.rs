@@ -38,6 +38,7 @@ fn file(path: &Path, content: &str) -> Put {
         content: content.into(),
         secret: false,
         transient: false,
+        unless: None,
     })
 }
 

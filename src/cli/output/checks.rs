@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::cli::failure::{FAILED, Failure};
 use crate::cli::global::{Format, Global};
-use crate::cli::output::{print, print_json};
+use crate::cli::output::{counted, print, print_json};
 use crate::engine::{CheckResult, Verdict};
 
 /// Says one result as it comes, for people.
@@ -22,7 +22,12 @@ pub(crate) fn report(global: &Global, results: &[CheckResult]) -> Result<ExitCod
     match global.output {
         Format::Json => print_json(&json!({"passed": passed, "checks": results})),
         Format::Table => {
-            print(&format!("\n{} checks, {failed} failed, {missing} missing", results.len()));
+            let warnings = match count(Verdict::Warning) {
+                0 => String::new(),
+                some => format!(", {}", counted(some, "warning")),
+            };
+            let all = results.len();
+            print(&format!("\n{all} checks, {failed} failed, {missing} missing{warnings}"));
         }
     }
     if passed { Ok(ExitCode::SUCCESS) } else { Err(Failure::silent(FAILED)) }
@@ -31,6 +36,7 @@ pub(crate) fn report(global: &Global, results: &[CheckResult]) -> Result<ExitCod
 fn line(result: &CheckResult) -> String {
     let word = match result.verdict {
         Verdict::Passed => "ok     ",
+        Verdict::Warning => "WARNING",
         Verdict::Failed => "FAILED ",
         Verdict::Missing => "MISSING",
     };

@@ -77,6 +77,12 @@ async fn once(place: &StageRun<'_>, steps: &[Step]) -> Result<(), Box<Failure>> 
         place.say(title);
         match work {
             Work::Put(items) => put(place, title, items).await?,
+            Work::PutUnless(condition, item) => {
+                let asked = format!("if {condition}; then exit 0; else exit 1; fi");
+                if place.run(title, &asked).await?.status != 0 {
+                    put(place, title, std::slice::from_ref(item)).await?;
+                }
+            }
             Work::Script(text, hint) => script(place, title, text, hint).await?,
             Work::Wait(text, asked) => wait(place, title, text, asked).await?,
         }

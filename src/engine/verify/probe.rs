@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::drivers::guest::{Guest, GuestError, Output};
 use crate::engine::lab::reach::Reach;
 use crate::engine::task::error::EngineError;
-use crate::kubernetes::checks::{Check, Judge, MISSING};
+use crate::kubernetes::checks::{Check, Judge, MISSING, WARNING};
 use crate::model::Lab;
 
 /// How a check came out.
@@ -16,6 +16,8 @@ use crate::model::Lab;
 pub enum Verdict {
     /// It holds.
     Passed,
+    /// It holds, and there is something to know.
+    Warning,
     /// It does not hold.
     Failed,
     /// What it checks was never installed, or cannot be looked at.
@@ -140,6 +142,7 @@ fn evaluate(check: &Check, seen: &[Seen]) -> Vec<CheckResult> {
             let verdict = match status(&shown) {
                 0 => Verdict::Passed,
                 MISSING => Verdict::Missing,
+                WARNING => Verdict::Warning,
                 _ => Verdict::Failed,
             };
             vec![result(verdict, text(&shown))]

@@ -3,7 +3,8 @@
 /// How the results of a check's script are judged.
 #[derive(Clone, Copy, Debug)]
 pub enum Judge {
-    /// It must end with status 0 on every node. Status 69 says that what is checked is not there.
+    /// It must end with status 0 on every node. Status 69 says that what is checked is not there, 70 that there is
+    /// something to know.
     Succeeds,
     /// It must end with status 0 on exactly one node.
     OnOneNode,
@@ -16,6 +17,9 @@ pub enum Judge {
 
 /// Exit status of a check's script when what it checks was never installed.
 pub const MISSING: u32 = 69;
+
+/// Exit status of a check's script when all is as it was made, and something is to be known of it.
+pub const WARNING: u32 = 70;
 
 /// kubectl on a controller, as checks call it.
 pub const KUBECTL: &str = concat!(kubectl!(), " --request-timeout=30s");

@@ -5,7 +5,7 @@ mod check;
 pub(crate) mod needs;
 mod scope;
 
-pub use check::{Afterwards, Check, Health, Judge, KUBECTL, MISSING, Plan};
+pub use check::{Afterwards, Check, Health, Judge, KUBECTL, MISSING, Plan, WARNING};
 pub use needs::{Needs, Port};
 pub use scope::Scope;
 pub(crate) use scope::value;

@@ -4,7 +4,7 @@ use minijinja::value::Serde;
 use minijinja::{Value, context};
 use serde::Serialize;
 
-use crate::kubernetes::checks::check::{Check, Judge, KUBECTL, MISSING};
+use crate::kubernetes::checks::check::{Check, Judge, KUBECTL, MISSING, WARNING};
 use crate::model::{Lab, Node};
 use crate::render::{RenderError, Templates};
 
@@ -23,7 +23,8 @@ pub struct Scope<'a> {
 
 impl Scope<'_> {
     /// Renders `<name>.sh.j2` of the stage's folder. Besides `data`, scripts know `kubectl`, and `missing`,
-    /// the status by which they say that something was never installed.
+    /// the status by which they say that something was never installed, and `warning`, that there is something to
+    /// know.
     ///
     /// # Errors
     /// When the template cannot be rendered.
@@ -81,6 +82,6 @@ pub(crate) fn script(
     name: &str,
     data: Value,
 ) -> Result<String, RenderError> {
-    let data = context! { kubectl => KUBECTL, missing => MISSING, ..data };
+    let data = context! { kubectl => KUBECTL, missing => MISSING, warning => WARNING, ..data };
     templates.render(&format!("stages/{folder}/{name}.sh.j2"), &data)
 }

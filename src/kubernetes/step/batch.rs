@@ -1,7 +1,7 @@
 //! Steps as they are carried out: neighbours of one kind travel together.
 
 use crate::kubernetes::step::{Binary, Step, Unit, Wait, binary, file, unit};
-use crate::model::Put;
+use crate::model::{File, Put};
 use crate::render::{RenderError, Templates};
 
 /// Steps that are carried out at once.
@@ -19,6 +19,8 @@ pub struct Batch<'s> {
 pub enum Work<'s> {
     /// Files and directories, as one archive.
     Put(Vec<Put>),
+    /// A file that is sent only where this condition does not hold.
+    PutUnless(String, Put),
     /// A script, and a command whose output explains why it failed; none where the command is empty.
     Script(String, String),
     /// A script that is run until it succeeds.
@@ -36,6 +38,7 @@ enum Together {
 impl Together {
     fn of(step: &Step) -> Option<Together> {
         match step {
+            Step::File(file) if file.unless.is_some() => None,
             Step::File(_) | Step::Directory(_) => Some(Together::Archive),
             Step::Binary(_) => Some(Together::Links),
             Step::Unit(_) => Some(Together::Units),
@@ -75,6 +78,9 @@ impl<'s> Batch<'s> {
                 let units: Vec<&Unit> = steps.iter().filter_map(as_unit).collect();
                 Work::Script(unit::script(templates, &units)?, unit::hint(&units))
             }
+            [Step::File(only @ File { unless: Some(condition), .. })] => {
+                Work::PutUnless(condition.clone(), file::put(only))
+            }
             _ => Work::Put(steps.iter().filter_map(put).collect()),
         };
         let title = match &work {
@@ -91,7 +97,7 @@ impl<'s> Batch<'s> {
             format!("## {number}. {}\n", step.title())
         };
         let (script, hint) = match &self.work {
-            Work::Put(_) => {
+            Work::Put(_) | Work::PutUnless(..) => {
                 let each = self.steps.iter().map(|step| titled(step) + &step.show("", ""));
                 return each.collect();
             }

@@ -29,7 +29,9 @@ impl Kind for File {
     }
 
     fn show(&self, _script: &str, _hint: &str) -> String {
-        format!("mode {:o}, owner {}\n{}", self.mode, self.owner, indented(&self.content))
+        let unless = self.unless.iter().map(|condition| format!("not sent if: {condition}\n"));
+        let unless: String = unless.collect();
+        format!("mode {:o}, owner {}\n{unless}{}", self.mode, self.owner, indented(&self.content))
     }
 }
 

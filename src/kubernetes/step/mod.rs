@@ -75,6 +75,7 @@ impl Step {
             content: content.into(),
             secret: false,
             transient: false,
+            unless: None,
         })
     }
 
@@ -103,9 +104,10 @@ impl Step {
     }
 
     /// The same file, left out of the fingerprint.
-    pub fn transient(self) -> Step {
+    pub fn transient(self, unless: &str) -> Step {
+        let unless = Some(unless.to_owned());
         match self {
-            Step::File(file) => Step::File(File { transient: true, ..file }),
+            Step::File(file) => Step::File(File { transient: true, unless, ..file }),
             other => other,
         }
     }

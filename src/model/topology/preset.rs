@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
-use crate::model::lab::{Cloning, PodNetwork, Uplink};
+use crate::model::lab::{Cloning, PodNetwork, PodSecurity, Uplink};
 use crate::model::{size, version};
 
 pub(crate) const UPLINK: Uplink = Uplink::Auto;
@@ -19,6 +19,7 @@ pub(crate) const SERVICE_CIDR: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(10, 3
 pub(crate) const POD_CIDR: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(10, 200, 0, 0), 16);
 pub(crate) const NODE_MASK: u64 = 24;
 pub(crate) const POD_NETWORK: PodNetwork = PodNetwork::Routed;
+pub(crate) const POD_SECURITY: PodSecurity = PodSecurity::Baseline;
 pub(crate) const HOST_ROUTES: bool = false;
 pub(crate) const HTTP: u16 = 30080;
 pub(crate) const HTTPS: u16 = 30443;

@@ -11,7 +11,8 @@ use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
 use crate::model::lab::{
-    Cloning, Ingress, Kubernetes, Machine, Network, Node, Options, PodNetwork, Ssh, Uplink, Vip,
+    Cloning, Ingress, Kubernetes, Machine, Network, Node, Options, PodNetwork, PodSecurity, Ssh,
+    Uplink, Vip,
 };
 use crate::model::name::{self, Owner};
 use crate::model::role::Role;
@@ -253,6 +254,9 @@ fn kubernetes(given: Option<&Given>) -> Kubernetes {
         pod_network: text(get("pod_network"))
             .and_then(PodNetwork::parse)
             .unwrap_or(preset::POD_NETWORK),
+        pod_security: text(get("pod_security"))
+            .and_then(PodSecurity::parse)
+            .unwrap_or(preset::POD_SECURITY),
         host_routes: get("host_routes").and_then(Given::truth).unwrap_or(preset::HOST_ROUTES),
         endpoint: text(get("endpoint")).map(str::to_owned),
         ingress: Ingress {

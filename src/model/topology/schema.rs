@@ -6,7 +6,7 @@
 use serde_json::{Value as Json, json};
 
 use crate::model::addon;
-use crate::model::lab::{Cloning, PodNetwork, Uplink};
+use crate::model::lab::{Cloning, PodNetwork, PodSecurity, Uplink};
 use crate::model::os;
 use crate::model::role::Role;
 use crate::model::topology::preset::{self, Preset};
@@ -209,6 +209,12 @@ const KUBERNETES: Table = Table {
             "How pods reach other nodes: plain routes, or VXLAN.",
         )
         .or(Preset::Word(preset::POD_NETWORK.name())),
+        may(
+            "pod_security",
+            Kind::Choice(PodSecurity::NAMES),
+            "What pods may ask for where their namespace says nothing (Pod Security Standards, from 1.23 on).",
+        )
+        .or(Preset::Word(preset::POD_SECURITY.name())),
         may(
             "host_routes",
             Kind::Boolean,

@@ -9,7 +9,7 @@ use crate::kubernetes::stage::{After, Context, Duty, KUBECTL, Retire, Stage, Sta
 use crate::kubernetes::step::{Run, Step, Wait};
 use crate::model::version::Capabilities;
 use crate::model::{Lab, Node, Role, port};
-use crate::pki::{Identity, Issuer, Pair, kubeconfig};
+use crate::pki::{Identity, Issuer, kubeconfig};
 use config::BINDINGS;
 
 pub(crate) const STAGE: Stage = Stage {
@@ -114,12 +114,11 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
             timeout: 600,
             hint: "journalctl -u kube-apiserver -n 30 --no-pager".into(),
         }),
+        super_admin(context, node)?,
         Step::Run(Run {
             transient: false,
             title: "bind the lab's groups to their roles".into(),
-            unless: Some(format!(
-                "{KUBECTL} diff -f {BINDINGS} >/dev/null 2>&1"
-            )),
+            unless: Some(format!("test ! -e {SUPER_ADMIN}")),
             // Between the question whether a binding is there and its creation, another controller
             // may have made it ("already exists"): applied again, nothing is left to do.
             script: format!(
@@ -170,6 +169,8 @@ fn certificates(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageEr
         ("apiserver-etcd-client", Identity::ApiServerEtcd),
         ("apiserver-kubelet-client", Identity::ApiServerKubelet),
         ("front-proxy-client", Identity::FrontProxy),
+        ("controller-manager", Identity::ControllerManagerServer(node)),
+        ("scheduler", Identity::SchedulerServer(node)),
     ] {
         let pair = bundle.pair(identity)?;
         steps.push(Step::file(format!("{pki}/{name}.crt"), &pair.certificate));
@@ -184,11 +185,9 @@ fn certificates(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageEr
 fn kubeconfigs(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
     let bundle = context.bundle;
     let ca = bundle.ca(Issuer::Kubernetes)?;
-    // Each controller talks to its own API server: no component depends on another node.
-    let server = format!("https://{}:{}", node.address, port::API);
-    let render = |user: &str, pair: &Pair| kubeconfig(&context.lab.name, &server, ca, user, pair);
     let config = |file: &str, user: &str, identity| {
-        let text = render(user, bundle.pair(identity)?);
+        let pair = bundle.pair(identity)?;
+        let text = kubeconfig(&context.lab.name, &server(node), ca, user, pair);
         Ok::<_, StageError>(Step::secret(format!("/etc/kubernetes/{file}.conf"), text))
     };
     Ok(vec![
@@ -199,7 +198,19 @@ fn kubeconfigs(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageErr
         )?,
         config("scheduler", "system:kube-scheduler", Identity::Scheduler)?,
         config("admin", "kubernetes-admin", Identity::Admin)?,
-        Step::secret(SUPER_ADMIN, render("kubernetes-super-admin", context.super_admin))
-            .transient(),
     ])
+}
+
+/// The credential that may do everything. It goes only where the groups are not bound yet: the administrator
+/// is bound by them.
+fn super_admin(context: &Context<'_>, node: &Node) -> Result<Step, StageError> {
+    let (ca, pair) = (context.bundle.ca(Issuer::Kubernetes)?, context.super_admin);
+    let text = kubeconfig(&context.lab.name, &server(node), ca, "kubernetes-super-admin", pair);
+    let bound = format!("{KUBECTL} diff -f {BINDINGS} >/dev/null 2>&1");
+    Ok(Step::secret(SUPER_ADMIN, text).transient(&bound))
+}
+
+/// Each controller talks to its own API server: no component depends on another node.
+fn server(node: &Node) -> String {
+    format!("https://{}:{}", node.address, port::API)
 }

@@ -7,6 +7,8 @@
 mod checks;
 mod overlay;
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use crate::kubernetes::stage::{After, Context, Stage, StageError};
@@ -62,6 +64,14 @@ struct Data<'a> {
     protocol: u8,
     routes: Vec<Route>,
     overlay: Option<Overlay>,
+    /// Others that may hold a floating address of this node's.
+    peers: BTreeSet<String>,
+}
+
+/// Nodes whose word counts when it is asked who holds an address that `node` may hold.
+fn peers(lab: &Lab, node: &Node) -> BTreeSet<String> {
+    let holders = lab.vips_of(node).flat_map(|vip| lab.with_role(vip.role));
+    holders.filter(|other| other.name != node.name).map(|other| other.address.to_string()).collect()
 }
 
 fn data<'a>(lab: &'a Lab, node: &'a Node) -> Data<'a> {
@@ -83,6 +93,7 @@ fn data<'a>(lab: &'a Lab, node: &'a Node) -> Data<'a> {
         protocol: PROTOCOL,
         routes,
         overlay,
+        peers: peers(lab, node),
     }
 }
 

@@ -16,8 +16,22 @@ pub(crate) fn checks(scope: &Scope<'_>) -> Result<Plan, RenderError> {
     }
     if let Some(controller) = scope.lab.with_role(Role::ControlPlane).next() {
         plan.extend(workload::checks(scope, controller)?);
+        plan.cluster.push(network_policies(scope, controller)?);
     }
     Ok(plan)
+}
+
+/// The API takes policies whoever enforces them, and here nobody does: that is not to be found out by a guest.
+fn network_policies(scope: &Scope<'_>, controller: &Node) -> Result<Check, RenderError> {
+    let check = scope.one(
+        "network-policies",
+        controller,
+        "no network policy promises what nobody keeps",
+        scope.script("network-policies", context! {})?,
+        "",
+    );
+    let hint = "the lab's pod network lets all pods talk: keep apart what must be in labs of its own, or install a program that enforces policies";
+    Ok(Check { hint: hint.into(), ..check })
 }
 
 /// Certificates in files and in kubeconfigs: each is one, comes from the authority that those who see it

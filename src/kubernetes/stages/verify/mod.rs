@@ -39,6 +39,7 @@ pub(crate) const STAGE: Stage = Stage {
         "failover-service.sh.j2",
         "failover-writer.sh.j2",
         "logs.sh.j2",
+        "network-policies.sh.j2",
         "node-port.sh.j2",
         "pod-to-pod.sh.j2",
         "pods-run.sh.j2",
