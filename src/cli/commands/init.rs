@@ -8,9 +8,10 @@ use ipnet::Ipv4Net;
 
 use crate::cli::args::Init;
 use crate::cli::failure::Failure;
-use crate::cli::output::{info, print};
+use crate::cli::output::{info, paint, print};
 use crate::cli::session::load;
 use crate::drivers::host::{self, Dirs};
+use crate::drivers::state::Store;
 use crate::drivers::state::files::{make_dir, write_atomic};
 use crate::engine::network_for;
 use crate::model::flaw::Flaw;
@@ -75,9 +76,23 @@ pub(crate) fn run(init: &Init) -> Result<ExitCode, Failure> {
         Some(path) => {
             write_new(&path, &(schema_line(&dirs) + &text))?;
             info(&format!("wrote {}; look at it, then: lab up", path.display()));
+            warn_of_namesake(&text, &dirs);
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A lab of that name that is there already came from elsewhere.
+fn warn_of_namesake(text: &str, dirs: &Dirs) {
+    let Ok(loaded) = topology::load(text, &host::owner()) else { return };
+    let name = &loaded.lab.name;
+    if let Ok(Some(record)) = Store::new(&dirs.state, name).record() {
+        info(&format!(
+            "{}: there is a lab '{name}' already, from {}; another `name` makes this one a lab of its own",
+            paint("1;33", "warning"),
+            record.base.display()
+        ));
+    }
 }
 
 /// The topology with its nodes in the `wanted` network.

@@ -11,12 +11,12 @@ use crate::drivers::assets::cache::Cache;
 use crate::drivers::assets::images::Images;
 use crate::drivers::host::{self, Dirs};
 use crate::drivers::state::files::read_topology;
-use crate::drivers::state::{Store, labs, router_ids_of_others};
+use crate::drivers::state::{Record, Store, labs, router_ids_of_others};
 use crate::engine::{ProviderChoice, ProviderKind, Session};
-use crate::model::code;
 use crate::model::router_id;
 use crate::model::topology::yaml::MAX_BYTES;
 use crate::model::topology::{self, Loaded};
+use crate::model::{Lab, code};
 use crate::render::{FOLDERS, TOPOLOGIES};
 
 /// A topology's text and where it came from.
@@ -28,6 +28,8 @@ pub(crate) struct Source {
     pub shown: String,
     /// Folder that its relative paths start from.
     pub base: PathBuf,
+    /// Folder of the file, when it is one of a person's own: where its lab belongs.
+    pub home: Option<PathBuf>,
 }
 
 /// Names of the shipped topologies, sorted.
@@ -49,7 +51,10 @@ pub(crate) fn named(name: &str, dirs: &Dirs) -> Option<String> {
 pub(crate) fn source(global: &Global, dirs: &Dirs) -> Result<Source, Failure> {
     let here = std::env::current_dir().unwrap_or_default();
     if let Some(name) = &global.lab {
-        return of_lab(name, dirs);
+        let file = global.file.as_ref().filter(|file| is_of_lab(file, name));
+        if file.is_none() {
+            return of_lab(name, dirs);
+        }
     }
     let file = match &global.file {
         Some(file) => file.clone(),
@@ -64,7 +69,8 @@ pub(crate) fn source(global: &Global, dirs: &Dirs) -> Result<Source, Failure> {
     if file != Path::new("-") && !file.exists() {
         let name = file.to_string_lossy();
         if let Some(text) = named(&name, dirs) {
-            return Ok(Source { text, shown: format!("{name}.yaml (shipped)"), base: here });
+            let shown = format!("{name}.yaml (shipped)");
+            return Ok(Source { text, shown, base: here, home: None });
         }
         let names = shipped();
         let near = crate::model::topology::check::nearest(&name, names.iter().map(String::as_str));
@@ -81,7 +87,18 @@ pub(crate) fn source(global: &Global, dirs: &Dirs) -> Result<Source, Failure> {
             .code(&code::NO_TOPOLOGY)
     })?;
     let base = file.parent().filter(|p| !p.as_os_str().is_empty()).map_or(here, Path::to_owned);
-    Ok(Source { text, shown: file.display().to_string(), base })
+    // It is remembered, wherever the next command is typed.
+    let base = std::path::absolute(&base).unwrap_or(base);
+    // A file that is piped in is from nowhere.
+    let home = file.is_file().then(|| base.canonicalize().unwrap_or_else(|_| base.clone()));
+    Ok(Source { text, shown: file.display().to_string(), base, home })
+}
+
+/// True when a file is a topology of a lab with that name: given beside it, it is the one that counts.
+fn is_of_lab(file: &Path, name: &str) -> bool {
+    let text = read_topology(file, MAX_BYTES as u64).ok().filter(|_| file.is_file());
+    let loaded = text.and_then(|text| topology::load(&text, &host::owner()).ok());
+    loaded.is_some_and(|loaded| loaded.lab.name == name)
 }
 
 fn no_topology(labs: &[String]) -> Failure {
@@ -105,7 +122,10 @@ fn of_lab(name: &str, dirs: &Dirs) -> Result<Source, Failure> {
     let store = Store::new(&dirs.state, name);
     let base = store.record()?.map(|record| record.base).unwrap_or_default();
     match store.read("topology.yaml")? {
-        Some(text) => Ok(Source { text, shown: format!("{name} (as it was made)"), base }),
+        Some(text) => {
+            let shown = format!("{name} (as it was made)");
+            Ok(Source { text, shown, base, home: None })
+        }
         None => Err(Failure::usage(format!("there is no lab '{name}'"))
             .code(&code::NO_TOPOLOGY)
             .hint(known_labs(&labs(&dirs.state)))),
@@ -161,6 +181,9 @@ pub(crate) fn session(global: &Global) -> Result<Session, Failure> {
         Provider::Private => ProviderChoice::Private,
     };
     let record = store.record()?;
+    if let Some(record) = &record {
+        refuse_others(global, &loaded.lab, record, &source, &store)?;
+    }
     let taken = router_ids_of_others(&dirs.state, &loaded.lab.name);
     let before = record.as_ref().map(|record| record.router_ids.clone()).unwrap_or_default();
     router_id::assign(loaded.lab.id, &mut loaded.lab.vips, &before, &taken);
@@ -187,6 +210,39 @@ pub(crate) fn session(global: &Global) -> Result<Session, Failure> {
         templates,
         timeouts: OnceLock::new(),
     })
+}
+
+/// Refuses a lab that is not the one that was meant: of another computer or user, or of another folder.
+fn refuse_others(
+    global: &Global,
+    lab: &Lab,
+    record: &Record,
+    source: &Source,
+    store: &Store,
+) -> Result<(), Failure> {
+    let (name, dir) = (&lab.name, store.root().display());
+    if record.id != lab.id {
+        let why = format!("the lab '{name}' in {dir} is of another computer, or of another user");
+        return Err(Failure::usage(why).code(&code::OTHER_OWNER).hint(
+            "run the command where, and as whom, the lab was made; XDG_STATE_HOME names another directory for labs",
+        ));
+    }
+    let there = record.base.canonicalize().unwrap_or_else(|_| record.base.clone());
+    let here = source.home.as_ref().filter(|here| **here != there);
+    let Some(here) = here.filter(|_| !record.base.as_os_str().is_empty()) else { return Ok(()) };
+    match &global.lab {
+        Some(_) => Ok(()),
+        None => {
+            let (there, here) = (there.display(), here.display());
+            let why = format!(
+                "there is a lab '{name}' that came from {there}, and this topology is in {here}"
+            );
+            Err(Failure::usage(why).code(&code::OTHER_FOLDER).hint(format!(
+                "another `name` makes this one a lab of its own; `--lab {name}` means the one that is there, with `-f {}` the same lab by this file",
+                source.shown
+            )))
+        }
+    }
 }
 
 /// Opens a lab that exists.

@@ -52,7 +52,31 @@ pub struct Record {
     pub base: PathBuf,
 }
 
+/// File of the record.
+pub(super) const RECORD: &str = "lab.json";
+
 impl Record {
+    /// Reads one.
+    ///
+    /// # Errors
+    /// When it is broken or of a newer `lab`.
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        let record: Record = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        match record.schema_version > SCHEMA_VERSION {
+            false => Ok(record),
+            true => Err(format!(
+                "it was written by a newer lab (format {}, this one knows {SCHEMA_VERSION})",
+                record.schema_version
+            )),
+        }
+    }
+
+    /// What belongs to the lab as another record has it; what its computer says, as here.
+    pub(super) fn of_the_lab_as_in(self, then: Self) -> Self {
+        let Self { images, digests, etcd, router_ids, .. } = then;
+        Self { images, digests, etcd, router_ids, ..self }
+    }
+
     /// A record of the current format.
     pub fn new(name: &str, id: uuid::Uuid, provider: &str, uri: &str) -> Self {
         Self {
@@ -86,18 +110,9 @@ impl Store {
     /// # Errors
     /// When it is broken or of a newer `lab`.
     pub fn record(&self) -> Result<Option<Record>, StoreError> {
-        let Some(text) = self.read("lab.json")? else { return Ok(None) };
-        let bad = |reason: String| {
-            StoreError::new(format!("read {}", self.path("lab.json").display()), reason)
-        };
-        let record: Record = serde_json::from_str(&text).map_err(|error| bad(error.to_string()))?;
-        if record.schema_version > SCHEMA_VERSION {
-            return Err(bad(format!(
-                "it was written by a newer lab (format {}, this one knows {SCHEMA_VERSION})",
-                record.schema_version
-            )));
-        }
-        Ok(Some(record))
+        let Some(text) = self.read(RECORD)? else { return Ok(None) };
+        let bad = |reason| StoreError::new(format!("read {}", self.path(RECORD).display()), reason);
+        Record::parse(&text).map(Some).map_err(bad)
     }
 
     /// Saves the record.
@@ -105,7 +120,7 @@ impl Store {
     /// # Errors
     /// As [`Store::write`].
     pub fn save_record(&self, record: &Record) -> Result<(), StoreError> {
-        self.write("lab.json", &serde_json::to_string_pretty(record).unwrap_or_default())
+        self.write(RECORD, &serde_json::to_string_pretty(record).unwrap_or_default())
     }
 }
 
@@ -113,7 +128,7 @@ impl Store {
 pub fn labs(state: &Path) -> Vec<String> {
     let entries = fs::read_dir(state).into_iter().flatten().flatten();
     let mut names: Vec<String> = entries
-        .filter(|entry| entry.path().join("lab.json").exists())
+        .filter(|entry| entry.path().join(RECORD).exists())
         .filter_map(|entry| entry.file_name().into_string().ok())
         // What is left of one that is being removed.
         .filter(|name| !name.starts_with('.'))

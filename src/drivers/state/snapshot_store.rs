@@ -2,13 +2,14 @@
 //! manifest, libvirt's documents, and copies of the lab's own files.
 
 use crate::drivers::state::error::StoreError;
+use crate::drivers::state::record::{RECORD, Record};
 use crate::drivers::state::store::Store;
 use crate::model::snapshot::{AllDocuments, Documents, Intent, Manifest, SCHEMA_VERSION};
 
 const ROOT: &str = "snapshots";
 /// Files of the lab that a restored lab needs as they were: its nodes know these keys.
 const OWN: &[&str] = &["pki", "ssh"];
-const OWN_FILES: &[&str] = &["topology.yaml", "lab.json"];
+const OWN_FILES: &[&str] = &["topology.yaml", RECORD];
 
 /// The snapshots of one lab.
 #[derive(Debug)]
@@ -165,14 +166,15 @@ impl<'s> SnapshotStore<'s> {
         self.0.read(&format!("{ROOT}/{name}/files/{file}"))
     }
 
-    /// Makes the lab's own files what they were: changed ones are written, new ones go.
+    /// Makes the lab's own files what they were: changed ones are written, new ones go. Of the record that is
+    /// what is the lab's; where its computer keeps things is as it is today.
     ///
     /// # Errors
     /// When one cannot be read, written or removed.
     pub fn put_files_back(&self, name: &str) -> Result<(), StoreError> {
         let from = format!("{ROOT}/{name}/files/");
         let wanted = self.own(&from)?;
-        for file in &wanted {
+        for file in wanted.iter().filter(|file| *file != RECORD) {
             if let Some(text) = self.file(name, file)?
                 && self.0.read(file)?.as_ref() != Some(&text)
             {
@@ -182,7 +184,17 @@ impl<'s> SnapshotStore<'s> {
         for file in self.own("")?.iter().filter(|file| !wanted.contains(file)) {
             self.0.discard(file)?;
         }
-        Ok(())
+        self.put_record_back(name)
+    }
+
+    fn put_record_back(&self, name: &str) -> Result<(), StoreError> {
+        let Some(text) = self.file(name, RECORD)? else { return Ok(()) };
+        let then = Record::parse(&text).map_err(|error| self.bad(name, error))?;
+        let wanted = match self.0.record()? {
+            Some(now) => now.of_the_lab_as_in(then),
+            None => then,
+        };
+        self.0.save_record(&wanted)
     }
 
     /// Removes everything that is kept of a snapshot, what says that it counts first and what was

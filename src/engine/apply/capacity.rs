@@ -4,8 +4,8 @@ use crate::drivers::host::capacity::Capacity;
 use crate::engine::lab::open::Session;
 use crate::engine::lab::provider::ProviderKind;
 use crate::engine::task::error::EngineError;
-use crate::model::code;
 use crate::model::inventory::{Inventory, MachineState};
+use crate::model::{Lab, code};
 
 /// Disk space that a node takes once it has booted, MiB.
 const DISK_PER_NODE: u64 = 400;
@@ -68,13 +68,8 @@ pub(crate) fn admit(
     inventory: &Inventory,
     insists: bool,
 ) -> Result<(), EngineError> {
-    let local = match &session.provider {
-        ProviderKind::Private(_) => true,
-        ProviderKind::Existing(_) => false,
-        ProviderKind::System { uri } => uri.starts_with("qemu:///") || uri.starts_with("qemu+unix"),
-    };
     let demand = Demand::of(session, inventory);
-    if insists || !local || demand.nodes == 0 {
+    if insists || !is_local(session) || demand.nodes == 0 {
         return Ok(());
     }
     let place = session.provider.layout().pools;
@@ -86,9 +81,53 @@ pub(crate) fn admit(
     }
 }
 
+/// True when what nodes take is taken from this computer.
+fn is_local(session: &Session) -> bool {
+    match &session.provider {
+        ProviderKind::Private(_) => true,
+        ProviderKind::Existing(_) => false,
+        ProviderKind::System { uri } => uri.starts_with("qemu:///") || uri.starts_with("qemu+unix"),
+    }
+}
+
+/// Refuses a snapshot of memory that the disk has no room for: guests would stand still until it is full, and
+/// those of other labs with them.
+pub(crate) fn admit_memory(session: &Session, lab: &Lab) -> Result<(), EngineError> {
+    let place = session.provider.layout().pools;
+    let free = Capacity::read(place.as_ref()).disk;
+    match memory_shortage(lab, free).filter(|_| is_local(session)) {
+        None => Ok(()),
+        Some(why) => Err(EngineError::of(
+            &code::NO_ROOM,
+            format!("find room for the guests' memory: {why}"),
+        )
+        .hint("`lab snapshot list` shows what others take; `--disk-only` saves the disks alone")
+        .preflight()),
+    }
+}
+
+/// What memory that is saved lacks on a disk with so many MiB free. Guests fill theirs in time, and what
+/// describes it takes a little more.
+fn memory_shortage(lab: &Lab, free: u64) -> Option<String> {
+    let need: u64 = lab.guests().map(|node| node.memory_mib).sum::<u64>() * 11 / 10;
+    (need > free).then(|| format!("it may take {need} MiB, and {free} are free"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn memory_is_not_saved_where_it_does_not_fit() {
+        let text = "name: a\nnodes: {n: {count: 1, roles: [etcd, control-plane, worker], memory: 2000MiB}}\n";
+        let owner = crate::model::Owner { machine: "m".into(), uid: 0 };
+        let loaded = crate::model::topology::load(text, &owner);
+        let lab = loaded.map(|loaded| loaded.lab).map_err(|problems| format!("{problems:?}"));
+        let short = |free| lab.as_ref().map(|lab| memory_shortage(lab, free));
+        assert_eq!(short(2200), Ok(None));
+        let wanted = "it may take 2200 MiB, and 2199 are free";
+        assert_eq!(short(2199), Ok(Some(wanted.into())));
+    }
 
     #[test]
     fn what_is_promised_to_others_is_not_had() {

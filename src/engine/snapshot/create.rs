@@ -9,6 +9,7 @@ use time::OffsetDateTime;
 use crate::drivers::host;
 use crate::drivers::provider::Provider;
 use crate::drivers::state::snapshot_store::SnapshotStore;
+use crate::engine::apply::capacity;
 use crate::engine::lab::open::Session;
 use crate::engine::lab::prepare::preview;
 use crate::engine::lab::reach::Drivers;
@@ -72,6 +73,9 @@ pub async fn create(
     let lab = before.as_ref().unwrap_or(&session.lab);
     let inventory = call(provider, |h| h.inventory()).await?;
     let running = ready(lab, &inventory, wish)?;
+    if wish.kind == Kind::Memory {
+        capacity::admit_memory(session, lab)?;
+    }
     let stages = reached(session, lab, &inventory, drivers, running).await;
     if running && wish.kind == Kind::Disk {
         flush(lab, drivers).await;

@@ -59,6 +59,15 @@ codes! {
     INTERNAL "L0709" "an error of lab itself"
         "A task of lab's own ended where it should not. What was done stays; a rerun goes on."
         ["run the command again", "`lab runs show` has the whole story for a report"];
+    OTHER_FOLDER "L0710" "the lab of that name came from another folder"
+        "Two topologies in different folders have the same name, and names are what labs are known by. Making the one what the other says would change a lab that nobody meant. Nothing was changed."
+        ["`lab list` shows the labs that there are, and where they came from",
+         "another `name` in this topology makes a second lab",
+         "`--lab NAME` says that you mean the lab that is there; with `-f FILE` beside it, that it belongs to this file from now on"];
+    OTHER_OWNER "L0711" "the lab's directory is another computer's or user's"
+        "What a lab owns carries an id made of computer, user and name, and the directory's id is not the one that you would have: a home that several computers share, or a command run as somebody else. Its guests are not where you are. Nothing was changed."
+        ["run the command on the computer, and as the user, that made the lab",
+         "another state directory (XDG_STATE_HOME) for labs of this computer"];
     NO_ROOM "L0801" "the computer has no room for the lab"
         "Memory or disk that the nodes ask for is not free, counting what running guests were promised. Nothing was changed."
         ["smaller or fewer nodes in the topology", "`lab list` shows what else runs; `lab down -f OTHER`",

@@ -70,6 +70,9 @@ fn once_up(home: &Home) {
     let text = fs::read_to_string("fuzz/corpus/state/record.json").unwrap();
     let mut record: serde_json::Value = serde_json::from_str(&text).unwrap();
     (record["name"], record["engine"]) = ("three".into(), "private".into());
+    let three = lab::model::topology::load(&topology, &lab::drivers::host::owner()).unwrap().lab;
+    record["id"] = three.id.to_string().into();
+    record["base"] = home.path().to_str().into();
     record["run"] = home.path().join("run/lab/engine").to_str().into();
     fs::write(dir.join("lab.json"), record.to_string()).unwrap();
 }

@@ -46,6 +46,61 @@ fn odd_files_are_refused_and_never_hang() {
     }
 }
 
+/// Two topologies of one name in two folders: whoever types a command in one of them does not mean the other.
+#[test]
+fn a_lab_belongs_to_the_folder_that_it_came_from() {
+    let home = Home::new();
+    once_up(&home);
+    let text = out(&home.lab(&["init", "--from", "three"]));
+    fs::create_dir(home.path().join("other")).unwrap();
+    for folder in ["", "other"] {
+        fs::write(home.path().join(folder).join("lab.yaml"), &text).unwrap();
+    }
+    let before = fs::read_to_string(home.path().join(".local/state/lab/three/lab.json")).unwrap();
+    for command in [&["up"][..], &["down"], &["plan"], &["status"]] {
+        let output = home.lab(&[command, &["-f", "other/lab.yaml"]].concat());
+        let said = err(&output);
+        assert!(output.status.code() == Some(2) && said.starts_with("error[L0710]"), "{said}");
+        let other = home.path().join("other");
+        assert!(said.contains(other.to_str().unwrap()) && said.contains("`--lab three`"), "{said}");
+    }
+    let after = fs::read_to_string(home.path().join(".local/state/lab/three/lab.json")).unwrap();
+    assert_eq!(after, before);
+    for told in [
+        &["-f", "lab.yaml"][..],
+        &["--lab", "three"],
+        &["-f", "other/lab.yaml", "--lab", "three"],
+        &["-f", "three"],
+    ] {
+        let output = home.lab(&[&["certs", "list"], told].concat());
+        assert!(!err(&output).contains("L0710"), "{told:?}: {}", err(&output));
+    }
+    let init = err(&home.lab(&["init", "--from", "three", "--to", "new.yaml"]));
+    assert!(init.contains("there is a lab 'three' already"), "{init}");
+    let init = err(&home.lab(&["init", "--from", "three", "--name", "four", "--to", "four.yaml"]));
+    assert!(!init.contains("already"), "{init}");
+}
+
+/// A home that several computers share: the guests are where the lab was made.
+#[test]
+fn a_lab_of_another_computer_is_left_alone() {
+    let home = Home::new();
+    once_up(&home);
+    let file = home.path().join(".local/state/lab/three/lab.json");
+    let mut record: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+    record["id"] = uuid::Uuid::from_u128(1).to_string().into();
+    fs::write(&file, record.to_string()).unwrap();
+    for arguments in
+        [&["down", "-f", "three"][..], &["up", "-f", "three"], &["plan", "--lab", "three"]]
+    {
+        let output = home.lab(arguments);
+        let said = err(&output);
+        assert!(output.status.code() == Some(2) && said.starts_with("error[L0711]"), "{said}");
+    }
+    assert_eq!(fs::read_to_string(&file).unwrap(), record.to_string());
+}
+
 #[test]
 fn a_second_run_is_refused_at_once_and_names_the_first() {
     let home = Home::new();

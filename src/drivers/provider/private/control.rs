@@ -43,13 +43,15 @@ const STOP: Duration = Duration::from_secs(20);
 
 /// Ends the provider and waits until its processes are gone. `alive` is the file that the
 /// supervisor keeps locked while it lives; it names the first process inside, which is ended
-/// from outside when the socket is gone or nobody answers.
+/// from outside when the socket is gone or nobody answers. One that lives elsewhere is not waited for.
 pub(crate) fn stop(socket: &Path, alive: &Path, lab: &str) {
-    if let Ok(mut stream) = request(socket, "stop") {
+    let asked = request(socket, "stop").map(|mut stream| {
         let _ = stream.read_to_end(&mut Vec::new());
-    }
-    let deadline = Instant::now() + STOP;
-    let mut ended = false;
+    });
+    let mut ended = asked.is_err();
+    let is_seen = !ended || end_first_process(alive, lab);
+    // It may be about to end by itself.
+    let deadline = Instant::now() + if is_seen { STOP } else { CONNECT };
     while is_held(alive) && Instant::now() < deadline {
         if !ended && deadline.saturating_duration_since(Instant::now()) < STOP - CONNECT {
             ended = true;
@@ -59,17 +61,19 @@ pub(crate) fn stop(socket: &Path, alive: &Path, lab: &str) {
     }
 }
 
-/// Ends the first process of the namespace, after making sure that it is this provider's.
-fn end_first_process(alive: &Path, lab: &str) {
+/// Ends the first process of the namespace, after making sure that it is this provider's; false when it is
+/// nobody that can be seen from here.
+fn end_first_process(alive: &Path, lab: &str) -> bool {
     let pid = std::fs::read_to_string(alive).ok().and_then(|text| text.trim().parse::<i32>().ok());
-    let Some(pid) = pid.filter(|pid| *pid > 1) else { return };
+    let Some(pid) = pid.filter(|pid| *pid > 1) else { return false };
     let command = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-    if command.contains("engine-init") && command.contains(lab) {
-        let _ = nix::sys::signal::kill(
+    let is_it = command.contains("engine-init") && command.contains(lab);
+    is_it
+        && nix::sys::signal::kill(
             nix::unistd::Pid::from_raw(pid),
             nix::sys::signal::Signal::SIGKILL,
-        );
-    }
+        )
+        .is_ok()
 }
 
 /// Opens a TCP connection inside the namespace.

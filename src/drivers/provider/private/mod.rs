@@ -163,9 +163,17 @@ impl PrivateLibvirt {
     /// Ends the provider and every process in it; its directory stays, with disks and definitions.
     ///
     /// # Errors
-    /// When its sockets cannot be removed.
+    /// When its sockets cannot be removed, and when it lives where it cannot be reached from here: on another
+    /// computer that has the same home, or outside of this container.
     pub fn stop(&self) -> Result<()> {
-        control::stop(&self.control_socket(), &self.dir.join(paths::ALIVE), &self.lab.to_string());
+        let alive = self.dir.join(paths::ALIVE);
+        control::stop(&self.control_socket(), &alive, &self.lab.to_string());
+        if is_held(&alive) {
+            let why = format!("{} is held, and nobody answers", alive.display());
+            return Err(ProviderError::of_computer("end the private libvirt", why).hint(
+                "it lives where you are not: run `lab down` on the computer, or outside of the container, where `lab up` ran",
+            ));
+        }
         uplink::stop(&self.dir);
         self.clear(&[&self.run])
     }
