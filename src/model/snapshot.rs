@@ -112,6 +112,9 @@ pub enum Intent {
         /// Nodes; all when empty.
         nodes: Vec<String>,
     },
+    /// Restored: its nodes run at one moment. Their clocks may be those of then, which whoever comes next sets
+    /// right; how their cluster fares is another question.
+    Reverted,
     /// Being deleted. The deletion is finished.
     Delete,
 }

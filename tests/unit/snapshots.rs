@@ -5,7 +5,7 @@ use lab::drivers::provider::{Machines, Power, Provider, Storage};
 use lab::drivers::state::snapshot_store::SnapshotStore;
 use lab::engine::snapshot::{self, RestoreOptions, SnapshotRequest};
 use lab::engine::{EngineError, Events, Outcome, Stop};
-use lab::model::snapshot::{Kind, Manifest};
+use lab::model::snapshot::{Intent, Kind, Manifest};
 
 use crate::rig::fakes::{Rig, Up};
 
@@ -277,7 +277,34 @@ fn certificates_are_told_before_and_ended_ones_need_consent() {
     let refused = refused.unwrap_err().to_string();
     assert!(refused.contains("its certificate apiserver-node ended 4 days ago"), "{refused}");
     assert!(world.rig.hypervisor.calls().is_empty());
+    let (restored, seen) = world.restore("one", &YES);
+    restored.unwrap();
+    assert!(seen.contains("its certificates have ended: `lab up` renews them"), "{seen}");
+    // Whoever trusts nobody is not asked how the others fare.
+    let asked: Vec<String> = world.rig.guests.values().flat_map(|guest| guest.calls()).collect();
+    assert!(asked.iter().any(|call| call.contains("Random numbers first")), "{asked:?}");
+    assert_eq!(asked.len(), 1, "{asked:?}");
+    world.again();
+}
+
+/// Cut, or given up, while the cluster was waited for: the guests are where they should be, and `up` goes on.
+#[test]
+fn after_a_restore_that_did_not_end_well_up_goes_on() {
+    let world = World::up("three");
+    world.save("one", Kind::Memory).unwrap();
     world.restore("one", &YES).0.unwrap();
+    world.shelf(|shelf| shelf.begin("one", &Intent::Reverted).unwrap());
+    world.rig.clear();
+    world.again();
+    assert_eq!(world.shelf(|shelf| shelf.intent("one").unwrap()), None);
+    for (name, guest) in &world.rig.guests {
+        let calls = guest.calls();
+        assert!(calls.iter().any(|call| call.contains("Random numbers first")), "{name}: {calls:?}");
+    }
+    // What is half restored is another matter.
+    world.shelf(|shelf| shelf.begin("one", &Intent::Restore { nodes: Vec::new() }).unwrap());
+    let refused = world.rig.up(Up::AGREED).0.unwrap_err();
+    assert!(refused.contains("was cut"), "{refused}");
 }
 
 #[test]

@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn memory_is_not_saved_where_it_does_not_fit() {
-        let text = "name: a\nnodes: {n: {count: 1, roles: [etcd, control-plane, worker], memory: 2000MiB}}\n";
+        let text = "name: a\nnetwork: {cidr: 10.1.0.0/24}\nnodes: {n: {count: 1, roles: [etcd, control-plane, worker], memory: 2000MiB}}\n";
         let owner = crate::model::Owner { machine: "m".into(), uid: 0 };
         let loaded = crate::model::topology::load(text, &owner);
         let lab = loaded.map(|loaded| loaded.lab).map_err(|problems| format!("{problems:?}"));

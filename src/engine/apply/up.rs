@@ -8,7 +8,7 @@ use crate::drivers::provider::Provider;
 use crate::engine::apply::outcome::{Outcome, UpOptions};
 use crate::engine::apply::preflight;
 use crate::engine::apply::run::one_at_a_time::OneAtATime;
-use crate::engine::apply::run::{Run, shared_changes};
+use crate::engine::apply::run::{Run, at_rest, shared_changes};
 use crate::engine::cluster::upgrade::Upgrade;
 use crate::engine::cluster::{drain, quorum};
 use crate::engine::lab::open::Session;
@@ -133,7 +133,7 @@ pub async fn up_with(
 ) -> Result<Outcome, EngineError> {
     let Drivers { provider, reach, .. } = drivers;
     preflight::refuse_unable(&session, &*provider)?;
-    interrupted::recover_interrupted(&session, &provider, &events).await?;
+    interrupted::recover_interrupted(&session, &provider, &reach, &events).await?;
     let flavour = session.flavour();
     let desired = prepared.desired(&session, &options.stages(flavour))?;
     let mut observed = Observed { provider_running: true, ..Observed::default() };
@@ -180,7 +180,9 @@ pub async fn up_with(
         events.note(upgrade.told());
     }
     let boots = options.concurrency.unwrap_or_else(|| session.timeouts().boots());
+    let at_rest = at_rest::at_rest(&session, &reach, &changes, &markers, &events).await;
     let run = Arc::new(Run {
+        at_rest,
         boots: Semaphore::new(boots.max(1)),
         board: Board::new(&[]),
         session,

@@ -57,7 +57,7 @@ pub async fn create(
     let shelf = SnapshotStore::new(&session.store);
     // Cut between the manifest and the end: there was nothing left to do.
     let cut = shelf.intent(&wish.name)? == Some(Intent::Create);
-    interrupted::recover_interrupted(session, provider, events).await?;
+    interrupted::recover_interrupted(session, provider, &drivers.reach, events).await?;
     if let Some(manifest) = shelf.manifest(&wish.name)? {
         if cut {
             return Ok(Some(manifest));

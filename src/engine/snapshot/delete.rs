@@ -22,7 +22,7 @@ pub async fn delete(
     drivers.provider.snapshots()?;
     let shelf = SnapshotStore::new(&session.store);
     // A restore that was cut needs its snapshot.
-    interrupted::recover_interrupted(session, &drivers.provider, events).await?;
+    interrupted::recover_interrupted(session, &drivers.provider, &drivers.reach, events).await?;
     let manifest = open::manifest(session, name)?;
     let nodes: Vec<String> = manifest.nodes.iter().map(|part| part.node.clone()).collect();
     let before = taken(session, drivers, &nodes).await?;

@@ -1,24 +1,30 @@
 //! What an earlier run began with snapshots and was cut in.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::drivers::provider::Provider;
 use crate::drivers::state::snapshot_store::SnapshotStore;
 use crate::engine::lab::open::Session;
-use crate::engine::snapshot::parts;
+use crate::engine::lab::reach::Reach;
+use crate::engine::snapshot::{clock, parts};
 use crate::engine::task::error::EngineError;
 use crate::engine::task::event::Events;
-use crate::model::code;
 use crate::model::snapshot::Intent;
+use crate::model::{Node, code};
+
+/// How long clocks are waited for.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Finishes what an earlier run began with snapshots and was cut in: half a snapshot is taken back,
-/// half a deletion completed. Half a restore only a restore can end.
+/// half a deletion completed. Half a restore only a restore can end; after a whole one, clocks are set right.
 ///
 /// # Errors
 /// When a restore was cut, or the provider refuses.
 pub(crate) async fn recover_interrupted(
     session: &Session,
     provider: &Arc<dyn Provider>,
+    reach: &Reach,
     events: &Events,
 ) -> Result<(), EngineError> {
     if let Some(name) = cut_restore(session)? {
@@ -36,12 +42,26 @@ pub(crate) async fn recover_interrupted(
                 events.note(format!("taking back the snapshot '{name}', which was cut"));
                 parts::rollback(session, provider, &name).await?;
             }
+            (Some(Intent::Reverted), _) => {
+                set_clocks(session, reach, events).await;
+                shelf.finish(&name)?;
+            }
             // Cut between the last file of a deletion and the directory.
             (None, None) => shelf.remove(&name)?,
             _ => {}
         }
     }
     Ok(shelf.tidy()?)
+}
+
+/// Guests that went on where they were believe that no time went by. Those that do not answer yet are looked
+/// after by their own time service.
+async fn set_clocks(session: &Session, reach: &Reach, events: &Events) {
+    let nodes: Vec<&Node> = session.lab.nodes.iter().collect();
+    let set = tokio::time::timeout(PATIENCE, clock::set(&nodes, reach, &session.templates));
+    if let Ok(Err(error)) = set.await {
+        events.warn(format!("clocks after the restore: {error}"));
+    }
 }
 
 /// The snapshot whose restore was cut, if there is one.

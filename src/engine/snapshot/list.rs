@@ -103,6 +103,11 @@ fn told(manifest: &Manifest, lost: Option<String>, intent: Option<&Intent>) -> S
     }
 }
 
+/// True when a certificate inside has ended, so that its cluster does not find together.
+pub(super) fn has_ended(manifest: &Manifest, now: i64) -> bool {
+    manifest.first_certificate.as_ref().is_some_and(|(_, end)| *end < now)
+}
+
 /// What to know about the certificates inside; `None` when they are good for a month.
 pub(super) fn certificates(manifest: &Manifest, now: i64) -> Option<String> {
     let (name, end) = manifest.first_certificate.as_ref()?;

@@ -91,6 +91,8 @@ pub async fn restore(
         shelf.finish(&older)?;
     }
     events.timed(None, &format!("restore {name}"), work.guests(&inventory)).await?;
+    // Whatever comes of the questions below: what was brought back is where it should be, and `up` goes on.
+    shelf.begin(name, &Intent::Reverted)?;
     let running = start.elapsed().as_secs_f64();
     let behind = work.wait_until_ready().await?;
     shelf.finish(name)?;
@@ -134,8 +136,7 @@ fn refuse(
     }
     let now = OffsetDateTime::now_utc().unix_timestamp();
     if let Some(remark) = list::certificates(manifest, now) {
-        let ended = manifest.first_certificate.as_ref().is_some_and(|(_, end)| *end < now);
-        if ended && !options.yes {
+        if list::has_ended(manifest, now) && !options.yes {
             return Err(cannot(format!("{remark}, so its cluster will not find together"))
                 .hint("`--yes` restores it all the same; then `lab up` renews what ended")
                 .asks());
@@ -271,6 +272,13 @@ impl Restore<'_> {
             .timed(None, "clocks", clock::set(&nodes, &reach, &self.session.templates))
             .await?;
         self.announce(&reach).await?;
+        if list::has_ended(self.manifest, since) {
+            // Nobody trusts anybody before `up` has renewed them: there is nothing to wait for.
+            let why =
+                "its certificates have ended: `lab up` renews them, and the cluster finds together";
+            self.events.warn(why);
+            return Ok(behind);
+        }
         let stages = self.reached(&reach).await?;
         // Memory goes on where it was; of disks alone, guests start anew.
         let restarted: Vec<&str> = match self.manifest.kind {

@@ -1,10 +1,11 @@
 //! Carrying a plan out: what the lab shares in order, then one lane per node.
 
+pub(crate) mod at_rest;
 mod make;
 pub(crate) mod one_at_a_time;
 mod turns;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
@@ -93,6 +94,8 @@ pub(crate) struct Run {
     /// Held by the one node that restarts something the whole cluster relies on, or joins it.
     pub(crate) one_at_a_time: OneAtATime,
     pub(crate) upgrade: Option<Upgrade>,
+    /// Stages of which no node serves: there is nobody to take turns for.
+    pub(crate) at_rest: BTreeSet<&'static str>,
     /// What new nodes are copied from, by node.
     pub(crate) goldens: BTreeMap<String, Golden>,
     pub(crate) boots: Semaphore,
@@ -324,7 +327,7 @@ impl Run {
 
     /// True when the cluster relies on nodes that went through the stage.
     fn is_served(&self, stage: &Stage) -> bool {
-        let rolling = stage.turns == Turns::Rolling;
+        let rolling = stage.turns == Turns::Rolling && !self.at_rest.contains(stage.name);
         rolling && self.markers.values().any(|markers| markers.contains_key(stage.name))
     }
 
