@@ -142,8 +142,8 @@ class Service:
         self.run("ExecStopPost")
         time.sleep(float(one(self.unit, "RestartSec", "0.1")))
         with self.lock:
-            again = self.wanted and self.process is process and one(self.unit, "Restart") == "always"
-            while again and self.launch():
+            again = self.process is process and one(self.unit, "Restart") == "always"
+            while again and self.wanted and self.launch():
                 time.sleep(1)
 
     def members(self, session):
@@ -162,9 +162,15 @@ class Service:
                 pass
 
     def stop(self):
+        # Whoever waits for it to be ready holds the lock until it has ended.
+        self.wanted = False
+        self.end()
         with self.lock:
-            self.wanted = False
-            process = self.process
+            self.end()
+        return 0
+
+    def end(self):
+        process = self.process
         if process and process.poll() is None:
             process.terminate()
             try:
@@ -173,7 +179,6 @@ class Service:
                 process.kill()
             self.kill_session(process.pid)
             self.run("ExecStopPost")
-        return 0
 
     def reload(self):
         self.unit = parse(self.name)

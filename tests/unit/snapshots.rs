@@ -299,7 +299,10 @@ fn after_a_restore_that_did_not_end_well_up_goes_on() {
     assert_eq!(world.shelf(|shelf| shelf.intent("one").unwrap()), None);
     for (name, guest) in &world.rig.guests {
         let calls = guest.calls();
-        assert!(calls.iter().any(|call| call.contains("Random numbers first")), "{name}: {calls:?}");
+        assert!(
+            calls.iter().any(|call| call.contains("Random numbers first")),
+            "{name}: {calls:?}"
+        );
     }
     // What is half restored is another matter.
     world.shelf(|shelf| shelf.begin("one", &Intent::Restore { nodes: Vec::new() }).unwrap());
