@@ -43,22 +43,30 @@ const STOP: Duration = Duration::from_secs(20);
 
 /// Ends the provider and waits until its processes are gone. `alive` is the file that the
 /// supervisor keeps locked while it lives; it names the first process inside, which is ended
-/// from outside when the socket is gone or nobody answers. One that lives elsewhere is not waited for.
+/// from outside when the socket is gone or nobody answers. One that is just beginning is waited for until it
+/// can be ended; one that lives elsewhere is not.
 pub(crate) fn stop(socket: &Path, alive: &Path, lab: &str) {
-    let asked = request(socket, "stop").map(|mut stream| {
-        let _ = stream.read_to_end(&mut Vec::new());
-    });
-    let mut ended = asked.is_err();
-    let is_seen = !ended || end_first_process(alive, lab);
-    // It may be about to end by itself.
-    let deadline = Instant::now() + if is_seen { STOP } else { CONNECT };
-    while is_held(alive) && Instant::now() < deadline {
-        if !ended && deadline.saturating_duration_since(Instant::now()) < STOP - CONNECT {
-            ended = true;
-            end_first_process(alive, lab);
+    let start = Instant::now();
+    let (mut asked, mut ended) = (false, false);
+    loop {
+        asked = asked || ask_to_stop(socket);
+        if !ended && (!asked || start.elapsed() > CONNECT) {
+            ended = end_first_process(alive, lab);
+        }
+        let patience = if asked || ended { STOP } else { CONNECT };
+        if !is_held(alive) || start.elapsed() > patience {
+            return;
         }
         std::thread::sleep(Duration::from_millis(20));
     }
+}
+
+/// True when somebody was there to hear it.
+fn ask_to_stop(socket: &Path) -> bool {
+    let heard = request(socket, "stop").map(|mut stream| {
+        let _ = stream.read_to_end(&mut Vec::new());
+    });
+    heard.is_ok()
 }
 
 /// Ends the first process of the namespace, after making sure that it is this provider's; false when it is

@@ -20,6 +20,7 @@ use std::ffi::OsStr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
@@ -32,6 +33,9 @@ pub use control::{dial, ping};
 pub use entry::entry;
 pub use owner::{Range, ranges};
 pub use uplink::{overlaps as overlaps_uplink, programs as uplink_programs};
+
+/// How long a provider that begins is waited for.
+const BEGINNING: Duration = Duration::from_secs(60);
 
 /// Where one private provider lives.
 #[derive(Clone, Debug)]
@@ -128,7 +132,16 @@ impl PrivateLibvirt {
         for path in ["log", "lib", "cache", "etc", "pools", "consoles"].map(|n| self.dir.join(n)) {
             make_dir(&path).map_err(|error| ProviderError::new(doing, error.to_string()))?;
         }
-        if is_held(&self.dir.join(paths::ALIVE)) {
+        // One that was begun by a run which was killed may be on its way.
+        let alive = self.dir.join(paths::ALIVE);
+        let deadline = Instant::now() + BEGINNING;
+        while is_held(&alive) && Instant::now() < deadline {
+            if self.is_running() {
+                return Ok(false);
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        if is_held(&alive) {
             return Err(ProviderError::new(
                 doing,
                 format!("it runs, but does not answer at {}", self.run.display()),
