@@ -3,7 +3,7 @@
 # often each thing is measured.
 set -euo pipefail
 if [[ $(id -u) -ne 0 ]]; then
-    exec sudo --preserve-env=HOME,PATH,CARGO_HOME,RUSTUP_HOME,LAB_ARTIFACTS,LAB_BENCH_ROUNDS -- "$0" "$@"
+    exec sudo --preserve-env=HOME,CARGO_HOME,RUSTUP_HOME,LAB_ARTIFACTS,LAB_BENCH_ROUNDS -- env PATH="$PATH" "$0" "$@"
 fi
 set --
 "$(dirname -- "${BASH_SOURCE[0]}")/install-packages.sh" tests

@@ -3,7 +3,7 @@
 set -euo pipefail
 # Namespaces, mounts and package installation need root.
 if [[ $(id -u) -ne 0 ]]; then
-    exec sudo --preserve-env=HOME,PATH,CARGO_HOME,RUSTUP_HOME,LAB_ARTIFACTS -- "$0" "$@"
+    exec sudo --preserve-env=HOME,CARGO_HOME,RUSTUP_HOME,LAB_ARTIFACTS -- env PATH="$PATH" "$0" "$@"
 fi
 . "$(dirname -- "${BASH_SOURCE[0]}")/prepare.sh" --release
 

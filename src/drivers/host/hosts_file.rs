@@ -1,10 +1,11 @@
 //! A lab's block in this computer's hosts file. What stands outside of it stays, byte for byte.
 
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::{fs, io};
 
 use crate::drivers::state::failpoint::Failpoints;
+use crate::drivers::state::file_lock::FileLock;
 use crate::drivers::state::files;
 use crate::model::Lab;
 
@@ -38,14 +39,24 @@ pub fn set_block(
 ) -> io::Result<bool> {
     // What a link points to is what is meant, and what would be replaced.
     let path = fs::canonicalize(path)?;
-    let (old, meta) = (fs::read(&path)?, fs::metadata(&path)?);
-    let new = with_block(&old, label, lines)?;
-    if new == old {
+    let changed = || -> io::Result<Option<Vec<u8>>> {
+        let old = fs::read(&path)?;
+        let new = with_block(&old, label, lines)?;
+        Ok((new != old).then_some(new))
+    };
+    // Who has nothing to change need not be allowed to.
+    if changed()?.is_none() {
         return Ok(false);
     }
-    files::write_through(points, &path, &new, meta.permissions().mode() & 0o777)?;
-    points.hit(&format!("give {} back to its owner", path.display()))?;
-    std::os::unix::fs::chown(&path, Some(meta.uid()), Some(meta.gid()))?;
+    // Another lab may be at it.
+    let _lock = FileLock::wait(&path)?;
+    let Some(new) = changed()? else { return Ok(false) };
+    let mode = fs::metadata(&path)?.permissions().mode() & 0o777;
+    match files::write_through(points, &path, &new, mode) {
+        // One that is mounted over, as in a container, cannot be exchanged.
+        Err(error) if error.kind() == io::ErrorKind::ResourceBusy => fs::write(&path, &new)?,
+        written => written?,
+    }
     Ok(true)
 }
 

@@ -2,7 +2,7 @@
 
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 use crate::drivers::state::error::{StoreError, failed};
@@ -35,6 +35,7 @@ pub fn write_atomic(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     write_through(&Failpoints::default(), path, bytes, mode)
 }
 
+/// The same at failpoints. Whose the file was it stays.
 pub(crate) fn write_through(
     points: &Failpoints,
     path: &Path,
@@ -48,12 +49,23 @@ pub(crate) fn write_through(
         .permissions(fs::Permissions::from_mode(mode))
         .tempfile_in(directory(path))?;
     temp.write_all(bytes)?;
+    keep_owner(path, temp.as_file())?;
     hit("fsync")?;
     temp.as_file().sync_all()?;
     hit("rename")?;
     temp.persist(path).map_err(|error| error.error)?;
     hit("fsync the directory of")?;
     File::open(directory(path))?.sync_all()
+}
+
+/// Root may write what is somebody else's.
+fn keep_owner(path: &Path, file: &File) -> io::Result<()> {
+    let Ok(there) = fs::metadata(path) else { return Ok(()) };
+    let new = file.metadata()?;
+    match (there.uid(), there.gid()) == (new.uid(), new.gid()) {
+        true => Ok(()),
+        false => fchown(file, Some(there.uid()), Some(there.gid())),
+    }
 }
 
 /// Gives a finished file its name, for good: its bytes are on the disk before the name is, and the name

@@ -23,13 +23,13 @@ use crate::pki::{Bundle, SshKeys, super_admin};
 /// # Errors
 /// When something that is there cannot be used.
 pub fn preview(session: &Session) -> Result<Prepared, EngineError> {
-    let required = session.flavour().binaries;
     let chosen = session.chosen_artifacts();
     let version = session.lab.kubernetes.version.unwrap_or(crate::model::version::DEFAULT);
     let release = binaries::release_dir(version, session.images.cache());
     let found = match chosen {
         Some(dir) => Some(scan_artifacts(session, &dir)?),
-        None => binaries::scan(required, &release, None, session.images.cache()).ok(),
+        // As `prepare` finds it: archives of images are on the same disk.
+        None => scan_artifacts(session, &release).ok(),
     };
     let mut images = BTreeMap::new();
     for os in session.lab.systems() {

@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use lab::drivers::assets::artifact_disk;
-use lab::drivers::assets::binaries::{fetch_all, scan};
+use lab::drivers::assets::binaries::{fetch_all, release_dir, scan};
 use lab::drivers::assets::cache::Cache;
 use lab::drivers::assets::download::{Fetcher, hash};
 use lab::drivers::assets::error::AssetError;
@@ -20,6 +20,7 @@ use lab::kubernetes::DEFAULT;
 use lab::model::snapshot::Documents;
 
 use crate::rig;
+use crate::rig::dns_image;
 use crate::rig::fakes::Rig;
 use crate::rig::publisher::Publisher;
 
@@ -223,7 +224,6 @@ fn hosts_file_and_kubeconfigs_are_cut_everywhere() {
             let found = fs::read_to_string(&hosts).unwrap();
             assert!(found == after || (!whole && found == before), "{place}: {found}");
         };
-        // The last change, its owner, is no part of its text: a rerun that finds the text is content.
         let count = cut_work(&points, || fs::write(&hosts, before).unwrap(), || set(lines), judge);
         assert!(count > 3, "{count}");
     }
@@ -248,6 +248,53 @@ fn hosts_file_and_kubeconfigs_are_cut_everywhere() {
     let remove = || kubeconfig_file::remove(&points, &config, "lab-one").map_err(text);
     let judge = |place: &str, whole: bool| assert!(others() && !(has() && whole), "{place}");
     assert!(cut_work(&points, merged, remove, judge) > 3);
+}
+
+/// Labs that come and go at once each find what the others wrote; whose the file was it stays.
+#[test]
+fn a_hosts_file_is_written_by_one_at_a_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let hosts = dir.path().join("hosts");
+    fs::write(&hosts, "127.0.0.1 localhost\n").unwrap();
+    let somebody = match nix::unistd::geteuid().is_root() {
+        true => 12_345,
+        false => nix::unistd::geteuid().as_raw(),
+    };
+    std::os::unix::fs::chown(&hosts, Some(somebody), None).unwrap();
+    std::thread::scope(|scope| {
+        for number in 0..20 {
+            let hosts = &hosts;
+            scope.spawn(move || {
+                let (label, line) =
+                    (format!("lab{number}"), format!("10.0.0.{number} a{number}\n"));
+                hosts_file::set_block(&Failpoints::default(), hosts, &label, Some(&line)).unwrap();
+            });
+        }
+    });
+    let text = fs::read_to_string(&hosts).unwrap();
+    assert_eq!(text.matches("# BEGIN lab").count(), 20, "{text}");
+    assert_eq!(fs::metadata(&hosts).unwrap().uid(), somebody);
+}
+
+/// What `plan` shows is what `up` does: archives of images that go onto the disk are counted by both.
+#[test]
+fn archives_beside_a_release_are_in_the_plan() {
+    let rig = Rig::new("three");
+    let bin = bring_assets(&rig);
+    let mut session = rig.session();
+    let release = release_dir(lab::model::version::DEFAULT, session.images.cache());
+    fs::create_dir_all(release.parent().unwrap()).unwrap();
+    fs::rename(bin, &release).unwrap();
+    let without = lab::engine::preview(&session).unwrap().platform.artifacts;
+    let archives = rig.home.path().join("archives");
+    fs::create_dir_all(&archives).unwrap();
+    dns_image::write(&archives);
+    session.dirs.archives = Some(archives);
+    let with = lab::engine::preview(&session).unwrap().platform.artifacts;
+    assert!(without.images.is_empty() && with.images.len() == 1, "{without:?} {with:?}");
+    let (events, _reader) = Events::channel();
+    let made = lab::engine::prepare(&session, &events).unwrap().platform.artifacts;
+    assert_eq!((made.digest, made.images), (with.digest, with.images));
 }
 
 fn sha256(bytes: &[u8]) -> String {
