@@ -21,6 +21,7 @@ use crate::render::golden::GoldenKey;
 
 pub(crate) fn run(global: &Global, images: &ImagesArgs) -> Result<ExitCode, Failure> {
     let dirs = Dirs::from_environment();
+    load::refuse_shared(&dirs)?;
     let cache = Cache::new(&dirs.cache);
     let goldens = Goldens::new(&cache);
     let all = Images::new(cache, &load::overrides(&dirs.config));

@@ -163,9 +163,20 @@ pub(crate) fn topology(global: &Global, source: &Source) -> Result<Loaded, Failu
     }
 }
 
+/// Refuses directories that others may write to.
+pub(crate) fn refuse_shared(dirs: &Dirs) -> Result<(), Failure> {
+    match dirs.distrust() {
+        None => Ok(()),
+        Some(why) => Err(Failure::usage(format!("keep keys, sockets and images: {why}"))
+            .code(&code::SHARED_DIRECTORY)
+            .hint("`chmod go-w` on it, or name another directory: XDG_STATE_HOME, XDG_CACHE_HOME, XDG_RUNTIME_DIR")),
+    }
+}
+
 /// Opens the lab that was meant.
 pub(crate) fn session(global: &Global) -> Result<Session, Failure> {
     let dirs = Dirs::from_environment();
+    refuse_shared(&dirs)?;
     let source = source(global, &dirs)?;
     let mut loaded = topology(global, &source)?;
     let overrides = overrides(&dirs.config);

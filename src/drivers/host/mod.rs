@@ -6,6 +6,7 @@ pub mod hosts_file;
 pub mod kubeconfig_file;
 pub mod routes;
 pub mod tool;
+pub mod trusted;
 
 use std::fs;
 use std::net::Ipv4Addr;
@@ -39,6 +40,11 @@ pub struct Dirs {
 }
 
 impl Dirs {
+    /// Why one of those that `lab` makes is not ours alone; `None` when all are.
+    pub fn distrust(&self) -> Option<String> {
+        [&self.state, &self.cache, &self.runtime].into_iter().find_map(|dir| trusted::distrust(dir))
+    }
+
     /// By the XDG rules, and `lab`'s own variables.
     pub fn from_environment() -> Self {
         let variable =

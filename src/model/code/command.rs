@@ -68,6 +68,10 @@ codes! {
         "What a lab owns carries an id made of computer, user and name, and the directory's id is not the one that you would have: a home that several computers share, or a command run as somebody else. Its guests are not where you are. Nothing was changed."
         ["run the command on the computer, and as the user, that made the lab",
          "another state directory (XDG_STATE_HOME) for labs of this computer"];
+    SHARED_DIRECTORY "L0712" "somebody else may write where keys and images are kept"
+        "Whoever may write to a directory, or rename one of its parents, can put other keys, sockets or images in the place of yours. Nothing was read from it, and nothing changed."
+        ["`ls -ld` on the path that the message names; `chmod go-w` takes the right away",
+         "XDG_STATE_HOME, XDG_CACHE_HOME and XDG_RUNTIME_DIR name other directories"];
     NO_ROOM "L0801" "the computer has no room for the lab"
         "Memory or disk that the nodes ask for is not free, counting what running guests were promised. Nothing was changed."
         ["smaller or fewer nodes in the topology", "`lab list` shows what else runs; `lab down -f OTHER`",

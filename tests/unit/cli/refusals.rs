@@ -1,6 +1,7 @@
 //! What is refused, with the word that helps, and before anything is made.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use super::{Home, err, once_up, out};
@@ -99,6 +100,24 @@ fn a_lab_of_another_computer_is_left_alone() {
         assert!(output.status.code() == Some(2) && said.starts_with("error[L0711]"), "{said}");
     }
     assert_eq!(fs::read_to_string(&file).unwrap(), record.to_string());
+}
+
+/// Whoever may write there could put keys of their own in the place of the lab's.
+#[test]
+fn directories_that_others_may_write_to_are_refused() {
+    let home = Home::new();
+    let state = home.path().join("open");
+    fs::create_dir(&state).unwrap();
+    fs::set_permissions(&state, fs::Permissions::from_mode(0o777)).unwrap();
+    let there = state.to_str().unwrap();
+    for variable in ["XDG_STATE_HOME", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR"] {
+        let output =
+            home.lab_with(&["plan", "-f", "three", "--provider", "private"], &[(variable, there)]);
+        let said = err(&output);
+        assert!(output.status.code() == Some(2) && said.starts_with("error[L0712]"), "{said}");
+        assert!(said.contains(&format!("{there} may be written by everybody")), "{said}");
+    }
+    assert_eq!(fs::read_dir(&state).unwrap().count(), 0);
 }
 
 #[test]
