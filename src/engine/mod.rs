@@ -17,6 +17,7 @@ pub use apply::checkpoint::{name_after, up_by_checkpoints};
 pub use apply::outcome::{Outcome, UpOptions};
 pub use apply::preflight::{as_agreed, footprint, footprint_before};
 pub use apply::up::{plan, up, up_with};
+pub use cluster::repair;
 pub use destroy::down::{Teardown, told};
 pub use lab::free_network::network_for;
 pub use lab::kubeconfig::{administrator_kubeconfig, context, remember_kubeconfig};

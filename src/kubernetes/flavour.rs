@@ -50,6 +50,18 @@ pub struct Operations {
     pub readiness: fn(&Templates) -> Script,
     /// How a member is written down that founds the cluster.
     pub founder: fn(&Node) -> String,
+    /// Of a node with [`Duty::Member`]: how the member fares, for [`etcd::parse`](crate::kubernetes::operations::etcd::parse).
+    pub survey: fn(&Templates) -> Script,
+    /// Of a node with [`Duty::Member`]: its data is put aside under a word, and it joins anew.
+    pub set_aside: fn(&Templates, &str) -> Script,
+    /// Of a node with [`Duty::Member`]: it is the whole cluster from now on; what it had is kept under a word.
+    pub refound: fn(&Templates, &str) -> Script,
+    /// Of a node with [`Duty::Member`]: prints all that the cluster knows, compressed.
+    pub save: fn(&Templates) -> Script,
+    /// Of a node with [`Duty::Member`], known with the cluster's token: it begins with what was saved, alone.
+    pub load: fn(&Templates, (&Node, &str), &str) -> Script,
+    /// Of a node with [`Duty::Api`]: stops or starts its API server, by systemd's word.
+    pub api: fn(&Templates, &str) -> Script,
 }
 
 impl Flavour {

@@ -17,11 +17,13 @@ pub(in crate::cli) enum CertsCommand {
     /// Write all keys and certificates of the lab to one archive, which nobody else may read
     Backup {
         /// The archive, a tar file
-        file: PathBuf,
+        #[arg(value_name = "FILE")]
+        archive: PathBuf,
     },
     /// Bring back what `lab certs backup` wrote
     Restore {
         /// The archive
-        file: PathBuf,
+        #[arg(value_name = "FILE")]
+        archive: PathBuf,
     },
 }

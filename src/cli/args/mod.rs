@@ -1,6 +1,7 @@
 //! What can be typed.
 
 mod certs;
+mod etcd;
 mod own;
 
 use std::path::PathBuf;
@@ -11,6 +12,7 @@ use clap_complete::env::Shells;
 use crate::cli::global::{Format, Global, Provider};
 
 pub(super) use certs::CertsCommand;
+pub(super) use etcd::{EtcdCommand, RepairCommand};
 pub(super) use own::*;
 
 /// Kubernetes labs on libvirt/KVM, the hard way, from one topology file.
@@ -152,6 +154,12 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: CertsCommand,
     },
+    /// Mend what `up` cannot: what is lost for good
+    Repair {
+        /// What to mend
+        #[command(subcommand)]
+        command: RepairCommand,
+    },
     /// Print the administrator's kubeconfig
     Kubeconfig {
         /// For a port of this computer that `lab forward` leads to the API
@@ -223,4 +231,33 @@ pub(super) enum Command {
 
 fn shells() -> clap::builder::PossibleValuesParser {
     Shells::builtins().names().collect::<Vec<_>>().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    /// An argument of a command's own with the id of an option that every command has would be taken for it.
+    #[test]
+    fn no_argument_has_the_id_of_a_global_option() {
+        fn walk(command: &clap::Command, path: &str, globals: &[String], found: &mut Vec<String>) {
+            for argument in command.get_arguments().filter(|argument| !argument.is_global_set()) {
+                if globals.contains(&argument.get_id().to_string()) {
+                    found.push(format!("{path} {}", argument.get_id()));
+                }
+            }
+            for below in command.get_subcommands() {
+                walk(below, &format!("{path} {}", below.get_name()), globals, found);
+            }
+        }
+        let command = Args::command();
+        let globals = command.get_arguments().filter(|argument| argument.is_global_set());
+        let globals: Vec<String> = globals.map(|argument| argument.get_id().to_string()).collect();
+        assert!(globals.contains(&"file".to_owned()), "{globals:?}");
+        let mut found = Vec::new();
+        walk(&command, "lab", &globals, &mut found);
+        // `lab logs -f` follows: it has its own way to a file, and asks for both.
+        assert_eq!(found, ["lab logs file"]);
+    }
 }

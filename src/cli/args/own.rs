@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Subcommand};
 
+use crate::cli::args::EtcdCommand;
+
 #[derive(Debug, ClapArgs)]
 #[command(
     after_help = "Example:\n  lab init --from single --name demo > lab.yaml\n  lab init --from three --name second --cidr free --to second.yaml"
@@ -271,6 +273,12 @@ pub(in crate::cli) enum SnapshotCommand {
     /// Bring all nodes back to one moment, and wait until the cluster works
     #[command(visible_aliases = ["revert", "apply"])]
     Restore(SnapshotRestore),
+    /// What etcd knows alone, whatever becomes of the guests
+    Etcd {
+        /// What to do
+        #[command(subcommand)]
+        command: EtcdCommand,
+    },
     /// Delete snapshots and give their space back
     #[command(visible_alias = "rm")]
     Delete {

@@ -25,8 +25,8 @@ pub(crate) fn run(global: &Global, command: &CertsCommand) -> Result<ExitCode, F
             Ok(ExitCode::SUCCESS)
         }
         CertsCommand::Renew { names } => renew(global, session, names),
-        CertsCommand::Backup { file } => back_up(global, &session, file),
-        CertsCommand::Restore { file } => bring_back(global, &session, file),
+        CertsCommand::Backup { archive } => back_up(global, &session, archive),
+        CertsCommand::Restore { archive } => bring_back(global, &session, archive),
     }
 }
 

@@ -20,6 +20,7 @@ pub(crate) mod logs;
 pub(crate) mod man;
 pub(crate) mod plan;
 pub(crate) mod power;
+pub(crate) mod repair;
 pub(crate) mod runs;
 pub(crate) mod schema;
 pub(crate) mod shell;

@@ -9,8 +9,8 @@ use crate::cli::global::{Format, Global};
 use crate::cli::output::{agrees, info, print, print_json, say, table};
 use crate::cli::progress::{Progress, signals};
 use crate::cli::runtime::runtime;
-use crate::cli::session::load;
 use crate::cli::session::lookup::lock;
+use crate::cli::session::{etcd, load};
 use crate::engine::snapshot::{self, RestoreOptions, SnapshotInfo, SnapshotRequest};
 use crate::engine::{EngineError, Events, Stop};
 use crate::model::size;
@@ -22,6 +22,7 @@ pub(crate) fn run(global: &Global, arguments: &Snapshot) -> Result<ExitCode, Fai
         Some(SnapshotCommand::Create(wish)) => create(global, wish),
         Some(SnapshotCommand::List) => list(global),
         Some(SnapshotCommand::Restore(arguments)) => restore(global, arguments),
+        Some(SnapshotCommand::Etcd { command }) => etcd::kept(global, command),
         Some(SnapshotCommand::Delete { names }) => delete(global, names),
     }
 }

@@ -2,6 +2,7 @@
 //! and how it comes up.
 
 pub(crate) mod bring_up;
+pub(crate) mod etcd;
 pub(crate) mod load;
 pub(crate) mod lookup;
 pub(crate) mod saved_plan;

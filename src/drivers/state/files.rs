@@ -136,6 +136,24 @@ pub(crate) fn sweep(points: &Failpoints, dir: &Path, below: &[&str]) -> io::Resu
     Ok(())
 }
 
+/// Reads at most `limit` bytes of a regular file.
+///
+/// # Errors
+/// Why it cannot be read.
+pub fn read_regular(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    // A FIFO would block, a directory reads as nothing: look before opening.
+    let meta = fs::metadata(path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => io::Error::other("there is no such file"),
+        _ => error,
+    })?;
+    if !meta.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
+    }
+    let mut bytes = Vec::new();
+    File::open(path)?.take(limit).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 /// Reads a topology: at most `limit` bytes of a regular file or, for `-`, of standard input.
 ///
 /// # Errors
@@ -145,15 +163,7 @@ pub fn read_topology(path: &Path, limit: u64) -> io::Result<String> {
     if path == Path::new("-") {
         io::stdin().take(limit + 1).read_to_end(&mut bytes)?;
     } else {
-        // A FIFO would block, a directory reads as nothing: look before opening.
-        let meta = fs::metadata(path).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => io::Error::other("there is no such file"),
-            _ => error,
-        })?;
-        if !meta.is_file() {
-            return Err(io::Error::other("it is not a regular file"));
-        }
-        File::open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
+        bytes = read_regular(path, limit + 1)?;
     }
     let text = String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();

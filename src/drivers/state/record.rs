@@ -1,12 +1,12 @@
 //! What is remembered about a lab between runs: `lab.json`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use serde::{Deserialize, Serialize};
 
-use crate::drivers::state::error::StoreError;
+use crate::drivers::state::error::{StoreError, failed};
 use crate::drivers::state::store::Store;
 
 /// Format of `lab.json`; a newer one is refused.
@@ -60,14 +60,14 @@ impl Record {
     ///
     /// # Errors
     /// When it is broken or of a newer `lab`.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
-        let record: Record = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    pub(super) fn parse(text: &str) -> io::Result<Self> {
+        let record: Record = serde_json::from_str(text)?;
         match record.schema_version > SCHEMA_VERSION {
             false => Ok(record),
-            true => Err(format!(
+            true => Err(io::Error::other(format!(
                 "it was written by a newer lab (format {}, this one knows {SCHEMA_VERSION})",
                 record.schema_version
-            )),
+            ))),
         }
     }
 
@@ -111,8 +111,7 @@ impl Store {
     /// When it is broken or of a newer `lab`.
     pub fn record(&self) -> Result<Option<Record>, StoreError> {
         let Some(text) = self.read(RECORD)? else { return Ok(None) };
-        let bad = |reason| StoreError::new(format!("read {}", self.path(RECORD).display()), reason);
-        Record::parse(&text).map(Some).map_err(bad)
+        Record::parse(&text).map(Some).map_err(failed("read", &self.path(RECORD)))
     }
 
     /// Saves the record.

@@ -2,4 +2,5 @@
 
 pub(crate) mod drain;
 pub(crate) mod quorum;
+pub mod repair;
 pub(crate) mod upgrade;

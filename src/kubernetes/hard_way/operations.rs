@@ -15,4 +15,10 @@ pub(crate) const OPERATIONS: Operations = Operations {
     settle: operations::settle,
     readiness: operations::readiness,
     founder: etcd::founder_entry,
+    survey: |templates| operations::etcd::survey(templates, etcd::CLIENT),
+    set_aside: operations::etcd::set_aside,
+    refound: |templates, kept| operations::etcd::refound(templates, etcd::CLIENT, kept),
+    save: |templates| operations::etcd::save(templates, etcd::CLIENT),
+    load: |templates, member, kept| operations::etcd::load(templates, etcd::CLIENT, member, kept),
+    api: operations::etcd::api,
 };

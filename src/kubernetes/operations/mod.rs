@@ -1,6 +1,7 @@
 //! Operations on a running cluster, as scripts: those that kubectl and etcdctl carry out, whatever the
 //! flavour.
 
+pub mod etcd;
 pub mod retire;
 
 use std::net::Ipv4Addr;
@@ -14,8 +15,14 @@ use crate::render::Templates;
 /// The scripts.
 pub(crate) const TEMPLATES: Shipped = templates!(
     "operations":
+    "api.sh.j2",
     "close.sh.j2",
     "drain.sh.j2",
+    "etcd-load.sh.j2",
+    "etcd-refound.sh.j2",
+    "etcd-save.sh.j2",
+    "etcd-set-aside.sh.j2",
+    "etcd-survey.sh.j2",
     "forget.sh.j2",
     "leave-etcd.sh.j2",
     "move-pods.sh.j2",

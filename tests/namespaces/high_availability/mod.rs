@@ -6,6 +6,7 @@ mod addresses;
 mod changes;
 mod ended;
 mod questions;
+mod repaired;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -120,13 +121,7 @@ impl Rig {
         if let Some(record) = session.store.record().unwrap().filter(|r| !r.etcd.is_empty()) {
             prepared.etcd_founders = record.etcd;
         }
-        let nodes: std::collections::BTreeMap<String, Arc<dyn Guest>> = self
-            .spaces
-            .names()
-            .into_iter()
-            .map(|name| (name.clone(), self.spaces.get(&name) as Arc<dyn Guest>))
-            .collect();
-        let reach: Reach = Arc::new(move |node: &Node| Arc::clone(&nodes[&node.name]));
+        let reach = self.reach();
         let drivers = Drivers { provider: self.hypervisor.clone(), reach, again: None };
         let stages = ["etcd", "control-plane", "load-balancer"];
         let options = UpOptions {
@@ -151,6 +146,16 @@ impl Rig {
             }
             (outcome, done)
         })
+    }
+
+    fn reach(&self) -> Reach {
+        let nodes: std::collections::BTreeMap<String, Arc<dyn Guest>> = self
+            .spaces
+            .names()
+            .into_iter()
+            .map(|name| (name.clone(), self.spaces.get(&name) as Arc<dyn Guest>))
+            .collect();
+        Arc::new(move |node: &Node| Arc::clone(&nodes[&node.name]))
     }
 
     /// Files of the administrator for clients on the lab's network.

@@ -33,6 +33,7 @@ const SCENES: &[(&str, &[&str])] = &[
             "-f three start worker1",
             "-f three restart worker1",
             "-f three certs list",
+            "-f three certs backup keys.tar",
             "-f three kubeconfig",
             "-f three kubeconfig --merge",
             "-f three kubectl get nodes",
@@ -55,6 +56,10 @@ const SCENES: &[(&str, &[&str])] = &[
             "-f three snapshot list",
             "-f three snapshot restore one",
             "-f three snapshot delete one",
+            "-f three snapshot etcd save state",
+            "-f three snapshot etcd restore state --yes",
+            "-f three repair etcd",
+            "-f three repair",
         ],
     ),
     (
