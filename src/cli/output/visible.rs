@@ -64,6 +64,6 @@ mod tests {
         let json = serde_json::json!({"said": "\u{85}\u{1b}[1m\u{7f}"});
         let shown = visible(&json.to_string());
         assert!(!shown.chars().any(char::is_control));
-        assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).unwrap(), json);
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).ok(), Some(json));
     }
 }

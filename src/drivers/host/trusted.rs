@@ -23,8 +23,7 @@ impl Ourselves {
             let sudo = std::env::var("SUDO_UID").ok().and_then(|text| text.parse::<u32>().ok());
             users.extend(sudo);
         }
-        let groups = users.iter().filter_map(|user| private_group(Uid::from_raw(*user)));
-        let group = groups.last();
+        let group = users.iter().rev().find_map(|user| private_group(Uid::from_raw(*user)));
         Self { users, group }
     }
 }
