@@ -67,5 +67,5 @@ fn nodes_survive_a_power_loss() {
 fn lives(uri: &str, domain: &str) {
     let uuid = tool("virsh", &["-c", uri, "domuuid", domain]).trim().parse().unwrap();
     let seen = Libvirt::open(uri).unwrap().activity(uuid).unwrap().unwrap();
-    assert!(seen.cpu > Duration::from_secs(5) && seen.io > 1000, "{domain}: {seen:?}");
+    assert!(seen.cpu > Duration::from_secs(1) && seen.io > 100, "{domain}: {seen:?}");
 }
