@@ -235,7 +235,8 @@ fn words(name: &str, first: u32, root: bool) -> Vec<String> {
             if root { "--runas 0:0 --netns-only".into() } else { format!("--userns {owner}") }
         ),
         (_, _) => format!(
-            "--configure --mtu 65520 --disable-host-loopback --cidr {NETWORK} {} --netns-type path \
+            "--configure --mtu 65520 --disable-host-loopback --enable-sandbox --enable-seccomp \
+             --cidr {NETWORK} {} --netns-type path \
              {network} {LINK}",
             if root { String::new() } else { format!("--userns-path {owner}") }
         ),
@@ -261,6 +262,8 @@ mod tests {
             assert!(pasta.contains("--no-map-gw") && pasta.contains("-T none -U none"), "{pasta}");
             let slirp = words("slirp4netns", 7, root).join(" ");
             assert!(slirp.contains("--disable-host-loopback"), "{slirp}");
+            // It reads what guests send, as whoever started the lab.
+            assert!(slirp.contains("--enable-sandbox --enable-seccomp"), "{slirp}");
             assert_eq!(pasta.contains("/ns/user") && slirp.contains("/ns/user"), !root);
         }
     }
