@@ -8,6 +8,7 @@ use lab::engine::{EngineError, Events, Outcome, Stop};
 use lab::model::snapshot::{Intent, Kind, Manifest};
 
 use crate::rig::fakes::{Rig, Up};
+use crate::survival::bring_assets;
 
 struct World {
     rig: Rig,
@@ -308,6 +309,32 @@ fn after_a_restore_that_did_not_end_well_up_goes_on() {
     world.shelf(|shelf| shelf.begin("one", &Intent::Restore { nodes: Vec::new() }).unwrap());
     let refused = world.rig.up(Up::AGREED).0.unwrap_err();
     assert!(refused.contains("was cut"), "{refused}");
+}
+
+/// Disks hold only differences: brought back upon another image, or none, they are damage that nobody reports.
+#[test]
+fn a_restore_upon_another_base_image_is_refused() {
+    let world = World::up("three");
+    world.save("one", Kind::Memory).unwrap();
+    let session = world.rig.session();
+    bring_assets(&world.rig);
+    let stands_on = |digest: &str| {
+        let mut record = session.store.record().unwrap().unwrap();
+        record.provider = "private".into();
+        record.digests = [("debian-12".to_owned(), digest.to_owned())].into();
+        session.store.save_record(&record).unwrap();
+    };
+    stands_on(&"0".repeat(64));
+    world.rig.clear();
+    let refused = world.restore("one", &YES).0.unwrap_err();
+    assert!(refused.preflight && refused.code.id == "L0902", "{refused}");
+    assert!(refused.hint.unwrap().starts_with("etcd1, controller1, worker1 stand on it"));
+    std::fs::remove_dir_all(session.images.dir("debian-12")).unwrap();
+    assert!(world.restore("one", &YES).0.unwrap_err().preflight);
+    assert!(world.rig.hypervisor.calls().is_empty());
+    bring_assets(&world.rig);
+    stands_on(&"abcdef0123456789".repeat(4));
+    world.restore("one", &YES).0.unwrap();
 }
 
 #[test]

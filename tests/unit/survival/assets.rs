@@ -25,7 +25,7 @@ use crate::rig::fakes::Rig;
 use crate::rig::publisher::Publisher;
 
 /// An image that carries its kernel, and a folder of binaries.
-pub(super) fn bring_assets(rig: &Rig) -> PathBuf {
+pub(crate) fn bring_assets(rig: &Rig) -> PathBuf {
     let session = rig::session(&rig.text, rig.home.path());
     for os in session.lab.systems() {
         let (kernel, initrd) = session.images.boot(os);

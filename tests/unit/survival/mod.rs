@@ -7,6 +7,8 @@ mod others;
 mod removal;
 mod secrets;
 
+pub(crate) use assets::bring_assets;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
