@@ -58,8 +58,12 @@ pub struct Operations {
     pub refound: fn(&Templates, &str) -> Script,
     /// Of a node with [`Duty::Member`]: prints all that the cluster knows, compressed.
     pub save: fn(&Templates) -> Script,
-    /// Of a node with [`Duty::Member`], known with the cluster's token: it begins with what was saved, alone.
-    pub load: fn(&Templates, (&Node, &str), &str) -> Script,
+    /// Of a node with [`Duty::Member`]: what was saved becomes its data, beside what it has, for a cluster with a token.
+    pub unpack: fn(&Templates, &Node, &str) -> Script,
+    /// Of a node with [`Duty::Member`]: it begins with that, alone; what it had is kept under a word.
+    pub load: fn(&Templates, &str) -> Script,
+    /// Of any node: whoever watches the API begins anew.
+    pub news: fn(&Templates) -> Script,
     /// Of a node with [`Duty::Api`]: stops or starts its API server, by systemd's word.
     pub api: fn(&Templates, &str) -> Script,
 }

@@ -21,7 +21,7 @@ use crate::model::code;
 /// Patience until a node lets us in.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Bytes of the largest file that is brought back.
-const LARGEST: u64 = 1 << 30;
+const LARGEST: u64 = 32 << 20;
 
 /// `lab repair etcd`.
 pub(crate) fn mend(global: &Global, yes: bool) -> Result<ExitCode, Failure> {
@@ -40,6 +40,11 @@ pub(crate) fn mend(global: &Global, yes: bool) -> Result<ExitCode, Failure> {
                 "nothing to repair: the members that answer are one cluster, and it serves",
             );
             return Ok(ExitCode::SUCCESS);
+        }
+        Cure::UpAlone => {
+            say(global, "the cluster serves, and others have no data: `lab up` lets them join");
+            drop(lock);
+            return bring_up(global, &Up::whole(), session);
         }
         Cure::JoinAnew(nodes) => {
             format!(
@@ -85,7 +90,10 @@ fn restore(global: &Global, session: Session, file: &Path, yes: bool) -> Result<
             .code(&code::FILES)
             .hint("`lab snapshot etcd save FILE` writes such files")
     };
-    let saved = read_regular(file, LARGEST).map_err(|error| unread(error.to_string()))?;
+    let saved = read_regular(file, LARGEST + 1).map_err(|error| unread(error.to_string()))?;
+    if saved.len() as u64 > LARGEST {
+        return Err(unread(format!("it is larger than {} MiB", LARGEST >> 20)));
+    }
     if !saved.starts_with(&[0x1f, 0x8b]) {
         return Err(unread("it is no saved state of etcd".into()));
     }

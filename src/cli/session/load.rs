@@ -51,8 +51,7 @@ pub(crate) fn named(name: &str, dirs: &Dirs) -> Option<String> {
 pub(crate) fn source(global: &Global, dirs: &Dirs) -> Result<Source, Failure> {
     let here = std::env::current_dir().unwrap_or_default();
     if let Some(name) = &global.lab {
-        let file = global.file.as_ref().filter(|file| is_of_lab(file, name));
-        if file.is_none() {
+        if !global.file.as_ref().is_some_and(|file| may_be_of_lab(file, name)) {
             return of_lab(name, dirs);
         }
     }
@@ -94,11 +93,17 @@ pub(crate) fn source(global: &Global, dirs: &Dirs) -> Result<Source, Failure> {
     Ok(Source { text, shown: file.display().to_string(), base, home })
 }
 
-/// True when a file is a topology of a lab with that name: given beside it, it is the one that counts.
-fn is_of_lab(file: &Path, name: &str) -> bool {
-    let text = read_topology(file, MAX_BYTES as u64).ok().filter(|_| file.is_file());
-    let loaded = text.and_then(|text| topology::load(&text, &host::owner()).ok());
-    loaded.is_some_and(|loaded| loaded.lab.name == name)
+/// False when a file is the topology of a lab with another name, or none. Given beside the name it is the one that
+/// counts, with its mistakes, too: a person who mends it wants to hear of them.
+fn may_be_of_lab(file: &Path, name: &str) -> bool {
+    let text = || read_topology(file, MAX_BYTES as u64).ok();
+    let Some(text) = file.is_file().then(text).flatten() else { return false };
+    match topology::load(&text, &host::owner()) {
+        Ok(loaded) => loaded.lab.name == name,
+        Err(_) => text
+            .lines()
+            .any(|line| line.split_once("name:").is_some_and(|(_, own)| own.trim() == name)),
+    }
 }
 
 fn no_topology(labs: &[String]) -> Failure {
@@ -240,7 +245,8 @@ fn refuse_others(
     }
     let there = record.base.canonicalize().unwrap_or_else(|_| record.base.clone());
     let here = source.home.as_ref().filter(|here| **here != there);
-    let Some(here) = here.filter(|_| !record.base.as_os_str().is_empty()) else { return Ok(()) };
+    // Records of earlier versions have folders that say nothing by themselves, or none.
+    let Some(here) = here.filter(|_| record.base.is_absolute()) else { return Ok(()) };
     match &global.lab {
         Some(_) => Ok(()),
         None => {

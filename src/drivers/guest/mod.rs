@@ -1,5 +1,6 @@
 //! The seam to a node's inside: run a script, put files. SSH in earnest, memory in tests.
 
+mod heard;
 pub mod ssh;
 
 use std::future::Future;

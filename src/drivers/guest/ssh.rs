@@ -6,12 +6,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use russh::Channel;
 use russh::client::{self, Handle, Msg};
 use russh::keys::{PrivateKey, PrivateKeyWithHashAlg, PublicKey, ssh_key};
-use russh::{Channel, ChannelMsg};
 use tokio::net::TcpStream;
 use tokio::sync::Mutex;
 
+use crate::drivers::guest::heard::{Heard, LONGEST, LONGEST_TALK, MOST_HEARD};
 use crate::drivers::guest::{Answer, Guest, GuestError, Output, Put, Reply};
 use crate::drivers::provider::private;
 use crate::model::code;
@@ -278,37 +279,6 @@ impl Ssh {
     }
 }
 
-/// Bytes of a command's answer that are kept: whoever answers without end costs no more memory.
-const MOST_HEARD: usize = 32 << 20;
-
-/// How long any command may take: emulated ones that install packages take a tenth of it.
-const LONGEST: Duration = Duration::from_secs(3 * 60 * 60);
-
-/// What a command has said so far, and how it ended.
-#[derive(Default)]
-struct Heard {
-    output: Output,
-    status: Option<u32>,
-}
-
-impl Heard {
-    /// False when it is too much: then nothing more is to be heard.
-    fn take(&mut self, message: ChannelMsg) -> bool {
-        match message {
-            ChannelMsg::Data { data } => self.output.stdout.extend_from_slice(&data),
-            ChannelMsg::ExtendedData { data, .. } => self.output.stderr.extend_from_slice(&data),
-            ChannelMsg::ExitStatus { exit_status } => self.status = Some(exit_status),
-            ChannelMsg::ExitSignal { .. } => self.status = Some(255),
-            _ => {}
-        }
-        !self.is_full()
-    }
-
-    fn is_full(&self) -> bool {
-        self.output.stdout.len() + self.output.stderr.len() > MOST_HEARD
-    }
-}
-
 /// Unpacks a tar archive from standard input beside each target and renames into place, so that a
 /// cut connection leaves no half-written file. A file is never readable by more than its mode says.
 const RECEIVE: &str = include_str!("receive.sh");
@@ -357,20 +327,25 @@ impl Guest for Ssh {
             let command = format!("sudo -n /bin/sh -euc {}", quote(script));
             channel.exec(true, command).await.map_err(|error| self.fail(error))?;
             let (mut reader, writer) = channel.split();
-            let (mut heard, mut answered) = (Heard::default(), 0);
-            while let Some(message) = reader.wait().await {
-                if !heard.take(message) {
-                    break;
+            let mut heard = Heard::default();
+            let talk = async {
+                let mut answered = 0;
+                while let Some(message) = reader.wait().await {
+                    if !heard.take(message) {
+                        break;
+                    }
+                    let said = &heard.output.stdout;
+                    while let Some(end) = said[answered..].iter().position(|byte| *byte == b'\n') {
+                        let line = String::from_utf8_lossy(&said[answered..answered + end]);
+                        let answer = format!("{}\n", reply(&line));
+                        answered += end + 1;
+                        // A script that ended does not listen; its status counts.
+                        let _ = writer.data(answer.as_bytes()).await;
+                    }
                 }
-                let said = &heard.output.stdout;
-                while let Some(end) = said[answered..].iter().position(|byte| *byte == b'\n') {
-                    let line = String::from_utf8_lossy(&said[answered..answered + end]);
-                    let answer = format!("{}\n", reply(&line));
-                    answered += end + 1;
-                    // A script that ended does not listen; its status counts.
-                    let _ = writer.data(answer.as_bytes()).await;
-                }
-            }
+            };
+            let in_time = tokio::time::timeout(LONGEST_TALK, talk).await;
+            in_time.map_err(|_| self.fail(format!("it did not end within {LONGEST_TALK:?}")))?;
             self.ended(heard)
         })
     }

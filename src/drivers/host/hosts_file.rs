@@ -52,7 +52,7 @@ pub fn set_block(
     let _lock = FileLock::wait(&path)?;
     let Some(new) = changed()? else { return Ok(false) };
     let mode = fs::metadata(&path)?.permissions().mode() & 0o777;
-    match files::write_through(points, &path, &new, mode) {
+    match files::write_for_owner(points, &path, &new, mode) {
         // One that is mounted over, as in a container, cannot be exchanged.
         Err(error) if error.kind() == io::ErrorKind::ResourceBusy => fs::write(&path, &new)?,
         written => written?,

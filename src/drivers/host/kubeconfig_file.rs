@@ -115,7 +115,7 @@ fn change(
     if parse(&text)? != config {
         return Err(io::Error::other("what would be written does not read the same"));
     }
-    files::write_through(points, &path, text.as_bytes(), mode)
+    files::write_for_owner(points, &path, text.as_bytes(), mode)
 }
 
 fn parse(text: &str) -> io::Result<Value> {

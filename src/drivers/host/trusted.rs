@@ -1,9 +1,10 @@
 //! Directories that nobody else may write to: keys, sockets and images in them are what they are taken for. Looked
 //! at component by component, since whoever may rename a parent has everything below it.
 
+use std::collections::BTreeSet;
 use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use nix::unistd::{Gid, Group, Uid, User};
 
@@ -43,15 +44,28 @@ pub fn distrust(path: &Path) -> Option<String> {
 
 fn distrusted(path: &Path, ourselves: &Ourselves) -> Option<String> {
     let there = path.ancestors().find(|ancestor| fs::symlink_metadata(ancestor).is_ok())?;
-    let real = there.canonicalize().ok()?;
-    // A link leads elsewhere for whoever owns it; where it leads counts, and who may put another there.
-    let components = there.ancestors().chain(real.ancestors());
-    let all: std::collections::BTreeSet<PathBuf> = components.map(Path::to_owned).collect();
-    all.iter().find_map(|component| {
-        let meta = fs::symlink_metadata(component).ok()?;
-        let why = why_not(&meta, ourselves)?;
-        Some(format!("{} {why}", component.display()))
-    })
+    let mut left = vec![there.to_owned()];
+    let mut seen = BTreeSet::new();
+    // A link leads elsewhere for whoever owns it: all that it leads through counts, too.
+    while let Some(next) = left.pop() {
+        for component in next.ancestors().map(Path::to_owned) {
+            if !seen.insert(component.clone()) {
+                continue;
+            }
+            let Ok(meta) = fs::symlink_metadata(&component) else {
+                return Some(format!("{} leads nowhere", there.display()));
+            };
+            if let Some(why) = why_not(&meta, ourselves) {
+                return Some(format!("{} {why}", component.display()));
+            }
+            if meta.is_symlink() {
+                let target = fs::read_link(&component).ok()?;
+                let from = component.parent().unwrap_or(Path::new("/"));
+                left.push(from.join(target));
+            }
+        }
+    }
+    None
 }
 
 fn why_not(meta: &Metadata, ourselves: &Ourselves) -> Option<String> {

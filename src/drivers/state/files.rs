@@ -5,6 +5,8 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
+use nix::unistd::Uid;
+
 use crate::drivers::state::error::{StoreError, failed};
 use crate::drivers::state::failpoint::Failpoints;
 
@@ -35,12 +37,32 @@ pub fn write_atomic(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     write_through(&Failpoints::default(), path, bytes, mode)
 }
 
-/// The same at failpoints. Whose the file was it stays.
+/// The same at failpoints.
 pub(crate) fn write_through(
     points: &Failpoints,
     path: &Path,
     bytes: &[u8],
     mode: u32,
+) -> io::Result<()> {
+    write_as(points, path, bytes, mode, |_| Ok(()))
+}
+
+/// The same for a file of people's own: root may write it, and whose it was it stays.
+pub(crate) fn write_for_owner(
+    points: &Failpoints,
+    path: &Path,
+    bytes: &[u8],
+    mode: u32,
+) -> io::Result<()> {
+    write_as(points, path, bytes, mode, |new| keep_owner(path, new))
+}
+
+fn write_as(
+    points: &Failpoints,
+    path: &Path,
+    bytes: &[u8],
+    mode: u32,
+    finish: impl FnOnce(&File) -> io::Result<()>,
 ) -> io::Result<()> {
     let hit = |what: &str| points.hit(&format!("{what} {}", path.display()));
     hit("write")?;
@@ -49,7 +71,7 @@ pub(crate) fn write_through(
         .permissions(fs::Permissions::from_mode(mode))
         .tempfile_in(directory(path))?;
     temp.write_all(bytes)?;
-    keep_owner(path, temp.as_file())?;
+    finish(temp.as_file())?;
     hit("fsync")?;
     temp.as_file().sync_all()?;
     hit("rename")?;
@@ -60,11 +82,11 @@ pub(crate) fn write_through(
 
 /// Root may write what is somebody else's.
 fn keep_owner(path: &Path, file: &File) -> io::Result<()> {
-    let Ok(there) = fs::metadata(path) else { return Ok(()) };
-    let new = file.metadata()?;
-    match (there.uid(), there.gid()) == (new.uid(), new.gid()) {
-        true => Ok(()),
-        false => fchown(file, Some(there.uid()), Some(there.gid())),
+    match fs::metadata(path) {
+        Ok(there) if Uid::effective().is_root() => {
+            fchown(file, Some(there.uid()), Some(there.gid()))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -14,7 +14,7 @@ use crate::kubernetes::operations::etcd::{FILE, MemberState, parse, peer};
 use crate::model::{File, Node, Put, Role, code};
 
 /// How long a member is waited for before it counts as lost.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// How all members fare; `None` for one that does not answer.
 #[derive(Debug)]
@@ -23,8 +23,10 @@ pub struct Survey(pub BTreeMap<String, Option<MemberState>>);
 /// What is to be done about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cure {
-    /// The cluster has its majority, and all members that answer are of it.
+    /// The cluster has its majority, and all members are of it.
     Nothing,
+    /// The cluster serves; others have no data, and `up` lets them join.
+    UpAlone,
     /// The cluster serves; these have the data of another one, and are to join anew.
     JoinAnew(Vec<String>),
     /// The majority is lost: this one is the cluster from now on, and the others join it.
@@ -41,25 +43,29 @@ impl Survey {
         let refused = |text: String, hint: &str| {
             Err(EngineError::of(&code::QUORUM, text).hint(hint).preflight())
         };
-        if let Some(members) = self.0.values().flatten().find(|state| state.serves) {
+        let all = self.0.len();
+        let with_data = self.0.values().flatten().filter(|state| state.has_data).count();
+        if let Some(cluster) = self.reference(session)? {
+            // Who has data and is not of this cluster may even serve, with others of its kind.
+            let is_of_it = |name: &String, state: &MemberState| {
+                let node = session.lab.node(name);
+                node.is_some_and(|node| cluster.members.contains(&peer(node)))
+                    && (!state.serves || state.members == cluster.members)
+            };
             let foreign = |name: &&String| {
-                let is_of_it =
-                    session.lab.node(name).is_some_and(|n| members.members.contains(&peer(n)));
-                known(name).is_some_and(|state| state.has_data && !state.serves) && !is_of_it
+                known(name).is_some_and(|state| state.has_data && !is_of_it(name, state))
             };
             let strangers: Vec<String> = self.0.keys().filter(foreign).cloned().collect();
-            return Ok(if strangers.is_empty() {
-                Cure::Nothing
-            } else {
-                Cure::JoinAnew(strangers)
+            return Ok(match strangers.is_empty() {
+                true if with_data == all => Cure::Nothing,
+                true => Cure::UpAlone,
+                false => Cure::JoinAnew(strangers),
             });
         }
-        let with_data = self.0.values().flatten().filter(|state| state.has_data).count();
-        if with_data * 2 > self.0.len() {
+        if with_data * 2 > all {
             return refused(
                 format!(
-                    "found etcd anew: {with_data} of {} members have their data, so nothing is lost for good",
-                    self.0.len()
+                    "found etcd anew: {with_data} of {all} members have their data, so nothing is lost for good"
                 ),
                 "`lab up` brings them together; `lab logs etcd` says what keeps them apart",
             );
@@ -67,11 +73,30 @@ impl Survey {
         let furthest = self.0.keys().filter_map(|name| Some((known(name)?.revision?, name))).max();
         match furthest {
             Some((_, name)) => Ok(Cure::Alone(name.clone())),
+            None if with_data > 0 => refused(
+                format!(
+                    "found etcd anew: {with_data} of {all} members has data, and does not say how far it goes"
+                ),
+                "`lab logs etcd` says why it does not run; then try again",
+            ),
             None => refused(
                 "found etcd anew: no member that answers has data".into(),
                 "`lab snapshot etcd restore FILE` or `lab snapshot restore NAME`, or `lab down` and `lab up`",
             ),
         }
+    }
+
+    /// The cluster that counts, where one serves: that of a founder, as far as one is of it.
+    fn reference(&self, session: &Session) -> Result<Option<&MemberState>, EngineError> {
+        let founders = session.etcd_founders()?;
+        let is_founder = |name: &String| {
+            let entry = session.lab.node(name).map(operations(session).founder);
+            entry.is_some_and(|entry| founders.contains(&entry))
+        };
+        let known = self.0.iter().filter_map(|(name, state)| Some((name, state.as_ref()?)));
+        let mut serving: Vec<_> = known.filter(|(_, state)| state.serves).collect();
+        serving.sort_by_key(|(name, _)| !is_founder(name));
+        Ok(serving.first().map(|(_, state)| *state))
     }
 }
 
@@ -108,7 +133,7 @@ pub async fn repair(
     events: &Events,
 ) -> Result<(), EngineError> {
     match cure {
-        Cure::Nothing => Ok(()),
+        Cure::Nothing | Cure::UpAlone => Ok(()),
         Cure::JoinAnew(nodes) => {
             let nodes = session.lab.nodes.iter().filter(|node| nodes.contains(&node.name));
             set_aside(session, reach, nodes, events).await
@@ -154,15 +179,14 @@ pub async fn load(
     events: &Events,
 ) -> Result<(), EngineError> {
     let survey = survey(session, reach).await?;
-    let answers = |name: &&String| survey.0[*name].is_some();
-    let node = survey.0.keys().find(answers).and_then(|name| session.lab.node(name));
-    let Some(node) = node else {
-        return Err(EngineError::of(
-            &code::UNREACHABLE,
-            "bring back what etcd knew: no member answers",
-        )
-        .hint("`lab up` first")
-        .preflight());
+    let silent = survey.0.iter().filter(|(_, state)| state.is_none());
+    let lost: Vec<&str> = silent.map(|(name, _)| name.as_str()).collect();
+    let node = survey.0.keys().find(|name| !lost.contains(&name.as_str()));
+    let node = node.and_then(|name| session.lab.node(name));
+    // Those that do not hear of it go on as the cluster that they were, if they are most of it.
+    let Some(node) = node.filter(|_| lost.len() * 2 < survey.0.len()) else {
+        let text = format!("bring back what etcd knew: {} does not answer", lost.join(", "));
+        return Err(EngineError::of(&code::UNREACHABLE, text).hint("`lab up` first").preflight());
     };
     let file = Put::File(File {
         path: FILE.into(),
@@ -173,10 +197,20 @@ pub async fn load(
         transient: true,
         unless: None,
     });
-    reach(node).put(&[file]).await?;
-    let token = session.lab.id.to_string();
-    let script = (operations(session).load)(&session.templates, (node, &token), &kept())?;
-    found_by(session, reach, (node, script), events).await
+    let (guest, kept) = (reach(node), kept());
+    guest.put(&[file]).await?;
+    // Each time a cluster of its own: members of the one before are strangers to it.
+    let token = format!("{}-{kept}", session.lab.id);
+    let unpack = (operations(session).unpack)(&session.templates, node, &token)?;
+    run(&*guest, node, "read what was saved", &unpack).await?;
+    let script = (operations(session).load)(&session.templates, &kept)?;
+    found_by(session, reach, (node, script), events).await?;
+    let news = (operations(session).news)(&session.templates)?;
+    for node in &session.lab.nodes {
+        // One that does not answer begins anew when it is back.
+        let _ = tokio::time::timeout(PATIENCE, reach(node).run(&news)).await;
+    }
+    Ok(())
 }
 
 /// One member becomes the cluster by a script, while nobody uses it, and the others forget theirs.
@@ -188,13 +222,13 @@ async fn found_by(
 ) -> Result<(), EngineError> {
     let controllers: Vec<&Node> = session.lab.with_role(Role::ControlPlane).collect();
     api(session, reach, &controllers, "stop").await?;
+    // Whoever comes from now on joins it, and founds nothing, however this ends.
+    session.remember_founders(&[(operations(session).founder)(node)])?;
     let others = session.lab.with_role(Role::Etcd).filter(|other| other.name != node.name);
     set_aside(session, reach, others, events).await?;
     let guest = reach(node);
     let founding = run(&*guest, node, "found etcd anew", &script);
     events.timed(Some(&node.name), "found etcd anew", founding).await?;
-    // Whoever comes from now on joins it.
-    session.remember_founders(&[(operations(session).founder)(node)])?;
     api(session, reach, &controllers, "start").await
 }
 

@@ -59,8 +59,10 @@ pub(crate) async fn recover_interrupted(
 async fn set_clocks(session: &Session, reach: &Reach, events: &Events) {
     let nodes: Vec<&Node> = session.lab.nodes.iter().collect();
     let set = tokio::time::timeout(PATIENCE, clock::set(&nodes, reach, &session.templates));
-    if let Ok(Err(error)) = set.await {
-        events.warn(format!("clocks after the restore: {error}"));
+    match set.await {
+        Ok(Ok(_)) => {}
+        Ok(Err(error)) => events.warn(format!("clocks after the restore: {error}")),
+        Err(_) => events.warn("clocks after the restore: not all nodes answered in time; `lab verify` says whose is wrong"),
     }
 }
 

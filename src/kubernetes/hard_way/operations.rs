@@ -19,6 +19,8 @@ pub(crate) const OPERATIONS: Operations = Operations {
     set_aside: operations::etcd::set_aside,
     refound: |templates, kept| operations::etcd::refound(templates, etcd::CLIENT, kept),
     save: |templates| operations::etcd::save(templates, etcd::CLIENT),
-    load: |templates, member, kept| operations::etcd::load(templates, etcd::CLIENT, member, kept),
+    unpack: operations::etcd::unpack,
+    load: |templates, kept| operations::etcd::load(templates, etcd::CLIENT, kept),
+    news: operations::etcd::news,
     api: operations::etcd::api,
 };

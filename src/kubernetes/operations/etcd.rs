@@ -82,22 +82,32 @@ pub(crate) fn save(templates: &Templates, client: &str) -> Script {
     templates.render("stages/operations/etcd-save.sh.j2", &context! { client })
 }
 
-/// The member begins with what is in [`FILE`], alone.
+/// What is in [`FILE`] is made a member's data, beside what it has.
 ///
 /// # Errors
 /// When the template cannot be rendered.
-pub(crate) fn load(
-    templates: &Templates,
-    client: &str,
-    (node, token): (&Node, &str),
-    kept: &str,
-) -> Script {
+pub(crate) fn unpack(templates: &Templates, node: &Node, token: &str) -> Script {
     let (name, peer) = (&node.name, peer(node));
     let founder = format!("{name}={peer}");
-    let data = context! {
-        client, kept, token, peer, founder, node => name, file => FILE, patience => PATIENCE,
-    };
+    let data = context! { token, peer, founder, node => name, file => FILE };
+    templates.render("stages/operations/etcd-unpack.sh.j2", &data)
+}
+
+/// The member begins with what was unpacked, alone.
+///
+/// # Errors
+/// When the template cannot be rendered.
+pub(crate) fn load(templates: &Templates, client: &str, kept: &str) -> Script {
+    let data = context! { client, kept, patience => PATIENCE };
     templates.render("stages/operations/etcd-load.sh.j2", &data)
+}
+
+/// Whoever watches the API on a node begins anew.
+///
+/// # Errors
+/// When the template cannot be rendered.
+pub(crate) fn news(templates: &Templates) -> Script {
+    templates.render("stages/operations/news.sh.j2", &context! {})
 }
 
 /// Stops, or starts, the API server of a node.

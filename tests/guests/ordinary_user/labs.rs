@@ -180,9 +180,11 @@ fn there_are_ways_in_and_no_way_out() {
         );
         let mut command = account.command(&["forward", "--lab", "two", "0:alpha:22"]);
         let mut forward = command.stderr(Stdio::piped()).spawn().unwrap();
-        let mut said = String::new();
-        BufReader::new(forward.stderr.take().unwrap()).read_line(&mut said).unwrap();
-        let port = said.strip_prefix("127.0.0.1:").and_then(|rest| rest.split(' ').next()).unwrap();
+        let said = BufReader::new(forward.stderr.take().unwrap()).lines().map_while(Result::ok);
+        // Warnings of the topology may come first.
+        let port =
+            |line: String| Some(line.strip_prefix("127.0.0.1:")?.split(' ').next()?.to_owned());
+        let port = said.into_iter().find_map(port).unwrap();
         let mut greeting = [0; 8];
         let mut stream = TcpStream::connect(format!("127.0.0.1:{port}")).unwrap();
         stream.read_exact(&mut greeting).unwrap();
