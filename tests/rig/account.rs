@@ -49,6 +49,9 @@ impl Account {
     pub fn new(name: &str) -> Self {
         assert!(nix::unistd::geteuid().is_root(), "making a user needs root: run `make test`");
         if name != "root" {
+            // What a run left that was killed: the account is nobody's but the tests'.
+            let _ =
+                Command::new("pkill").args(["-KILL", "-u", name]).stderr(Stdio::null()).status();
             let _ = Command::new("userdel").arg(name).stderr(Stdio::null()).status();
             tool("useradd", &["--no-create-home", "--shell", "/usr/sbin/nologin", name]);
             let range = ["--add-subuids", "700000-765535", "--add-subgids", "700000-765535"];
@@ -225,6 +228,7 @@ impl Drop for Account {
             let _ = self.command(&["down", "--lab", lab]).output();
         }
         if self.name != "root" {
+            let _ = Command::new("pkill").args(["-KILL", "-u", &self.name]).status();
             let _ = self.removal().stderr(Stdio::null()).status();
         }
     }
