@@ -50,10 +50,10 @@ pub(crate) fn named(name: &str, dirs: &Dirs) -> Option<String> {
 /// Finds the topology that was meant.
 pub(crate) fn source(global: &Global, dirs: &Dirs) -> Result<Source, Failure> {
     let here = std::env::current_dir().unwrap_or_default();
-    if let Some(name) = &global.lab {
-        if !global.file.as_ref().is_some_and(|file| may_be_of_lab(file, name)) {
-            return of_lab(name, dirs);
-        }
+    if let Some(name) = &global.lab
+        && !global.file.as_ref().is_some_and(|file| may_be_of_lab(file, name))
+    {
+        return of_lab(name, dirs);
     }
     let file = match &global.file {
         Some(file) => file.clone(),
