@@ -18,6 +18,7 @@ pub(crate) const TEMPLATES: Shipped = templates!(
     "api.sh.j2",
     "close.sh.j2",
     "drain.sh.j2",
+    "etcd-healthy.sh.j2",
     "etcd-load.sh.j2",
     "etcd-refound.sh.j2",
     "etcd-save.sh.j2",

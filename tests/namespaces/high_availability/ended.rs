@@ -5,21 +5,12 @@ use std::time::{Duration, Instant};
 
 use time::OffsetDateTime;
 
-use super::{ETCDCTL, Rig, text};
+use super::{ETCDCTL, Rig, plain, text};
 use lab::pki::{Bundle, LEAF_DAYS};
-
-/// Three members, and two controllers.
-const ENDED: &str = "name: ended
-network: {cidr: 10.250.0.0/24}
-nodes:
-  etcd: {count: 3, first_address: 10.250.0.11}
-  controller: {roles: [control-plane], count: 2, first_address: 10.250.0.21}
-  worker: {count: 1, first_address: 10.250.0.31}
-";
 
 /// A cluster that came up with leaves that end in so much time; `None` when they ended before it was up.
 fn up_with_leaves_of(lifetime: Duration) -> Option<(Rig, Instant)> {
-    let mut rig = Rig::of(ENDED);
+    let mut rig = Rig::of(&plain("ended", 2));
     let now = OffsetDateTime::now_utc();
     let made = now + lifetime - time::Duration::days(LEAF_DAYS);
     let lab = rig.session().lab;

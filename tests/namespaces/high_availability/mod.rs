@@ -60,6 +60,13 @@ const FRONT: Ipv4Addr = Ipv4Addr::new(10, 250, 0, 40);
 /// and proves nothing by it.
 const PATIENCE: Duration = Duration::from_secs(90);
 
+/// Three members of etcd and so many controllers, without floating addresses.
+fn plain(name: &str, controllers: usize) -> String {
+    format!(
+        "name: {name}\nnetwork: {{cidr: 10.250.0.0/24}}\nnodes:\n  etcd: {{count: 3, first_address: 10.250.0.11}}\n  controller: {{roles: [control-plane], count: {controllers}, first_address: 10.250.0.21}}\n  worker: {{count: 1, first_address: 10.250.0.31}}\n"
+    )
+}
+
 struct Rig {
     home: tempfile::TempDir,
     spaces: Namespaces,

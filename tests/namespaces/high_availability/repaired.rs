@@ -5,15 +5,7 @@ use std::future::Future;
 use lab::engine::Events;
 use lab::engine::repair::{self, Cure};
 
-use super::{ETCDCTL, PATIENCE, Rig, text};
-
-const REPAIRED: &str = "name: repaired
-network: {cidr: 10.250.0.0/24}
-nodes:
-  etcd: {count: 3, first_address: 10.250.0.11}
-  controller: {roles: [control-plane], count: 1, first_address: 10.250.0.21}
-  worker: {count: 1, first_address: 10.250.0.31}
-";
+use super::{ETCDCTL, PATIENCE, Rig, plain, text};
 
 fn run<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(work)
@@ -53,7 +45,7 @@ fn is_whole(rig: &Rig) {
 #[test]
 #[ignore = "needs root and the Kubernetes binaries; `make test` runs it"]
 fn etcd_is_repaired_and_brought_back() {
-    let mut rig = Rig::of(REPAIRED);
+    let mut rig = Rig::of(&plain("repaired", 1));
     rig.up();
     rig.say("up");
     assert_eq!(cure(&rig), Cure::Nothing);
