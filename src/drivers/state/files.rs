@@ -20,12 +20,22 @@ const TRIES: usize = 100;
 /// # Errors
 /// When the file system refuses.
 pub fn make_dir(path: &Path) -> Result<(), StoreError> {
-    let make = || DirBuilder::new().recursive(true).mode(0o700).create(path);
-    // Whoever gives up the last of its kind removes the parent, too, maybe just now.
-    let gone = |made: &io::Result<()>| {
-        made.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+    made_dir(path).map(drop)
+}
+
+/// The same, and what the file system says of the directory.
+pub(super) fn made_dir(path: &Path) -> Result<fs::Metadata, StoreError> {
+    let make = || {
+        DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+        fs::metadata(path)
     };
-    let made = std::iter::repeat_with(make).take(TRIES).find(|made| !gone(made));
+    // Whoever gives up the last of its kind removes the parent, too, and whoever removes a lab moves its
+    // directory away: maybe between two looks.
+    let moved = |made: &io::Result<fs::Metadata>| {
+        let kind = made.as_ref().err().map(io::Error::kind);
+        matches!(kind, Some(io::ErrorKind::NotFound | io::ErrorKind::AlreadyExists))
+    };
+    let made = std::iter::repeat_with(make).take(TRIES).find(|made| !moved(made));
     made.unwrap_or_else(make).map_err(failed("make", path))
 }
 

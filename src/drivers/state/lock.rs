@@ -44,14 +44,7 @@ impl Store {
         let path = self.path(LOCK);
         let mut tries = 100;
         let lock = loop {
-            match self.create() {
-                // Whoever had it has just moved it away.
-                Err(_) if !self.root().exists() && tries > 0 => {
-                    tries -= 1;
-                    continue;
-                }
-                made => made?,
-            }
+            self.create()?;
             match FileLock::attempt(&path) {
                 Ok(Some(lock)) => break lock,
                 Ok(None) => {

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::drivers::state::error::{StoreError, failed};
 use crate::drivers::state::failpoint::Failpoints;
 use crate::drivers::state::file_lock::is_held;
-use crate::drivers::state::files::{make_dir, remove_tree, remove_tree_but, write_through};
+use crate::drivers::state::files::{made_dir, make_dir, remove_tree, remove_tree_but, write_through};
 
 /// The file whose lock is the lab's.
 pub(super) const LOCK: &str = "lock";
@@ -59,8 +59,7 @@ impl Store {
     /// # Errors
     /// When it belongs to somebody else, or others may write to it.
     pub fn create(&self) -> Result<(), StoreError> {
-        make_dir(&self.root)?;
-        let meta = fs::metadata(&self.root).map_err(failed("read", &self.root))?;
+        let meta = made_dir(&self.root)?;
         let me = nix::unistd::geteuid().as_raw();
         if meta.uid() != me || meta.mode() & 0o022 != 0 {
             return Err(StoreError::new(
