@@ -12,7 +12,9 @@ use uuid::Uuid;
 use crate::drivers::state::error::{StoreError, failed};
 use crate::drivers::state::failpoint::Failpoints;
 use crate::drivers::state::file_lock::is_held;
-use crate::drivers::state::files::{made_dir, make_dir, remove_tree, remove_tree_but, write_through};
+use crate::drivers::state::files::{
+    made_dir, make_dir, remove_tree, remove_tree_but, write_through,
+};
 
 /// The file whose lock is the lab's.
 pub(super) const LOCK: &str = "lock";
