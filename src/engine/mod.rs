@@ -17,10 +17,12 @@ pub use apply::checkpoint::{name_after, up_by_checkpoints};
 pub use apply::outcome::{Outcome, UpOptions};
 pub use apply::preflight::{as_agreed, footprint, footprint_before};
 pub use apply::up::{plan, up, up_with};
-pub use cluster::repair;
+pub use cluster::{repair, rotate};
 pub use destroy::down::{Teardown, told};
 pub use lab::free_network::network_for;
-pub use lab::kubeconfig::{administrator_kubeconfig, context, remember_kubeconfig};
+pub use lab::kubeconfig::{
+    administrator_kubeconfig, context, refresh as refresh_kubeconfigs, remember_kubeconfig,
+};
 pub use lab::missing::{MissingAsset, missing_assets};
 pub use lab::open::Session;
 pub use lab::prepare::{prepare, preview};

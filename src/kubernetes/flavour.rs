@@ -3,9 +3,9 @@
 use std::net::Ipv4Addr;
 
 use crate::kubernetes::checks::{Check, Health, Needs, Plan, needs};
-use crate::kubernetes::stage::{After, Duty, Shipped, Stage};
+use crate::kubernetes::stage::{After, Duty, Shipped, Stage, StageError};
 use crate::model::{Lab, Node};
-use crate::pki::LeafSpec;
+use crate::pki::{Bundle, LeafSpec, Root};
 use crate::render::{RenderError, Templates};
 
 /// One way to set Kubernetes up.
@@ -66,6 +66,30 @@ pub struct Operations {
     pub news: fn(&Templates) -> Script,
     /// Of a node with [`Duty::Api`]: stops or starts its API server, by systemd's word.
     pub api: fn(&Templates, &str) -> Script,
+    /// What the cluster is asked for once all nodes have a phase of a rotation, in this order.
+    pub rotated: fn(&Templates, &Bundle, Root) -> Result<Vec<Aftermath>, StageError>,
+}
+
+/// Something that follows from a change that all nodes have by now.
+#[derive(Debug)]
+pub struct Aftermath {
+    /// What is done, for people.
+    pub title: &'static str,
+    /// Where.
+    pub at: Where,
+    /// How; it may be done again.
+    pub script: String,
+    /// What a person should know then.
+    pub note: Option<&'static str>,
+}
+
+/// Nodes, by what the cluster has of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Where {
+    /// One of those.
+    Any(Duty),
+    /// All of those, one after the other.
+    Every(Duty),
 }
 
 impl Flavour {

@@ -8,6 +8,7 @@ use time::{Duration, OffsetDateTime};
 
 use crate::model::Lab;
 use crate::pki::certificate::{Authority, LEAF_DAYS, Pair, PkiError};
+use crate::pki::roots::{Root, Standing};
 use crate::pki::specs::{Identity, Issuer, LeafSpec, leaf_specs, super_admin_spec};
 
 /// One certificate of the bundle and what it was made from.
@@ -33,8 +34,10 @@ pub struct Made {
 pub struct Bundle {
     /// Authorities, leaves and the service-account pair, by entry name.
     pub entries: BTreeMap<String, Entry>,
-    /// Base64 of the 32-byte key for encryption at rest; empty until made.
-    pub encryption_key: EncryptionKey,
+    /// Keys for encryption at rest, by generation.
+    pub encryption_keys: BTreeMap<u32, EncryptionKey>,
+    /// Which generation of each root signs; the first one, where nothing is said.
+    pub roots: BTreeMap<Root, Standing>,
     /// Which leaves it holds.
     pub leaves: Leaves,
 }
@@ -71,8 +74,6 @@ impl std::fmt::Debug for EncryptionKey {
 /// What a leaf that shall be renewed says it was made from.
 const TO_BE_RENEWED: &str = "to be renewed";
 
-const SERVICE_ACCOUNT: &str = "service-account";
-
 impl Bundle {
     /// Completes the bundle for `lab`: keeps entries that still fit, makes the others.
     /// Returns the names of the entries that were made, sorted.
@@ -81,17 +82,8 @@ impl Bundle {
     /// When a key or certificate cannot be made.
     pub fn ensure(&mut self, lab: &Lab, now: OffsetDateTime) -> Result<Vec<String>, PkiError> {
         let mut made = Vec::new();
-        for issuer in [Issuer::Kubernetes, Issuer::Etcd, Issuer::FrontProxy] {
-            if !self.entries.contains_key(issuer.entry()) {
-                let authority = Authority::generate(issuer.common_name(), now)?;
-                self.insert(
-                    issuer.entry(),
-                    authority.pair,
-                    "authority",
-                    now + Duration::days(3650),
-                );
-                made.push(issuer.entry().to_owned());
-            }
+        for root in Root::ALL {
+            made.extend(self.make(root, self.standing(root).generation, now)?);
         }
         let specs = (self.leaves.0)(lab);
         for spec in &specs {
@@ -102,17 +94,6 @@ impl Bundle {
             let made_from = self.fingerprint(spec);
             self.insert(&spec.entry, pair, &made_from, now + Duration::days(LEAF_DAYS));
             made.push(spec.entry.clone());
-        }
-        if !self.entries.contains_key(SERVICE_ACCOUNT) {
-            let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256)?;
-            let pair = Pair { certificate: key.public_key_pem(), key: key.serialize_pem() };
-            self.insert(SERVICE_ACCOUNT, pair, "key", now + Duration::days(36500));
-            made.push(SERVICE_ACCOUNT.into());
-        }
-        if self.encryption_key.0.is_empty() {
-            let key: [u8; 32] = rand::random();
-            self.encryption_key = EncryptionKey(crate::pki::kubeconfig::base64(&key));
-            made.push("encryption-key".into());
         }
         made.sort();
         Ok(made)
@@ -135,13 +116,6 @@ impl Bundle {
             Some(Due { name: spec.entry.clone(), why })
         };
         due.filter_map(why).collect()
-    }
-
-    /// Names of the entries that are made once, for a lab that has none: every node trusts them.
-    pub fn lasting() -> [&'static str; 4] {
-        let [kubernetes, etcd, front_proxy] =
-            [Issuer::Kubernetes, Issuer::Etcd, Issuer::FrontProxy].map(Issuer::entry);
-        [kubernetes, etcd, front_proxy, SERVICE_ACCOUNT]
     }
 
     /// Has leaves made anew by the next [`Self::ensure`]: those named, or all. Authorities and keys
@@ -168,13 +142,14 @@ impl Bundle {
     /// Takes out the leaves that `lab` no longer has; their names.
     pub fn prune(&mut self, lab: &Lab) -> Vec<String> {
         let wanted: Vec<String> = (self.leaves.0)(lab).into_iter().map(|spec| spec.entry).collect();
-        let kept = |name: &String| wanted.contains(name) || Self::lasting().contains(&&**name);
+        let lasting = self.lasting();
+        let kept = |name: &String| wanted.contains(name) || lasting.contains(name);
         let gone: Vec<String> = self.entries.keys().filter(|name| !kept(name)).cloned().collect();
         self.entries.retain(|name, _| !gone.contains(name));
         gone
     }
 
-    fn insert(&mut self, name: &str, pair: Pair, spec: &str, not_after: OffsetDateTime) {
+    pub(super) fn insert(&mut self, name: &str, pair: Pair, spec: &str, not_after: OffsetDateTime) {
         let made = Made { spec: spec.into(), not_after: not_after.unix_timestamp() };
         self.entries.insert(name.into(), Entry { pair, made });
     }
@@ -191,7 +166,8 @@ impl Bundle {
     fn fingerprint(&self, spec: &LeafSpec) -> String {
         let mut hash = Sha256::new();
         hash.update(serde_json::to_string(spec).unwrap_or_default());
-        hash.update(self.ca(spec.issuer).unwrap_or_default());
+        let authority = self.signer(spec.issuer.into());
+        hash.update(authority.map(|pair| pair.certificate.as_str()).unwrap_or_default());
         crate::model::name::hex(&hash.finalize())
     }
 
@@ -200,16 +176,27 @@ impl Bundle {
     /// # Errors
     /// When the bundle lacks it.
     pub fn authority(&self, issuer: Issuer) -> Result<Authority, PkiError> {
-        let pair = self.pair_named(issuer.entry())?.clone();
-        Ok(Authority { pair })
+        Ok(Authority { pair: self.signer(issuer.into())?.clone() })
     }
 
-    /// An authority's certificate, PEM.
+    /// Certificates of an authority that are trusted, PEM: two while it is rotated.
     ///
     /// # Errors
-    /// When the bundle lacks it.
-    pub fn ca(&self, issuer: Issuer) -> Result<&str, PkiError> {
-        Ok(&self.pair_named(issuer.entry())?.certificate)
+    /// When the bundle lacks one.
+    pub fn ca(&self, issuer: Issuer) -> Result<String, PkiError> {
+        self.trusted(issuer.into())
+    }
+
+    fn signer(&self, root: Root) -> Result<&Pair, PkiError> {
+        self.pair_named(&root.entry(self.standing(root).generation))
+    }
+
+    fn trusted(&self, root: Root) -> Result<String, PkiError> {
+        let one = |generation| {
+            let pair = self.pair_named(&root.entry(generation))?;
+            Ok(pair.certificate.clone())
+        };
+        self.standing(root).trusted().into_iter().map(one).collect()
     }
 
     /// The pair of an identity.
@@ -220,15 +207,16 @@ impl Bundle {
         self.pair_named(&identity.entry())
     }
 
-    /// The key pair that signs and checks service-account tokens.
+    /// The key that signs tokens of service accounts, and the public keys that check them.
     ///
     /// # Errors
     /// When the bundle lacks it.
-    pub fn service_account(&self) -> Result<&Pair, PkiError> {
-        self.pair_named(SERVICE_ACCOUNT)
+    pub fn service_account(&self) -> Result<Pair, PkiError> {
+        let root = Root::ServiceAccount;
+        Ok(Pair { certificate: self.trusted(root)?, key: self.signer(root)?.key.clone() })
     }
 
-    fn pair_named(&self, name: &str) -> Result<&Pair, PkiError> {
+    pub(super) fn pair_named(&self, name: &str) -> Result<&Pair, PkiError> {
         let entry = self.entries.get(name);
         entry.map(|entry| &entry.pair).ok_or_else(|| PkiError(format!("find the key '{name}'")))
     }
@@ -241,11 +229,14 @@ impl Bundle {
 
     /// The same for the leaves that this bundle holds.
     pub fn placeholders(&self, lab: &Lab) -> Self {
-        let encryption_key = EncryptionKey(marker("encryption-key"));
-        let mut bundle = Self { encryption_key, leaves: self.leaves, ..Self::default() };
+        let mut bundle = Self { leaves: self.leaves, roots: self.roots.clone(), ..Self::default() };
+        for generation in self.standing(Root::EncryptionKey).trusted() {
+            let key = EncryptionKey(marker(&Root::EncryptionKey.entry(generation)));
+            bundle.encryption_keys.insert(generation, key);
+        }
         let leaves = (self.leaves.0)(lab).into_iter().map(|spec| spec.entry);
-        let others = Self::lasting().into_iter().chain(["super-admin"]);
-        for name in leaves.chain(others.map(String::from)) {
+        let others = self.lasting().into_iter().chain(["super-admin".to_owned()]);
+        for name in leaves.chain(others) {
             let pair = Pair {
                 certificate: format!("<certificate {name}>\n"),
                 key: format!("{}\n", marker(&name)),

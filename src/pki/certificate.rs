@@ -11,7 +11,8 @@ use crate::pki::specs::{LeafSpec, Usage};
 
 /// Days a leaf certificate lives.
 pub const LEAF_DAYS: i64 = 365;
-const CA_DAYS: i64 = 3650;
+/// Days an authority lives.
+pub(super) const CA_DAYS: i64 = 3650;
 
 /// A certificate could not be made or read.
 #[derive(Debug)]

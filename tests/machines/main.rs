@@ -21,6 +21,7 @@ mod lessons;
 mod machine;
 #[path = "../rig/mod.rs"]
 mod rig;
+mod rotation;
 
 use std::fs;
 use std::io::{BufRead, BufReader};

@@ -22,6 +22,7 @@ mod libvirt_test_driver;
 mod pki;
 mod recipes;
 mod retire;
+mod rotation;
 mod scripts;
 mod snapshots;
 mod ssh;

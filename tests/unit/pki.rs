@@ -29,7 +29,7 @@ fn openssl_verifies_every_leaf_strictly() {
         path
     };
     for spec in leaf_specs(&lab) {
-        let ca = write("ca.crt", bundle.ca(spec.issuer).unwrap());
+        let ca = write("ca.crt", &bundle.ca(spec.issuer).unwrap());
         let leaf = write("leaf.crt", &bundle.entries[&spec.entry].pair.certificate);
         for usage in &spec.usages {
             let purpose = if *usage == Usage::Server { "sslserver" } else { "sslclient" };
@@ -149,7 +149,7 @@ fn renewed_leaves_are_new_and_all_else_stays() {
         let same = entry.pair.certificate == before.entries[name].pair.certificate;
         assert_eq!(same, !all.contains(name), "{name}");
     }
-    assert_eq!(bundle.encryption_key.0, before.encryption_key.0);
+    assert_eq!(bundle.encryption().unwrap(), before.encryption().unwrap());
     for wrong in ["ca", "service-account", "nobody"] {
         assert!(bundle.renew(&lab, &[wrong.to_owned()]).is_err(), "{wrong}");
     }
@@ -211,7 +211,7 @@ fn damaged_secrets_are_named_and_never_replaced() {
     for (what, text) in [
         ("no authority", index.replace("\"ca\":", "\"cb\":")),
         ("no service account", index.replace("\"service-account\":", "\"service-accoumt\":")),
-        ("a newer format", index.replace("\"schema_version\": 1", "\"schema_version\": 2")),
+        ("a newer format", index.replace("\"schema_version\": 2", "\"schema_version\": 3")),
     ] {
         assert_ne!(text, index);
         fs::write(store.path("pki/index.json"), text).unwrap();
@@ -245,7 +245,7 @@ fn an_index_of_before_is_read() {
     assert!(loaded.ensure(&lab, OffsetDateTime::now_utc()).unwrap().is_empty());
     store.save_bundle(&loaded, &[]).unwrap();
     let text = store.read("pki/index.json").unwrap().unwrap();
-    assert!(text.contains("\"schema_version\": 1") && text.contains("sha256"), "{text}");
+    assert!(text.contains("\"schema_version\": 2") && text.contains("sha256"), "{text}");
 }
 
 #[test]

@@ -14,6 +14,7 @@ use lab::kubernetes::drift::Upkeep;
 use lab::kubernetes::step::{Work, batches};
 use lab::kubernetes::{DEFAULT, FLAVOURS, Step};
 use lab::model::platform::Acceleration;
+use lab::pki::Root;
 use syn::parse::{Parse, ParseStream};
 
 /// A script: what it is, and its text.
@@ -78,6 +79,14 @@ fn of_operations(session: &Session) -> Vec<Script> {
         ("leave", (operations.leave)(templates, "etcd1", Some([10, 240, 0, 11].into()))),
         ("leave without an address", (operations.leave)(templates, "etcd1", None)),
         ("readiness", (operations.readiness)(templates)),
+        ("survey", (operations.survey)(templates)),
+        ("set aside", (operations.set_aside)(templates, "before-1")),
+        ("refound", (operations.refound)(templates, "before-1")),
+        ("save", (operations.save)(templates)),
+        ("unpack", (operations.unpack)(templates, &session.lab.nodes[0], "token-1")),
+        ("load", (operations.load)(templates, "before-1")),
+        ("news", (operations.news)(templates)),
+        ("api", (operations.api)(templates, "stop")),
     ]
     .map(|(name, script)| (name.to_owned(), script.unwrap()))
     .into();
@@ -85,6 +94,33 @@ fn of_operations(session: &Session) -> Vec<Script> {
         let settle = flavour.settle(templates, &session.lab, node).unwrap();
         all.push((format!("settle {}", node.name), settle));
     }
+    all.extend(of_rotations(session));
+    all
+}
+
+/// What follows from each phase of a rotation.
+fn of_rotations(session: &Session) -> Vec<Script> {
+    let mut all = Vec::new();
+    let mut bundle = rig::secrets::Secrets::of(session).bundle;
+    for root in Root::ALL {
+        for _ in 0..3 {
+            bundle.advance(root, time::OffsetDateTime::now_utc()).unwrap();
+            let rotated = session.flavour().operations.rotated;
+            for one in rotated(&session.templates, &bundle, root).unwrap() {
+                all.push((one.title.to_owned(), one.script));
+            }
+        }
+    }
+    let titles: Vec<&str> = all.iter().map(|(title, _)| title.as_str()).collect();
+    assert_eq!(
+        titles,
+        [
+            "have pods trust both authorities",
+            "sign kept tokens anew",
+            "give pods new tokens",
+            "encrypt Secrets anew"
+        ]
+    );
     all
 }
 

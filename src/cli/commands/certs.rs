@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use serde_json::json;
 use time::OffsetDateTime;
@@ -10,10 +11,11 @@ use crate::cli::args::{CertsCommand, Up};
 use crate::cli::failure::Failure;
 use crate::cli::global::{Format, Global};
 use crate::cli::output::{counted, print, print_json, say, table};
-use crate::cli::session::bring_up::bring_up;
+use crate::cli::session::bring_up::{brought_up, told};
 use crate::cli::session::load;
 use crate::cli::session::lookup::lock;
-use crate::engine::Session;
+use crate::cli::session::rotation::rotate;
+use crate::engine::{self, Session};
 use crate::model::code;
 use crate::pki::Bundle;
 
@@ -25,6 +27,7 @@ pub(crate) fn run(global: &Global, command: &CertsCommand) -> Result<ExitCode, F
             Ok(ExitCode::SUCCESS)
         }
         CertsCommand::Renew { names } => renew(global, session, names),
+        CertsCommand::Rotate { what } => rotate(global, what),
         CertsCommand::Backup { archive } => back_up(global, &session, archive),
         CertsCommand::Restore { archive } => bring_back(global, &session, archive),
     }
@@ -112,5 +115,11 @@ fn renew(global: &Global, session: Session, names: &[String]) -> Result<ExitCode
     session.store.save_bundle(&bundle, &[])?;
     drop(lock);
     say(global, &format!("{} certificates are made anew", marked.len()));
-    bring_up(global, &Up::whole(), session)
+    let session = Arc::new(session);
+    let changes = brought_up(global, &Up::whole(), &session)?;
+    let lock = self::lock(&session, "certs renew")?;
+    engine::refresh_kubeconfigs(&session)?;
+    drop(lock);
+    told(global, &Up::whole(), &session, changes);
+    Ok(ExitCode::SUCCESS)
 }

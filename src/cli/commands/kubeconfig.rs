@@ -31,7 +31,9 @@ fn merged(global: &Global, session: &Session, text: &str) -> Result<(), Failure>
     let path = std::path::absolute(&path).unwrap_or(path);
     engine::remember_kubeconfig(&session.store, &path)?;
     let name = engine::context(&session.lab);
-    kubeconfig_file::merge(session.store.failpoints(), &path, &name, text).map_err(|error| {
+    let authorities = session.store.authorities()?;
+    let points = session.store.failpoints();
+    kubeconfig_file::merge(points, &path, &name, &authorities, text).map_err(|error| {
         Failure::failed(format!("merge the lab into {}: {error}", path.display()))
             .hint("nothing was changed; `lab kubeconfig > FILE` writes one of its own")
     })?;

@@ -15,11 +15,43 @@ use crate::engine::{self, EngineError, Events, Outcome, Session, Stop, UpOptions
 
 pub(crate) fn bring_up(global: &Global, up: &Up, session: Session) -> Result<ExitCode, Failure> {
     let session = Arc::new(session);
+    let changes = brought_up(global, up, &session)?;
+    told(global, up, &session, changes);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Says how many changes were made, and what people do next.
+pub(crate) fn told(global: &Global, up: &Up, session: &Session, changes: Option<usize>) {
+    let lab = &session.lab;
+    match changes {
+        None => say(
+            global,
+            &format!(
+                "nothing to do: the lab '{}' is as its topology says ({})",
+                lab.name,
+                counted(lab.nodes.len(), "node")
+            ),
+        ),
+        Some(changes) => {
+            let made = counted(changes, "change");
+            say(global, &format!("the lab '{}' is up: {made} made", lab.name));
+            say(global, &next_steps(global, up, session));
+        }
+    }
+}
+
+/// Brings it up and says what happened on the way; how many changes were made, or `None` where it was as its
+/// topology says.
+pub(crate) fn brought_up(
+    global: &Global,
+    up: &Up,
+    session: &Arc<Session>,
+) -> Result<Option<usize>, Failure> {
     let saved = up.plan.as_deref().map(|path| SavedPlan::load(path, &session.lab)).transpose()?;
     let until = saved.as_ref().map_or(&up.until, |plan| &plan.until);
     let stages = Some(stages(session.flavour(), until.as_deref())?);
     let from = up.from.as_deref().map(|name| known(session.flavour(), name)).transpose()?;
-    let _lock = lock(&session, "up")?;
+    let _lock = lock(session, "up")?;
     let (path, log) = session.store.run_log("up")?;
     let options = UpOptions {
         stages,
@@ -37,7 +69,7 @@ pub(crate) fn bring_up(global: &Global, up: &Up, session: Session) -> Result<Exi
             let reader = tokio::spawn(Progress::new(global, Some(log)).read(receiver));
             let stop = Stop::default();
             let signals = tokio::spawn(signals::listen(stop.clone(), "lab up"));
-            let session = Arc::clone(&session);
+            let session = Arc::clone(session);
             let outcome = match up.checkpoint {
                 true => engine::up_by_checkpoints(session, options, stop, events).await,
                 false => engine::up(session, options, stop, events).await,
@@ -58,27 +90,13 @@ pub(crate) fn bring_up(global: &Global, up: &Up, session: Session) -> Result<Exi
         progress.ended(how(&outcome), outcome.as_ref().err());
     }
     let outcome = outcome?;
-    let lab = &session.lab;
-    let say = |text: &str| {
-        say(global, text);
-    };
     match outcome {
-        Outcome::Unchanged => {
-            say(&format!(
-                "nothing to do: the lab '{}' is as its topology says ({})",
-                lab.name,
-                counted(lab.nodes.len(), "node")
-            ));
-            Ok(ExitCode::SUCCESS)
-        }
+        Outcome::Unchanged => Ok(None),
         Outcome::Done(changes) => {
             if let Some(progress) = progress {
-                say(&format!("\n{}", progress.timings()));
+                say(global, &format!("\n{}", progress.timings()));
             }
-            let made = counted(changes.len(), "change");
-            say(&format!("the lab '{}' is up: {made} made", lab.name));
-            say(&next_steps(global, up, &session));
-            Ok(ExitCode::SUCCESS)
+            Ok(Some(changes.len()))
         }
         Outcome::Stopped => {
             info("stopped as asked; `lab up` goes on from here");

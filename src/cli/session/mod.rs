@@ -5,4 +5,5 @@ pub(crate) mod bring_up;
 pub(crate) mod etcd;
 pub(crate) mod load;
 pub(crate) mod lookup;
+pub(crate) mod rotation;
 pub(crate) mod saved_plan;

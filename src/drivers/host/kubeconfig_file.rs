@@ -20,11 +20,18 @@ pub fn path() -> Option<PathBuf> {
     named.or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".kube/config")))
 }
 
-/// Puts the one entry of each list of `ours` there under `name`, and makes it the current context.
+/// Puts the one entry of each list of `ours` there under `name`, and makes it the current context. One that
+/// is there already is the lab's if it trusts one of its `authorities`, PEM.
 ///
 /// # Errors
 /// When the file cannot be read or written, is no kubeconfig, or has an entry `name` of somebody else.
-pub fn merge(points: &Failpoints, path: &Path, name: &str, ours: &str) -> io::Result<()> {
+pub fn merge(
+    points: &Failpoints,
+    path: &Path,
+    name: &str,
+    authorities: &[String],
+    ours: &str,
+) -> io::Result<()> {
     if let Some(dir) = path.parent() {
         fs::create_dir_all(dir)?;
     }
@@ -32,7 +39,7 @@ pub fn merge(points: &Failpoints, path: &Path, name: &str, ours: &str) -> io::Re
     let ours = parse(ours)?;
     change(points, path, |config| {
         if let Some(found) = find(config, "clusters", name)
-            && authority(found) != first(&ours, "clusters").and_then(authority)
+            && !trusts(found, authorities)
         {
             return Err(io::Error::other(format!(
                 "it has a cluster '{name}' that this lab did not put there"
@@ -60,11 +67,35 @@ pub fn merge(points: &Failpoints, path: &Path, name: &str, ours: &str) -> io::Re
     })
 }
 
-/// True when the file has entries of `name` with the authority `ca`, in base64.
-pub fn has(path: &Path, name: &str, ca: &str) -> bool {
+/// Gives the entries of `name` the authority and the credentials of `ours`; where the API is stays as it was.
+///
+/// # Errors
+/// When the file cannot be read or written.
+pub fn refresh(points: &Failpoints, path: &Path, name: &str, ours: &str) -> io::Result<()> {
+    let _lock = Lock::take(path)?;
+    let ours = parse(ours)?;
+    change(points, path, |config| {
+        for (list, part, keys) in [
+            ("clusters", "cluster", &["certificate-authority-data"][..]),
+            ("users", "user", &["client-certificate-data", "client-key-data"][..]),
+        ] {
+            let all = config.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten();
+            for entry in all.filter(|entry| entry["name"] == name) {
+                let Some(new) = first(&ours, list) else { continue };
+                for key in keys {
+                    entry[part][*key] = new[part][*key].clone();
+                }
+            }
+        }
+        Ok(())
+    })
+}
+
+/// True when the file has entries of `name` that trust one of `authorities`, PEM.
+pub fn has(path: &Path, name: &str, authorities: &[String]) -> bool {
     let read = fs::read_to_string(path).ok().and_then(|text| parse(&text).ok());
     read.and_then(|config| find(config.as_object()?, "clusters", name).cloned())
-        .is_some_and(|cluster| authority(&cluster) == Some(ca))
+        .is_some_and(|cluster| trusts(&cluster, authorities))
 }
 
 /// Takes the entries of `name` away.
@@ -145,8 +176,12 @@ fn find<'v>(config: &'v Map<String, Value>, list: &str, name: &str) -> Option<&'
     config.get(list)?.as_array()?.iter().find(|entry| entry["name"] == name)
 }
 
-fn authority(cluster: &Value) -> Option<&str> {
-    cluster["cluster"]["certificate-authority-data"].as_str()
+fn trusts(cluster: &Value, authorities: &[String]) -> bool {
+    use base64::Engine;
+    let data = cluster["cluster"]["certificate-authority-data"].as_str().unwrap_or_default();
+    let decoded = base64::engine::general_purpose::STANDARD.decode(data).unwrap_or_default();
+    let trusted = String::from_utf8_lossy(&decoded);
+    authorities.iter().any(|authority| trusted.contains(authority.trim_end()))
 }
 
 /// kubectl's own lock: a file beside the config that only one can make.

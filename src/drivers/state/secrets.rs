@@ -12,12 +12,11 @@ use sha2::{Digest, Sha256};
 use crate::drivers::state::error::StoreError;
 use crate::drivers::state::store::Store;
 use crate::model::name::hex;
-use crate::pki::{Bundle, Entry, Issuer, Made, Pair, SshKeys};
+use crate::pki::{Bundle, EncryptionKey, Entry, Made, Pair, Root, SshKeys, Standing};
 
 /// Format of the index; a newer one is refused.
-const SCHEMA_VERSION: u32 = 1;
+const SCHEMA_VERSION: u32 = 2;
 pub(super) const INDEX: &str = "pki/index.json";
-const ENCRYPTION_KEY: &str = "pki/encryption-key";
 const USER_KEY: &str = "ssh/id_ed25519";
 const KNOWN_HOSTS: &str = "ssh/known_hosts";
 
@@ -25,6 +24,9 @@ const KNOWN_HOSTS: &str = "ssh/known_hosts";
 struct Index {
     schema_version: u32,
     entries: BTreeMap<String, Vouched>,
+    /// Which generation of each root signs; not in indexes of before, whose roots were never rotated.
+    #[serde(default)]
+    roots: BTreeMap<Root, Standing>,
     /// True while a backup is being brought back.
     #[serde(default)]
     is_restoring: bool,
@@ -80,6 +82,10 @@ impl Index {
     }
 }
 
+fn encryption_file(generation: u32) -> String {
+    format!("pki/{}", Root::EncryptionKey.entry(generation))
+}
+
 fn gone(index: &Path) -> StoreError {
     StoreError::damaged(index, "it is gone, and the lab was made with it")
 }
@@ -125,31 +131,35 @@ impl Store {
             // Their making was cut before the first was whole; nobody has them.
             return Ok(bundle);
         }
-        for name in Bundle::lasting() {
+        bundle.roots = index.roots;
+        let lasting = bundle.lasting();
+        for name in &lasting {
             if !index.entries.contains_key(name) {
                 let why = format!("it does not know '{name}', which every node trusts");
                 return Err(StoreError::damaged(&self.path(INDEX), why));
             }
         }
         for (name, vouched) in index.entries {
-            if let Some(pair) = self.pair(&name, &vouched)? {
+            if let Some(pair) = self.pair(&name, &vouched, lasting.contains(&name))? {
                 bundle.entries.insert(name, Entry { pair, made: vouched.made });
             }
         }
-        bundle.encryption_key.0 = self.encryption_key()?;
+        for generation in bundle.standing(Root::EncryptionKey).trusted() {
+            let key = self.encryption_key(generation)?;
+            bundle.encryption_keys.insert(generation, EncryptionKey(key));
+        }
         Ok(bundle)
     }
 
     /// One pair as the index knows it; `None` for a leaf that somebody removed, both halves of it.
-    fn pair(&self, name: &str, vouched: &Vouched) -> Result<Option<Pair>, StoreError> {
+    fn pair(&self, name: &str, vouched: &Vouched, lasts: bool) -> Result<Option<Pair>, StoreError> {
         let files = [format!("pki/{name}.crt"), format!("pki/{name}.key")];
-        let lasts = Bundle::lasting().contains(&name);
         let (certificate, key) = match (self.read(&files[0])?, self.read(&files[1])?) {
             (Some(certificate), Some(key)) => (certificate, key),
             (None, None) if !lasts => return Ok(None),
             (found, _) => {
                 let missing = if found.is_none() { &files[0] } else { &files[1] };
-                return Err(self.lost(name, missing, "it is gone"));
+                return Err(self.lost(name, missing, "it is gone", lasts));
             }
         };
         let pair = Pair { certificate, key };
@@ -157,14 +167,14 @@ impl Store {
             true => Ok(Some(pair)),
             false => {
                 let shown = format!("{} or its key", files[0]);
-                Err(self.lost(name, &shown, "it is not what the index knows it by: damaged"))
+                Err(self.lost(name, &shown, "it is not what the index knows it by: damaged", lasts))
             }
         }
     }
 
-    fn lost(&self, name: &str, file: &str, why: &str) -> StoreError {
+    fn lost(&self, name: &str, file: &str, why: &str, lasts: bool) -> StoreError {
         let error = StoreError::damaged(&self.path(file), why);
-        if Bundle::lasting().contains(&name) {
+        if lasts {
             return error;
         }
         let cure = error.hint.unwrap_or_default();
@@ -174,9 +184,10 @@ impl Store {
         StoreError { hint: Some(hint), ..error }
     }
 
-    fn encryption_key(&self) -> Result<String, StoreError> {
-        let path = self.path(ENCRYPTION_KEY);
-        let Some(key) = self.read(ENCRYPTION_KEY)? else {
+    fn encryption_key(&self, generation: u32) -> Result<String, StoreError> {
+        let file = encryption_file(generation);
+        let path = self.path(&file);
+        let Some(key) = self.read(&file)? else {
             let why = "it is gone, and every Secret in etcd is readable with it alone";
             return Err(StoreError::damaged(&path, why));
         };
@@ -194,11 +205,11 @@ impl Store {
     pub fn save_bundle(&self, bundle: &Bundle, made: &[String]) -> Result<(), StoreError> {
         let path = self.path(INDEX);
         let before = self.read(INDEX)?.and_then(|text| Index::parse(&path, &text).ok());
-        let before = before.map(|index| index.entries);
+        let (before, roots) = before.map(|index| (index.entries, index.roots)).unzip();
         let mut kept = before.clone().unwrap_or_default();
         kept.retain(|name, _| !made.contains(name));
         if before.as_ref() != Some(&kept) {
-            self.save_index(kept, false)?;
+            self.save_index(kept, roots.unwrap_or_default(), false)?;
         }
         for name in made {
             if let Some(entry) = bundle.entries.get(name) {
@@ -206,25 +217,29 @@ impl Store {
                 self.write(&format!("pki/{name}.key"), &entry.pair.key)?;
             }
         }
-        if self.read(ENCRYPTION_KEY)?.as_ref() != Some(&bundle.encryption_key.0) {
-            self.write(ENCRYPTION_KEY, &bundle.encryption_key.0)?;
+        for (generation, key) in &bundle.encryption_keys {
+            let file = encryption_file(*generation);
+            if self.read(&file)?.as_ref() != Some(&key.0) {
+                self.write(&file, &key.0)?;
+            }
         }
         let all = bundle.entries.iter().map(|(name, entry)| (name.clone(), Vouched::of(entry)));
-        self.save_index(all.collect(), false)
+        self.save_index(all.collect(), bundle.roots.clone(), false)
     }
 
     fn save_index(
         &self,
         entries: BTreeMap<String, Vouched>,
+        roots: BTreeMap<Root, Standing>,
         is_restoring: bool,
     ) -> Result<(), StoreError> {
-        let index = Index { schema_version: SCHEMA_VERSION, entries, is_restoring };
+        let index = Index { schema_version: SCHEMA_VERSION, entries, roots, is_restoring };
         self.write(INDEX, &serde_json::to_string_pretty(&index).unwrap_or_default())
     }
 
     /// Has the index vouch for nothing until a backup's own is there: what comes is many files.
     pub(super) fn begin_restoring(&self) -> Result<(), StoreError> {
-        self.save_index(BTreeMap::new(), true)
+        self.save_index(BTreeMap::new(), BTreeMap::new(), true)
     }
 
     /// Removes the files of certificates and keys that the bundle no longer has.
@@ -236,12 +251,36 @@ impl Store {
         files.into_iter().try_for_each(|file| self.discard(&file))
     }
 
-    /// The authority's certificate that people's kubeconfigs hold, damaged or not.
+    /// Certificates of authorities that people's kubeconfigs may hold, damaged or not; also of one that a
+    /// rotation has left behind.
     ///
     /// # Errors
-    /// When it cannot be read.
-    pub fn authority(&self) -> Result<Option<String>, StoreError> {
-        self.read(&format!("pki/{}.crt", Issuer::Kubernetes.entry()))
+    /// When one cannot be read.
+    pub fn authorities(&self) -> Result<Vec<String>, StoreError> {
+        let is_one = |name: &String| {
+            let generation =
+                name.strip_prefix(Root::Ca.name()).and_then(|n| n.strip_suffix(".crt"));
+            generation.is_some_and(|text| {
+                text.is_empty() || text.strip_prefix('-').is_some_and(|n| n.parse::<u32>().is_ok())
+            })
+        };
+        let files = self.names("pki")?.into_iter().filter(is_one);
+        files.filter_map(|name| self.read(&format!("pki/{name}")).transpose()).collect()
+    }
+
+    /// Removes the keys of a root's former generations, which nobody trusts any more.
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    pub fn remove_former(&self, root: Root, standing: Standing) -> Result<(), StoreError> {
+        let oldest = standing.trusted().into_iter().min().unwrap_or(1);
+        for generation in 1..oldest {
+            match root {
+                Root::EncryptionKey => self.discard(&encryption_file(generation))?,
+                _ => self.discard(&format!("pki/{}.key", root.entry(generation)))?,
+            }
+        }
+        Ok(())
     }
 
     /// Removes the host keys of nodes that left.

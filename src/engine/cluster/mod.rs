@@ -3,4 +3,5 @@
 pub(crate) mod drain;
 pub(crate) mod quorum;
 pub mod repair;
+pub mod rotate;
 pub(crate) mod upgrade;

@@ -7,7 +7,7 @@ use crate::drivers::state::{Store, StoreError};
 use crate::engine::lab::open::Session;
 use crate::engine::task::error::EngineError;
 use crate::model::{Lab, code, port};
-use crate::pki::{Identity, Issuer, base64, kubeconfig};
+use crate::pki::{Identity, Issuer, kubeconfig};
 
 /// File of the lab's directory with a path per line.
 const FILE: &str = "kubeconfigs";
@@ -43,11 +43,29 @@ pub(crate) fn still_there(lab: &Lab, store: &Store) -> Result<Vec<PathBuf>, Engi
         return Ok(Vec::new());
     }
     // Keys that are damaged keep nobody from `down`.
-    let Some(ca) = store.authority()?.map(|ca| base64(ca.as_bytes())) else {
-        return Ok(Vec::new());
-    };
+    let authorities = store.authorities()?;
     let name = context(lab);
-    Ok(paths.into_iter().filter(|path| kubeconfig_file::has(path, &name, &ca)).collect())
+    Ok(paths.into_iter().filter(|path| kubeconfig_file::has(path, &name, &authorities)).collect())
+}
+
+/// Brings the files that still have the lab its certificates of now; which those are.
+///
+/// # Errors
+/// When one of them cannot be read or written.
+pub fn refresh(session: &Session) -> Result<Vec<PathBuf>, EngineError> {
+    let paths = still_there(&session.lab, &session.store)?;
+    if paths.is_empty() {
+        return Ok(paths);
+    }
+    let (name, ours) = (context(&session.lab), administrator_kubeconfig(session, None)?);
+    for path in &paths {
+        let points = session.store.failpoints();
+        kubeconfig_file::refresh(points, path, &name, &ours).map_err(|error| {
+            let what = format!("bring {} the lab's certificates: {error}", path.display());
+            EngineError::of(&code::COMPUTER, what).hint("`lab kubeconfig --merge`")
+        })?;
+    }
+    Ok(paths)
 }
 
 pub(crate) fn remove(store: &Store, path: &Path, name: &str) -> Result<(), EngineError> {
@@ -81,5 +99,5 @@ pub fn administrator_kubeconfig(
             ));
         }
     };
-    Ok(kubeconfig(&session.lab.name, &server, ca, "kubernetes-admin", pair))
+    Ok(kubeconfig(&session.lab.name, &server, &ca, "kubernetes-admin", pair))
 }

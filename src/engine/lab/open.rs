@@ -87,15 +87,17 @@ impl Session {
         Ok(keys)
     }
 
-    /// Removes the keys and certificates of nodes that left, and those that nobody has any more.
+    /// Removes the keys and certificates of nodes that left, and those that nobody has any more. Returns what
+    /// a person should know of them, where they still open something.
     ///
     /// # Errors
     /// When a file cannot be removed or written.
     pub(crate) fn forget<'n>(
         &self,
         nodes: impl Iterator<Item = &'n str>,
-    ) -> Result<(), EngineError> {
+    ) -> Result<Option<String>, EngineError> {
         let mut bundle = self.of_flavour(self.store.bundle()?);
+        let open = bundle.still_open(&self.lab, time::OffsetDateTime::now_utc());
         let pruned = bundle.prune(&self.lab);
         if !pruned.is_empty() {
             self.store.save_bundle(&bundle, &[])?;
@@ -108,7 +110,7 @@ impl Session {
             self.store.write("ssh/known_hosts", &keys.known_hosts(&self.lab)?)?;
             self.store.remove_host_keys(&gone)?;
         }
-        Ok(())
+        Ok(open)
     }
 
     /// The SSH keys that exist.

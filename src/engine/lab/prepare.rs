@@ -48,8 +48,8 @@ pub fn preview(session: &Session) -> Result<Prepared, EngineError> {
     for (name, entry) in placeholder.entries {
         bundle.entries.entry(name).or_insert(entry);
     }
-    if bundle.encryption_key.0.is_empty() {
-        bundle.encryption_key = placeholder.encryption_key;
+    if bundle.encryption_keys.is_empty() {
+        bundle.encryption_keys = placeholder.encryption_keys;
     }
     let keys = SshKeys::placeholder(&session.lab);
     Ok(Prepared { due, ..prepared(session, found, version, images, bundle, keys)? })

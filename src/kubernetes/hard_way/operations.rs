@@ -23,4 +23,5 @@ pub(crate) const OPERATIONS: Operations = Operations {
     load: |templates, kept| operations::etcd::load(templates, etcd::CLIENT, kept),
     news: operations::etcd::news,
     api: operations::etcd::api,
+    rotated: operations::rotation::rotated,
 };

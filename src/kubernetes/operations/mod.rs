@@ -3,6 +3,7 @@
 
 pub mod etcd;
 pub mod retire;
+pub(crate) mod rotation;
 
 use std::net::Ipv4Addr;
 
@@ -30,9 +31,13 @@ pub(crate) const TEMPLATES: Shipped = templates!(
     "move-pods.sh.j2",
     "news.sh.j2",
     "open.sh.j2",
+    "pods-trust.sh.j2",
     "readiness.sh.j2",
     "retire.sh.j2",
+    "secrets-anew.sh.j2",
     "settle.sh.j2",
+    "tokens-anew.sh.j2",
+    "tokens-left.sh.j2",
 );
 
 /// A kubelet that is dead never says that its pods ended: they are waited for no longer than two minutes

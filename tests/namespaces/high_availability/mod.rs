@@ -178,7 +178,7 @@ impl Rig {
         let admin = self.secrets.bundle.pair(Identity::Admin).unwrap();
         format!(
             "--cacert {} --cert {} --key {}",
-            file("ca.crt", self.secrets.bundle.ca(Issuer::Kubernetes).unwrap()),
+            file("ca.crt", &self.secrets.bundle.ca(Issuer::Kubernetes).unwrap()),
             file("admin.crt", &admin.certificate),
             file("admin.key", &admin.key)
         )
@@ -312,7 +312,7 @@ fn the_api_survives_whatever_happens_to_a_node() {
     questions::a_controller_that_binds_second_goes_on(&rig);
     addresses::a_hanging_api_server_is_left_out(&rig);
     changes::it_grows_and_shrinks(&mut rig);
-    changes::certificates_are_renewed(&mut rig);
+    changes::everything_is_rotated(&mut rig);
     changes::etcd_loses_nothing(&rig);
     addresses::floating_addresses_move(&rig);
 }

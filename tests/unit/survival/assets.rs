@@ -235,9 +235,11 @@ fn hosts_file_and_kubeconfigs_are_cut_everywhere() {
         )
     };
     let text = |error: std::io::Error| error.to_string();
-    let merge = || kubeconfig_file::merge(&points, &config, "lab-one", &entry("x")).map_err(text);
-    let has = || kubeconfig_file::has(&config, "lab-one", "QQ==");
-    let others = || kubeconfig_file::has(&config, "work", "QQ==");
+    let ours = ["A".to_owned()];
+    let merge =
+        || kubeconfig_file::merge(&points, &config, "lab-one", &ours, &entry("x")).map_err(text);
+    let has = || kubeconfig_file::has(&config, "lab-one", &ours);
+    let others = || kubeconfig_file::has(&config, "work", &ours);
     let plain = || fs::write(&config, entry("work")).unwrap();
     let judge = |place: &str, whole: bool| assert!(others() && (has() || !whole), "{place}");
     assert!(cut_work(&points, plain, merge, judge) > 3);

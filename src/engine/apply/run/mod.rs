@@ -167,7 +167,9 @@ impl Run {
                 self.events.timed(None, &task, work).await?;
             }
         }
-        self.session.forget(leaving.filter_map(|change| change.node.as_deref()))
+        let open = self.session.forget(leaving.filter_map(|change| change.node.as_deref()))?;
+        open.into_iter().for_each(|open| self.events.note(open));
+        Ok(())
     }
 
     fn jobs(&self) -> Result<Vec<Job>, EngineError> {

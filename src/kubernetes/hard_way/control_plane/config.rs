@@ -11,7 +11,14 @@ pub(crate) const BINDINGS: &str = "/etc/kubernetes/lab/bindings.yaml";
 
 #[derive(Serialize)]
 struct Key<'a> {
+    generation: u32,
     key: &'a str,
+}
+
+#[derive(Serialize)]
+struct Encryption<'a> {
+    /// What is written is encrypted with the first.
+    keys: Vec<Key<'a>>,
 }
 
 #[derive(Serialize)]
@@ -32,10 +39,11 @@ fn admission(context: &Context<'_>) -> Admission {
 pub(crate) fn files(context: &Context<'_>) -> Result<Vec<Step>, StageError> {
     let render =
         |name: &str| context.templates.render(&format!("stages/control_plane/{name}.yaml.j2"), &());
-    let encryption = context.templates.render(
-        "stages/control_plane/encryption.yaml.j2",
-        &Key { key: &context.bundle.encryption_key.0 },
-    )?;
+    let keys = context.bundle.encryption()?.into_iter();
+    let keys = keys.map(|(generation, key)| Key { generation, key });
+    let encryption = context
+        .templates
+        .render("stages/control_plane/encryption.yaml.j2", &Encryption { keys: keys.collect() })?;
     let admission =
         context.templates.render("stages/control_plane/admission.yaml.j2", &admission(context))?;
     Ok(vec![

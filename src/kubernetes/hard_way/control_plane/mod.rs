@@ -187,7 +187,7 @@ fn kubeconfigs(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageErr
     let ca = bundle.ca(Issuer::Kubernetes)?;
     let config = |file: &str, user: &str, identity| {
         let pair = bundle.pair(identity)?;
-        let text = kubeconfig(&context.lab.name, &server(node), ca, user, pair);
+        let text = kubeconfig(&context.lab.name, &server(node), &ca, user, pair);
         Ok::<_, StageError>(Step::secret(format!("/etc/kubernetes/{file}.conf"), text))
     };
     Ok(vec![
@@ -205,7 +205,7 @@ fn kubeconfigs(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageErr
 /// is bound by them.
 fn super_admin(context: &Context<'_>, node: &Node) -> Result<Step, StageError> {
     let (ca, pair) = (context.bundle.ca(Issuer::Kubernetes)?, context.super_admin);
-    let text = kubeconfig(&context.lab.name, &server(node), ca, "kubernetes-super-admin", pair);
+    let text = kubeconfig(&context.lab.name, &server(node), &ca, "kubernetes-super-admin", pair);
     let bound = format!("{KUBECTL} diff -f {BINDINGS} >/dev/null 2>&1");
     Ok(Step::secret(SUPER_ADMIN, text).transient(&bound))
 }

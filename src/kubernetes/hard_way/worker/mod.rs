@@ -97,7 +97,7 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
     let client = bundle.pair(Identity::KubeletClient(node))?;
     let serving = bundle.pair(Identity::KubeletServer(node))?;
     let proxy = bundle.pair(Identity::Proxy)?;
-    let config = |user: &str, pair| kubeconfig(&lab.name, &server, ca, user, pair);
+    let config = |user: &str, pair| kubeconfig(&lab.name, &server, &ca, user, pair);
 
     let mut steps: Vec<Step> = ["kubelet", "kube-proxy", "kubectl"]
         .iter()
@@ -107,7 +107,7 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
         Step::directory("/etc/kubernetes", 0o755),
         Step::directory("/var/lib/kubelet/pki", 0o755),
         Step::directory("/var/lib/kube-proxy", 0o755),
-        Step::file("/etc/kubernetes/pki/ca.crt", ca),
+        Step::file("/etc/kubernetes/pki/ca.crt", &ca),
         Step::file("/var/lib/kubelet/pki/kubelet.crt", &serving.certificate),
         Step::secret("/var/lib/kubelet/pki/kubelet.key", &serving.key),
         Step::secret("/var/lib/kubelet/kubeconfig", config(&user, client)),

@@ -163,7 +163,7 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
     let ca = context.bundle.ca(Issuer::Kubernetes)?;
     steps.extend([
         Step::directory("/etc/lab/pki", 0o755),
-        Step::file("/etc/lab/pki/ca.crt", ca),
+        Step::file("/etc/lab/pki/ca.crt", &ca),
         Step::file("/etc/lab/pki/health.crt", &health.certificate),
         Step::secret("/etc/lab/pki/health.key", &health.key),
     ]);
