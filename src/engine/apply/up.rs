@@ -11,6 +11,7 @@ use crate::engine::apply::run::one_at_a_time::OneAtATime;
 use crate::engine::apply::run::{Run, at_rest, shared_changes};
 use crate::engine::cluster::upgrade::Upgrade;
 use crate::engine::cluster::{drain, quorum};
+use crate::engine::lab::bases;
 use crate::engine::lab::open::Session;
 use crate::engine::lab::prepare;
 use crate::engine::lab::prepared::Prepared;
@@ -172,6 +173,7 @@ pub async fn up_with(
     session.store.save_record(&preflight::record(&session)?)?;
     drain::prepare(&session, &reach, &observed, &changes, options.force, &events).await?;
     session.store.write("topology.yaml", &session.source)?;
+    bases::keep(&session, &prepared)?;
     shared_changes(&session, &prepared, &desired, &provider, &changes, &events).await?;
 
     let goldens = clone::choose(&session, &prepared, &provider, &changes, &events).await?;

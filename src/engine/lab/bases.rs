@@ -3,11 +3,54 @@
 
 use std::path::Path;
 
+use crate::drivers::assets::images::kept::{keep_artifacts, take_artifacts_back};
 use crate::drivers::assets::images::{Images, refuse_other};
-use crate::drivers::state::standing;
+use crate::drivers::state::{standing, standing_on};
+use crate::engine::lab::open::Session;
+use crate::engine::lab::prepared::Prepared;
+use crate::engine::machines::provision::artifact_disk;
 use crate::engine::task::error::EngineError;
 use crate::model::Lab;
 use crate::model::platform::Image;
+
+/// Where what a lab stands on is kept, in its own directory.
+const KEPT: &str = "bases";
+/// The artifact disks among it.
+const ARTIFACTS: &str = "bases/artifacts";
+
+/// Keeps what the lab's disks are going to stand on with the lab, where they stand on the cache.
+///
+/// # Errors
+/// When the file system refuses.
+pub(crate) fn keep(session: &Session, prepared: &Prepared) -> Result<(), EngineError> {
+    if !prepared.layout.local {
+        return Ok(());
+    }
+    for os in session.lab.systems() {
+        session.images.keep(os, &session.store.path(&format!("{KEPT}/{os}")))?;
+    }
+    if prepared.platform.artifact_volume().is_some() && prepared.found.is_some() {
+        let disk = artifact_disk(session, prepared)?;
+        keep_artifacts(session.images.cache(), &disk, &session.store.path(ARTIFACTS))?;
+    }
+    Ok(())
+}
+
+/// Has the cache hold again what a lab keeps, where it was cleaned. `state` is where all labs are.
+///
+/// # Errors
+/// When the file system refuses.
+pub(crate) fn take_back(lab: &Lab, state: &Path, images: &Images) -> Result<(), EngineError> {
+    take_artifacts_back(images.cache(), &state.join(&lab.name).join(ARTIFACTS))?;
+    for os in lab.systems() {
+        let is_gone = || images.local(os).is_none();
+        for standing in standing_on(state, os).iter().take_while(|_| is_gone()) {
+            let dir = state.join(&standing.lab).join(KEPT).join(os);
+            images.take_back(os, &dir, &standing.sha256)?;
+        }
+    }
+    Ok(())
+}
 
 /// Refuses an image that is not the one that the lab's disks stand on. `state` is where all labs are.
 ///
@@ -33,6 +76,7 @@ pub(crate) fn refuse_other_bases(
     state: &Path,
     images: &Images,
 ) -> Result<(), EngineError> {
+    take_back(lab, state, images)?;
     for os in lab.systems() {
         if standing(state, &lab.name, os).is_some() {
             let image = images.image(os);

@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 
 use crate::drivers::assets::binaries::{self, Found};
 use crate::drivers::state::standing_on;
-use crate::engine::lab::bases::{refuse_other_base, with_cure};
+use crate::engine::lab::bases::{refuse_other_base, take_back, with_cure};
 use crate::engine::lab::open::Session;
 use crate::engine::lab::prepared::Prepared;
 use crate::engine::task::error::EngineError;
@@ -88,6 +88,7 @@ pub fn prepare(session: &Session, say: &Events) -> Result<Prepared, EngineError>
     {
         say.warn(text);
     }
+    take_back(&session.lab, &session.dirs.state, &session.images)?;
     let mut images = BTreeMap::new();
     for os in session.lab.systems() {
         let is_missing = session.images.local(os).is_none();

@@ -135,6 +135,55 @@ fn a_base_never_changes_below_disks() {
     let image = session.images.ensure("debian-12", &standing, &|_, _| {}).unwrap();
     assert_eq!(image.digest, digest);
     lab::engine::preview(&session).unwrap_or_else(|error| panic!("{error}"));
+    // What is kept with the lab costs nothing at all, whatever the publisher has.
+    let kept = session.store.path("bases/debian-12");
+    session.images.keep("debian-12", &kept).unwrap();
+    fs::remove_dir_all(&session.dirs.cache).unwrap();
+    // These guests would have no way to packages, which is another matter.
+    assert_eq!(lab::engine::prepare(&moved_on, &events).unwrap_err().code.id, "L0808");
+    assert_eq!(moved_on.images.image("debian-12").unwrap().digest, digest);
+    // A kept one that is damaged is none.
+    fs::remove_dir_all(&session.dirs.cache).unwrap();
+    fs::remove_file(kept.join("disk.qcow2")).unwrap();
+    fs::write(kept.join("disk.qcow2"), &other).unwrap();
+    refused(&lab::engine::prepare(&moved_on, &events).unwrap_err());
+}
+
+/// What a lab keeps of an image is whole or none, and so is what the cache gets back.
+#[test]
+fn kept_images_are_cut_everywhere() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = qcow2(dir.path(), "8M");
+    let publisher = Publisher::start(&[("disk.img", disk)]);
+    let (cache, kept) = (dir.path().join("cache"), dir.path().join("kept"));
+    let points = Failpoints::counting();
+    let images = Images::new(
+        Cache::new(&cache)
+            .fetching_by(Fetcher::with_plain_http_on_loopback())
+            .behind(points.clone()),
+        &catalogue(&publisher),
+    );
+    images.pull("debian-12", &|_, _| {}).unwrap();
+    let digest = images.image("debian-12").unwrap().digest;
+    let forget = |what: &Path| {
+        let _ = fs::remove_dir_all(what);
+    };
+    let text = |error: AssetError| error.to_string();
+    let is_kept = || kept.join("local.json").exists();
+    let keep = || images.keep("debian-12", &kept).map_err(text);
+    let judge = |place: &str, whole: bool| {
+        assert!(is_kept() || !whole, "{place}");
+        assert!(!is_kept() || kept.join("disk.qcow2").exists(), "{place}");
+    };
+    assert!(cut_work(&points, || forget(&kept), keep, judge) > 3);
+    let back = || images.take_back("debian-12", &kept, &digest).map(drop).map_err(text);
+    let judge = |place: &str, whole: bool| {
+        let here = images.image("debian-12").map(|image| image.digest);
+        assert!(here.is_ok() || !whole, "{place}: {here:?}");
+        assert!(images.local("debian-12").is_none() || here.unwrap() == digest, "{place}");
+    };
+    assert!(cut_work(&points, || forget(&cache.join("images")), back, judge) > 3);
+    assert!(!images.take_back("debian-12", &kept, &digest).unwrap(), "it is there");
 }
 
 /// Images, binaries, the disk with them, golden guests: what counts is whole, wherever a run was cut.

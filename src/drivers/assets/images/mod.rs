@@ -3,6 +3,7 @@
 
 pub(crate) mod archive;
 mod build;
+pub(crate) mod kept;
 
 use std::collections::BTreeMap;
 use std::fs;
