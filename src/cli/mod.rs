@@ -19,9 +19,9 @@ use clap::Parser;
 use crate::engine::Change;
 use args::{Args, Command, Form};
 use commands::{
-    certs, connect, console, doctor, down, exec, forward, graph, hosts, images, init, inspect,
-    inventory, kubeconfig, kubectl, list, logs, man, plan, power, repair, runs, schema, shell,
-    snapshot, ssh, stage, status, up, validate, verify,
+    assets, certs, connect, console, doctor, down, exec, forward, graph, hosts, images, init,
+    inspect, inventory, kubeconfig, kubectl, list, logs, man, plan, power, repair, runs, schema,
+    shell, snapshot, ssh, stage, status, up, validate, verify,
 };
 use failure::Failure;
 
@@ -60,6 +60,7 @@ fn dispatch(args: &Args) -> Result<ExitCode, Failure> {
         Command::Snapshot(command) => snapshot::run(global, command),
         Command::Stage(command) => stage::run(global, command),
         Command::Certs { command } => certs::run(global, command),
+        Command::Assets { command } => assets::run(global, command),
         Command::Repair { command } => repair::run(global, command),
         Command::Kubeconfig { local, merge } => kubeconfig::run(global, *local, *merge),
         Command::Forward(command) => forward::run(global, command),

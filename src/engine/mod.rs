@@ -23,9 +23,10 @@ pub use lab::free_network::network_for;
 pub use lab::kubeconfig::{
     administrator_kubeconfig, context, refresh as refresh_kubeconfigs, remember_kubeconfig,
 };
+pub use lab::locked;
 pub use lab::missing::{MissingAsset, missing_assets};
 pub use lab::open::Session;
-pub use lab::prepare::{prepare, preview};
+pub use lab::prepare::{assets_here, prepare, preview};
 pub use lab::prepared::Prepared;
 pub use lab::provider::{ProviderChoice, ProviderKind};
 pub use lab::reach::{Drivers, Reach};

@@ -8,6 +8,7 @@ pub mod file;
 pub mod flaw;
 pub mod inventory;
 pub mod lab;
+pub mod locked;
 pub mod name;
 pub mod os;
 pub mod platform;

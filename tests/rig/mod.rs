@@ -110,6 +110,7 @@ pub fn session(text: &str, home: &Path) -> Session {
         lab,
         source: text.into(),
         base: home.to_owned(),
+        locked: home.join("lab.lock"),
         owner: owner(),
         store,
         provider,

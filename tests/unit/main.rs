@@ -19,6 +19,7 @@ mod guard;
 mod imports;
 mod injection;
 mod libvirt_test_driver;
+mod locked;
 mod pki;
 mod recipes;
 mod retire;

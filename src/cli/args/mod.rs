@@ -1,5 +1,6 @@
 //! What can be typed.
 
+mod assets;
 mod certs;
 mod etcd;
 mod own;
@@ -11,6 +12,7 @@ use clap_complete::env::Shells;
 
 use crate::cli::global::{Format, Global, Provider};
 
+pub(super) use assets::AssetsCommand;
 pub(super) use certs::CertsCommand;
 pub(super) use etcd::{EtcdCommand, RepairCommand};
 pub(super) use own::*;
@@ -153,6 +155,12 @@ pub(super) enum Command {
         /// What to do
         #[command(subcommand)]
         command: CertsCommand,
+    },
+    /// Look at what the lab is made with, and at lab.lock, which holds it
+    Assets {
+        /// What to do
+        #[command(subcommand)]
+        command: AssetsCommand,
     },
     /// Mend what `up` cannot: what is lost for good
     Repair {

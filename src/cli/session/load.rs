@@ -12,7 +12,7 @@ use crate::drivers::assets::images::Images;
 use crate::drivers::host::{self, Dirs};
 use crate::drivers::state::files::read_topology;
 use crate::drivers::state::{Record, Store, labs, router_ids_of_others};
-use crate::engine::{ProviderChoice, ProviderKind, Session};
+use crate::engine::{self, ProviderChoice, ProviderKind, Session};
 use crate::model::router_id;
 use crate::model::topology::yaml::MAX_BYTES;
 use crate::model::topology::{self, Loaded};
@@ -30,6 +30,8 @@ pub(crate) struct Source {
     pub base: PathBuf,
     /// Folder of the file, when it is one of a person's own: where its lab belongs.
     pub home: Option<PathBuf>,
+    /// It is that of a lab that exists, as it was made.
+    pub is_of_lab: bool,
 }
 
 /// Names of the shipped topologies, sorted.
@@ -69,7 +71,7 @@ pub(crate) fn source(global: &Global, dirs: &Dirs) -> Result<Source, Failure> {
         let name = file.to_string_lossy();
         if let Some(text) = named(&name, dirs) {
             let shown = format!("{name}.yaml (shipped)");
-            return Ok(Source { text, shown, base: here, home: None });
+            return Ok(Source { text, shown, base: here, home: None, is_of_lab: false });
         }
         let names = shipped();
         let near = crate::model::topology::check::nearest(&name, names.iter().map(String::as_str));
@@ -90,7 +92,7 @@ pub(crate) fn source(global: &Global, dirs: &Dirs) -> Result<Source, Failure> {
     let base = std::path::absolute(&base).unwrap_or(base);
     // A file that is piped in is from nowhere.
     let home = file.is_file().then(|| base.canonicalize().unwrap_or_else(|_| base.clone()));
-    Ok(Source { text, shown: file.display().to_string(), base, home })
+    Ok(Source { text, shown: file.display().to_string(), base, home, is_of_lab: false })
 }
 
 /// False when a file is the topology of a lab with another name, or none. Given beside the name it is the one that
@@ -129,7 +131,7 @@ fn of_lab(name: &str, dirs: &Dirs) -> Result<Source, Failure> {
     match store.read("topology.yaml")? {
         Some(text) => {
             let shown = format!("{name} (as it was made)");
-            Ok(Source { text, shown, base, home: None })
+            Ok(Source { text, shown, base, home: None, is_of_lab: true })
         }
         None => Err(Failure::usage(format!("there is no lab '{name}'"))
             .code(&code::NO_TOPOLOGY)
@@ -197,6 +199,7 @@ pub(crate) fn session(global: &Global) -> Result<Session, Failure> {
         Provider::Private => ProviderChoice::Private,
     };
     let record = store.record()?;
+    let locked = locked(&source, &store);
     if let Some(record) = &record {
         refuse_others(global, &loaded.lab, record, &source, &store)?;
     }
@@ -218,6 +221,7 @@ pub(crate) fn session(global: &Global) -> Result<Session, Failure> {
         lab: loaded.lab,
         source: source.text,
         base: source.base,
+        locked,
         owner: host::owner(),
         images: Images::new(Cache::new(&dirs.cache), &overrides),
         store,
@@ -226,6 +230,18 @@ pub(crate) fn session(global: &Global) -> Result<Session, Failure> {
         templates,
         timeouts: OnceLock::new(),
     })
+}
+
+/// Where it is written down what the lab is made with: beside the topology, where that is a person's own. The file
+/// of a lab that is named is where it was when the lab was made.
+fn locked(source: &Source, store: &Store) -> PathBuf {
+    let own = store.path(engine::locked::FILE);
+    let beside = source.base.join(engine::locked::FILE);
+    match &source.home {
+        Some(home) => home.join(engine::locked::FILE),
+        None if !own.exists() && source.is_of_lab && beside.exists() => beside,
+        None => own,
+    }
 }
 
 /// Refuses a lab that is not the one that was meant: of another computer or user, or of another folder.

@@ -36,6 +36,8 @@ pub struct Found {
     pub artifacts: Artifacts,
     /// Each file on the disk, `bin/kubelet` and so on.
     pub files: BTreeMap<String, FoundFile>,
+    /// Hex sha256 of each.
+    pub sums: BTreeMap<String, String>,
     /// Version of the binaries.
     pub version: Version,
 }
@@ -69,15 +71,16 @@ pub fn scan(
     files.extend(archives.map(|folder| archives_in(folder, folder)).unwrap_or_default());
     let image_names = image_names(&files)?;
     let mut known = Known::load(cache);
-    let digest = digest(&files, &mut known)?;
+    let sums = sums(&files, &mut known)?;
     let version = version_of(required, dir, &mut known)?;
     known.save(cache);
     let strip = |prefix: &str| -> BTreeSet<String> {
         files.keys().filter_map(|name| name.strip_prefix(prefix).map(str::to_owned)).collect()
     };
+    let digest = digest(&sums);
     let (binaries, images) = (strip("bin/"), strip("images/"));
     let artifacts = Artifacts { digest, binaries, images, image_names };
-    Ok(Found { artifacts, files, version })
+    Ok(Found { artifacts, files, sums, version })
 }
 
 /// Archives of images in `folder`, which must be inside of `root`.
@@ -125,17 +128,29 @@ fn version_of(required: &[&str], dir: &Path, known: &mut Known) -> Result<Versio
     Version::parse(&text).ok_or_else(|| AssetError::unfit(doing(), format!("it is '{text}'")))
 }
 
-/// One hash over all names and contents. Hashes of files that did not change since are remembered.
-fn digest(files: &BTreeMap<String, FoundFile>, known: &mut Known) -> Result<String, AssetError> {
-    let mut all = Sha256::new();
+/// A hash of each file's content. Those of files that did not change since are remembered.
+fn sums(
+    files: &BTreeMap<String, FoundFile>,
+    known: &mut Known,
+) -> Result<BTreeMap<String, String>, AssetError> {
+    let mut sums = BTreeMap::new();
     for (name, file) in files {
         let mut open = regular::open(&file.root, &file.path)?;
         let hash = known
             .sha256(&file.path, &mut open)
             .map_err(AssetError::io(format!("read {}", file.path.display())))?;
-        all.update(format!("{name} {hash}\n"));
+        sums.insert(name.clone(), hash);
     }
-    Ok(hex(&all.finalize()))
+    Ok(sums)
+}
+
+/// One hash over all names and contents.
+fn digest(sums: &BTreeMap<String, String>) -> String {
+    let mut all = Sha256::new();
+    for (name, sum) in sums {
+        all.update(format!("{name} {sum}\n"));
+    }
+    hex(&all.finalize())
 }
 
 /// Downloads the official release of `version` into the cache; returns the folder.

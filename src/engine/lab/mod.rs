@@ -3,6 +3,7 @@
 pub(crate) mod bases;
 pub(crate) mod free_network;
 pub(crate) mod kubeconfig;
+pub mod locked;
 pub(crate) mod missing;
 pub(crate) mod open;
 pub(crate) mod prepare;

@@ -26,6 +26,8 @@ pub struct Session {
     pub source: String,
     /// Folder that relative paths in the topology start from.
     pub base: PathBuf,
+    /// Where it is written down what the lab is made with.
+    pub locked: PathBuf,
     /// Whose it is.
     pub owner: Owner,
     /// Its files.

@@ -9,11 +9,13 @@ use time::OffsetDateTime;
 use crate::drivers::assets::binaries::{self, Found};
 use crate::drivers::state::standing_on;
 use crate::engine::lab::bases::{refuse_other_base, take_back, with_cure};
+use crate::engine::lab::locked;
 use crate::engine::lab::open::Session;
 use crate::engine::lab::prepared::Prepared;
 use crate::engine::task::error::EngineError;
 use crate::engine::task::event::Events;
 use crate::model::addon::{self, Addon};
+use crate::model::locked::Locked;
 use crate::model::platform::{Artifacts, Image, Platform};
 use crate::model::{Version, code, size};
 use crate::pki::{Bundle, SshKeys, super_admin};
@@ -40,6 +42,7 @@ pub fn preview(session: &Session) -> Result<Prepared, EngineError> {
         }
         images.insert(os.to_owned(), image);
     }
+    locked::refuse_others(session, &used(session, found.as_ref(), &images))?;
     let mut bundle = session.of_flavour(session.store.bundle_to_complete()?);
     let due = bundle.due(&session.lab, OffsetDateTime::now_utc());
     // What will be made anew is not what the nodes have.
@@ -116,6 +119,7 @@ pub fn prepare(session: &Session, say: &Events) -> Result<Prepared, EngineError>
         images.insert(os.to_owned(), image);
     }
     session.store.create()?;
+    locked::hold(session, &used(session, Some(&found), &images), say)?;
     let mut bundle = session.of_flavour(session.store.bundle_to_complete()?);
     let now = OffsetDateTime::now_utc();
     let due = bundle.due(&session.lab, now);
@@ -126,6 +130,28 @@ pub fn prepare(session: &Session, say: &Events) -> Result<Prepared, EngineError>
     let keys = session.ensure_keys()?;
     let version = found.version;
     Ok(Prepared { due, ..prepared(session, Some(found), version, images, bundle, keys)? })
+}
+
+/// What is here of what the lab needs, and may be locked.
+fn used(session: &Session, found: Option<&Found>, images: &BTreeMap<String, Image>) -> Locked {
+    let addons = found.map(|found| addon_images(session, &found.artifacts, found.version));
+    locked::here(session, found, images, &addons.unwrap_or_default())
+}
+
+/// The same, looked for anew. Nothing is downloaded.
+///
+/// # Errors
+/// When something that is there cannot be used.
+pub fn assets_here(session: &Session) -> Result<Locked, EngineError> {
+    let version = session.lab.kubernetes.version.unwrap_or(crate::model::version::DEFAULT);
+    let release = binaries::release_dir(version, session.images.cache());
+    let found = match session.chosen_artifacts() {
+        Some(dir) => Some(scan_artifacts(session, &dir)?),
+        None => scan_artifacts(session, &release).ok(),
+    };
+    let images = session.lab.systems().into_iter();
+    let images = images.filter_map(|os| Some((os.to_owned(), session.images.image(os).ok()?)));
+    Ok(used(session, found.as_ref(), &images.collect()))
 }
 
 fn scan_artifacts(session: &Session, dir: &Path) -> Result<Found, EngineError> {

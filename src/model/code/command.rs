@@ -109,4 +109,10 @@ codes! {
         "Images and binaries are fetched by https only, and a server that sends us on to another address must name one of https, too: whoever is in between could put other bytes in their place. Nothing was fetched."
         ["an https address in your own `cloud-init/NAME/image.json`",
          "download the file in a way that you trust, and name its folder: LAB_ARTIFACTS=DIR"];
+    OTHER_ASSET "L0810" "an image, binary or add-on is not the one in lab.lock"
+        "The file beside the topology says what the lab is made with, so that everybody who uses the topology has the same bytes. What is on this computer is something else. Nothing was changed."
+        ["`lab assets list` shows which",
+         "`lab assets update` takes what is here from now on, and shows the difference",
+         "for an image: `lab images rm NAME` and `lab images pull NAME`, where the publisher still has the one that is locked",
+         "for binaries: the folder that has those that are locked, LAB_ARTIFACTS=DIR"];
 }

@@ -207,3 +207,47 @@ fn certificates_are_kept_elsewhere_and_come_back() {
     }
     assert!(!home.path().join(".local/state/lab/owned").exists());
 }
+
+/// Assets are locked beside a topology of one's own, and with the lab where it is a shipped one.
+#[test]
+fn assets_are_listed_and_locked() {
+    let home = Home::new();
+    let bin = home.path().join("bin");
+    fs::create_dir_all(&bin).unwrap();
+    for name in lab::kubernetes::DEFAULT.binaries {
+        fs::write(bin.join(name), format!("\x7fELF {name}\0v1.36.2\0")).unwrap();
+    }
+    let folder = home.path().join("class");
+    fs::create_dir_all(&folder).unwrap();
+    let topology = out(&home.lab(&["init", "--from", "three"]));
+    fs::write(folder.join("lab.yaml"), topology).unwrap();
+    let artifacts = [("LAB_ARTIFACTS", bin.to_str().unwrap())];
+    let assets = |words: &[&str]| {
+        let arguments: Vec<&str> = ["assets"].iter().chain(words).copied().collect();
+        home.lab_with(&arguments, &artifacts)
+    };
+    let own = ["-f", "class/lab.yaml"];
+    let list = || out(&assets(&["list", own[0], own[1]]));
+    assert!(list().contains("binary 1.36.2/kubelet") && list().contains("not locked yet"));
+    let updated = assets(&["update", own[0], own[1]]);
+    assert!(out(&updated).contains("+ binary 1.36.2/kubelet sha256:"), "{}", out(&updated));
+    assert!(folder.join("lab.lock").is_file());
+    assert!(!list().contains("not locked yet") && list().contains("as locked"), "{}", list());
+    fs::write(bin.join("kubectl"), "\x7fELF another\0v1.36.2\0").unwrap();
+    let refused = home.lab_with(&["plan", own[0], own[1]], &artifacts);
+    assert!(
+        err(&refused).contains("L0810") && err(&refused).contains("kubectl"),
+        "{}",
+        err(&refused)
+    );
+    assert!(list().contains("another"));
+    let updated = out(&assets(&["update", own[0], own[1]]));
+    assert!(
+        updated.contains("- binary 1.36.2/kubectl") && updated.contains("+ binary"),
+        "{updated}"
+    );
+    assert!(home.lab_with(&["plan", own[0], own[1]], &artifacts).status.success());
+    assert!(assets(&["update", "-f", "three"]).status.success());
+    assert!(home.path().join(".local/state/lab/three/lab.lock").is_file());
+    assert!(!home.path().join("lab.lock").exists());
+}

@@ -53,6 +53,7 @@ fn help_shows_examples_and_exit_codes() {
         "start",
         "stop",
         "restart",
+        "assets",
         "certs",
         "doctor",
         "forward",

@@ -1,7 +1,7 @@
 //! A run that is cut anywhere: every change passes a gate, which is shut before the n-th of them, for
 //! every n. One rerun later everything is as after a run that was never cut, byte for byte.
 
-mod assets;
+pub(crate) mod assets;
 mod everywhere;
 mod others;
 mod removal;

@@ -27,6 +27,7 @@ fn keys_and_certificates_are_cut_everywhere() {
     for at in 1..=points {
         let root = rig.session().store.root().to_owned();
         fs::remove_dir_all(&root).unwrap();
+        let _ = fs::remove_file(rig.session().locked);
         fs::remove_dir_all(rig.home.path().join("cache/artifacts")).unwrap();
         rig.gate.shut_at(Some(at));
         assert!(make().is_err());
