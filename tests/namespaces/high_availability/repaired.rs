@@ -7,7 +7,7 @@ use lab::engine::repair::{self, Cure};
 
 use super::{ETCDCTL, PATIENCE, Rig, plain, text};
 
-fn run<T>(work: impl Future<Output = T>) -> T {
+pub fn run<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(work)
 }
 
