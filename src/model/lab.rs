@@ -53,8 +53,8 @@ pub struct Network {
     pub dhcp: Option<(Ipv4Addr, Ipv4Addr)>,
     /// Host bridge, at most 15 characters.
     pub bridge: String,
-    /// False when no packet of a guest may leave the network.
-    pub uplink: bool,
+    /// What guests reach outside of it.
+    pub uplink: Uplink,
 }
 
 /// What a node stands on.
@@ -152,10 +152,26 @@ words! {
     /// Whether guests reach what is outside their network.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
     pub enum Uplink {
-        /// Where this computer has a way for them.
+        /// The internet, where this computer has a way there, and nothing of the networks around the computer.
+        Internet = "internet",
+        /// Whatever the computer reaches.
+        All = "all",
+        /// As `internet`; what it was called before.
         Auto = "auto",
         /// Never.
         None = "none",
+    }
+}
+
+impl Uplink {
+    /// False when no packet of a guest may leave the network.
+    pub fn leads_out(self) -> bool {
+        self != Uplink::None
+    }
+
+    /// True when guests are to reach the internet alone.
+    pub fn spares_the_computer(self) -> bool {
+        matches!(self, Uplink::Internet | Uplink::Auto)
     }
 }
 

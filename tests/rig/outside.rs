@@ -5,8 +5,10 @@ use std::process::{Child, Command, Stdio};
 
 use crate::rig::account::tool;
 
-/// The only address of the outside.
+/// The address of the outside on the internet.
 pub const SERVER: &str = "198.51.100.1";
+/// One that is of a private network next to the computers, with the same pages.
+pub const NEIGHBOUR: &str = "10.99.0.1";
 /// A name that the outside's resolver knows.
 pub const NAME: &str = "outside.example";
 const OUTSIDE: &str = "lab-test-outside";
@@ -27,8 +29,10 @@ impl Outside {
         outside.clear();
         ip(&format!("netns add {OUTSIDE}"));
         ip(&format!("-n {OUTSIDE} address add {SERVER}/32 dev lo"));
+        ip(&format!("-n {OUTSIDE} address add {NEIGHBOUR}/32 dev lo"));
         ip(&format!("-n {OUTSIDE} link set lo up"));
         outside.serve_web(OUTSIDE, SERVER, folder);
+        outside.serve_web(OUTSIDE, NEIGHBOUR, folder);
         let names = format!(
             "dnsmasq --keep-in-foreground --no-resolv --no-hosts --bind-interfaces --listen-address={SERVER} --local=/{NAME}/ --host-record={NAME},{SERVER}"
         );
@@ -71,8 +75,15 @@ impl Outside {
         ip(&format!("-n {space} link set lo up"));
         ip(&format!("-n {space} route add default via {there}"));
         self.serve_web(&space, "127.0.0.1", Path::new("/usr/share/doc"));
+        self.serve_web(&space, &here, Path::new("/usr/share/doc"));
         self.computers.push(space.clone());
         space
+    }
+
+    /// The address of a computer, at which it has a web server for others.
+    pub fn address(&self, space: &str) -> String {
+        let at = self.computers.iter().position(|name| name == space).unwrap();
+        format!("203.0.113.{}", 4 * at + 1)
     }
 
     /// Packets that a computer sent.

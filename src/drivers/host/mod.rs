@@ -1,6 +1,7 @@
 //! Facts about this computer: who and where we are, what networks it has, whether KVM works.
 
 pub mod capacity;
+pub mod fence;
 pub mod footprint;
 pub mod hosts_file;
 pub mod kubeconfig_file;

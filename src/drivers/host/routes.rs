@@ -92,7 +92,7 @@ pub fn set(bridge: &str, wanted: &Routes) -> Result<(), RouteError> {
 
 /// What `ip` prints. Its status is not asked for: the first process of a private provider collects its
 /// children elsewhere. What counts is read afterwards.
-fn ip(arguments: &[&str]) -> Result<String, RouteError> {
+pub(crate) fn ip(arguments: &[&str]) -> Result<String, RouteError> {
     let mut child = tool("ip")
         .map_err(RouteError::Ip)?
         .args(arguments)

@@ -336,13 +336,14 @@ pub trait Surroundings: Send + Sync {
     fn set_routes(&self, bridge: &str, wanted: &BTreeMap<Ipv4Net, Ipv4Addr>) -> Result<()>;
 
     /// True while it runs a program by which guests reach the outside; false where they need none.
-    fn has_uplink(&self) -> bool;
+    /// `internet_only` guests are kept from the networks around the computer.
+    fn has_uplink(&self, internet_only: bool) -> bool;
 
     /// Starts that program; fine when it runs, and where guests need none.
     ///
     /// # Errors
     /// When no program makes the way, with what it said.
-    fn start_uplink(&self) -> Result<()>;
+    fn start_uplink(&self, internet_only: bool) -> Result<()>;
 }
 
 /// Binaries on their way to machines.

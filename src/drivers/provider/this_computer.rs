@@ -18,11 +18,11 @@ impl Surroundings for ThisComputer {
             .map_err(|error| ProviderError::of_computer(error.to_string(), ""))
     }
 
-    fn has_uplink(&self) -> bool {
+    fn has_uplink(&self, _internet_only: bool) -> bool {
         false
     }
 
-    fn start_uplink(&self) -> Result<()> {
+    fn start_uplink(&self, _internet_only: bool) -> Result<()> {
         Ok(())
     }
 }

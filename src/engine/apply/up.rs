@@ -67,7 +67,7 @@ fn surroundings(
     match provider.surroundings() {
         Ok(around) => {
             observed.routes = around.routes(&session.lab.network.bridge)?;
-            observed.uplink = around.has_uplink();
+            observed.uplink = around.has_uplink(session.lab.network.uplink.spares_the_computer());
         }
         Err(_) => observed.uplink = desired.uplink.is_some(),
     }

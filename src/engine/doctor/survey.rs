@@ -76,7 +76,7 @@ pub async fn wanted(session: &Session) -> Wanted {
     let missing = prepared.map(|prepared| missing_assets(session, &prepared.platform));
     Wanted {
         system: Some(matches!(session.provider, ProviderKind::System { .. })),
-        isolated: !lab.network.uplink,
+        isolated: !lab.network.uplink.leads_out(),
         network: Some(WantedNetwork {
             name: lab.network.name.clone(),
             bridge: lab.network.bridge.clone(),

@@ -131,7 +131,7 @@ impl ProviderKind {
     /// True when guests reach the outside.
     pub fn reaches_outside(&self, lab: &Lab) -> bool {
         match self {
-            ProviderKind::System { .. } => lab.network.uplink,
+            ProviderKind::System { .. } => lab.network.uplink.leads_out(),
             ProviderKind::Private(_) => self.uplink(lab).is_some() || self.has_uplink(),
             // Their makers' business.
             ProviderKind::Existing(_) => true,
@@ -143,7 +143,9 @@ impl ProviderKind {
     pub fn uplink(&self, lab: &Lab) -> Option<&'static str> {
         let nets = [lab.network.cidr, lab.kubernetes.pod_cidr, lab.kubernetes.service_cidr];
         match self {
-            ProviderKind::Private(_) if lab.network.uplink && !private::overlaps_uplink(&nets) => {
+            ProviderKind::Private(_)
+                if lab.network.uplink.leads_out() && !private::overlaps_uplink(&nets) =>
+            {
                 private::uplink_programs().first().copied()
             }
             _ => None,

@@ -58,7 +58,8 @@ pub(crate) async fn shared(
         }
         (Object::Uplink, _) => {
             session.hit("start the uplink")?;
-            call(provider, |h| h.surroundings()?.start_uplink()).await
+            let internet_only = session.lab.network.uplink.spares_the_computer();
+            call(provider, move |h| h.surroundings()?.start_uplink(internet_only)).await
         }
         (Object::Domain, ChangeKind::Remove) => {
             remove_node(session, desired, provider, change).await

@@ -241,9 +241,11 @@ impl Restore<'_> {
         }
         if let Ok(around) = provider.surroundings() {
             around.set_routes(&lab.network.bridge, &lab.host_routes())?;
-            if session.provider.uplink(lab).is_some() && !around.has_uplink() {
+            if session.provider.uplink(lab).is_some()
+                && !around.has_uplink(lab.network.uplink.spares_the_computer())
+            {
                 // A lab without a way out is a lab all the same.
-                if let Err(error) = around.start_uplink() {
+                if let Err(error) = around.start_uplink(lab.network.uplink.spares_the_computer()) {
                     self.events.warn(error.to_string());
                 }
             }

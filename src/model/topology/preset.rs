@@ -8,7 +8,7 @@ use ipnet::Ipv4Net;
 use crate::model::lab::{Cloning, PodNetwork, PodSecurity, Uplink};
 use crate::model::{size, version};
 
-pub(crate) const UPLINK: Uplink = Uplink::Auto;
+pub(crate) const UPLINK: Uplink = Uplink::Internet;
 pub(crate) const CPUS: u64 = 1;
 /// In bytes.
 pub(crate) const MEMORY: u64 = 1 << 30;

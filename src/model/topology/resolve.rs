@@ -72,7 +72,7 @@ fn network(given: Option<&Given>, name: &str, lab: Uuid) -> Option<Network> {
         gateway: Ipv4Addr::from(u32::from(cidr.network()) + 1),
         dhcp: given.get("dhcp").and_then(Given::range),
         bridge: name::bridge(lab),
-        uplink: uplink != Uplink::None,
+        uplink,
     })
 }
 

@@ -133,7 +133,7 @@ const NETWORK: Table = Table {
         may(
             "uplink",
             Kind::Choice(Uplink::NAMES),
-            "Whether guests reach the outside: through this computer's libvirt, or through pasta or slirp4netns where the libvirt is the lab's own and one of them is installed.",
+            "What guests reach outside: the internet, all that this computer reaches, or nothing. Through this computer's libvirt, which keeps nothing from them; or through pasta or slirp4netns, where the libvirt is the lab's own and one of them is installed.",
         ).or(Preset::Word(preset::UPLINK.name())),
         may(
             "dhcp",

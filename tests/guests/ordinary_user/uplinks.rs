@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use crate::rig::account::{self, Account};
-use crate::rig::outside::{NAME, Outside, SERVER};
+use crate::rig::outside::{NAME, NEIGHBOUR, Outside, SERVER};
 
 /// What a keeper's file says: the keeper, its program, the engine.
 fn keeper(account: &Account, lab: &str) -> [i32; 3] {
@@ -45,9 +45,9 @@ fn guests_reach_the_outside_where_they_may() {
     user.network = Some(open.clone());
     root.network = Some(third.clone());
     // Killed while the way is made: it is there after the next run all the same, once.
-    user.write("open", "auto", "alpha");
+    user.write("open", "internet", "alpha");
     user.up_killed_at("open", "uplink ");
-    let others = [user.begin_up("open", "auto"), root.begin_up("root", "auto")];
+    let others = [user.begin_up("open", "internet"), root.begin_up("root", "all")];
     account::came_up(begun);
     for (up, program) in others.into_iter().zip(["pasta", "slirp4netns"]) {
         let said = account::came_up(up);
@@ -65,6 +65,26 @@ fn guests_reach_the_outside_where_they_may() {
         // What listens on the computer's own loopback is not reached by way of the gateway.
         let gateway = "timeout 5 bash -c '</dev/tcp/198.18.0.2/80' 2>&1";
         assert!(!account.lab(&["ssh", "--lab", lab, "alpha", "--", gateway]).status.success());
+    }
+    // The computer and the networks around it are none of a guest's business, unless the topology says so.
+    let reaches = |account: &Account, lab: &str, address: &str| {
+        let ask = format!("timeout 20 bash -c '</dev/tcp/{address}/80' 2>&1");
+        let output = account.lab(&["ssh", "--lab", lab, "alpha", "--", &ask]);
+        (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let own = outside.address(open);
+    for address in [NEIGHBOUR, &*own] {
+        let (reached, said) = reaches(&user, "open", address);
+        assert!(!reached && !said.contains("refused"), "{address}: {said}");
+    }
+    for address in [NEIGHBOUR, &*outside.address(third)] {
+        assert!(reaches(&root, "root", address).0, "{address} is not reached, and may be");
+    }
+    // The word is changed: so is what guests reach, at once.
+    for (word, wanted) in [("all", true), ("internet", false)] {
+        user.write("open", word, "alpha");
+        let said = user.ok(&["up", "-f", "open.yaml", "--until", "ssh"]);
+        assert_eq!(reaches(&user, "open", NEIGHBOUR).0, wanted, "{word}: {said}");
     }
     user.network = Some(closed.clone());
     assert!(!user.lab(&guest("closed")).status.success(), "it reached the outside");

@@ -1,6 +1,7 @@
 //! The supervisor's socket: `ping`, `stop`, `dial ADDRESS:PORT`, which answers with a connected TCP
 //! socket of the namespace, passed as a file descriptor, and `routes BRIDGE [NET=VIA,...]`, which
-//! tells the namespace's routes to pods after setting them when some are given.
+//! tells the namespace's routes to pods after setting them when some are given; `fence [=NET,...]` does so
+//! with the networks that nothing inside is led to.
 
 use std::io::{self, BufRead, BufReader, IoSlice, IoSliceMut, Read, Write};
 use std::mem::MaybeUninit;
@@ -10,6 +11,9 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use ipnet::Ipv4Net;
+
+use crate::drivers::host::fence;
 use crate::drivers::host::routes::{self, Routes};
 use crate::drivers::state::file_lock::is_held;
 use rustix::net::{
@@ -134,6 +138,19 @@ pub fn routes(socket: &Path, bridge: &str, wanted: Option<&Routes>) -> io::Resul
     }
 }
 
+/// The networks that are fenced off inside, after making them `wanted` when given.
+///
+/// # Errors
+/// When the provider does not answer, knows of no fence, or cannot make it.
+pub fn fence(socket: &Path, wanted: Option<&[Ipv4Net]>) -> io::Result<Vec<Ipv4Net>> {
+    let words = wanted.map(|wanted| format!(" ={}", fence::format(wanted))).unwrap_or_default();
+    let mut answer = String::new();
+    request(socket, &format!("fence{words}"))?.read_to_string(&mut answer)?;
+    let list = answer.trim().strip_prefix("ok");
+    let nets = list.and_then(|list| fence::parse(list.trim()));
+    nets.ok_or_else(|| io::Error::other(answer.trim().to_owned()))
+}
+
 /// Serves requests until asked to stop; each on a thread of its own, since a dial may take long.
 pub(crate) fn serve(listener: &UnixListener, lab: &str) {
     for stream in listener.incoming().flatten() {
@@ -176,6 +193,17 @@ fn answer(mut stream: UnixStream, lab: &str) {
                 made.and_then(|()| routes::list(bridge).map_err(|error| error.to_string()));
             drop(match answer {
                 Ok(list) => writeln!(stream, "ok {}", routes::format(&list)),
+                Err(error) => writeln!(stream, "{error}"),
+            });
+        }
+        ("fence", words) => {
+            let made = match words.strip_prefix('=').map(fence::parse) {
+                Some(Some(wanted)) => fence::set(&wanted),
+                Some(None) => Err(io::Error::other("read the wanted fence")),
+                None => Ok(()),
+            };
+            drop(match made.and_then(|()| fence::list()) {
+                Ok(list) => writeln!(stream, "ok {}", fence::format(&list)),
                 Err(error) => writeln!(stream, "{error}"),
             });
         }
