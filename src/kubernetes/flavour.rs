@@ -27,6 +27,13 @@ pub struct Flavour {
     pub client: &'static str,
 }
 
+impl Flavour {
+    /// False where nothing of Kubernetes is set up.
+    pub fn is_a_cluster(&self) -> bool {
+        !self.binaries.is_empty()
+    }
+}
+
 /// What makes a script: it is a template, so it may fail.
 pub type Script = Result<String, RenderError>;
 

@@ -21,6 +21,7 @@ pub mod flavour;
 pub mod hard_way;
 pub mod marker;
 pub mod node_info;
+pub mod none;
 pub mod operations;
 pub mod recovery;
 pub mod stage;
@@ -40,7 +41,7 @@ pub use stages::verify::failover;
 pub use step::{Step, fingerprint};
 
 /// Every flavour that a topology may choose.
-pub const FLAVOURS: &[&Flavour] = &[DEFAULT];
+pub const FLAVOURS: &[&Flavour] = &[DEFAULT, &none::FLAVOUR];
 
 /// The flavour of topologies that name none.
 pub const DEFAULT: &Flavour = &hard_way::FLAVOUR;
@@ -51,9 +52,15 @@ pub fn flavour(lab: &Lab) -> &'static Flavour {
     chosen.copied().unwrap_or(DEFAULT)
 }
 
-/// The stages of all flavours.
+/// The stages of all flavours, each once.
 pub fn all_stages() -> impl Iterator<Item = &'static Stage> {
-    FLAVOURS.iter().flat_map(|flavour| flavour.stages)
+    let all = FLAVOURS.iter().enumerate();
+    all.flat_map(|(index, flavour)| {
+        let earlier = FLAVOURS.iter().take(index);
+        let is_new =
+            move |stage: &&Stage| earlier.clone().all(|one| one.stage(stage.name).is_none());
+        flavour.stages.iter().filter(is_new)
+    })
 }
 
 /// All templates, those of stages included, each replaced by the entry of `overrides` with its name.
@@ -61,11 +68,9 @@ pub fn all_stages() -> impl Iterator<Item = &'static Stage> {
 /// # Errors
 /// When a template does not parse; the message names it and the line.
 pub fn templates(overrides: &BTreeMap<String, String>) -> Result<Templates, RenderError> {
-    let of = |flavour: &&Flavour| {
-        let stages = flavour.stages.iter().flat_map(|stage| stage.templates);
-        stages.chain(flavour.templates).copied().collect::<Vec<_>>()
-    };
-    let mut shipped: Vec<_> = FLAVOURS.iter().flat_map(of).collect();
+    let own = FLAVOURS.iter().flat_map(|flavour| flavour.templates);
+    let mut shipped: Vec<_> =
+        all_stages().flat_map(|stage| stage.templates).chain(own).copied().collect();
     shipped.extend(checks::TEMPLATES.iter().chain(operations::TEMPLATES).chain(step::TEMPLATES));
     shipped.push(("stages/drift.sh.j2", include_str!("drift.sh.j2")));
     Templates::new(&shipped, overrides)

@@ -184,6 +184,9 @@ pub struct Ingress {
     pub https: u16,
 }
 
+/// The flavour of labs that are machines alone: `kubernetes: none`.
+pub const NO_KUBERNETES: &str = "none";
+
 /// What is bootstrapped on the nodes.
 #[derive(Clone, Debug, Serialize)]
 pub struct Kubernetes {
@@ -341,6 +344,11 @@ impl Kubernetes {
     /// address beside the bridge's.
     pub fn max_pods(&self) -> u64 {
         self.pod_addresses().saturating_sub(1).clamp(1, 110)
+    }
+
+    /// True where nothing is.
+    pub fn is_none(&self) -> bool {
+        self.flavour == NO_KUBERNETES
     }
 
     /// True when the add-on is wanted.

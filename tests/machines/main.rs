@@ -144,7 +144,11 @@ fn a_unit_that_was_changed_by_hand_is_put_right() {
 fn a_worker_joins_and_leaves_again() {
     on_cluster(|cluster| {
         let before = serving(cluster);
-        cluster.change(&TOPOLOGY.replace("count: 2", "count: 3"));
+        // A machine beside the cluster comes along.
+        let jumpbox = "count: 3\n    first_address: 10.249.0.31\n  jumpbox: {roles: [], first_address: 10.249.0.41}";
+        let (two, three) = ("count: 2\n    first_address: 10.249.0.31", jumpbox);
+        assert!(TOPOLOGY.contains(two));
+        cluster.change(&TOPOLOGY.replace(two, three));
         let plan = cluster.plan();
         for untouched in ["stage etcd", "stage control-plane", "stage worker on worker1", "restart"]
         {
@@ -152,11 +156,20 @@ fn a_worker_joins_and_leaves_again() {
         }
         cluster.up_done();
         cluster.say("worker3 has joined");
+        let known =
+            cluster.run("jumpbox", "getent hosts worker3 api; ls /etc/kubernetes 2>&1 || true");
+        assert!(known.contains("10.249.0.33") && known.contains("10.249.0.10"), "{known}");
+        assert!(
+            known.contains("No such file"),
+            "a machine beside the cluster is part of it: {known}"
+        );
+        let nodes = cluster.kubectl("get nodes --no-headers");
+        assert!(nodes.contains("worker3") && !nodes.contains("jumpbox"), "{nodes}");
         for node in [MAIN, "worker1", "worker2"] {
             let routes = cluster.run(node, "ip route show proto 76");
             assert!(routes.contains("10.200.33.0/24 via 10.249.0.33"), "{node}: {routes}");
         }
-        for stage in ["worker", "pod-network"] {
+        for stage in ["os", "worker", "pod-network"] {
             cluster.until_verified(DEFAULT.stage(stage).unwrap());
         }
         cluster.kubectl("create deployment stays --image=lab.local/pause:1");
@@ -169,6 +182,7 @@ fn a_worker_joins_and_leaves_again() {
         cluster.change(TOPOLOGY);
         cluster.up_done();
         cluster.discard("worker3");
+        cluster.discard("jumpbox");
         let nodes = cluster.kubectl("get nodes --no-headers");
         assert!(!nodes.contains("worker3") && nodes.matches(" Ready ").count() == 2, "{nodes}");
         cluster.kubectl("rollout status deployment/stays --timeout=120s");

@@ -186,6 +186,16 @@ impl Account {
         self.labs.push(name.into());
     }
 
+    /// Writes the topology of a lab of one machine, with nothing of Kubernetes.
+    pub fn write_alone(&mut self, name: &str, uplink: &str) {
+        let file = self.home.path().join(format!("{name}.yaml"));
+        let text = topology(name, uplink, self.clone, "alpha");
+        let alone = text.replace("    roles: [etcd, control-plane, worker]\n", "");
+        assert_ne!(alone, text);
+        fs::write(&file, format!("{alone}kubernetes: none\n")).unwrap();
+        self.own(&file);
+    }
+
     /// Kills `lab up` as soon as it says that a task with this beginning has begun.
     pub fn up_killed_at(&self, name: &str, task: &str) {
         let up = ["up", "-f", &format!("{name}.yaml"), "--until", "ssh", "-o", "json"];

@@ -49,7 +49,7 @@ use lab::render::{TOPOLOGIES, Templates};
 
 use secrets::Secrets;
 
-pub const SHIPPED: &[&str] = &["bare-metal", "book", "single", "three", "thw"];
+pub const SHIPPED: &[&str] = &["bare-metal", "book", "machines", "single", "three", "thw"];
 
 pub fn owner() -> Owner {
     Owner { machine: "test-machine".into(), uid: 1000 }
@@ -150,8 +150,12 @@ pub fn platform(session: &Session, version: &str, acceleration: Acceleration) ->
 /// A plan's ingredients with markers in place of secrets.
 pub fn prepared(session: &Session, version: &str, acceleration: Acceleration) -> Prepared {
     let bundle = Bundle::placeholder(&session.lab);
+    let mut platform = platform(session, version, acceleration);
+    if !session.flavour().is_a_cluster() {
+        platform.artifacts = Artifacts::default();
+    }
     Prepared {
-        platform: platform(session, version, acceleration),
+        platform,
         layout: Layout { pools: "/pools".into(), consoles: "/consoles".into(), local: false },
         found: None,
         artifact_disk: None,

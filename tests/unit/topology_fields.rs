@@ -64,7 +64,9 @@ fn fields(table: &Table, at: &str, topology: &Json, all: &mut Vec<String>, met: 
             }
             _ => vec![own.clone()],
         };
-        if let Kind::Table(inner) | Kind::Named(Kind::Table(inner)) = &field.kind {
+        if let Kind::Table(inner) | Kind::TableOr(_, inner) | Kind::Named(Kind::Table(inner)) =
+            &field.kind
+        {
             names.iter().for_each(|name| fields(inner, name, topology, all, met));
         }
         // Of a single word nobody can say whether it was read.
@@ -80,7 +82,9 @@ type Met = BTreeSet<(&'static str, &'static str)>;
 fn known(table: &'static Table, all: &mut Met) {
     for field in table.fields {
         all.insert((table.name, field.name));
-        if let Kind::Table(inner) | Kind::Named(Kind::Table(inner)) = &field.kind {
+        if let Kind::Table(inner) | Kind::TableOr(_, inner) | Kind::Named(Kind::Table(inner)) =
+            &field.kind
+        {
             known(inner, all);
         }
     }

@@ -97,7 +97,7 @@ fn row(node: &NodeStatus, status: &Status) -> Vec<String> {
         vitals.kubernetes.or_else(|| vitals.etcd.map(|version| format!("etcd {version}")));
     vec![
         node.name.clone(),
-        roles.join(","),
+        if roles.is_empty() { "-".into() } else { roles.join(",") },
         node.ip.clone(),
         node.state.clone(),
         ready.into(),

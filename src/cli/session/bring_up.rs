@@ -133,6 +133,11 @@ fn next_steps(global: &Global, up: &Up, session: &Session) -> String {
     if up.until.is_some() {
         return format!("next:\n  lab status{option}\n  lab ssh{option} {node}\n  lab up{option}");
     }
+    if !session.flavour().is_a_cluster() {
+        return format!(
+            "next:\n  lab status{option}\n  lab ssh{option} {node}\n  lab down{option}"
+        );
+    }
     format!(
         "next:\n  lab kubectl{option} get nodes\n  lab ssh{option} {node}\n  lab verify{option}\n  lab down{option}"
     )

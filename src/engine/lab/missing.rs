@@ -47,7 +47,10 @@ fn all_assets(session: &Session, platform: &Platform) -> Vec<Asset> {
     let wanted = Wanted {
         binaries: session.flavour().binaries,
         folder: folder.as_deref(),
-        containers: kubernetes::CONTAINER_IMAGES,
+        containers: match session.flavour().is_a_cluster() {
+            true => kubernetes::CONTAINER_IMAGES,
+            false => &[],
+        },
         outside: session.provider.reaches_outside(&session.lab),
     };
     assets(&session.lab, platform, &wanted)

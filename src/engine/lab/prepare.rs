@@ -25,14 +25,8 @@ use crate::pki::{Bundle, SshKeys, super_admin};
 /// # Errors
 /// When something that is there cannot be used.
 pub fn preview(session: &Session) -> Result<Prepared, EngineError> {
-    let chosen = session.chosen_artifacts();
-    let version = session.lab.kubernetes.version.unwrap_or(crate::model::version::DEFAULT);
-    let release = binaries::release_dir(version, session.images.cache());
-    let found = match chosen {
-        Some(dir) => Some(scan_artifacts(session, &dir)?),
-        // As `prepare` finds it: archives of images are on the same disk.
-        None => scan_artifacts(session, &release).ok(),
-    };
+    let version = wanted_version(session);
+    let found = found_here(session)?;
     let mut images = BTreeMap::new();
     for os in session.lab.systems() {
         let image = session.images.image(os).or_else(|_| session.images.expected(os));
@@ -64,29 +58,9 @@ pub fn preview(session: &Session) -> Result<Prepared, EngineError> {
 /// # Errors
 /// When a download, a check or a key fails.
 pub fn prepare(session: &Session, say: &Events) -> Result<Prepared, EngineError> {
-    let required = session.flavour().binaries;
-    let version = session.lab.kubernetes.version.unwrap_or(crate::model::version::DEFAULT);
-    let found = match session.chosen_artifacts() {
-        Some(dir) => scan_artifacts(session, &dir)?,
-        None => {
-            let dir = binaries::release_dir(version, session.images.cache());
-            if required.iter().any(|name| !dir.join(name).exists()) {
-                say.note(format!("downloading Kubernetes {version}"));
-            }
-            let fetched = binaries::fetch_release(
-                required,
-                version,
-                session.images.cache(),
-                &tenths(say, "binary"),
-            );
-            let dir = fetched.map_err(|error| EngineError::from(error).preflight().hint(
-                "without internet, name a folder of binaries: LAB_ARTIFACTS=DIR, or `artifacts` in the topology",
-            ))?;
-            scan_artifacts(session, &dir)?
-        }
-    };
+    let found = found(session, say)?;
     // What the topology asks for was spoken of when it was read.
-    if let Some(text) = found.version.unknown()
+    if let Some(text) = found.as_ref().and_then(|found| found.version.unknown())
         && session.lab.kubernetes.version.is_none()
     {
         say.warn(text);
@@ -119,7 +93,7 @@ pub fn prepare(session: &Session, say: &Events) -> Result<Prepared, EngineError>
         images.insert(os.to_owned(), image);
     }
     session.store.create()?;
-    locked::hold(session, &used(session, Some(&found), &images), say)?;
+    locked::hold(session, &used(session, found.as_ref(), &images), say)?;
     let mut bundle = session.of_flavour(session.store.bundle_to_complete()?);
     let now = OffsetDateTime::now_utc();
     let due = bundle.due(&session.lab, now);
@@ -128,8 +102,46 @@ pub fn prepare(session: &Session, say: &Events) -> Result<Prepared, EngineError>
         session.store.save_bundle(&bundle, &made)?;
     }
     let keys = session.ensure_keys()?;
-    let version = found.version;
-    Ok(Prepared { due, ..prepared(session, Some(found), version, images, bundle, keys)? })
+    let version = wanted_version(session);
+    Ok(Prepared { due, ..prepared(session, found, version, images, bundle, keys)? })
+}
+
+fn wanted_version(session: &Session) -> Version {
+    session.lab.kubernetes.version.unwrap_or(crate::model::version::DEFAULT)
+}
+
+/// Binaries as they are here; none where the lab needs none, or they are to be downloaded.
+fn found_here(session: &Session) -> Result<Option<Found>, EngineError> {
+    if !session.flavour().is_a_cluster() {
+        return Ok(None);
+    }
+    let release = binaries::release_dir(wanted_version(session), session.images.cache());
+    match session.chosen_artifacts() {
+        Some(dir) => scan_artifacts(session, &dir).map(Some),
+        // As `prepare` finds it: archives of images are on the same disk.
+        None => Ok(scan_artifacts(session, &release).ok()),
+    }
+}
+
+/// The same, downloaded where they are missing.
+fn found(session: &Session, say: &Events) -> Result<Option<Found>, EngineError> {
+    let (required, version) = (session.flavour().binaries, wanted_version(session));
+    if !session.flavour().is_a_cluster() {
+        return Ok(None);
+    }
+    if let Some(dir) = session.chosen_artifacts() {
+        return scan_artifacts(session, &dir).map(Some);
+    }
+    let dir = binaries::release_dir(version, session.images.cache());
+    if required.iter().any(|name| !dir.join(name).exists()) {
+        say.note(format!("downloading Kubernetes {version}"));
+    }
+    let fetched =
+        binaries::fetch_release(required, version, session.images.cache(), &tenths(say, "binary"));
+    let dir = fetched.map_err(|error| EngineError::from(error).preflight().hint(
+        "without internet, name a folder of binaries: LAB_ARTIFACTS=DIR, or `artifacts` in the topology",
+    ))?;
+    scan_artifacts(session, &dir).map(Some)
 }
 
 /// What is here of what the lab needs, and may be locked.
@@ -143,12 +155,7 @@ fn used(session: &Session, found: Option<&Found>, images: &BTreeMap<String, Imag
 /// # Errors
 /// When something that is there cannot be used.
 pub fn assets_here(session: &Session) -> Result<Locked, EngineError> {
-    let version = session.lab.kubernetes.version.unwrap_or(crate::model::version::DEFAULT);
-    let release = binaries::release_dir(version, session.images.cache());
-    let found = match session.chosen_artifacts() {
-        Some(dir) => Some(scan_artifacts(session, &dir)?),
-        None => scan_artifacts(session, &release).ok(),
-    };
+    let found = found_here(session)?;
     let images = session.lab.systems().into_iter();
     let images = images.filter_map(|os| Some((os.to_owned(), session.images.image(os).ok()?)));
     Ok(used(session, found.as_ref(), &images.collect()))
@@ -187,7 +194,8 @@ fn prepared(
     let version = found.as_ref().map_or(version, |found| found.version);
     let artifacts = match &found {
         Some(found) => found.artifacts.clone(),
-        None => binaries::expected(session.flavour().binaries),
+        None if session.flavour().is_a_cluster() => binaries::expected(session.flavour().binaries),
+        None => Artifacts::default(),
     };
     let super_admin = super_admin(&bundle, OffsetDateTime::now_utc())?;
     let addon_images = addon_images(session, &artifacts, version);

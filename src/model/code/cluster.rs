@@ -35,6 +35,9 @@ codes! {
     FLOATING_ON_BALANCERS "L0417" "a floating address of controllers is on a load balancer"
         "One of the controllers is a load balancer, too. There API server and HAProxy would both want the floating address's port 6443."
         ["write `role: load-balancer` for the floating address", "give the two roles to different nodes"];
+    ROLES_ALONE "L0418" "a group has roles where there is no Kubernetes"
+        "`kubernetes: none` makes a lab of machines alone. Roles are parts of a cluster, so one of the two is not meant."
+        ["remove `roles` from the group", "remove the line `kubernetes: none`"];
     BAD_PUBLIC_KEY "L0501" "an SSH public key cannot be used"
         "What stands there is not the line of a public key. A private key must never be in a topology, which is shown and shared."
         ["take the line of the .pub file, like `ssh-ed25519 AAAA... you@host`"];

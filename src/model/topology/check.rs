@@ -87,6 +87,16 @@ fn value(kind: &Kind, node: &Node, field: &str, problems: &mut Vec<Problem>) -> 
             Value::Refused
         }
         (Kind::Table(inner), _) => return table(inner, node, &format!("'{field}'"), problems),
+        (Kind::TableOr(word, _), Yaml::Scalar { text, .. }) if text == word => {
+            Value::Text((*word).to_owned())
+        }
+        (Kind::TableOr(word, _), Yaml::Scalar { .. }) => {
+            let wanted = format!("a mapping, or `{word}`");
+            let cure =
+                format!("write `field: value` lines below it, indented; or `{field}: {word}`");
+            wrong_shape(node, field, &wanted, &cure, problems)
+        }
+        (Kind::TableOr(_, inner), _) => return table(inner, node, &format!("'{field}'"), problems),
         (Kind::CloudConfig, _) => cloud_config::check(node, problems),
         (Kind::Named(inner), Yaml::Map(entries)) => {
             not_empty(entries.is_empty(), node, field, problems);
@@ -96,11 +106,14 @@ fn value(kind: &Kind, node: &Node, field: &str, problems: &mut Vec<Problem>) -> 
             not_empty(items.is_empty(), node, field, problems);
             Value::List(items.iter().map(|item| value(inner, item, field, problems)).collect())
         }
+        (Kind::MayBeEmpty(inner), Yaml::List(items)) => {
+            Value::List(items.iter().map(|item| value(inner, item, field, problems)).collect())
+        }
         (Kind::Set(words), Yaml::List(items)) => {
             let word = Kind::Shipped(*words);
             Value::List(items.iter().map(|item| value(&word, item, field, problems)).collect())
         }
-        (Kind::List(_) | Kind::Set(_), _) => {
+        (Kind::List(_) | Kind::MayBeEmpty(_) | Kind::Set(_), _) => {
             wrong_shape(node, field, "a list", "write it as `[one, two]`", problems)
         }
         (Kind::Named(_), _) => {

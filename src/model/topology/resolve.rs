@@ -11,8 +11,8 @@ use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
 use crate::model::lab::{
-    Cloning, Ingress, Kubernetes, Machine, Network, Node, Options, PodNetwork, PodSecurity, Ssh,
-    Uplink, Vip,
+    Cloning, Ingress, Kubernetes, Machine, NO_KUBERNETES, Network, Node, Options, PodNetwork,
+    PodSecurity, Ssh, Uplink, Vip,
 };
 use crate::model::name::{self, Owner};
 use crate::model::role::Role;
@@ -34,7 +34,10 @@ pub(crate) fn resolve(
     let domain = text(root.get("domain")).map_or_else(|| format!("{name}.lab"), str::to_owned);
     let network = network(root.get("network"), &name, id);
     let cidr = network.as_ref().map(|network| network.cidr);
-    let nodes = Nodes { lab: id, lab_name: &name, domain: &domain, cidr, problems }.all(root);
+    let machines_alone = text(root.get("kubernetes")) == Some(NO_KUBERNETES);
+    let (lab_name, lab_domain) = (&name, &domain);
+    let mut nodes = Nodes { lab: id, lab_name, domain: lab_domain, cidr, machines_alone, problems };
+    let nodes = nodes.all(root);
     let given_vips = vips(root.get("vips"));
     let mut vips: Vec<Vip> = given_vips.iter().map(|(vip, _)| vip.clone()).collect();
     router_id::assign(id, &mut vips, &BTreeMap::new(), &BTreeSet::new());
@@ -82,6 +85,8 @@ struct Nodes<'a> {
     lab_name: &'a str,
     domain: &'a str,
     cidr: Option<Ipv4Net>,
+    /// Nothing of Kubernetes is set up.
+    machines_alone: bool,
     problems: &'a mut Vec<Problem>,
 }
 
@@ -171,6 +176,19 @@ impl Nodes<'_> {
     }
 
     fn roles(&mut self, group: &Entry) -> BTreeSet<Role> {
+        if self.machines_alone {
+            let given = group.given.get("roles").filter(|list| !list.items().is_empty());
+            if let Some(list) = given {
+                let message = format!(
+                    "group '{}' has roles, and there is no Kubernetes",
+                    printable(&group.key)
+                );
+                let cure = "remove `roles`, or the line `kubernetes: none`";
+                let problem = Problem::error(&code::ROLES_ALONE, &list.span, message).help(cure);
+                self.problems.push(problem);
+            }
+            return BTreeSet::new();
+        }
         if let Some(list) = group.given.get("roles") {
             return list.items().iter().filter_map(|item| Role::parse(item.text()?)).collect();
         }
@@ -179,7 +197,7 @@ impl Nodes<'_> {
             let message = format!("group '{}' says no roles", printable(&group.key));
             self.problems.push(Problem::error(&code::NO_ROLES, &group.key_span, message).help(
                 format!(
-                    "add `roles: [worker]`, or name the group after its role: {}",
+                    "add `roles: [worker]`, or `roles: []` for machines beside the cluster, or name the group after its role: {}",
                     Role::NAMES.join(", ")
                 ),
             ));
@@ -244,9 +262,10 @@ fn kubernetes(given: Option<&Given>) -> Kubernetes {
         list.items().iter().filter_map(|word| word.text().map(str::to_owned)).collect()
     };
     let default_addons = || preset::ADDONS.iter().map(|name| (*name).to_owned()).collect();
+    let flavour = text(given).or(text(get("flavour"))).unwrap_or(preset::FLAVOUR);
     let node_mask = get("node_mask").and_then(Given::number).unwrap_or(preset::NODE_MASK);
     Kubernetes {
-        flavour: text(get("flavour")).unwrap_or(preset::FLAVOUR).to_owned(),
+        flavour: flavour.to_owned(),
         version: get("version").and_then(Given::version),
         service_cidr: network("service_cidr", preset::SERVICE_CIDR),
         pod_cidr: network("pod_cidr", preset::POD_CIDR),
@@ -263,7 +282,10 @@ fn kubernetes(given: Option<&Given>) -> Kubernetes {
             http: port("http").unwrap_or(preset::HTTP),
             https: port("https").unwrap_or(preset::HTTPS),
         },
-        addons: get("addons").map_or_else(default_addons, words),
+        addons: match flavour {
+            NO_KUBERNETES => BTreeSet::new(),
+            _ => get("addons").map_or_else(default_addons, words),
+        },
         cluster_domain: text(get("cluster_domain")).unwrap_or(preset::CLUSTER_DOMAIN).to_owned(),
         artifacts: text(get("artifacts")).map(str::to_owned),
     }

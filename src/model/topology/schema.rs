@@ -6,7 +6,7 @@
 use serde_json::{Value as Json, json};
 
 use crate::model::addon;
-use crate::model::lab::{Cloning, PodNetwork, PodSecurity, Uplink};
+use crate::model::lab::{Cloning, NO_KUBERNETES, PodNetwork, PodSecurity, Uplink};
 use crate::model::os;
 use crate::model::role::Role;
 use crate::model::topology::preset::{self, Preset};
@@ -87,6 +87,10 @@ pub enum Kind {
     Boolean,
     /// A list of one kind.
     List(&'static Kind),
+    /// A list of one kind that may be empty.
+    MayBeEmpty(&'static Kind),
+    /// A nested mapping, or this word.
+    TableOr(&'static str, &'static Table),
     /// A mapping from names to one kind.
     Named(&'static Kind),
     /// A nested mapping.
@@ -116,7 +120,11 @@ pub const TOPOLOGY: Table = Table {
             .or(Preset::Word(os::DEFAULT)),
         need("nodes", Kind::Named(&Kind::Table(&GROUP)), "Groups of alike nodes, by name."),
         may("vips", Kind::Named(&Kind::Table(&VIP)), "Floating addresses, by name."),
-        may("kubernetes", Kind::Table(&KUBERNETES), "What is bootstrapped on the nodes."),
+        may(
+            "kubernetes",
+            Kind::TableOr(NO_KUBERNETES, &KUBERNETES),
+            "What is bootstrapped on the nodes; `none` leaves them machines.",
+        ),
         may("ssh", Kind::Table(&SSH), "How people and lab log in."),
         may("options", Kind::Table(&OPTIONS), "Choices about how the lab runs."),
     ],
@@ -146,8 +154,12 @@ const NETWORK: Table = Table {
 const GROUP: Table = Table {
     name: "node group",
     fields: &[
-        may("roles", Kind::List(&ROLE), "What these nodes do.")
-            .or(Preset::Follows("the group's name, if it is a role")),
+        may(
+            "roles",
+            Kind::MayBeEmpty(&ROLE),
+            "What these nodes do; `[]` for machines beside the cluster.",
+        )
+        .or(Preset::Follows("the group's name, if it is a role")),
         may("count", Kind::Integer(1, 500), "How many; they are called GROUP1, GROUP2 and so on."),
         may("names", Kind::List(&Kind::Label(40)), "Their names, instead of `count`."),
         may("first_address", Kind::Address, "Address of the first; the others follow."),
@@ -335,9 +347,12 @@ fn kind_schema(kind: &Kind) -> Json {
         Kind::Boolean => json!({"type": "boolean"}),
         Kind::Set(words) => json!({"type": "array", "uniqueItems": true,
             "items": {"enum": words()}}),
-        Kind::List(item) => json!({"type": "array", "items": kind_schema(item)}),
+        Kind::List(item) | Kind::MayBeEmpty(item) => {
+            json!({"type": "array", "items": kind_schema(item)})
+        }
         Kind::Named(item) => json!({"type": "object", "additionalProperties": kind_schema(item)}),
         Kind::Table(table) => table_schema(table),
+        Kind::TableOr(word, table) => json!({"anyOf": [{"const": word}, table_schema(table)]}),
         Kind::CloudConfig => json!({"type": "object"}),
     }
 }

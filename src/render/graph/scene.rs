@@ -173,15 +173,7 @@ impl Scene {
             row(nodes(Role::Etcd), Vec::new()),
         ];
         rows.retain(|row| row.items().next().is_some());
-        Self {
-            title: lab.name.clone(),
-            subtitle: format!(
-                "{} · {} · pods {} · services {}",
-                lab.network.cidr, lab.domain, lab.kubernetes.pod_cidr, lab.kubernetes.service_cidr
-            ),
-            rows,
-            edges: edges(lab),
-        }
+        Self { title: lab.name.clone(), subtitle: subtitle(lab), rows, edges: edges(lab) }
     }
 
     /// All boxes.
@@ -196,6 +188,17 @@ impl Scene {
             .copied()
             .filter(|flow| self.edges.iter().any(|e| e.flow == *flow))
             .collect()
+    }
+}
+
+fn subtitle(lab: &Lab) -> String {
+    let (net, domain, kubernetes) = (lab.network.cidr, &lab.domain, &lab.kubernetes);
+    match kubernetes.is_none() {
+        true => format!("{net} · {domain}"),
+        false => {
+            let (pods, services) = (kubernetes.pod_cidr, kubernetes.service_cidr);
+            format!("{net} · {domain} · pods {pods} · services {services}")
+        }
     }
 }
 
@@ -231,7 +234,10 @@ fn vip_id(name: &str) -> String {
 }
 
 fn item(node: &Node, health: Option<&BTreeMap<String, Health>>) -> Item {
-    let mut lines = vec![node.role_names().replace(',', ", ")];
+    let mut lines = vec![match node.role_names().as_str() {
+        "" => "no role".to_owned(),
+        roles => roles.replace(',', ", "),
+    }];
     if let Some(subnet) = node.pod_subnet.filter(|_| node.is(Role::Worker)) {
         lines.push(format!("pods {subnet}"));
     }

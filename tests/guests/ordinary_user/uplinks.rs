@@ -92,6 +92,24 @@ fn guests_reach_the_outside_where_they_may() {
     assert!(outside.sent(open) > 0 && outside.sent(third) > 0);
     user.network = Some(open.clone());
 
+    // The lab without a way out is one of machines alone: all else is as with a cluster.
+    user.network = Some(closed.clone());
+    user.write_alone("closed", "none");
+    let said = user.ok(&["up", "-f", "closed.yaml"]);
+    assert!(!said.contains("kubectl"), "{said}");
+    user.ok(&["up", "-f", "closed.yaml"]);
+    user.ok(&["verify", "--lab", "closed"]);
+    user.ok(&["snapshot", "create", "--lab", "closed", "bare"]);
+    let written = "echo one | sudo tee /etc/one >/dev/null";
+    user.ok(&["exec", "--lab", "closed", "--", written]);
+    user.ok(&["snapshot", "restore", "--lab", "closed", "bare", "--yes"]);
+    let there = user.ok(&["exec", "--lab", "closed", "--", "ls /etc/one /etc/kubernetes || true"]);
+    assert!(!there.lines().any(|line| line.ends_with("/etc/one")), "{there}");
+    let status = user.ok(&["status", "--lab", "closed"]);
+    assert!(status.contains("alpha") && !status.contains("control-plane"), "{status}");
+    assert!(user.ok(&["list"]).contains("closed"));
+    user.network = Some(open.clone());
+
     // A way that is lost is told, and comes back; whoever keeps it may be killed, too.
     for (lost, victim) in [("program", 1), ("keeper", 0)] {
         let before = keeper(&user, "open");

@@ -18,7 +18,10 @@ fn what_is_not_there_is_named() {
             &["plan", "-f", "three", "--provider", "private", "--until", "etc"],
             "did you mean `etcd`?",
         ),
-        (&["init", "--from", "nothing"], "choose from: bare-metal, book, single, three, thw"),
+        (
+            &["init", "--from", "nothing"],
+            "choose from: bare-metal, book, machines, single, three, thw",
+        ),
         (&["images", "rm", "beos"], "the catalogue has debian-12"),
     ];
     for (arguments, wanted) in cases {

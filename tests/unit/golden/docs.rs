@@ -44,6 +44,8 @@ fn kind(kind: &Kind) -> String {
             format!("list of: {}; may be empty", listed(words()))
         }
         Kind::List(item) => format!("list of: {}", self::kind(item)),
+        Kind::MayBeEmpty(item) => format!("list, also an empty one, of: {}", self::kind(item)),
+        Kind::TableOr(word, table) => format!("[{}](#{}), or `{word}`", table.name, anchor(table)),
         Kind::Named(item) => format!("by name: {}", self::kind(item)),
         Kind::Table(table) => format!("[{}](#{})", table.name, anchor(table)),
         Kind::CloudConfig => "cloud-config".into(),
@@ -77,7 +79,7 @@ fn describe(table: &Table, text: &mut String, done: &mut Vec<&'static str>) {
         while let Kind::List(item) | Kind::Named(item) = inner {
             inner = item;
         }
-        if let Kind::Table(table) = inner {
+        if let Kind::Table(table) | Kind::TableOr(_, table) = inner {
             describe(table, text, done);
         }
     }

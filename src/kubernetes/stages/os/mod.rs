@@ -54,9 +54,14 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
     // What `lab verify` asks with, and people, too.
     let mut steps: Vec<Step> =
         crate::kubernetes::stage::packages(context, node, "os").into_iter().collect();
+    let cluster = !context.lab.kubernetes.is_none();
+    if cluster {
+        steps.extend([
+            Step::file("/etc/modules-load.d/lab.conf", MODULES),
+            Step::file("/etc/sysctl.d/90-lab.conf", sysctl),
+        ]);
+    }
     steps.extend([
-        Step::file("/etc/modules-load.d/lab.conf", MODULES),
-        Step::file("/etc/sysctl.d/90-lab.conf", sysctl),
         Step::file("/etc/systemd/journald.conf.d/lab.conf", "[Journal]\nSystemMaxUse=200M\n"),
         Step::Block(Block { path: "/etc/hosts".into(), content: hosts(context.lab) }),
         Step::Run(Run {
@@ -67,20 +72,11 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
             unless: Some("! grep -q '^hosts:.*myhostname' /etc/nsswitch.conf".into()),
             script: "sed -i '/^hosts:/ s/ *myhostname//' /etc/nsswitch.conf\n".into(),
         }),
-        Step::Run(Run {
-            transient: false,
-            title: "load kernel modules and apply kernel settings".into(),
-            unless: None,
-            script: "modprobe -a overlay br_netfilter nf_conntrack\nsysctl -q -p /etc/sysctl.d/90-lab.conf\n".into(),
-        }),
-        Step::Run(Run {
-            transient: false,
-            title: "turn swap off".into(),
-            unless: Some("test -z \"$(swapon --show --noheadings)\"".into()),
-            script: "swapoff -a\nsed -i '/\\sswap\\s/ s/^[^#]/# off: kubelet wants no swap: &/' /etc/fstab\n".into(),
-        }),
     ]);
-    if redhat {
+    if cluster {
+        steps.extend(kernel());
+    }
+    if redhat && cluster {
         // Its generator would bring swap back at every boot.
         steps.push(Step::file("/etc/systemd/zram-generator.conf", ""));
     }
@@ -97,6 +93,24 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
         hint: "timedatectl".into(),
     }));
     Ok(steps)
+}
+
+/// What a kubelet asks of the kernel.
+fn kernel() -> [Step; 2] {
+    [
+        Step::Run(Run {
+            transient: false,
+            title: "load kernel modules and apply kernel settings".into(),
+            unless: None,
+            script: "modprobe -a overlay br_netfilter nf_conntrack\nsysctl -q -p /etc/sysctl.d/90-lab.conf\n".into(),
+        }),
+        Step::Run(Run {
+            transient: false,
+            title: "turn swap off".into(),
+            unless: Some("test -z \"$(swapon --show --noheadings)\"".into()),
+            script: "swapoff -a\nsed -i '/\\sswap\\s/ s/^[^#]/# off: kubelet wants no swap: &/' /etc/fstab\n".into(),
+        }),
+    ]
 }
 
 /// Lines for /etc/hosts: every node and floating address, full name first.

@@ -19,10 +19,13 @@ use crate::model::version::Version;
 pub(crate) fn apply(lab: &mut LabDraft, problems: &mut Vec<Problem>) {
     names(lab, problems);
     release(lab, problems);
-    networks(lab, problems);
+    if !lab.kubernetes.is_none() {
+        networks(lab, problems);
+    }
     // A role that could not be read would be missed here a second time.
     let unread = [&code::BAD_WORD, &code::NO_ROLES];
-    if !problems.iter().any(|problem| unread.contains(&problem.code)) {
+    let is_read = !problems.iter().any(|problem| unread.contains(&problem.code));
+    if is_read && !lab.kubernetes.is_none() {
         quorum(lab, problems);
     }
     sizes(lab, problems);

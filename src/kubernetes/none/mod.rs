@@ -1,0 +1,17 @@
+//! The flavour `none`: machines with names, and nothing of Kubernetes on them.
+
+use crate::kubernetes::flavour::Flavour;
+use crate::kubernetes::hard_way;
+use crate::kubernetes::stages::os;
+
+/// What `kubernetes: none` in a topology chooses.
+pub const FLAVOUR: Flavour = Flavour {
+    name: crate::model::lab::NO_KUBERNETES,
+    stages: &[os::STAGE],
+    templates: &[],
+    // Nobody has a duty that they could be asked for.
+    operations: hard_way::FLAVOUR.operations,
+    certificates: |_| Vec::new(),
+    binaries: &[],
+    client: "",
+};
