@@ -75,7 +75,10 @@ impl Outside {
         ip(&format!("-n {space} link set lo up"));
         ip(&format!("-n {space} route add default via {there}"));
         self.serve_web(&space, "127.0.0.1", Path::new("/usr/share/doc"));
-        self.serve_web(&space, &here, Path::new("/usr/share/doc"));
+        // One that asks nobody for names: what the computer sends is counted.
+        let accept =
+            format!("s=__import__('socket').create_server(('{here}',80));list(iter(s.accept,0))");
+        self.serve(&space, &format!("python3 -c {accept}"));
         self.computers.push(space.clone());
         space
     }
