@@ -4,11 +4,15 @@
 #![allow(dead_code)]
 
 use lab::drivers::assets::download;
+use lab::drivers::assets::images::archive;
 use lab::drivers::host::footprint::HostFootprint;
+use lab::drivers::host::{fence, hosts_file, routes};
 use lab::drivers::provider::libvirt::parse_document;
 use lab::drivers::state::Record;
+use lab::kubernetes::operations::etcd;
 use lab::kubernetes::{marker, node_info};
 use lab::model::Owner;
+use lab::model::locked::Locked;
 use lab::model::snapshot::{Intent, Manifest, check_name};
 use lab::model::topology;
 
@@ -55,6 +59,27 @@ pub fn guest(bytes: &[u8]) {
         assert!(text.contains("stage"), "{stage}");
     }
     let _ = node_info::parse(&text);
+}
+
+/// Files of people, words of the private provider's socket, archives of images, what etcd says.
+pub fn files(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    if let Ok(locked) = Locked::parse(&text) {
+        assert_eq!(Locked::parse(&locked.text()).unwrap(), locked);
+    }
+    if let Ok(with) = hosts_file::with_block(bytes, "one", Some("10.1.0.1 a\n")) {
+        assert!(hosts_file::with_block(&with, "one", None).is_ok(), "what is put in comes out");
+    }
+    if let Some(nets) = fence::parse(&text) {
+        assert_eq!(fence::parse(&fence::format(&nets)), Some(nets));
+    }
+    if let Some(found) = routes::parse(&text) {
+        assert_eq!(routes::parse(&routes::format(&found)), Some(found));
+    }
+    let _ = etcd::parse(&text);
+    if let Ok(names) = archive::names(std::io::Cursor::new(bytes)) {
+        assert!(names.iter().all(|name| !name.contains(char::is_whitespace)), "{names:?}");
+    }
 }
 
 /// What stands in the lab's directory, and lists of checksums.

@@ -82,3 +82,8 @@ fn words_of_guests() {
 fn the_labs_own_files() {
     run("state", fuzzed::state);
 }
+
+#[test]
+fn files_of_people_and_words_of_sockets() {
+    run("files", fuzzed::files);
+}

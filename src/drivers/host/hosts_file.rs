@@ -76,7 +76,11 @@ fn find(bytes: &[u8], label: &str) -> io::Result<Option<std::ops::Range<usize>>>
     }
 }
 
-fn with_block(old: &[u8], label: &str, lines: Option<&str>) -> io::Result<Vec<u8>> {
+/// The text of a hosts file with a lab's lines in it, or without them.
+///
+/// # Errors
+/// When half of a block is there.
+pub fn with_block(old: &[u8], label: &str, lines: Option<&str>) -> io::Result<Vec<u8>> {
     let [begin, end] = fences(label);
     let block = lines.map(|lines| format!("{begin}{lines}{end}")).unwrap_or_default();
     let mut new = old.to_vec();

@@ -83,7 +83,7 @@ fn append(
 ///
 /// # Errors
 /// When it is no tar archive.
-pub(crate) fn names(file: impl Read + Seek) -> io::Result<BTreeSet<String>> {
+pub fn names(file: impl Read + Seek) -> io::Result<BTreeSet<String>> {
     /// No index of a few images is larger.
     const LIMIT: u64 = 1 << 20;
     let mut found = BTreeSet::new();

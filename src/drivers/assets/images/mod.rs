@@ -1,7 +1,7 @@
 //! Guest images: the catalogue, and the local copies that overlays stand on. An image is verified
 //! once, made read-only, and recognised as untouched by size and time of change from then on.
 
-pub(crate) mod archive;
+pub mod archive;
 mod build;
 pub(crate) mod kept;
 
