@@ -169,7 +169,7 @@ fn a_worker_joins_and_leaves_again() {
             let routes = cluster.run(node, "ip route show proto 76");
             assert!(routes.contains("10.200.33.0/24 via 10.249.0.33"), "{node}: {routes}");
         }
-        for stage in ["os", "worker", "pod-network"] {
+        for stage in ["worker", "pod-network"] {
             cluster.until_verified(DEFAULT.stage(stage).unwrap());
         }
         cluster.kubectl("create deployment stays --image=lab.local/pause:1");

@@ -55,6 +55,9 @@ fn what_a_lab_is_made_with_is_held() {
     let kubelets = all.assets.keys().filter(|asset| asset.ends_with("/kubelet")).count();
     assert_eq!(kubelets, 2, "{all:?}");
 
+    // So is an add-on of another release, and an archive beside it.
+    assert!(all.assets.keys().all(|asset| !asset.starts_with("add-on coredns")), "{all:?}");
+
     // What is no such file is named, and stays.
     fs::write(&session.locked, "{\n<<<<<<< ours\n").unwrap();
     let refused = prepare().unwrap_err();

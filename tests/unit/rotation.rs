@@ -7,7 +7,8 @@ use lab::engine::rotate;
 use lab::pki::{Bundle, Issuer, Phase, Root, Standing, leaf_specs};
 use time::OffsetDateTime;
 
-use crate::rig::fakes::Rig;
+use crate::rig;
+use crate::rig::fakes::{Rig, Up};
 
 /// True when OpenSSL finds that `authorities` vouch for a certificate.
 fn vouches(authorities: &str, certificate: &str) -> bool {
@@ -166,6 +167,60 @@ fn kubeconfigs_follow_a_rotation() {
     assert!(after.contains(&ca) && !before.contains(&ca), "{after}");
     assert!(after.contains("https://127.0.0.1:7443") && after.contains("10.0.0.1"), "{after}");
     merge(None).unwrap();
+}
+
+/// A backup from before a rotation would bring back what nobody trusts: it is refused, and nothing changes.
+#[test]
+fn a_backup_of_before_a_rotation_is_refused() {
+    let rig = Rig::new("three");
+    let session = rig.session();
+    rig.secrets.keep(&session.store, &session.lab);
+    let (old, new) = (rig.home.path().join("old.tar"), rig.home.path().join("new.tar"));
+    session.store.back_up(session.lab.id, &old).unwrap();
+    for _ in 0..4 {
+        rotate::advance(&session, &[Root::EncryptionKey]).unwrap();
+    }
+    session.store.back_up(session.lab.id, &new).unwrap();
+    let refused = session.store.bring_back(session.lab.id, &old).unwrap_err().to_string();
+    assert!(refused.contains("before encryption-key was rotated"), "{refused}");
+    assert_eq!(session.store.bundle().unwrap().encryption().unwrap()[0].0, 2);
+    session.store.bring_back(session.lab.id, &new).unwrap();
+    // A lab whose directory is lost knows of no rotation.
+    fs::remove_dir_all(session.store.path("pki")).unwrap();
+    session.store.bring_back(session.lab.id, &old).unwrap();
+}
+
+/// What a node that leaves takes with it is said, with the cure.
+#[test]
+fn what_a_removed_node_may_still_open_is_told() {
+    let rig = Rig::new("three");
+    let worker = "count: 1\n    first_address: 10.240.0.31";
+    let two = rig::lab(&rig.text.replace(worker, "count: 2\n    first_address: 10.240.0.31"));
+    let mut bundle = Bundle::default();
+    let now = OffsetDateTime::now_utc();
+    bundle.ensure(&two, now).unwrap();
+    assert_eq!(bundle.still_open(&two, now), None);
+    let told = bundle.still_open(&rig.lab(), now).unwrap();
+    assert!(
+        told.contains("kubelet-client-worker2") && told.contains("`lab certs rotate ca`"),
+        "{told}"
+    );
+    assert!(!told.contains("etcd-ca"), "{told}");
+    assert_eq!(bundle.still_open(&rig.lab(), now + time::Duration::days(400)), None);
+}
+
+/// A lab does not become one of machines alone under what it has: that would stay, and nobody would look after it.
+#[test]
+fn another_flavour_is_refused_where_stages_were_gone_through() {
+    let mut rig = Rig::new("three");
+    rig.done(Up::PLAIN);
+    let text = rig
+        .text
+        .replace("    roles: [control-plane]\n", "")
+        .replace("nodes:\n", "kubernetes: none\nnodes:\n");
+    rig.becomes(text);
+    let refused = rig.up(Up { yes: true, ..Up::PLAIN }).0.unwrap_err();
+    assert!(refused.starts_with("error[L0604]") && refused.contains("flavour 'none'"), "{refused}");
 }
 
 /// Whoever rotates by the command line is told what there is.

@@ -11,6 +11,7 @@ use crate::engine::{self, ProviderKind, Session};
 
 pub(crate) fn run(global: &Global, local: Option<u16>, merge: bool) -> Result<ExitCode, Failure> {
     let session = load::existing(global)?;
+    load::refuse_machines_alone(&session)?;
     let text = engine::administrator_kubeconfig(&session, local)?;
     match merge {
         true => merged(global, &session, &text)?,

@@ -17,6 +17,7 @@ const KUBECTL: &str = "sudo -n /usr/local/bin/kubectl --kubeconfig=/etc/kubernet
 
 pub(crate) fn run(global: &Global, kubectl: &Kubectl) -> Result<ExitCode, Failure> {
     let session = load::existing(global)?;
+    load::refuse_machines_alone(&session)?;
     let Some(controller) = session.lab.with_role(Role::ControlPlane).next() else {
         return Err(Failure::failed("find a controller: the lab has none").code(&code::NO_SUCH));
     };

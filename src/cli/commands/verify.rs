@@ -16,6 +16,9 @@ use crate::model::code;
 
 pub(crate) fn run(global: &Global, verify: &Verify) -> Result<ExitCode, Failure> {
     let session = load::existing(global)?;
+    if verify.failover {
+        load::refuse_machines_alone(&session)?;
+    }
     let known = |name| known(session.flavour(), name);
     let stage = verify.stage.as_deref().map(known).transpose()?;
     let table = global.output == Format::Table;

@@ -11,7 +11,8 @@ use crate::cli::progress::{Progress, signals};
 use crate::cli::runtime::runtime;
 use crate::cli::session::lookup::{known, lock, stages};
 use crate::cli::session::saved_plan::SavedPlan;
-use crate::engine::{self, EngineError, Events, Outcome, Session, Stop, UpOptions};
+use crate::engine::{self, EngineError, Events, Outcome, Session, Stop, UpOptions, rotate};
+use crate::pki::Root;
 
 pub(crate) fn bring_up(global: &Global, up: &Up, session: Session) -> Result<ExitCode, Failure> {
     let session = Arc::new(session);
@@ -23,6 +24,12 @@ pub(crate) fn bring_up(global: &Global, up: &Up, session: Session) -> Result<Exi
 /// Says how many changes were made, and what people do next.
 pub(crate) fn told(global: &Global, up: &Up, session: &Session, changes: Option<usize>) {
     let lab = &session.lab;
+    for (root, phase) in rotate::phases(session, &Root::ALL).unwrap_or_default() {
+        let (name, phase) = (root.name(), phase.told());
+        info(&format!(
+            "note: {name} is being rotated ({phase}): `lab certs rotate {name}` goes on"
+        ));
+    }
     match changes {
         None => say(
             global,

@@ -26,6 +26,7 @@ const LARGEST: u64 = 32 << 20;
 /// `lab repair etcd`.
 pub(crate) fn mend(global: &Global, yes: bool) -> Result<ExitCode, Failure> {
     let session = load::existing(global)?;
+    load::refuse_machines_alone(&session)?;
     load::refuse_resting(&session)?;
     let reach = reach(&session)?;
     let lock = lock(&session, "repair etcd")?;
@@ -68,6 +69,7 @@ pub(crate) fn mend(global: &Global, yes: bool) -> Result<ExitCode, Failure> {
 /// `lab snapshot etcd`.
 pub(crate) fn kept(global: &Global, command: &EtcdCommand) -> Result<ExitCode, Failure> {
     let session = load::existing(global)?;
+    load::refuse_machines_alone(&session)?;
     load::refuse_resting(&session)?;
     match command {
         EtcdCommand::Save { archive } => save(global, &session, archive),

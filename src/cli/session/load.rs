@@ -285,6 +285,19 @@ pub(crate) fn existing(global: &Global) -> Result<Session, Failure> {
     Ok(session)
 }
 
+/// Refuses a lab of machines alone, for what asks a cluster.
+pub(crate) fn refuse_machines_alone(session: &Session) -> Result<(), Failure> {
+    match session.flavour().is_a_cluster() {
+        true => Ok(()),
+        false => Err(Failure::usage(format!(
+            "the lab '{}' has no Kubernetes: its topology says `kubernetes: none`",
+            session.lab.name
+        ))
+        .code(&code::NO_SUCH)
+        .hint("`lab ssh NODE`, `lab exec`, `lab verify`")),
+    }
+}
+
 /// Refuses a lab whose own libvirt rests.
 pub(crate) fn refuse_resting(session: &Session) -> Result<(), Failure> {
     refuse_new(session)?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::cli::args::Up;
 use crate::cli::failure::Failure;
 use crate::cli::global::Global;
-use crate::cli::output::say;
+use crate::cli::output::{info, say};
 use crate::cli::progress::telling;
 use crate::cli::runtime::runtime;
 use crate::cli::session::bring_up::brought_up;
@@ -21,25 +21,39 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) fn rotate(global: &Global, roots: &[Root]) -> Result<ExitCode, Failure> {
     let session = Arc::new(load::existing(global)?);
+    load::refuse_machines_alone(&session)?;
     let mut roots = roots.to_vec();
     roots.sort();
     roots.dedup();
     let roots = &*roots;
+    let names: Vec<&str> = roots.iter().map(|root| root.name()).collect();
+    let bring = || {
+        brought_up(global, &Up::whole(), &session).inspect_err(|_| {
+            info(&format!("`lab certs rotate {}` goes on with the rotation", names.join(" ")));
+        })
+    };
     if rotate::phases(&session, roots)?.is_empty() {
         // Every node must be there, and be what the topology says, before another thing changes.
-        brought_up(global, &Up::whole(), &session)?;
+        bring()?;
     }
     let mut phases = alone(&session, || rotate::begin(&session, roots))?;
     while !phases.is_empty() {
         for (root, phase) in &phases {
             say(global, &format!("{}: {}", root.name(), phase.told()));
         }
-        brought_up(global, &Up::whole(), &session)?;
+        bring()?;
         let rotated: Vec<Root> = phases.iter().map(|(root, _)| *root).collect();
         settle(global, &session, &rotated)?;
         phases = alone(&session, || rotate::advance(&session, &rotated))?;
     }
     say(global, "rotated: what the old ones signed opens nothing any more");
+    say(global, "`lab certs backup` keeps the new ones; a backup from before is refused");
+    if roots.contains(&Root::EncryptionKey) {
+        say(
+            global,
+            "`lab snapshot etcd save` anew: Secrets in files from before are readable to nobody",
+        );
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -43,8 +43,8 @@ impl Store {
     /// Brings back what [`Self::back_up`] wrote; how many files that were.
     ///
     /// # Errors
-    /// When the archive is damaged, of another lab, or holds anything but such files: nothing is changed
-    /// then. When a file cannot be written: restoring again goes on.
+    /// When the archive is damaged, of another lab, from before a rotation, or holds anything but such files:
+    /// nothing is changed then. When a file cannot be written: restoring again goes on.
     pub fn bring_back(&self, lab: Uuid, archive: &Path) -> Result<usize, StoreError> {
         let mut files = unpack(archive).map_err(failed("read", archive))?;
         let refuse = |why: String| StoreError::new(format!("read {}", archive.display()), why);
@@ -56,6 +56,12 @@ impl Store {
         let Some(index) = files.remove(INDEX) else {
             return Err(refuse(format!("it has no {INDEX}")));
         };
+        if let Some(root) = self.is_rotated_since(&index) {
+            return Err(refuse(format!(
+                "it is from before {} was rotated: nodes no longer trust what it holds, and what they have would be unreadable",
+                root.name()
+            )));
+        }
         self.create()?;
         self.begin_restoring()?;
         for (file, text) in &files {

@@ -237,9 +237,22 @@ impl Store {
         self.write(INDEX, &serde_json::to_string_pretty(&index).unwrap_or_default())
     }
 
+    /// The root that was rotated since an index was written, where the lab's own can be read.
+    pub(super) fn is_rotated_since(&self, index: &str) -> Option<Root> {
+        let path = self.path(INDEX);
+        let now = Index::parse(&path, &self.read(INDEX).ok()??).ok()?.roots;
+        let then = Index::parse(&path, index).ok()?.roots;
+        let generation = |roots: &BTreeMap<Root, Standing>, root: &Root| {
+            roots.get(root).copied().unwrap_or_default().generation
+        };
+        Root::ALL.into_iter().find(|root| generation(&then, root) < generation(&now, root))
+    }
+
     /// Has the index vouch for nothing until a backup's own is there: what comes is many files.
     pub(super) fn begin_restoring(&self) -> Result<(), StoreError> {
-        self.save_index(BTreeMap::new(), BTreeMap::new(), true)
+        let roots = self.read(INDEX)?.and_then(|text| Index::parse(&self.path(INDEX), &text).ok());
+        // Whoever restores again after a cut is still kept from what is older.
+        self.save_index(BTreeMap::new(), roots.map(|index| index.roots).unwrap_or_default(), true)
     }
 
     /// Removes the files of certificates and keys that the bundle no longer has.

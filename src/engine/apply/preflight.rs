@@ -1,6 +1,6 @@
 //! What is refused before anything is touched, and what is recorded before it exists.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::drivers::host;
@@ -13,6 +13,7 @@ use crate::engine::lab::prepare::preview;
 use crate::engine::lab::provider::ProviderKind;
 use crate::engine::machines::provision;
 use crate::engine::task::error::EngineError;
+use crate::kubernetes::flavour::Flavour;
 use crate::model::inventory::Inventory;
 use crate::model::{Version, code};
 use crate::plan::{Change, ChangeKind, Desired, Object, conflicts};
@@ -184,6 +185,30 @@ pub(crate) fn record(session: &Session) -> Result<Record, EngineError> {
     record.etcd = etcd;
     record.router_ids = lab.vips.iter().map(|vip| (vip.name.clone(), vip.router_id)).collect();
     Ok(record)
+}
+
+/// Refuses to make another kind of lab out of nodes that went through stages of the one before: what those brought
+/// would stay, and nobody would look after it.
+pub(crate) fn refuse_other_flavour(
+    flavour: &Flavour,
+    markers: &BTreeMap<String, BTreeMap<String, String>>,
+) -> Result<(), EngineError> {
+    let foreign = |stage: &&String| flavour.stage(stage).is_none();
+    let of_node = |(node, stages): (&String, &BTreeMap<String, String>)| {
+        Some((node.clone(), stages.keys().find(foreign)?.clone()))
+    };
+    match markers.iter().find_map(of_node) {
+        None => Ok(()),
+        Some((node, stage)) => Err(EngineError::of(
+            &code::CONSENT,
+            format!(
+                "make the lab one of the flavour '{}': {node} went through the stage {stage} of another one",
+                flavour.name
+            ),
+        )
+        .hint("`lab down`, then `lab up`")
+        .preflight()),
+    }
 }
 
 /// What stands in the way is said before anything is downloaded or made: what others have, and what

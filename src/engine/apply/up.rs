@@ -148,10 +148,13 @@ pub async fn up_with(
         forget_from(from, flavour, &mut observed);
     }
     preflight::refuse_version(prepared.platform.version, observed.kubernetes(session.flavour()))?;
+    preflight::refuse_other_flavour(flavour, &markers)?;
     let changes = diff(&desired, &observed);
     // What runs again was done all the same: those who have it can be asked.
     observed.markers.clone_from(&markers);
     preflight::refuse_stale(&changes, options.agreed.as_ref())?;
+    // Also for labs of before, which nothing else changes.
+    bases::keep(&session, &prepared)?;
     if changes.is_empty() {
         return Ok(Outcome::Unchanged);
     }
@@ -164,6 +167,7 @@ pub async fn up_with(
         events.note(format!("guests run with {}", prepared.acceleration));
     }
     events.send(Event::Planned { changes: changes.clone() });
+    session.still_open()?.into_iter().for_each(|open| events.note(open));
     let about = |stage: &&Stage| changes.iter().any(|change| change.name == stage.name);
     for stage in flavour.stages.iter().filter(about) {
         if let Some(lacking) = (stage.lacks)(&session.lab, &prepared.platform) {
@@ -173,7 +177,6 @@ pub async fn up_with(
     session.store.save_record(&preflight::record(&session)?)?;
     drain::prepare(&session, &reach, &observed, &changes, options.force, &events).await?;
     session.store.write("topology.yaml", &session.source)?;
-    bases::keep(&session, &prepared)?;
     shared_changes(&session, &prepared, &desired, &provider, &changes, &events).await?;
 
     let goldens = clone::choose(&session, &prepared, &provider, &changes, &events).await?;

@@ -52,13 +52,16 @@ pub fn begin(session: &Session, roots: &[Root]) -> Result<Phases, EngineError> {
 pub fn advance(session: &Session, roots: &[Root]) -> Result<Phases, EngineError> {
     let mut bundle = session.of_flavour(session.store.bundle()?);
     let mut made = Vec::new();
+    if roots.contains(&Root::Ca) && bundle.standing(Root::Ca).phase.is_some() {
+        // All nodes have this phase by now: what people have must fit it, and the next one.
+        kubeconfig::refresh(session)?;
+    }
     for root in roots {
         made.extend(bundle.advance(*root, OffsetDateTime::now_utc())?);
         let standing = bundle.standing(*root);
         if standing.phase.is_none() {
             // Before it is written down that the rotation has ended: cut here, it ends once more.
             session.store.remove_former(*root, standing)?;
-            kubeconfig::refresh(session)?;
         }
     }
     session.store.save_bundle(&bundle, &made)?;

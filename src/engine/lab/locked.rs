@@ -56,13 +56,15 @@ pub(crate) fn here(
         let version = found.map(|found| found.version.to_string()).unwrap_or_default();
         let asset = match name.strip_prefix("bin/") {
             Some(binary) => format!("binary {version}/{binary}"),
-            None => format!("archive {}", name.trim_start_matches("images/")),
+            None => format!("archive {version}/{}", name.trim_start_matches("images/")),
         };
         add(asset, format!("sha256:{sum}"));
     }
     let wanted = |name: &&String| session.lab.kubernetes.has_addon(name);
     for name in addons.keys().filter(wanted) {
-        add(format!("add-on {name}"), addons[name].clone());
+        // Another release brings another image.
+        let version = found.map(|found| found.version.to_string()).unwrap_or_default();
+        add(format!("add-on {version}/{name}"), addons[name].clone());
     }
     locked
 }

@@ -89,17 +89,15 @@ impl Session {
         Ok(keys)
     }
 
-    /// Removes the keys and certificates of nodes that left, and those that nobody has any more. Returns what
-    /// a person should know of them, where they still open something.
+    /// Removes the keys and certificates of nodes that left, and those that nobody has any more.
     ///
     /// # Errors
     /// When a file cannot be removed or written.
     pub(crate) fn forget<'n>(
         &self,
         nodes: impl Iterator<Item = &'n str>,
-    ) -> Result<Option<String>, EngineError> {
+    ) -> Result<(), EngineError> {
         let mut bundle = self.of_flavour(self.store.bundle()?);
-        let open = bundle.still_open(&self.lab, time::OffsetDateTime::now_utc());
         let pruned = bundle.prune(&self.lab);
         if !pruned.is_empty() {
             self.store.save_bundle(&bundle, &[])?;
@@ -112,7 +110,13 @@ impl Session {
             self.store.write("ssh/known_hosts", &keys.known_hosts(&self.lab)?)?;
             self.store.remove_host_keys(&gone)?;
         }
-        Ok(open)
+        Ok(())
+    }
+
+    /// What certificates that the lab no longer has still open to whoever kept them, for people.
+    pub(crate) fn still_open(&self) -> Result<Option<String>, EngineError> {
+        let bundle = self.of_flavour(self.store.bundle()?);
+        Ok(bundle.still_open(&self.lab, time::OffsetDateTime::now_utc()))
     }
 
     /// The SSH keys that exist.

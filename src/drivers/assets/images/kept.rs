@@ -23,7 +23,8 @@ impl Images {
         if kept(dir).is_some_and(|kept| kept.sha256 == local.sha256) {
             return Ok(());
         }
-        let _lock = self.cache.lock(&entry(name))?;
+        // A cache that others filled need not be ours to write to.
+        let _lock = self.cache.lock(&entry(name));
         self.cache.remove(dir)?;
         files::make_dir(dir)?;
         for file in [DISK, KERNEL, INITRD] {

@@ -151,6 +151,11 @@ pub fn fence(socket: &Path, wanted: Option<&[Ipv4Net]>) -> io::Result<Vec<Ipv4Ne
     nets.ok_or_else(|| io::Error::other(answer.trim().to_owned()))
 }
 
+/// True for the answer of a supervisor that does not know the request.
+pub fn is_unknown(error: &io::Error) -> bool {
+    error.to_string() == UNKNOWN
+}
+
 /// Serves requests until asked to stop; each on a thread of its own, since a dial may take long.
 pub(crate) fn serve(listener: &UnixListener, lab: &str) {
     for stream in listener.incoming().flatten() {

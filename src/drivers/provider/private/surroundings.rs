@@ -39,7 +39,19 @@ impl Surroundings for PrivateLibvirt {
             false => Vec::new(),
         };
         // Before there is a way out.
-        control::fence(&self.control_socket(), Some(&fence)).map_err(refused)?;
+        let fenced = control::fence(&self.control_socket(), Some(&fence));
+        if let Err(error) = fenced
+            && (internet_only || !control::is_unknown(&error))
+        {
+            return Err(match control::is_unknown(&error) {
+                false => refused(error),
+                true => ProviderError::of_computer(
+                    "keep guests from this computer's own network: the lab's libvirt was started by an earlier lab; \
+                     `lab down` and `lab up`, or `uplink: all` in the topology",
+                    "",
+                ),
+            });
+        }
         PrivateLibvirt::start_uplink(self)
     }
 }

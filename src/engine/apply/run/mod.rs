@@ -167,9 +167,7 @@ impl Run {
                 self.events.timed(None, &task, work).await?;
             }
         }
-        let open = self.session.forget(leaving.filter_map(|change| change.node.as_deref()))?;
-        open.into_iter().for_each(|open| self.events.note(open));
-        Ok(())
+        self.session.forget(leaving.filter_map(|change| change.node.as_deref()))
     }
 
     fn jobs(&self) -> Result<Vec<Job>, EngineError> {
