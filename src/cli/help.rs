@@ -43,6 +43,30 @@ const TOPICS: &[(&str, &str, &str)] = &[
     ("faults", "what may break, and what is promised then", include_str!("../../docs/faults.md")),
 ];
 
+/// What other tools call a command, and what that is here.
+const ELSEWHERE: &[(&[&str], &str)] = &[
+    (&["apply", "create", "deploy", "provision"], "`lab up` makes the lab what its topology says"),
+    (
+        &["destroy", "delete", "rm", "remove", "clean", "teardown"],
+        "`lab down` removes everything the lab made; `lab down --dry-run` lists it",
+    ),
+    (&["ps", "info", "get"], "`lab status` shows the lab, `lab list` all of them"),
+    (&["version"], "`lab --version`"),
+    (&["halt", "suspend", "poweroff"], "`lab stop` shuts nodes down"),
+    (&["scp", "cp", "copy"], "`lab ssh-config > FILE`, then `scp -F FILE`"),
+    (&["restore", "rollback"], "`lab snapshot restore NAME`"),
+];
+
+/// For a command that there is not, what people of other tools mean by it.
+pub(super) fn meant(error: &clap::Error) -> Option<(String, &'static str)> {
+    use clap::error::{ContextKind, ContextValue};
+    let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand) else {
+        return None;
+    };
+    let (_, here) = ELSEWHERE.iter().find(|(words, _)| words.contains(&word.as_str()))?;
+    Some((word.clone(), here))
+}
+
 /// What can be asked for besides commands.
 pub(super) fn words() -> impl Iterator<Item = String> {
     let topics = TOPICS.iter().map(|(name, ..)| *name).chain(["topics"]);

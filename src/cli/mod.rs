@@ -17,13 +17,14 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::engine::Change;
-use args::{Args, Command, Form};
+use args::{Args, AssetsCommand, CertsCommand, Command, Form};
 use commands::{
     assets, certs, connect, console, doctor, down, exec, forward, graph, hosts, images, init,
     inspect, inventory, kubeconfig, kubectl, list, logs, man, plan, power, repair, runs, schema,
     shell, snapshot, ssh, stage, status, up, validate, verify,
 };
 use failure::Failure;
+use global::Global;
 
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
@@ -33,7 +34,17 @@ pub fn run() -> ExitCode {
         output::info(&help::all());
         return ExitCode::from(failure::USAGE);
     }
-    let args = Args::parse();
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => {
+            if let Some((word, here)) = help::meant(&error) {
+                let none = format!("there is no command '{word}'");
+                return Failure::usage(none).hint(here).report();
+            }
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(failure::USAGE));
+        }
+    };
     match dispatch(&args) {
         Ok(code) => code,
         Err(failure) => failure.report(),
@@ -46,10 +57,10 @@ fn dispatch(args: &Args) -> Result<ExitCode, Failure> {
     if picture && !matches!(args.command, Command::Graph { .. }) {
         return Err(Failure::usage("only `lab graph` draws pictures").hint("-o table or -o json"));
     }
-    let global = &args.options.global();
+    let global = &of_topology(args)?;
     match &args.command {
         Command::Init(command) => init::run(command),
-        Command::Validate => validate::run(global),
+        Command::Validate { .. } => validate::run(global),
         Command::Schema { of } => schema::run(*of),
         Command::Plan(command) => plan::run(global, command),
         Command::Up(command) => up::run(global, command),
@@ -59,8 +70,12 @@ fn dispatch(args: &Args) -> Result<ExitCode, Failure> {
         Command::Exec(command) => exec::run(global, command),
         Command::Snapshot(command) => snapshot::run(global, command),
         Command::Stage(command) => stage::run(global, command),
-        Command::Certs { command } => certs::run(global, command),
-        Command::Assets { command } => assets::run(global, command),
+        Command::Certs { command } => {
+            certs::run(global, command.as_ref().unwrap_or(&CertsCommand::List))
+        }
+        Command::Assets { command } => {
+            assets::run(global, command.as_ref().unwrap_or(&AssetsCommand::List))
+        }
         Command::Repair { command } => repair::run(global, command),
         Command::Kubeconfig { local, merge } => kubeconfig::run(global, *local, *merge),
         Command::Forward(command) => forward::run(global, command),
@@ -85,5 +100,19 @@ fn dispatch(args: &Args) -> Result<ExitCode, Failure> {
         Command::Completion { shell } => complete::run(shell),
         Command::Man { dir } => man::run(dir),
         Command::Connect { socket, host, port } => connect::run(socket, *host, *port),
+    }
+}
+
+/// What all commands look at, with the topology that stands behind this one.
+fn of_topology(args: &Args) -> Result<Global, Failure> {
+    let global = args.options.global();
+    let Some(topology) = args.command.topology() else { return Ok(global) };
+    match &global.file {
+        Some(file) if file != topology && !args.options.is_file_of_environment() => {
+            let both = (file.display(), topology.display());
+            Err(Failure::usage(format!("two topologies are named: {} and {}", both.0, both.1))
+                .hint("one of them is enough"))
+        }
+        _ => Ok(Global { file: Some(topology.clone()), ..global }),
     }
 }

@@ -174,7 +174,8 @@ class Service:
         if process and process.poll() is None:
             process.terminate()
             try:
-                process.wait(20)
+                # An API server waits for its watchers to go, who do not: what it acknowledged is in etcd by then.
+                process.wait(5)
             except subprocess.TimeoutExpired:
                 process.kill()
             self.kill_session(process.pid)

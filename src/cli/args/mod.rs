@@ -63,6 +63,12 @@ pub(super) struct Options {
 }
 
 impl Options {
+    /// True for a topology that nobody typed.
+    pub fn is_file_of_environment(&self) -> bool {
+        let named = std::env::var_os("LAB_FILE").map(PathBuf::from);
+        named.is_some() && named == self.file
+    }
+
     /// What commands look at. Forms that only pictures have are for people where there is no picture.
     pub fn global(&self) -> Global {
         Global {
@@ -107,7 +113,11 @@ pub(super) enum Command {
     /// Write a topology to start from
     Init(Init),
     /// Check the topology, offline
-    Validate,
+    Validate {
+        /// Topology, as `-f` has it
+        #[arg(value_name = "TOPOLOGY")]
+        topology: Option<PathBuf>,
+    },
     /// Print the JSON Schema of topology files, for editors, or of the events of `-o json`
     Schema {
         /// Of what
@@ -154,13 +164,13 @@ pub(super) enum Command {
     Certs {
         /// What to do
         #[command(subcommand)]
-        command: CertsCommand,
+        command: Option<CertsCommand>,
     },
     /// Look at what the lab is made with, and at lab.lock, which holds it
     Assets {
         /// What to do
         #[command(subcommand)]
-        command: AssetsCommand,
+        command: Option<AssetsCommand>,
     },
     /// Mend what `up` cannot: what is lost for good
     Repair {
@@ -237,6 +247,18 @@ pub(super) enum Command {
     },
 }
 
+impl Command {
+    /// The topology that stands behind the command, without `-f`.
+    pub fn topology(&self) -> Option<&PathBuf> {
+        match self {
+            Command::Validate { topology } => topology.as_ref(),
+            Command::Plan(plan) => plan.topology.as_ref(),
+            Command::Up(up) => up.topology.as_ref(),
+            _ => None,
+        }
+    }
+}
+
 fn shells() -> clap::builder::PossibleValuesParser {
     Shells::builtins().names().collect::<Vec<_>>().into()
 }
@@ -245,6 +267,30 @@ fn shells() -> clap::builder::PossibleValuesParser {
 mod tests {
     use super::*;
     use clap::CommandFactory;
+
+    /// What runs on nodes is taken as it stands, with two dashes before it or without.
+    #[test]
+    fn commands_for_nodes_are_taken_whole() {
+        let parse = |line: &str| {
+            let args = Args::try_parse_from(line.split(' ')).unwrap_or_else(|e| panic!("{e}"));
+            match args.command {
+                Command::Ssh(ssh) => (args.options.lab, ssh.command),
+                Command::Exec(exec) => (args.options.lab, exec.command),
+                other => panic!("{other:?}"),
+            }
+        };
+        let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        for line in [
+            "lab ssh --lab x worker1 -- df -h --lab y -- z",
+            "lab ssh worker1 --lab x df -h --lab y -- z",
+            "lab exec --lab x --role worker -- df -h --lab y -- z",
+            "lab exec --lab x df -h --lab y -- z",
+        ] {
+            assert_eq!(parse(line), (Some("x".into()), words("df -h --lab y -- z")), "{line}");
+        }
+        assert!(parse("lab ssh worker1").1.is_empty());
+        assert!(Args::try_parse_from(["lab", "exec"]).is_err());
+    }
 
     /// An argument of a command's own with the id of an option that every command has would be taken for it.
     #[test]

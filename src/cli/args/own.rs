@@ -34,6 +34,9 @@ pub(in crate::cli) struct Init {
     after_help = "Example:\n  lab plan -o json --detailed-exitcode || echo 'changes pending'"
 )]
 pub(in crate::cli) struct Plan {
+    /// Topology, as `-f` has it
+    #[arg(value_name = "TOPOLOGY")]
+    pub topology: Option<PathBuf>,
     /// Exit 3 when there are changes
     #[arg(long)]
     pub detailed_exitcode: bool,
@@ -47,9 +50,12 @@ pub(in crate::cli) struct Plan {
 
 #[derive(Debug, ClapArgs)]
 #[command(
-    after_help = "Examples:\n  lab up\n  lab up -f book --until etcd\n  lab up --checkpoint\n  LAB_ARTIFACTS=./bin lab up --provider private"
+    after_help = "Examples:\n  lab up\n  lab up book --until etcd\n  lab up --checkpoint\n  LAB_ARTIFACTS=./bin lab up --provider private"
 )]
 pub(in crate::cli) struct Up {
+    /// Topology, as `-f` has it
+    #[arg(value_name = "TOPOLOGY")]
+    pub topology: Option<PathBuf>,
     /// Only up to this stage and what it needs; `ssh` stops when nodes answer
     #[arg(long, value_name = "STAGE")]
     pub until: Option<String>,
@@ -81,6 +87,7 @@ impl Up {
     /// The whole way, as `lab up` without options goes it.
     pub fn whole() -> Self {
         Self {
+            topology: None,
             until: None,
             from: None,
             checkpoint: false,
@@ -117,18 +124,18 @@ pub(in crate::cli) struct Verify {
 }
 
 #[derive(Debug, ClapArgs)]
-#[command(after_help = "Examples:\n  lab ssh worker1\n  lab ssh worker1 -- journalctl -u kubelet")]
+#[command(after_help = "Examples:\n  lab ssh worker1\n  lab ssh worker1 journalctl -u kubelet")]
 pub(in crate::cli) struct Ssh {
     /// Node
     pub node: String,
     /// Command; without one, a shell
-    #[arg(last = true)]
+    #[arg(trailing_var_arg = true)]
     pub command: Vec<String>,
 }
 
 #[derive(Debug, ClapArgs)]
 #[command(
-    after_help = "Examples:\n  lab exec -- uptime\n  lab exec --role worker -- sudo ctr -n k8s.io containers list"
+    after_help = "Examples:\n  lab exec uptime\n  lab exec --role worker sudo ctr -n k8s.io containers list"
 )]
 pub(in crate::cli) struct Exec {
     /// Only nodes with this role
@@ -138,7 +145,7 @@ pub(in crate::cli) struct Exec {
     #[arg(long)]
     pub node: Vec<String>,
     /// Command
-    #[arg(last = true, required = true)]
+    #[arg(trailing_var_arg = true, required = true)]
     pub command: Vec<String>,
 }
 
@@ -234,7 +241,7 @@ pub(in crate::cli) struct Shell {
 #[derive(Debug, ClapArgs)]
 pub(in crate::cli) struct Runs {
     #[command(subcommand)]
-    pub command: RunsCommand,
+    pub command: Option<RunsCommand>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -312,7 +319,7 @@ pub(in crate::cli) struct SnapshotRestore {
 #[derive(Debug, ClapArgs)]
 pub(in crate::cli) struct Stage {
     #[command(subcommand)]
-    pub command: StageCommand,
+    pub command: Option<StageCommand>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -346,7 +353,7 @@ pub(in crate::cli) struct Kubectl {
 #[derive(Debug, ClapArgs)]
 pub(in crate::cli) struct Images {
     #[command(subcommand)]
-    pub command: ImagesCommand,
+    pub command: Option<ImagesCommand>,
 }
 
 #[derive(Debug, Subcommand)]

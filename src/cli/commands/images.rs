@@ -32,7 +32,7 @@ pub(crate) fn run(global: &Global, images: &ImagesArgs) -> Result<ExitCode, Fail
         // The disks of golden guests stand on it.
         goldens.remove_of(name).and_then(|()| all.remove(name))
     };
-    match &images.command {
+    match images.command.as_ref().unwrap_or(&ImagesCommand::List) {
         ImagesCommand::List => list(global, &all, &goldens)?,
         ImagesCommand::Pull { name } => {
             refuse_in_use(name, &users(name, &dirs))?;

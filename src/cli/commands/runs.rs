@@ -21,7 +21,7 @@ struct Run {
 
 pub(crate) fn run(global: &Global, arguments: &Runs) -> Result<ExitCode, Failure> {
     let session = load::session(global)?;
-    match &arguments.command {
+    match arguments.command.as_ref().unwrap_or(&RunsCommand::List) {
         RunsCommand::List => list(global, &session),
         RunsCommand::Show { run } => show(global, &session, run),
     }

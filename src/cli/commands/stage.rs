@@ -18,7 +18,7 @@ use crate::kubernetes::{DEFAULT, Step, step};
 use crate::model::Node;
 
 pub(crate) fn run(global: &Global, stage: &StageArgs) -> Result<ExitCode, Failure> {
-    match &stage.command {
+    match stage.command.as_ref().unwrap_or(&StageCommand::List) {
         StageCommand::List => list(global),
         StageCommand::Show { node, stage } => show(global, node, stage),
         StageCommand::Run { node, stage } => carry_out(global, node, stage),

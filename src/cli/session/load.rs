@@ -36,8 +36,11 @@ pub(crate) struct Source {
 
 /// Names of the shipped topologies, sorted.
 pub(crate) fn shipped() -> Vec<String> {
+    // Whoever tries one here has a lock file beside it.
+    let is_one = |path: &&Path| path.extension().is_some_and(|extension| extension == "yaml");
     let stem = |path: &Path| path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
-    let mut names: Vec<String> = TOPOLOGIES.files().filter_map(|file| stem(file.path())).collect();
+    let files = TOPOLOGIES.files().map(include_dir::File::path).filter(is_one);
+    let mut names: Vec<String> = files.filter_map(stem).collect();
     names.sort();
     names
 }
@@ -60,6 +63,7 @@ pub(crate) fn source(global: &Global, dirs: &Dirs) -> Result<Source, Failure> {
     let file = match &global.file {
         Some(file) => file.clone(),
         None if Path::new("lab.yaml").exists() => PathBuf::from("lab.yaml"),
+        None if Path::new("lab.yml").exists() => PathBuf::from("lab.yml"),
         None => {
             return match labs(&dirs.state).as_slice() {
                 [only] => of_lab(only, dirs),

@@ -83,11 +83,13 @@ pub async fn lab_status(session: &Session) -> Result<LabStatus, EngineError> {
     })
 }
 
-/// Bytes that the files below `dir` take; what cannot be read takes none.
+/// Bytes that the files below `dir` take; what cannot be read takes none, nor what others have, too, as an image that
+/// is also in the cache.
 fn blocks(dir: &Path) -> u64 {
     let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
     let size = |entry: std::fs::DirEntry| match entry.metadata() {
         Ok(meta) if meta.is_dir() => blocks(&entry.path()),
+        Ok(meta) if meta.nlink() > 1 => 0,
         Ok(meta) => meta.blocks() * 512,
         Err(_) => 0,
     };

@@ -202,3 +202,22 @@ fn a_plan_tells_how_many_pods_fit() {
         );
     }
 }
+
+/// A topology stands behind the command, or in a file of the other ending.
+#[test]
+fn topologies_are_found_where_people_put_them() {
+    let home = Home::new();
+    fs::write(home.path().join("lab.yml"), out(&home.lab(&["init", "--from", "single"]))).unwrap();
+    let found = home.lab(&["validate"]);
+    assert!(found.status.success(), "{}", err(&found));
+    for command in ["validate", "plan"] {
+        let output = home.lab(&[command, "three"]);
+        assert!(output.status.success(), "{command}: {}", err(&output));
+        let two = home.lab(&["-f", "single", command, "three"]);
+        assert_eq!(two.status.code(), Some(2));
+        let named = home.lab_with(&[command, "three"], &[("LAB_FILE", "single")]);
+        assert!(named.status.success(), "{command}: {}", err(&named));
+    }
+    let nowhere = home.lab(&["up", "thre"]);
+    assert!(err(&nowhere).contains("did you mean `-f three`?"), "{}", err(&nowhere));
+}
