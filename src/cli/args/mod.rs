@@ -264,6 +264,7 @@ fn shells() -> clap::builder::PossibleValuesParser {
 }
 
 #[cfg(test)]
+#[allow(clippy::panic)]
 mod tests {
     use super::*;
     use clap::CommandFactory;
