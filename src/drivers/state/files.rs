@@ -92,11 +92,27 @@ fn write_as(
 
 /// Root may write what is somebody else's.
 fn keep_owner(path: &Path, file: &File) -> io::Result<()> {
+    keep_attributes(path, file);
     match fs::metadata(path) {
         Ok(there) if Uid::effective().is_root() => {
             fchown(file, Some(there.uid()), Some(there.gid()))
         }
         _ => Ok(()),
+    }
+}
+
+/// Labels of SELinux and other attributes. A file system without any refuses, and so does one that lets nobody
+/// set a label: the new file then has that of its directory.
+fn keep_attributes(path: &Path, file: &File) {
+    let mut names = vec![0; 64 << 10];
+    let Ok(length) = rustix::fs::listxattr(path, &mut names[..]) else { return };
+    for name in names[..length.min(names.len())].split(|byte| *byte == 0).filter(|n| !n.is_empty())
+    {
+        let mut value = vec![0; 64 << 10];
+        if let Ok(length) = rustix::fs::getxattr(path, name, &mut value[..]) {
+            let value = value.get(..length).unwrap_or_default();
+            let _ = rustix::fs::fsetxattr(file, name, value, rustix::fs::XattrFlags::empty());
+        }
     }
 }
 

@@ -314,6 +314,8 @@ fn a_hosts_file_is_written_by_one_at_a_time() {
         false => nix::unistd::geteuid().as_raw(),
     };
     std::os::unix::fs::chown(&hosts, Some(somebody), None).unwrap();
+    let flags = rustix::fs::XattrFlags::empty();
+    rustix::fs::setxattr(&hosts, "user.label", b"of somebody", flags).unwrap();
     std::thread::scope(|scope| {
         for number in 0..20 {
             let hosts = &hosts;
@@ -327,6 +329,9 @@ fn a_hosts_file_is_written_by_one_at_a_time() {
     let text = fs::read_to_string(&hosts).unwrap();
     assert_eq!(text.matches("# BEGIN lab").count(), 20, "{text}");
     assert_eq!(fs::metadata(&hosts).unwrap().uid(), somebody);
+    let mut label = [0; 64];
+    let length = rustix::fs::getxattr(&hosts, "user.label", &mut label).unwrap();
+    assert_eq!(&label[..length], b"of somebody", "an attribute is lost");
 }
 
 /// What `plan` shows is what `up` does: archives of images that go onto the disk are counted by both.
