@@ -174,8 +174,7 @@ class Service:
         if process and process.poll() is None:
             process.terminate()
             try:
-                # An API server waits for its watchers to go, who do not: what it acknowledged is in etcd by then.
-                process.wait(5)
+                process.wait(20)
             except subprocess.TimeoutExpired:
                 process.kill()
             self.kill_session(process.pid)

@@ -68,10 +68,15 @@ enum Blow {
 
 const BLOWS: [Blow; 4] = [Blow::Kill, Blow::Freeze, Blow::FreezeAndThaw, Blow::HangWatched];
 
+/// What LAB_TEST_ROUNDS says.
+pub fn rounds() -> usize {
+    std::env::var("LAB_TEST_ROUNDS").map_or(16, |rounds| rounds.parse().unwrap())
+}
+
 /// Rounds of kill, freeze, thaw and hang: each blow on each floating address, twice, or as often as
 /// LAB_TEST_ROUNDS says. How long takeovers take is judged where there are enough of them.
 pub fn floating_addresses_move(rig: &Rig) {
-    let rounds = std::env::var("LAB_TEST_ROUNDS").map_or(16, |rounds| rounds.parse().unwrap());
+    let rounds = rounds();
     // The two addresses have nothing to do with each other: side by side.
     let half = |address, watched| {
         let round = move |round: usize| {

@@ -35,14 +35,34 @@ pub fn what_was_changed_by_hand_is_put_right(rig: &mut Rig) {
     rig.say(&format!("what was changed by hand is put right: {done:?}"));
 }
 
+/// The serial number of the certificate that clients see.
+fn served(rig: &Rig) -> String {
+    let ask = format!(
+        "openssl s_client -connect {FRONT}:6443 </dev/null 2>/dev/null | openssl x509 -noout -serial"
+    );
+    text(&rig.spaces.client(&ask).stdout)
+}
+
+/// All leaves are made anew, under a writer who does not notice.
+pub fn certificates_are_renewed(rig: &mut Rig) {
+    let (before, writer) = (served(rig), rig.writer());
+    let lab = rig.session().lab;
+    let marked = rig.secrets.bundle.renew(&lab, &[]).unwrap().len();
+    let start = Instant::now();
+    let done = rig.up();
+    let took = start.elapsed().as_secs_f64();
+    let (written, pause) = rig.nothing_lost(writer);
+    let after = served(rig);
+    assert!(before.starts_with("serial=") && after.starts_with("serial=") && before != after);
+    rig.say(&format!(
+        "{marked} certificates renewed, {written} writes meanwhile, longest pause {pause} s: {done:?}"
+    ));
+    // However busy the computer is: between the first restart and the last one the API was there.
+    assert!(pause < took, "the API was away for {pause} s of {took} s");
+}
+
 /// All that nodes trust, and so all leaves, are made anew, under a writer who does not notice.
 pub fn everything_is_rotated(rig: &mut Rig) {
-    let served = |rig: &Rig| {
-        let ask = format!(
-            "openssl s_client -connect {FRONT}:6443 </dev/null 2>/dev/null | openssl x509 -noout -serial"
-        );
-        text(&rig.spaces.client(&ask).stdout)
-    };
     let (before, writer) = (served(rig), rig.writer());
     let authority = rig.secrets.bundle.authority(Issuer::Kubernetes).unwrap().pair.certificate;
     let old = rig.secrets.bundle.pair(Identity::Admin).unwrap().clone();

@@ -312,7 +312,11 @@ fn the_api_survives_whatever_happens_to_a_node() {
     questions::a_controller_that_binds_second_goes_on(&rig);
     addresses::a_hanging_api_server_is_left_out(&rig);
     changes::it_grows_and_shrinks(&mut rig);
-    changes::everything_is_rotated(&mut rig);
+    // Three times as many restarts: the machines' tests rotate everything in each run.
+    match addresses::rounds() < 50 {
+        true => changes::certificates_are_renewed(&mut rig),
+        false => changes::everything_is_rotated(&mut rig),
+    }
     changes::etcd_loses_nothing(&rig);
     addresses::floating_addresses_move(&rig);
 }
