@@ -178,6 +178,31 @@ fn the_same_moment_comes_back() {
     world.again();
 }
 
+/// What people have of the lab goes back with it, past a rotation.
+#[test]
+fn kubeconfigs_go_back_with_the_lab() {
+    let world = World::up("three");
+    let session = world.rig.session();
+    let path = world.rig.home.path().join("config");
+    lab::engine::remember_kubeconfig(&session.store, &path).unwrap();
+    let name = lab::engine::context(&session.lab);
+    let text = lab::engine::administrator_kubeconfig(&session, None).unwrap();
+    let points = session.store.failpoints();
+    lab::drivers::host::kubeconfig_file::merge(points, &path, &name, &[], &text).unwrap();
+    let then = std::fs::read_to_string(&path).unwrap();
+    world.save("one", Kind::Memory).unwrap();
+    for _ in 0..4 {
+        lab::engine::rotate::advance(&session, &[lab::pki::Root::Ca]).unwrap();
+        let mut bundle = session.store.bundle().unwrap();
+        let made = bundle.ensure(&session.lab, time::OffsetDateTime::now_utc()).unwrap();
+        session.store.save_bundle(&bundle, &made).unwrap();
+    }
+    assert_ne!(std::fs::read_to_string(&path).unwrap(), then);
+    let (restored, seen) = world.restore("one", &no());
+    restored.unwrap_or_else(|error| panic!("{error}\n{seen}"));
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), then, "{seen}");
+}
+
 #[test]
 fn markers_come_back_with_the_disks_and_up_goes_on_from_there() {
     let world = World::up("three");

@@ -54,18 +54,24 @@ pub(crate) fn still_there(lab: &Lab, store: &Store) -> Result<Vec<PathBuf>, Engi
 /// When one of them cannot be read or written.
 pub fn refresh(session: &Session) -> Result<Vec<PathBuf>, EngineError> {
     let paths = still_there(&session.lab, &session.store)?;
+    refresh_these(session, &paths)?;
+    Ok(paths)
+}
+
+/// The same for files that had the lab before its own keys changed.
+pub(crate) fn refresh_these(session: &Session, paths: &[PathBuf]) -> Result<(), EngineError> {
     if paths.is_empty() {
-        return Ok(paths);
+        return Ok(());
     }
     let (name, ours) = (context(&session.lab), administrator_kubeconfig(session, None)?);
-    for path in &paths {
+    for path in paths {
         let points = session.store.failpoints();
         kubeconfig_file::refresh(points, path, &name, &ours).map_err(|error| {
             let what = format!("bring {} the lab's certificates: {error}", path.display());
             EngineError::of(&code::COMPUTER, what).hint("`lab kubeconfig --merge`")
         })?;
     }
-    Ok(paths)
+    Ok(())
 }
 
 pub(crate) fn remove(store: &Store, path: &Path, name: &str) -> Result<(), EngineError> {

@@ -10,6 +10,7 @@ use time::OffsetDateTime;
 use crate::drivers::provider::Provider;
 use crate::drivers::state::snapshot_store::SnapshotStore;
 use crate::engine::lab::bases::refuse_other_bases;
+use crate::engine::lab::kubeconfig;
 use crate::engine::lab::open::Session;
 use crate::engine::lab::reach::{Drivers, Reach};
 use crate::engine::machines::boot::Boot;
@@ -187,7 +188,13 @@ impl Restore<'_> {
         let (session, provider) = (self.session, &self.drivers.provider);
         let shelf = SnapshotStore::new(&session.store);
         if self.options.node.is_none() {
+            // Keys that are damaged keep nobody from a restore.
+            let people = kubeconfig::still_there(&session.lab, &session.store).unwrap_or_default();
             shelf.put_files_back(&self.manifest.name)?;
+            // They may hold an authority that was rotated since.
+            if let Err(error) = kubeconfig::refresh_these(session, &people) {
+                self.events.warn(error.message);
+            }
             self.surroundings(inventory).await?;
         }
         let mut node_parts =
