@@ -8,6 +8,7 @@ use crate::model::size;
 use crate::model::topology::given::{Entry, Given, Value};
 use crate::model::topology::problem::{Problem, printable};
 use crate::model::topology::schema::{Field, Kind, Table};
+use crate::model::topology::synonyms::meant;
 use crate::model::topology::yaml::{self, Node, Value as Yaml};
 use crate::model::topology::{cloud_config, grammar};
 
@@ -26,7 +27,7 @@ pub(crate) fn table(
         );
         return Given { span: node.span.clone(), value: Value::Refused };
     };
-    let mut known = Vec::new();
+    let (mut known, mut misspelt) = (Vec::new(), Vec::new());
     for entry in entries {
         match table.fields.iter().find(|field| field.name == entry.key) {
             Some(field) => known.push(Entry {
@@ -34,11 +35,16 @@ pub(crate) fn table(
                 key_span: entry.key_span.clone(),
                 given: value(&field.kind, &entry.node, &entry.key, problems),
             }),
-            None => problems.push(unknown(table, entry, context)),
+            None => {
+                let meant = meant_field(table, &entry.key);
+                problems.push(unknown(table, entry, context, meant));
+                misspelt.extend(meant);
+            }
         }
     }
     for field in table.fields.iter().filter(|field| field.required) {
-        if node.get(field.name).is_none() {
+        // One that is there by another name was spoken of.
+        if node.get(field.name).is_none() && !misspelt.contains(&field.name) {
             let at = node.span.start..node.span.start + 1;
             let message = format!("{context} lacks '{}'", field.name);
             problems.push(
@@ -53,13 +59,24 @@ pub(crate) fn table(
     Given { span: node.span.clone(), value: Value::Map(known) }
 }
 
-fn unknown(table: &Table, entry: &yaml::Entry, context: &str) -> Problem {
+/// The field that somebody means who writes `key`.
+fn meant_field(table: &Table, key: &str) -> Option<&'static str> {
+    let names = || table.fields.iter().map(|field| field.name);
+    nearest(key, names()).or_else(|| meant(key, names()))
+}
+
+fn unknown(
+    table: &Table,
+    entry: &yaml::Entry,
+    context: &str,
+    meant: Option<&'static str>,
+) -> Problem {
     let problem = Problem::error(
         &code::UNKNOWN_FIELD,
         &entry.key_span,
         format!("unknown field '{}' in {context}", printable(&entry.key)),
     );
-    match nearest(&entry.key, table.fields.iter().map(|field| field.name)) {
+    match meant {
         Some(name) => problem.help(format!("did you mean `{name}`?")),
         None => problem.help(format!("{} has: {}", table.name, names(table.fields))),
     }
@@ -230,10 +247,11 @@ fn choice(words: &[&str], field: &str, text: &str) -> Result<Value, Refusal> {
         return Ok(Value::Text(text.to_owned()));
     }
     let message = format!("'{}' is not a value of '{field}'", printable(text));
-    let cure = match nearest(text, words.iter().copied()) {
-        Some(word) => format!("did you mean `{word}`?"),
-        None => format!("choose from: {}", words.join(", ")),
-    };
+    let cure =
+        match nearest(text, words.iter().copied()).or_else(|| meant(text, words.iter().copied())) {
+            Some(word) => format!("did you mean `{word}`?"),
+            None => format!("choose from: {}", words.join(", ")),
+        };
     Err((&code::BAD_WORD, Flaw::new(message, cure)))
 }
 

@@ -11,6 +11,7 @@ pub mod relocate;
 mod resolve;
 mod rules;
 pub mod schema;
+mod synonyms;
 pub mod yaml;
 
 use crate::model::lab::Lab;
