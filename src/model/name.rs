@@ -14,6 +14,18 @@ const RESERVED: &[&str] = &["localhost", "kubernetes", "all", "gateway"];
 /// # Errors
 /// What is wrong and how to mend it.
 pub fn check_label(what: &str, text: &str, max: usize) -> Result<(), Flaw> {
+    check_grammar(what, text, max)?;
+    if RESERVED.contains(&text) {
+        return Err(Flaw::new(
+            format!("'{text}' has a meaning of its own and cannot be {what}"),
+            format!("write '{text}1'"),
+        ));
+    }
+    Ok(())
+}
+
+/// The same, whatever the label means.
+fn check_grammar(what: &str, text: &str, max: usize) -> Result<(), Flaw> {
     let shown = crate::model::topology::problem::printable(text);
     if let Some(c) = text.chars().find(|c| c.is_control()) {
         return Err(Flaw::new(
@@ -54,12 +66,6 @@ pub fn check_label(what: &str, text: &str, max: usize) -> Result<(), Flaw> {
             format!("write '{}'", text.trim_matches('-')),
         ));
     }
-    if RESERVED.contains(&text) {
-        return Err(Flaw::new(
-            format!("'{text}' has a meaning of its own and cannot be {what}"),
-            format!("write '{text}1'"),
-        ));
-    }
     Ok(())
 }
 
@@ -71,10 +77,17 @@ pub fn check_domain(text: &str) -> Result<(), Flaw> {
     if text.len() > 200 {
         return Err(Flaw::new("the domain is longer than 200 characters", "shorten it"));
     }
-    for label in text.split('.') {
-        check_label("a part of the domain", label, 63)?;
+    let what = "a part of the domain";
+    if text.ends_with('.') {
+        let cure = format!("write '{}', without the last dot", text.trim_end_matches('.'));
+        return Err(Flaw::new(format!("the domain '{text}' ends with a dot"), cure));
     }
-    Ok(())
+    text.split('.').try_for_each(|label| check_grammar(what, label, 63))?;
+    // A word that is a name by itself may well be a part of one.
+    match text.contains('.') {
+        true => Ok(()),
+        false => check_label(what, text, 63),
+    }
 }
 
 /// Who owns a lab: enough to tell two people's labs of one name apart on one computer.

@@ -44,18 +44,28 @@ fn a_floating_address_is_not_taken_by_strangers_or_pods() {
         assert_eq!(dropped(cluster, MAIN, "adverts")[0], before + 5);
 
         // In the network of a pod: with a protocol that is not its business, and under a name that is not its own.
-        let space = cluster.run("worker1", "ip netns list | awk 'NR == 1 { print $1 }'");
-        let within = format!("ip netns exec {}", space.trim());
-        let address = cluster.run("worker1", &format!("{within} hostname -I"));
+        // The pod is this test's own: others may be on their way out.
+        cluster.kubectl(
+            "run fenced --image=lab.local/pause:1 --overrides='{\"spec\":{\"nodeName\":\"worker1\"}}'",
+        );
+        cluster.kubectl("wait --for=condition=Ready pod/fenced --timeout=120s");
+        let address = cluster.kubectl("get pod fenced -o 'jsonpath={.status.podIP}'");
+        let address = address.trim();
+        let find = format!(
+            "for space in $(ip netns list | awk '{{ print $1 }}'); do \
+               if ip -n $space -4 -o address 2>/dev/null | grep -qF ' {address}/'; then echo $space; fi; done"
+        );
+        let within = format!("ip netns exec {}", cluster.run("worker1", &find).trim());
         let (spoofed, elected) = {
             let counts = dropped(cluster, "worker1", "from_pods");
             (counts[0], counts[1])
         };
-        send(cluster, &within, 112, address.split_whitespace().next().unwrap());
+        send(cluster, &within, 112, address);
         send(cluster, &within, 17, "10.249.0.11");
         assert_eq!(dropped(cluster, "worker1", "from_pods"), [spoofed + 5, elected + 5]);
         assert_eq!(dropped(cluster, MAIN, "adverts")[0], before + 5);
         assert!(holds(cluster).contains("10.249.0.10"), "{}", holds(cluster));
+        cluster.kubectl("delete pod fenced --wait=false");
     });
 }
 

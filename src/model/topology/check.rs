@@ -215,10 +215,18 @@ fn scalar(kind: &Kind, field: &str, text: &str) -> Result<Value, Refusal> {
             .map(Value::Version)
             .map_err(refused(&code::BAD_VERSION)),
         Kind::PublicKey => {
-            grammar::public_key(text).map(|()| own()).map_err(refused(&code::BAD_PUBLIC_KEY))
+            // A block of text ends with a line feed.
+            let text = text.trim();
+            let key = || Value::Text(text.to_owned());
+            grammar::public_key(text).map(|()| key()).map_err(refused(&code::BAD_PUBLIC_KEY))
         }
         Kind::Path if text.is_empty() || text.contains('\0') => {
             Err((&code::BAD_PATH, Flaw::new(format!("'{field}' is not a path"), "name a folder")))
+        }
+        Kind::Path if text.starts_with('~') => {
+            let message = format!("'{field}' begins with '~', which only a shell expands");
+            let cure = "write the whole path, or one from the folder of this file";
+            Err((&code::BAD_PATH, Flaw::new(message, cure)))
         }
         Kind::Choice(words) => choice(words, field, text),
         Kind::Shipped(words) => choice(words(), field, text),

@@ -18,6 +18,8 @@ pub(crate) struct NodeDraft {
 /// Where things stand that rules speak about.
 pub(crate) struct Spans {
     pub nodes: Span,
+    /// All that is said of nodes.
+    pub all_nodes: Span,
     pub cidr: Span,
     pub dhcp: Span,
     pub service_cidr: Span,

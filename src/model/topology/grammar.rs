@@ -49,6 +49,10 @@ pub(crate) fn login(text: &str) -> Result<(), Flaw> {
 pub(crate) fn kubernetes_version(text: &str) -> Result<Version, Flaw> {
     let range = format!("1.{OLDEST_MINOR} to 1.{NEWEST_MINOR} are known");
     match Version::parse(text) {
+        Some(version) if text.contains(['-', '+']) => Err(Flaw::new(
+            format!("'{}' is more than a release of Kubernetes", printable(text)),
+            format!("write {version}: other builds are named by `artifacts` or LAB_ARTIFACTS"),
+        )),
         None => Err(Flaw::new(
             format!("'{}' is not a Kubernetes version", printable(text)),
             format!("write it with three numbers, like {DEFAULT}; {range}"),

@@ -310,8 +310,17 @@ fn options(given: Option<&Given>) -> Options {
     }
 }
 
+/// From a field's name to where the next field begins.
+fn whole(root: &Given, field: &str) -> Span {
+    let starts = || root.entries().iter().map(|entry| entry.key_span.start);
+    let own = root.entries().iter().find(|entry| entry.key == field);
+    let Some(start) = own.map(|entry| entry.key_span.start) else { return 0..0 };
+    start..starts().filter(|other| *other > start).min().unwrap_or(usize::MAX)
+}
+
 fn spans(root: &Given, vips: &[&Entry]) -> Spans {
     let nodes = span(root.get("nodes"), &(0..1));
+    let all_nodes = whole(root, "nodes");
     let nodes = nodes.start..(nodes.start + 1).min(nodes.end.max(nodes.start + 1));
     let of = |table: &str, key: &str| {
         let table = root.get(table);
@@ -330,5 +339,6 @@ fn spans(root: &Given, vips: &[&Entry]) -> Spans {
         endpoint: of("kubernetes", "endpoint"),
         version: of("kubernetes", "version"),
         nodes,
+        all_nodes,
     }
 }

@@ -101,7 +101,9 @@ pub(crate) fn duplicates(lab: &LabDraft, problems: &mut Vec<Problem>) {
                 .help("move one group's `first_address`, or override one node's `address`"),
             );
         }
-        if let Some(first) = macs.insert(&draft.node.mac, draft) {
+        // Those of one name have one that is derived from it, and are spoken of already.
+        let namesake = |first: &&NodeDraft| first.node.name != draft.node.name;
+        if let Some(first) = macs.insert(&draft.node.mac, draft).filter(namesake) {
             problems.push(
                 Problem::error(
                     &code::MAC_TWICE,

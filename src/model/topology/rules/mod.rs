@@ -6,6 +6,8 @@ mod balancing;
 
 use std::collections::HashMap;
 
+use ipnet::Ipv4Net;
+
 use crate::model::code;
 use crate::model::inventory::overlap;
 use crate::model::name::check_label;
@@ -19,18 +21,14 @@ use crate::model::version::Version;
 pub(crate) fn apply(lab: &mut LabDraft, problems: &mut Vec<Problem>) {
     names(lab, problems);
     release(lab, problems);
-    if !lab.kubernetes.is_none() {
-        networks(lab, problems);
-    }
-    // A role that could not be read would be missed here a second time.
-    let unread = [&code::BAD_WORD, &code::NO_ROLES];
-    let is_read = !problems.iter().any(|problem| unread.contains(&problem.code));
+    networks(lab, problems);
+    let is_read = nodes_are_read(lab, problems);
     if is_read && !lab.kubernetes.is_none() {
         quorum(lab, problems);
     }
     sizes(lab, problems);
     // With too few addresses every later finding about them would be noise.
-    if addresses::addresses(lab, problems) {
+    if is_read && addresses::addresses(lab, problems) {
         addresses::duplicates(lab, problems);
         addresses::dhcp(lab, problems);
         addresses::vips(lab, problems);
@@ -39,11 +37,54 @@ pub(crate) fn apply(lab: &mut LabDraft, problems: &mut Vec<Problem>) {
     }
 }
 
+/// False where something of the nodes was refused from which roles, numbers and addresses follow: what is judged of
+/// the rest would be told of values that nobody typed.
+fn nodes_are_read(lab: &LabDraft, problems: &[Problem]) -> bool {
+    let unread = [
+        &code::BAD_WORD,
+        &code::NO_ROLES,
+        &code::NO_VALUE,
+        &code::WRONG_SHAPE,
+        &code::UNKNOWN_FIELD,
+        &code::BAD_NUMBER,
+        &code::BAD_ADDRESS,
+        &code::BAD_NETWORK,
+        &code::NO_SUCH_OVERRIDE,
+    ];
+    let is_of_nodes = |problem: &&Problem| {
+        problem.span.as_ref().is_some_and(|span| lab.spans.all_nodes.contains(&span.start))
+    };
+    !problems.iter().filter(is_of_nodes).any(|problem| unread.contains(&problem.code))
+}
+
+/// Why a network cannot be one of a lab's.
+fn cannot_be(net: Ipv4Net) -> Option<&'static str> {
+    let lies_in = |of: [u8; 4], prefix| {
+        Ipv4Net::new(of.into(), prefix).is_ok_and(|other| overlap(other, net))
+    };
+    match () {
+        () if lies_in([127, 0, 0, 0], 8) => {
+            Some("is loopback, which every computer keeps to itself")
+        }
+        () if lies_in([224, 0, 0, 0], 4) => Some("is multicast, which no node can have"),
+        () if lies_in([0, 0, 0, 0], 8) || lies_in([240, 0, 0, 0], 4) => {
+            Some("is reserved, and no system takes addresses of it")
+        }
+        () if lies_in([169, 254, 0, 0], 16) => Some("is link-local, which nobody routes"),
+        () => None,
+    }
+}
+
 fn names(lab: &LabDraft, problems: &mut Vec<Problem>) {
     let mut seen: HashMap<String, &Span> = HashMap::new();
     for draft in &lab.nodes {
         let name = &draft.node.name;
-        if let Err(flaw) = check_label("node name", name, 40) {
+        let is_told = problems.iter().any(|problem| {
+            problem.code == &code::BAD_NAME && problem.span.as_ref() == Some(&draft.name_span)
+        });
+        if let Err(flaw) = check_label("node name", name, 40)
+            && !is_told
+        {
             problems.push(Problem::of(&code::BAD_NAME, &draft.name_span, flaw));
         }
         if is_number(name) {
@@ -96,12 +137,19 @@ fn release(lab: &LabDraft, problems: &mut Vec<Problem>) {
 
 fn networks(lab: &LabDraft, problems: &mut Vec<Problem>) {
     let k = &lab.kubernetes;
-    let all = [
-        ("node network", lab.network.cidr, &lab.spans.cidr),
-        ("service network", k.service_cidr, &lab.spans.service_cidr),
-        ("pod network", k.pod_cidr, &lab.spans.pod_cidr),
-    ];
+    let mut all = vec![("node network", lab.network.cidr, &lab.spans.cidr)];
+    if !k.is_none() {
+        all.push(("service network", k.service_cidr, &lab.spans.service_cidr));
+        all.push(("pod network", k.pod_cidr, &lab.spans.pod_cidr));
+    }
     for (index, (name, net, at)) in all.iter().enumerate() {
+        if let Some(why) = cannot_be(*net) {
+            problems.push(
+                Problem::error(&code::BAD_NETWORK, at, format!("the {name} {net} {why}"))
+                    .help("take one for private use, such as 10.240.0.0/24"),
+            );
+            continue;
+        }
         for (other, other_net, other_at) in all.iter().take(index) {
             if overlap(*net, *other_net) {
                 problems.push(
@@ -115,6 +163,9 @@ fn networks(lab: &LabDraft, problems: &mut Vec<Problem>) {
                 );
             }
         }
+    }
+    if k.is_none() {
+        return;
     }
     let services = (1usize << (32 - k.service_cidr.prefix_len())).saturating_sub(2);
     if services < 10 {
