@@ -140,7 +140,9 @@ fn write(session: &Session, locked: &Locked) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }
-    write_through(session.store.failpoints(), path, locked.text().as_bytes(), 0o644)
+    // In the lab's own directory nothing is for others.
+    let mode = if path.starts_with(session.store.root()) { 0o600 } else { 0o644 };
+    write_through(session.store.failpoints(), path, locked.text().as_bytes(), mode)
 }
 
 fn failed(path: &Path, error: &io::Error) -> EngineError {
