@@ -10,6 +10,7 @@ use crate::drivers::assets::cache::Cache;
 use crate::drivers::assets::error::AssetError;
 use crate::drivers::assets::regular;
 use crate::drivers::host::tool::run_tool;
+use crate::drivers::state::files;
 
 /// Options of mkfs: no journal, nothing reserved, everything root's.
 const MKFS: &[&str] = &[
@@ -58,6 +59,45 @@ pub fn make(found: &Found, cache: &Cache) -> Result<PathBuf, AssetError> {
     run_tool("mkfs.ext4", &[MKFS, &[&*shown[0], &*shown[1]]].concat())?;
     cache.put(&raw, &path, 0o444)?;
     Ok(path)
+}
+
+/// Keeps a disk in the directory `dir` of a lab, too.
+///
+/// # Errors
+/// When the file system refuses.
+pub fn keep(cache: &Cache, disk: &Path, dir: &Path) -> Result<(), AssetError> {
+    let Some(kept) = disk.file_name().map(|name| dir.join(name)) else { return Ok(()) };
+    if kept.exists() {
+        return Ok(());
+    }
+    files::make_dir(dir)?;
+    cache.share(disk, &kept)
+}
+
+/// Has disks that are kept in `dir` be in the cache again, where they are not: guests that know one hold parts of it
+/// in memory, and another with the same files in it is another disk.
+///
+/// # Errors
+/// When the file system refuses.
+pub fn take_back(cache: &Cache, dir: &Path) -> Result<(), AssetError> {
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    for kept in entries.map(|entry| entry.path()) {
+        let is_disk = kept.extension().is_some_and(|extension| extension == "img");
+        let Some(digest) = kept.file_stem().filter(|_| is_disk) else { continue };
+        let digest = digest.to_string_lossy();
+        let path = cache.path(&format!("artifacts/{digest}.img"));
+        // A cache that others filled need not be ours to write to.
+        if path.exists() {
+            continue;
+        }
+        cache.make_dir("artifacts")?;
+        // That of whoever makes it.
+        let _lock = cache.lock(&format!("artifacts/{digest}"))?;
+        if !path.exists() {
+            cache.share(&kept, &path)?;
+        }
+    }
+    Ok(())
 }
 
 fn copy(mut source: File, target: &Path, mode: u32) -> io::Result<u64> {

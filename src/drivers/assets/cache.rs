@@ -7,6 +7,7 @@ use std::{fs, io};
 
 use crate::drivers::assets::download::{Checksum, Fetcher, Progress, find_checksum, hash};
 use crate::drivers::assets::error::{AssetError, Fault};
+use crate::drivers::assets::sparse;
 use crate::drivers::state::failpoint::Failpoints;
 use crate::drivers::state::file_lock::FileLock;
 use crate::drivers::state::files;
@@ -69,6 +70,28 @@ impl Cache {
         fs::set_permissions(from, fs::Permissions::from_mode(mode))
             .and_then(|()| files::put(&self.points, from, to))
             .map_err(AssetError::io(format!("write {}", to.display())))
+    }
+
+    /// Gives a finished file a second name, here or in a lab's directory: a copy where a file system ends between the
+    /// two, or allows no link.
+    pub(crate) fn share(&self, from: &Path, to: &Path) -> Result<(), AssetError> {
+        let shared = || -> io::Result<()> {
+            self.points.hit(&format!("link {}", to.display()))?;
+            if fs::hard_link(from, to).is_ok() {
+                return fs::File::open(files::directory(to))?.sync_all();
+            }
+            let mut unfinished = to.as_os_str().to_owned();
+            unfinished.push(".unfinished");
+            let unfinished = PathBuf::from(unfinished);
+            sparse::copy(from, &unfinished)?;
+            let meta = fs::metadata(from)?;
+            fs::set_permissions(&unfinished, meta.permissions())?;
+            // Images are known by their size and the time of their last change.
+            fs::File::open(&unfinished)?.set_modified(meta.modified()?)?;
+            files::put(&self.points, &unfinished, to)
+        };
+        let doing = format!("keep {} as {}", from.display(), to.display());
+        shared().map_err(AssetError::io(doing))
     }
 
     /// Writes a small file, complete or not at all.

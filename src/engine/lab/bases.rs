@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use crate::drivers::assets::images::kept::{keep_artifacts, take_artifacts_back};
+use crate::drivers::assets::artifact_disk as disks;
 use crate::drivers::assets::images::{Images, refuse_other};
 use crate::drivers::state::{standing, standing_on};
 use crate::engine::lab::open::Session;
@@ -31,7 +31,7 @@ pub(crate) fn keep(session: &Session, prepared: &Prepared) -> Result<(), EngineE
     }
     if prepared.platform.artifact_volume().is_some() && prepared.found.is_some() {
         let disk = artifact_disk(session, prepared)?;
-        keep_artifacts(session.images.cache(), &disk, &session.store.path(ARTIFACTS))?;
+        disks::keep(session.images.cache(), &disk, &session.store.path(ARTIFACTS))?;
     }
     Ok(())
 }
@@ -41,7 +41,7 @@ pub(crate) fn keep(session: &Session, prepared: &Prepared) -> Result<(), EngineE
 /// # Errors
 /// When the file system refuses.
 pub(crate) fn take_back(lab: &Lab, state: &Path, images: &Images) -> Result<(), EngineError> {
-    take_artifacts_back(images.cache(), &state.join(&lab.name).join(ARTIFACTS))?;
+    disks::take_back(images.cache(), &state.join(&lab.name).join(ARTIFACTS))?;
     for os in lab.systems() {
         let is_gone = || images.local(os).is_none();
         for standing in standing_on(state, os).iter().take_while(|_| is_gone()) {

@@ -186,6 +186,23 @@ fn kept_images_are_cut_everywhere() {
     };
     assert!(cut_work(&points, || forget(&cache.join("images")), back, judge) > 3);
     assert!(!images.take_back("debian-12", &kept, &digest).unwrap(), "it is there");
+
+    // The disk with the binaries likewise; where it is there, nothing is written.
+    let points = Failpoints::counting();
+    let binaries = Cache::new(&cache).behind(points.clone());
+    let (disk, disks) = (cache.join("artifacts/0123.img"), dir.path().join("disks"));
+    fs::create_dir_all(disk.parent().unwrap()).unwrap();
+    fs::write(&disk, "an ext4").unwrap();
+    let keep = || artifact_disk::keep(&binaries, &disk, &disks).map_err(text);
+    let judge =
+        |place: &str, whole: bool| assert!(disks.join("0123.img").exists() == whole, "{place}");
+    assert!(cut_work(&points, || forget(&disks), keep, judge) > 0);
+    artifact_disk::take_back(&binaries, &disks).unwrap();
+    assert_eq!(files_below(disk.parent().unwrap()).len(), 1, "a lock was taken for nothing");
+    let back = || artifact_disk::take_back(&binaries, &disks).map_err(text);
+    let judge = |place: &str, whole: bool| assert!(disk.exists() == whole, "{place}");
+    assert!(cut_work(&points, || drop(fs::remove_file(&disk)), back, judge) > 0);
+    assert_eq!(fs::read_to_string(&disk).unwrap(), "an ext4");
 }
 
 /// Images, binaries, the disk with them, golden guests: what counts is whole, wherever a run was cut.

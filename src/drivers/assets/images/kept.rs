@@ -2,15 +2,11 @@
 //! is below them are worth nothing.
 
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::drivers::assets::cache::Cache;
 use crate::drivers::assets::download;
 use crate::drivers::assets::error::AssetError;
 use crate::drivers::assets::images::{DISK, INITRD, Images, Incoming, KERNEL, LOCAL, Local, entry};
-use crate::drivers::assets::sparse;
-use crate::drivers::state::failpoint::Failpoints;
 use crate::drivers::state::files;
 
 impl Images {
@@ -30,7 +26,7 @@ impl Images {
         for file in [DISK, KERNEL, INITRD] {
             let from = self.dir(name).join(file);
             if from.exists() {
-                share(&from, &dir.join(file), self.cache.failpoints())?;
+                self.cache.share(&from, &dir.join(file))?;
             }
         }
         let text = serde_json::to_string_pretty(&local).unwrap_or_default();
@@ -60,7 +56,7 @@ impl Images {
         let incoming = |file: &str| -> Result<PathBuf, AssetError> {
             let to = place.join(format!("kept-{file}"));
             self.cache.remove(&to)?;
-            share(&dir.join(file), &to, self.cache.failpoints())?;
+            self.cache.share(&dir.join(file), &to)?;
             Ok(to)
         };
         let disk = incoming(DISK)?;
@@ -76,58 +72,6 @@ impl Images {
     }
 }
 
-/// Keeps the artifact disk in `dir`, too.
-///
-/// # Errors
-/// When the file system refuses.
-pub fn keep_artifacts(cache: &Cache, disk: &Path, dir: &Path) -> Result<(), AssetError> {
-    let Some(name) = disk.file_name() else { return Ok(()) };
-    if dir.join(name).exists() {
-        return Ok(());
-    }
-    files::make_dir(dir)?;
-    share(disk, &dir.join(name), cache.failpoints())
-}
-
-/// Has artifact disks that are kept in `dir` be in the cache again, where they are not: guests that know one hold
-/// parts of it in memory, and another with the same files in it is another disk.
-///
-/// # Errors
-/// When the file system refuses.
-pub fn take_artifacts_back(cache: &Cache, dir: &Path) -> Result<(), AssetError> {
-    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
-    let is_disk = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "img");
-    for kept in entries.map(|entry| entry.path()).filter(is_disk) {
-        let name = kept.file_name().unwrap_or_default();
-        let path = cache.make_dir("artifacts")?.join(name);
-        let _lock = cache.lock(&format!("artifacts/{}", name.to_string_lossy()))?;
-        if !path.exists() {
-            share(&kept, &path, cache.failpoints())?;
-        }
-    }
-    Ok(())
-}
-
 fn kept(dir: &Path) -> Option<Local> {
     serde_json::from_str(&fs::read_to_string(dir.join(LOCAL)).ok()?).ok()
-}
-
-/// One file under two names; a copy where a file system ends between them, or does not allow it.
-fn share(from: &Path, to: &Path, points: &Failpoints) -> Result<(), AssetError> {
-    let shared = || -> io::Result<()> {
-        points.hit(&format!("link {}", to.display()))?;
-        if fs::hard_link(from, to).is_ok() {
-            return fs::File::open(files::directory(to))?.sync_all();
-        }
-        let mut unfinished = to.as_os_str().to_owned();
-        unfinished.push(".unfinished");
-        let unfinished = PathBuf::from(unfinished);
-        sparse::copy(from, &unfinished)?;
-        fs::set_permissions(&unfinished, fs::metadata(from)?.permissions())?;
-        // Images are known by their size and the time of their last change.
-        let modified = fs::metadata(from)?.modified()?;
-        fs::File::open(&unfinished)?.set_modified(modified)?;
-        files::put(points, &unfinished, to)
-    };
-    shared().map_err(AssetError::io(format!("keep {} as {}", from.display(), to.display())))
 }

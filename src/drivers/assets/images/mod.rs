@@ -3,7 +3,7 @@
 
 pub mod archive;
 mod build;
-pub(crate) mod kept;
+mod kept;
 
 use std::collections::BTreeMap;
 use std::fs;
