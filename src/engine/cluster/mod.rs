@@ -4,4 +4,5 @@ pub(crate) mod drain;
 pub(crate) mod quorum;
 pub mod repair;
 pub mod rotate;
+pub(crate) mod script;
 pub(crate) mod upgrade;

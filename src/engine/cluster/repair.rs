@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::drivers::guest::Guest;
+use crate::engine::cluster::script::{failed, run};
 use crate::engine::lab::open::Session;
 use crate::engine::lab::reach::Reach;
 use crate::engine::task::error::EngineError;
@@ -266,18 +266,6 @@ async fn set_aside(
         }
     }
     Ok(())
-}
-
-async fn run(guest: &dyn Guest, node: &Node, task: &str, script: &str) -> Result<(), EngineError> {
-    let output = guest.run(script).await?;
-    match output.status {
-        0 => Ok(()),
-        _ => Err(failed(node, task, &output.text())),
-    }
-}
-
-fn failed(node: &Node, task: &str, said: &str) -> EngineError {
-    EngineError::of(&code::STEP, format!("{task} on {}: {}", node.name, said.trim()))
 }
 
 fn operations(session: &Session) -> &'static Operations {

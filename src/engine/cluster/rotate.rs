@@ -3,6 +3,7 @@
 
 use time::OffsetDateTime;
 
+use crate::engine::cluster::script;
 use crate::engine::lab::kubeconfig;
 use crate::engine::lab::open::Session;
 use crate::engine::lab::reach::Reach;
@@ -13,7 +14,7 @@ use crate::kubernetes::stage::Duty;
 use crate::model::{Node, code};
 use crate::pki::{Bundle, Phase, Root};
 
-/// Seconds for which one of the things is waited that the cluster does after a phase.
+/// How long each thing is waited for that the cluster does after a phase.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(540);
 
 /// Roots of which a rotation is under way, each with the phase that nodes are to be brought.
@@ -106,16 +107,14 @@ fn nodes(session: &Session, at: Where) -> Vec<&Node> {
 }
 
 async fn carry(reach: &Reach, node: &Node, aftermath: &Aftermath) -> Result<(), EngineError> {
-    let what = format!("{} on {}", aftermath.title, node.name);
     let guest = reach(node);
-    let Ok(output) = tokio::time::timeout(PATIENCE, guest.run(&aftermath.script)).await else {
-        return Err(EngineError::of(&code::STEP, format!("{what}: it took too long"))
-            .hint("the same command goes on from here"));
+    let work = script::run(&*guest, node, aftermath.title, &aftermath.script);
+    let done = match tokio::time::timeout(PATIENCE, work).await {
+        Ok(done) => done,
+        Err(_) => Err(script::failed(node, aftermath.title, "it took too long")),
     };
-    let output = output?;
-    match output.status {
-        0 => Ok(()),
-        _ => Err(EngineError::of(&code::STEP, format!("{what}: {}", output.text().trim()))
-            .hint("the same command goes on from here")),
-    }
+    done.map_err(|error| match error.code == &code::STEP {
+        true => error.hint("the same command goes on from here"),
+        false => error,
+    })
 }
