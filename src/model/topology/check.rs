@@ -36,7 +36,7 @@ pub(crate) fn table(
                 given: value(&field.kind, &entry.node, &entry.key, problems),
             }),
             None => {
-                let meant = meant_field(table, &entry.key);
+                let meant = likely(&entry.key, table.fields.iter().map(|field| field.name));
                 problems.push(unknown(table, entry, context, meant));
                 misspelt.extend(meant);
             }
@@ -59,10 +59,9 @@ pub(crate) fn table(
     Given { span: node.span.clone(), value: Value::Map(known) }
 }
 
-/// The field that somebody means who writes `key`.
-fn meant_field(table: &Table, key: &str) -> Option<&'static str> {
-    let names = || table.fields.iter().map(|field| field.name);
-    nearest(key, names()).or_else(|| meant(key, names()))
+/// The word that somebody means who writes `text`: one that is spelled almost so, or what other tools call so.
+fn likely<'a>(text: &str, candidates: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
+    nearest(text, candidates.clone()).or_else(|| meant(text, candidates))
 }
 
 fn unknown(
@@ -103,7 +102,6 @@ fn value(kind: &Kind, node: &Node, field: &str, problems: &mut Vec<Problem>) -> 
             problems.push(Problem::error(&code::NO_VALUE, &node.span, message).help(cure));
             Value::Refused
         }
-        (Kind::Table(inner), _) => return table(inner, node, &format!("'{field}'"), problems),
         (Kind::TableOr(word, _), Yaml::Scalar { text, .. }) if text == word => {
             Value::Text((*word).to_owned())
         }
@@ -113,17 +111,17 @@ fn value(kind: &Kind, node: &Node, field: &str, problems: &mut Vec<Problem>) -> 
                 format!("write `field: value` lines below it, indented; or `{field}: {word}`");
             wrong_shape(node, field, &wanted, &cure, problems)
         }
-        (Kind::TableOr(_, inner), _) => return table(inner, node, &format!("'{field}'"), problems),
+        (Kind::Table(inner) | Kind::TableOr(_, inner), _) => {
+            return table(inner, node, &format!("'{field}'"), problems);
+        }
         (Kind::CloudConfig, _) => cloud_config::check(node, problems),
         (Kind::Named(inner), Yaml::Map(entries)) => {
             not_empty(entries.is_empty(), node, field, problems);
             Value::Map(entries.iter().map(|entry| named(inner, entry, problems)).collect())
         }
-        (Kind::List(inner), Yaml::List(items)) => {
-            not_empty(items.is_empty(), node, field, problems);
-            Value::List(items.iter().map(|item| value(inner, item, field, problems)).collect())
-        }
-        (Kind::MayBeEmpty(inner), Yaml::List(items)) => {
+        (Kind::List(inner) | Kind::MayBeEmpty(inner), Yaml::List(items)) => {
+            let is_refused = items.is_empty() && matches!(kind, Kind::List(_));
+            not_empty(is_refused, node, field, problems);
             Value::List(items.iter().map(|item| value(inner, item, field, problems)).collect())
         }
         (Kind::Set(words), Yaml::List(items)) => {
@@ -255,11 +253,10 @@ fn choice(words: &[&str], field: &str, text: &str) -> Result<Value, Refusal> {
         return Ok(Value::Text(text.to_owned()));
     }
     let message = format!("'{}' is not a value of '{field}'", printable(text));
-    let cure =
-        match nearest(text, words.iter().copied()).or_else(|| meant(text, words.iter().copied())) {
-            Some(word) => format!("did you mean `{word}`?"),
-            None => format!("choose from: {}", words.join(", ")),
-        };
+    let cure = match likely(text, words.iter().copied()) {
+        Some(word) => format!("did you mean `{word}`?"),
+        None => format!("choose from: {}", words.join(", ")),
+    };
     Err((&code::BAD_WORD, Flaw::new(message, cure)))
 }
 
