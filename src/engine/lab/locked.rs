@@ -74,8 +74,11 @@ pub(crate) fn here(
 /// # Errors
 /// Which assets those are.
 pub(crate) fn refuse_others(session: &Session, here: &Locked) -> Result<(), EngineError> {
-    let path = &session.locked;
-    let others = read(path)?.unwrap_or_default().others(here);
+    refuse(&session.locked, &read(&session.locked)?.unwrap_or_default(), here)
+}
+
+fn refuse(path: &Path, locked: &Locked, here: &Locked) -> Result<(), EngineError> {
+    let others = locked.others(here);
     if others.is_empty() {
         return Ok(());
     }
@@ -97,9 +100,9 @@ pub(crate) fn refuse_others(session: &Session, here: &Locked) -> Result<(), Engi
 /// # Errors
 /// As [`refuse_others`].
 pub(crate) fn hold(session: &Session, here: &Locked, say: &Events) -> Result<(), EngineError> {
-    refuse_others(session, here)?;
     let path = &session.locked;
     let mut locked = read(path)?.unwrap_or_default();
+    refuse(path, &locked, here)?;
     let new = locked.new_ones(here);
     if new.is_empty() {
         return Ok(());

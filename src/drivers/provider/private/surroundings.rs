@@ -39,18 +39,17 @@ impl Surroundings for PrivateLibvirt {
             false => Vec::new(),
         };
         // Before there is a way out.
-        let fenced = control::fence(&self.control_socket(), Some(&fence));
-        if let Err(error) = fenced
-            && (internet_only || !control::is_unknown(&error))
-        {
-            return Err(match control::is_unknown(&error) {
-                false => refused(error),
-                true => ProviderError::of_computer(
+        match control::fence(&self.control_socket(), Some(&fence)) {
+            Ok(_) => {}
+            Err(error) if !control::is_unknown(&error) => return Err(refused(error)),
+            Err(_) if !internet_only => {}
+            Err(_) => {
+                return Err(ProviderError::of_computer(
                     "keep guests from this computer's own network: the lab's libvirt was started by an earlier lab; \
                      `lab down` and `lab up`, or `uplink: all` in the topology",
                     "",
-                ),
-            });
+                ));
+            }
         }
         PrivateLibvirt::start_uplink(self)
     }
