@@ -2,8 +2,8 @@
 """Stands in for systemd in a node made of namespaces: first process, services, watchdogs.
 
 Knows just what the units of the stages use: Type=simple|notify|exec, ExecStartPre, ExecStart, ExecReload,
-ExecStopPost, User, EnvironmentFile, RuntimeDirectory, Restart, RestartSec, WatchdogSec and
-WatchdogSignal. `systemctl` and `journalctl` in the node are this file, too.
+ExecStopPost, TimeoutStopSec (in seconds), User, EnvironmentFile, RuntimeDirectory, Restart, RestartSec,
+WatchdogSec and WatchdogSignal. `systemctl` and `journalctl` in the node are this file, too.
 """
 
 import os
@@ -174,7 +174,7 @@ class Service:
         if process and process.poll() is None:
             process.terminate()
             try:
-                process.wait(20)
+                process.wait(float(one(self.unit, "TimeoutStopSec", "90")))
             except subprocess.TimeoutExpired:
                 process.kill()
             self.kill_session(process.pid)
