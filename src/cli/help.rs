@@ -10,7 +10,7 @@ use crate::cli::failure::Failure;
 use crate::cli::output::{print, table};
 use crate::kubernetes::{DEFAULT, all_stages};
 use crate::model::code::{self, Code};
-use crate::model::topology::check::nearest;
+use crate::model::near::nearest;
 
 /// The page on labs without root, and what it was called before.
 const PRIVATE: &str = "private-provider";

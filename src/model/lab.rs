@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use ipnet::Ipv4Net;
 use serde::Serialize;
-use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
 use crate::model::role::Role;
+use crate::model::user_data::UserData;
 use crate::model::version::Version;
 use crate::model::word::words;
 
@@ -105,8 +105,8 @@ pub struct Node {
     pub os: String,
     /// Addresses of this node's pods, on workers.
     pub pod_subnet: Option<Ipv4Net>,
-    /// cloud-config of the user's own.
-    pub user_data: Map<String, Json>,
+    /// What a person gives cloud-init besides.
+    pub user_data: UserData,
 }
 
 /// A floating address.

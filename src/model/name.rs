@@ -42,6 +42,12 @@ fn check_grammar(what: &str, text: &str, max: usize) -> Result<(), Flaw> {
     if text.is_empty() {
         return Err(Flaw::new(format!("{what} is empty"), "give it a name such as node1"));
     }
+    if text.contains("${") || text.contains("{{") {
+        return Err(Flaw::new(
+            format!("{what} '{shown}' has a variable, and none is filled in here"),
+            "write the name itself",
+        ));
+    }
     if text.len() > max {
         return Err(Flaw::new(
             format!("{what} '{shown}' has {} characters; at most {max} fit", text.len()),
@@ -51,22 +57,34 @@ fn check_grammar(what: &str, text: &str, max: usize) -> Result<(), Flaw> {
     if text.chars().any(|c| c.is_ascii_uppercase()) {
         return Err(Flaw::new(
             format!("{what} '{shown}' has capital letters; host names have no case"),
-            format!("write '{}'", text.to_ascii_lowercase()),
+            written(as_label(text), "use small letters, digits and hyphens"),
         ));
     }
     if let Some(c) = text.chars().find(|c| !c.is_ascii_alphanumeric() && *c != '-') {
         return Err(Flaw::new(
             format!("{what} '{shown}' contains '{c}'"),
-            "use letters, digits and hyphens",
+            written(as_label(text), "use letters, digits and hyphens"),
         ));
     }
     if text.starts_with('-') || text.ends_with('-') {
         return Err(Flaw::new(
             format!("{what} '{shown}' must start and end with a letter or digit"),
-            format!("write '{}'", text.trim_matches('-')),
+            written(as_label(text), "use letters, digits and hyphens"),
         ));
     }
     Ok(())
+}
+
+/// The label that is nearest to a text; `None` where nothing of it is left.
+fn as_label(text: &str) -> Option<String> {
+    let fit = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
+    let label: String = text.chars().map(fit).collect();
+    let label = label.trim_matches('-');
+    (!label.is_empty()).then(|| label.to_owned())
+}
+
+fn written(name: Option<String>, otherwise: &str) -> String {
+    name.map_or_else(|| otherwise.to_owned(), |name| format!("write '{name}'"))
 }
 
 /// Checks a domain name: labels joined by dots, at most 200 characters.
@@ -82,7 +100,18 @@ pub fn check_domain(text: &str) -> Result<(), Flaw> {
         let cure = format!("write '{}', without the last dot", text.trim_end_matches('.'));
         return Err(Flaw::new(format!("the domain '{text}' ends with a dot"), cure));
     }
-    text.split('.').try_for_each(|label| check_grammar(what, label, 63))?;
+    if text.starts_with('.') {
+        let cure = format!("write '{}', without the first dot", text.trim_start_matches('.'));
+        return Err(Flaw::new(format!("the domain '{text}' begins with a dot"), cure));
+    }
+    let whole =
+        || text.split('.').map(as_label).collect::<Option<Vec<_>>>().map(|all| all.join("."));
+    text.split('.').try_for_each(|label| check_grammar(what, label, 63)).map_err(
+        |flaw| match flaw.help.starts_with("write '") {
+            true => Flaw::new(flaw.message, written(whole(), &flaw.help)),
+            false => flaw,
+        },
+    )?;
     // A word that is a name by itself may well be a part of one.
     match text.contains('.') {
         true => Ok(()),

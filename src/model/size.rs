@@ -36,10 +36,9 @@ pub fn parse(text: &str) -> Result<u64, Flaw> {
         } else {
             format!("'{unit}' is not a unit lab knows")
         };
-        return Err(Flaw::new(
-            message,
-            format!("write \"{number}GiB\" (MiB, GiB, TiB, MB, GB and TB exist)"),
-        ));
+        let meant = meant(number, unit).unwrap_or_else(|| format!("{number}GiB"));
+        let cure = format!("write \"{meant}\" (MiB, GiB, TiB, MB, GB and TB exist)");
+        return Err(Flaw::new(message, cure));
     };
     let Ok(number) = number.parse::<f64>() else {
         return Err(Flaw::new(format!("'{number}' is not a number"), "write for example 1.5GiB"));
@@ -52,6 +51,29 @@ pub fn parse(text: &str) -> Result<u64, Flaw> {
         ));
     }
     Ok(bytes as u64)
+}
+
+/// What is probably meant: units of other tools, and a plain number of MiB as virt-install and Vagrant take it.
+fn meant(number: &str, unit: &str) -> Option<String> {
+    let number: f64 = number.parse().ok()?;
+    let bytes = match unit.to_ascii_lowercase().as_str() {
+        "" if (256.0..=65536.0).contains(&number) => number * MIB as f64,
+        "k" | "kb" | "ki" | "kib" => number * 1024.0,
+        "m" => number * MIB as f64,
+        "g" => number * (1u64 << 30) as f64,
+        "t" => number * (1u64 << 40) as f64,
+        other => {
+            let (_, factor) = UNITS.iter().find(|(name, _)| name.to_ascii_lowercase() == other)?;
+            number * *factor as f64
+        }
+    };
+    let is_fit = bytes >= MIB as f64 && bytes < (1u64 << 50) as f64;
+    let whole = |factor: u64| (bytes / factor as f64).fract() == 0.0;
+    match () {
+        () if !is_fit => None,
+        () if whole(1 << 30) => Some(format!("{}GiB", bytes as u64 >> 30)),
+        () => Some(format!("{}MiB", bytes as u64 >> 20)),
+    }
 }
 
 /// Shows bytes in the largest unit that keeps the number above one.

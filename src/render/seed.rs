@@ -1,11 +1,13 @@
 //! The NoCloud seed: who the node is, where it lives, who may log in, and its host key.
 
+use minijinja::Value;
 use serde::Serialize;
-use serde_json::{Map, Value as Json, json};
+use serde_json::json;
 
-use crate::model::topology::cloud_config;
-use crate::model::{Lab, Node};
+use crate::model::user_data::Document;
+use crate::model::{Lab, Node, UserData};
 use crate::render::golden;
+use crate::render::multipart;
 use crate::render::templates::{RenderError, Templates};
 
 /// The files of a seed disk. `user_data` and `personality` hold the host key and are secret.
@@ -33,7 +35,17 @@ struct Data<'a> {
     lab: &'a Lab,
     node: &'a Node,
     prefix: u8,
-    config: Vec<(String, Json)>,
+    /// Keys and values of cloud-config, as they stand in YAML.
+    config: Vec<(Value, Value)>,
+}
+
+impl<'a> Data<'a> {
+    fn new(lab: &'a Lab, node: &'a Node, config: &UserData) -> Self {
+        let line = |text: String| Value::from_safe_string(text);
+        let entries = config.config.iter();
+        let config = entries.map(|(key, value)| (line(key.line()), line(value.line())));
+        Self { lab, node, prefix: lab.network.cidr.prefix_len(), config: config.collect() }
+    }
 }
 
 /// Renders a node's seed. `host_key` is the OpenSSH private key the node will show, `host_public`
@@ -50,9 +62,8 @@ pub fn seed(
     login: &str,
 ) -> Result<Seed, RenderError> {
     let mut config = base_config(lab, node, host_key, host_public, login);
-    cloud_config::merge(&mut config, &node.user_data);
-    let config = config.into_iter().collect();
-    let data = Data { lab, node, prefix: lab.network.cidr.prefix_len(), config };
+    config.add(&node.user_data);
+    let data = Data::new(lab, node, &config);
     let lines = |lines: &[String]| lines.iter().map(|line| format!("{line}\n")).collect();
     let personality = vec![
         ("hostname", format!("{}\n", node.name)),
@@ -65,9 +76,10 @@ pub fn seed(
         ("host_key.pub", format!("{host_public}\n")),
         ("network", templates.render("cloud-init/golden/network.j2", &data)?),
     ];
+    let cloud_config = templates.render("cloud-init/user-data.yaml.j2", &data)?;
     Ok(Seed {
         meta_data: templates.render("cloud-init/meta-data.yaml.j2", &data)?,
-        user_data: templates.render("cloud-init/user-data.yaml.j2", &data)?,
+        user_data: multipart::with_scripts(cloud_config, &config.scripts),
         network_config: templates.render("cloud-init/network-config.yaml.j2", &data)?,
         personality,
     })
@@ -96,8 +108,7 @@ pub fn golden_seed(
         ],
         "runcmd": [["sh", "-c", golden::BEGIN]],
     });
-    let config = config.as_object().cloned().unwrap_or_default().into_iter().collect();
-    let data = Data { lab, node, prefix: lab.network.cidr.prefix_len(), config };
+    let data = Data::new(lab, node, &user_data(&config));
     Ok(Seed {
         meta_data: templates.render("cloud-init/meta-data.yaml.j2", &data)?,
         user_data: templates.render("cloud-init/user-data.yaml.j2", &data)?,
@@ -112,13 +123,7 @@ fn logins(lab: &Lab, login: &str) -> Vec<String> {
     own.chain(lab.ssh.authorized_keys.iter().cloned()).collect()
 }
 
-fn base_config(
-    lab: &Lab,
-    node: &Node,
-    host_key: &str,
-    host_public: &str,
-    login: &str,
-) -> Map<String, Json> {
+fn base_config(lab: &Lab, node: &Node, host_key: &str, host_public: &str, login: &str) -> UserData {
     let user = json!({
         "name": lab.ssh.user,
         "gecos": "lab",
@@ -139,8 +144,13 @@ fn base_config(
         "ssh_keys": {"ed25519_private": host_key, "ed25519_public": host_public},
         "no_ssh_fingerprints": true,
     });
-    match config {
-        Json::Object(map) => map,
-        _ => Map::new(),
-    }
+    user_data(&config)
+}
+
+fn user_data(config: &serde_json::Value) -> UserData {
+    let config = match Document::from(config) {
+        Document::Map(entries) => entries,
+        _ => Vec::new(),
+    };
+    UserData { config, scripts: Vec::new() }
 }

@@ -24,12 +24,18 @@ nodes:
     roles: [etcd, control-plane, worker]
     names: [alpha]
     first_address: 10.250.0.11
-    memory: 512MiB
-    disk: 5GiB
     user_data:
       write_files:
         - path: /var/tmp/own
           content: \"it's {{ mine }} $(id)\\n\"
+        - path: /var/tmp/bytes
+          content: !!binary aGVsbG8=
+defaults:
+  memory: 512MiB
+  disk: 5GiB
+  user_data: |
+    #!/bin/sh
+    echo \"$(cat /var/tmp/bytes) from a script\" >/var/tmp/told
 kubernetes: {host_routes: true}
 ";
 
@@ -193,6 +199,10 @@ fn routes_names_and_files_of_a_persons_own_are_there() {
         assert_eq!(lab.routes().lines().count(), 1, "{}", lab.routes());
         assert!(lab.routes().contains("10.200.11.0/24 via 10.250.0.11"), "{}", lab.routes());
         assert_eq!(lab.ok(&["ssh", "alpha", "--", "hostname"]).trim(), "alpha");
+        assert_eq!(
+            lab.ok(&["ssh", "alpha", "--", "cat /var/tmp/told"]).trim(),
+            "hello from a script"
+        );
         assert_eq!(
             lab.ok(&["ssh", "alpha", "--", "sudo cat /var/tmp/own"]).trim(),
             "it's {{ mine }} $(id)"

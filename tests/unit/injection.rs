@@ -134,7 +134,8 @@ fn free_text_comes_through_seeds_unchanged() {
         assert!(seed.user_data.starts_with("#cloud-config\n"));
         let parsed = yaml::parse(&seed.user_data)
             .unwrap_or_else(|problems| panic!("{text:?}: {problems:?}"))
-            .to_json();
+            .document();
+        let parsed = serde_json::to_value(&parsed).unwrap();
         assert_eq!(
             parsed["write_files"][0]["content"],
             Json::String(text.clone()),

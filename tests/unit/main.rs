@@ -31,4 +31,5 @@ mod survival;
 mod topology_fields;
 mod types;
 mod up;
+mod user_data;
 mod verify;

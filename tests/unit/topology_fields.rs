@@ -18,6 +18,9 @@ fn everything() -> Json {
             "dhcp": "10.9.0.200-10.9.0.210",
         },
         "image": "debian-13",
+        "defaults": {
+            "cpus": 4, "memory": "5GiB", "disk": "40GiB", "user_data": ["#!/bin/sh\nexit 0\n"],
+        },
         "nodes": {
             "front": {"roles": ["load-balancer"], "count": 2},
             "one": {

@@ -16,8 +16,8 @@ use crate::drivers::state::files::{make_dir, write_atomic};
 use crate::engine::network_for;
 use crate::model::flaw::Flaw;
 use crate::model::name::check_label;
+use crate::model::near::nearest;
 use crate::model::topology;
-use crate::model::topology::check::nearest;
 use crate::model::topology::relocate::relocate;
 use crate::model::topology::schema::json_schema;
 
@@ -194,10 +194,13 @@ fn schema_line(dirs: &Dirs) -> String {
 
 /// The same topology under another name; its comments stay.
 fn renamed(text: &str, from: &str, name: &str) -> String {
-    let own = format!("name: {from}");
-    text.lines()
-        .map(|line| if line == own { format!("name: {name}\n") } else { format!("{line}\n") })
-        .collect()
+    let line_of = |name: &str| [format!("name: {name}"), format!("domain: {name}.lab")];
+    let (own, other) = (line_of(from), line_of(name));
+    let line = |line: &str| match own.iter().position(|own| own == line) {
+        Some(at) => other.get(at).cloned().unwrap_or_default() + "\n",
+        None => format!("{line}\n"),
+    };
+    text.lines().map(line).collect()
 }
 
 fn write_new(path: &Path, text: &str) -> Result<(), Failure> {

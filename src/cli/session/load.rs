@@ -10,7 +10,7 @@ use crate::cli::output::{colours, diagnostic, info, print_json};
 use crate::drivers::assets::cache::Cache;
 use crate::drivers::assets::images::Images;
 use crate::drivers::host::{self, Dirs};
-use crate::drivers::state::files::read_topology;
+use crate::drivers::state::topology_file::{Unread, read_topology};
 use crate::drivers::state::{Record, Store, labs, router_ids_of_others};
 use crate::engine::{self, ProviderChoice, ProviderKind, Session};
 use crate::model::router_id;
@@ -78,7 +78,7 @@ pub(crate) fn source(global: &Global, dirs: &Dirs) -> Result<Source, Failure> {
             return Ok(Source { text, shown, base: here, home: None, is_of_lab: false });
         }
         let names = shipped();
-        let near = crate::model::topology::check::nearest(&name, names.iter().map(String::as_str));
+        let near = crate::model::near::nearest(&name, names.iter().map(String::as_str));
         let help = match near {
             Some(near) => format!("did you mean `-f {near}`?"),
             None => format!("name a file, or a shipped topology: {}", names.join(", ")),
@@ -87,16 +87,23 @@ pub(crate) fn source(global: &Global, dirs: &Dirs) -> Result<Source, Failure> {
             .code(&code::NO_TOPOLOGY)
             .hint(help));
     }
-    let text = read_topology(&file, MAX_BYTES as u64).map_err(|why| {
-        Failure::usage(format!("cannot read the topology {}: {why}", file.display()))
-            .code(&code::NO_TOPOLOGY)
-    })?;
+    let text = read_topology(&file, MAX_BYTES as u64).map_err(|why| unread(&file, &why))?;
     let base = file.parent().filter(|p| !p.as_os_str().is_empty()).map_or(here, Path::to_owned);
     // It is remembered, wherever the next command is typed.
     let base = std::path::absolute(&base).unwrap_or(base);
     // A file that is piped in is from nowhere.
     let home = file.is_file().then(|| base.canonicalize().unwrap_or_else(|_| base.clone()));
     Ok(Source { text, shown: file.display().to_string(), base, home, is_of_lab: false })
+}
+
+fn unread(file: &Path, why: &Unread) -> Failure {
+    let failed = |why: &str| format!("cannot read the topology {}: {why}", file.display());
+    match why {
+        Unread::Io(error) => Failure::usage(failed(&error.to_string())).code(&code::NO_TOPOLOGY),
+        Unread::NoText(flaw) => {
+            Failure::usage(failed(&flaw.message)).code(&code::NO_TEXT).hint(flaw.help.clone())
+        }
+    }
 }
 
 /// False when a file is the topology of a lab with another name, or none. Given beside the name it is the one that

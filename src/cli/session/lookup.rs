@@ -6,7 +6,7 @@ use crate::drivers::state::file_lock::FileLock;
 use crate::engine::Session;
 use crate::kubernetes::flavour::Flavour;
 use crate::kubernetes::stage::Stage;
-use crate::model::topology::check::nearest;
+use crate::model::near::nearest;
 use crate::model::{Lab, Node};
 
 /// The stages that `--until NAME` means; all without it. `ssh` is before the first.

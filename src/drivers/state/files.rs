@@ -201,22 +201,3 @@ pub fn read_regular(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     File::open(path)?.take(limit).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
-
-/// Reads a topology: at most `limit` bytes of a regular file or, for `-`, of standard input.
-///
-/// # Errors
-/// Why it cannot be read.
-pub fn read_topology(path: &Path, limit: u64) -> io::Result<String> {
-    let mut bytes = Vec::new();
-    if path == Path::new("-") {
-        io::stdin().take(limit + 1).read_to_end(&mut bytes)?;
-    } else {
-        bytes = read_regular(path, limit + 1)?;
-    }
-    let text = String::from_utf8(bytes).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
-        io::Error::other(format!("it is not UTF-8 text (byte {at})"))
-    })?;
-    // Some editors put a byte order mark first; it means nothing.
-    Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
-}

@@ -11,6 +11,7 @@ pub mod record;
 mod secrets;
 pub mod snapshot_store;
 pub mod store;
+pub mod topology_file;
 
 pub use error::StoreError;
 pub use lock::{Holder, LockError};

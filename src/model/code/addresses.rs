@@ -58,4 +58,7 @@ codes! {
     POD_SUBNET_WITHOUT_PODS "L0325" "a node without pods has a pod subnet"
         "Only workers run pods."
         ["take its `pod_subnet` away", "give it the role worker"];
+    PUBLIC_NETWORK "L0326" "a network of addresses that are somebody's in the internet"
+        "Nodes and this computer take these addresses for their own: whoever has them in the internet is not reached any more."
+        ["take one for private use, such as 10.240.0.0/24, 172.20.0.0/24 or 192.168.200.0/24"];
 }

@@ -38,6 +38,12 @@ codes! {
     ROLES_ALONE "L0418" "a group has roles where there is no Kubernetes"
         "`kubernetes: none` makes a lab of machines alone. Roles are parts of a cluster, so one of the two is not meant."
         ["remove `roles` from the group", "remove the line `kubernetes: none`"];
+    DOMAINS_MEET "L0419" "nodes and services share a domain"
+        "The network's DNS answers for the nodes' domain and the cluster's DNS for that of services. Where one lies in the other, pods do not find nodes by their names, or are asked about names that nobody knows."
+        ["write another `domain` or another `cluster_domain`; `NAME.lab` and `cluster.local` do not meet"];
+    INGRESS_TWICE "L0420" "web traffic of two kinds goes to one port"
+        "Ports 80 and 443 of the load balancers lead to one node port: what answers there speaks one of the two."
+        ["give `http` and `https` node ports of their own"];
     BAD_PUBLIC_KEY "L0501" "an SSH public key cannot be used"
         "What stands there is not the line of a public key. A private key must never be in a topology, which is shown and shared."
         ["take the line of the .pub file, like `ssh-ed25519 AAAA... you@host`"];
@@ -50,4 +56,14 @@ codes! {
     BAD_CLOUD_CONFIG_KEY "L0511" "a key of cloud-config cannot be one"
         "Keys of cloud-config are letters, digits, underscores and hyphens; cloud-init would ignore any other without a word."
         ["use keys such as packages, write_files, runcmd, timezone"];
+    BAD_CLOUD_CONFIG "L0512" "a value of cloud-config has the wrong shape"
+        "cloud-init would stumble over the value, or take it for something else, after the node has booted: then nobody looks any more."
+        ["the line below the message says what to write", "quote text that looks like a number, a date or a truth"];
+    USELESS_CLOUD_CONFIG "L0513" "a key of cloud-config does nothing here"
+        "The key is known to cloud-init, and nothing would come of it on nodes of a lab."
+        ["the line below the message says what does what is meant, where something does"];
+    UNKNOWN_CLOUD_CONFIG "L0514" "a key of cloud-config that cloud-init does not know"
+        "cloud-init ignores keys that no module asks for. Most often such a key is misspelled."
+        ["the line below the message names the key that is spelled almost so",
+         "where a module of your own asks for it, nothing is to be done"];
 }

@@ -25,6 +25,12 @@ codes! {
     KEY_TWICE "L0107" "a key is given twice"
         "YAML's readers disagree about which of the two counts, so neither is taken."
         ["keep one of the two lines"];
+    UNKNOWN_TAG "L0108" "a tag of YAML that lab does not know"
+        "A tag, like `!include`, asks whoever reads the file to do something with the value. What cannot be done is not left out without a word."
+        ["take the tag away", "quote a value that begins with `!`"];
+    NO_TEXT "L0109" "the file is no text that lab can read"
+        "A topology is text in UTF-8. What stands there is in another encoding, or packed, or no text at all."
+        ["the line below the message says how it becomes one", "`-f FILE` names the file that was meant"];
     WRONG_SHAPE "L0110" "a field has the wrong shape"
         "A list, a mapping or a single value stands where one of the others belongs."
         ["`lab help topology` says what each field holds", "`lab init` writes a topology with all shapes"];
@@ -72,6 +78,9 @@ codes! {
     NO_SUCH_OVERRIDE "L0206" "an override is for a node that the group does not have"
         "Overrides belong to nodes of their own group, by full name."
         ["name a node of this group; the nodes of a group with `count` are called GROUP1, GROUP2 and so on"];
+    TOO_MANY_NODES "L0207" "more nodes than a lab can have"
+        "A lab is of one computer, and what it does is bounded. Nothing of the nodes was read."
+        ["make the groups smaller", "split it into several labs"];
     MEMORY_SIZE "L0210" "a node has too little or too much memory"
         "An operating system with Kubernetes does not start in less than 256 MiB, and QEMU takes no more than 4 TiB."
         ["give it between `256MiB` and `4TiB`; workers do well with 1GiB or more"];

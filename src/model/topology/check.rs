@@ -4,10 +4,11 @@
 use crate::model::code::{self, Code};
 use crate::model::flaw::Flaw;
 use crate::model::name::{check_domain, check_label};
+use crate::model::near::nearest;
 use crate::model::size;
 use crate::model::topology::given::{Entry, Given, Value};
 use crate::model::topology::problem::{Problem, printable};
-use crate::model::topology::schema::{Field, Kind, Table};
+use crate::model::topology::schema::{Field, Kind, OWN, Table};
 use crate::model::topology::synonyms::meant;
 use crate::model::topology::yaml::{self, Node, Value as Yaml};
 use crate::model::topology::{cloud_config, grammar};
@@ -35,10 +36,13 @@ pub(crate) fn table(
                 key_span: entry.key_span.clone(),
                 given: value(&field.kind, &entry.node, &entry.key, problems),
             }),
+            None if entry.key.starts_with(OWN) => {}
             None => {
                 let meant = likely(&entry.key, table.fields.iter().map(|field| field.name));
                 problems.push(unknown(table, entry, context, meant));
                 misspelt.extend(meant);
+                // It is there by another name: nobody may say that it is missing.
+                known.extend(meant.map(|name| refused(name, entry)));
             }
         }
     }
@@ -57,6 +61,14 @@ pub(crate) fn table(
         }
     }
     Given { span: node.span.clone(), value: Value::Map(known) }
+}
+
+fn refused(name: &str, entry: &yaml::Entry) -> Entry {
+    Entry {
+        key: name.to_owned(),
+        key_span: entry.key_span.clone(),
+        given: Given { span: entry.node.span.clone(), value: Value::Refused },
+    }
 }
 
 /// The word that somebody means who writes `text`: one that is spelled almost so, or what other tools call so.
@@ -85,15 +97,6 @@ fn names(fields: &[Field]) -> String {
     fields.iter().map(|field| field.name).collect::<Vec<_>>().join(", ")
 }
 
-/// The candidate that `text` was probably meant to be.
-pub fn nearest<'a>(text: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    candidates
-        .map(|name| (strsim::damerau_levenshtein(text, name), name))
-        .filter(|(distance, name)| *distance <= (name.len() / 3).max(1))
-        .min()
-        .map(|(_, name)| name)
-}
-
 fn value(kind: &Kind, node: &Node, field: &str, problems: &mut Vec<Problem>) -> Given {
     let value = match (kind, &node.value) {
         (_, Yaml::Null) => {
@@ -105,6 +108,12 @@ fn value(kind: &Kind, node: &Node, field: &str, problems: &mut Vec<Problem>) -> 
         (Kind::TableOr(word, _), Yaml::Scalar { text, .. }) if text == word => {
             Value::Text((*word).to_owned())
         }
+        (Kind::TableOr(word, _), Yaml::Scalar { text, .. }) if is_no(text) => {
+            let message = format!("'{}' is not a value of '{field}'", printable(text));
+            let cure = format!("did you mean `{word}`?");
+            problems.push(Problem::error(&code::BAD_WORD, &node.span, message).help(cure));
+            Value::Text((*word).to_owned())
+        }
         (Kind::TableOr(word, _), Yaml::Scalar { .. }) => {
             let wanted = format!("a mapping, or `{word}`");
             let cure =
@@ -114,7 +123,7 @@ fn value(kind: &Kind, node: &Node, field: &str, problems: &mut Vec<Problem>) -> 
         (Kind::Table(inner) | Kind::TableOr(_, inner), _) => {
             return table(inner, node, &format!("'{field}'"), problems);
         }
-        (Kind::CloudConfig, _) => cloud_config::check(node, problems),
+        (Kind::UserData, _) => cloud_config::check(node, problems),
         (Kind::Named(inner), Yaml::Map(entries)) => {
             not_empty(entries.is_empty(), node, field, problems);
             Value::Map(entries.iter().map(|entry| named(inner, entry, problems)).collect())
@@ -129,7 +138,9 @@ fn value(kind: &Kind, node: &Node, field: &str, problems: &mut Vec<Problem>) -> 
             Value::List(items.iter().map(|item| value(&word, item, field, problems)).collect())
         }
         (Kind::List(_) | Kind::MayBeEmpty(_) | Kind::Set(_), _) => {
-            wrong_shape(node, field, "a list", "write it as `[one, two]`", problems)
+            let short = |text: &&str| text.len() < 40 && text.chars().all(is_plain_word);
+            let item = node.text().filter(short).unwrap_or("one, two");
+            wrong_shape(node, field, "a list", &format!("write it as `[{item}]`"), problems)
         }
         (Kind::Named(_), _) => {
             let cure = "write `name:` lines below it, indented";
@@ -146,6 +157,15 @@ fn value(kind: &Kind, node: &Node, field: &str, problems: &mut Vec<Problem>) -> 
         }
     };
     Given { span: node.span.clone(), value }
+}
+
+/// What people write who want none of it.
+fn is_no(text: &str) -> bool {
+    ["false", "no", "off", "disabled", "never"].contains(&text.to_ascii_lowercase().as_str())
+}
+
+fn is_plain_word(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "-_.".contains(c)
 }
 
 fn wrong_shape(
@@ -240,7 +260,8 @@ fn scalar(kind: &Kind, field: &str, text: &str) -> Result<Value, Refusal> {
 
 fn integer(min: u64, max: u64, field: &str, text: &str) -> Result<Value, Refusal> {
     let shown = printable(text);
-    let message = match text.parse::<u64>() {
+    let parsed = text.parse::<u64>().ok().filter(|_| !text.starts_with('+')).ok_or(());
+    let message = match parsed {
         Ok(number) if (min..=max).contains(&number) => return Ok(Value::Number(number)),
         Ok(_) => format!("{field} {shown} is out of range"),
         Err(_) => format!("{field} '{shown}' is not a whole number"),

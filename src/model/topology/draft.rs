@@ -30,7 +30,10 @@ pub(crate) struct Spans {
     /// Their router ids.
     pub router_ids: Vec<Span>,
     pub endpoint: Span,
+    pub ingress: Span,
     pub version: Span,
+    /// Of the nodes' domain, else of the services'.
+    pub domain: Span,
 }
 
 /// A lab and its places in the file.

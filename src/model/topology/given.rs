@@ -3,9 +3,9 @@
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
-use serde_json::Value as Json;
 
 use crate::model::topology::problem::Span;
+use crate::model::user_data::UserData;
 use crate::model::version::Version;
 
 /// A value that stands in the file.
@@ -30,8 +30,8 @@ pub(crate) enum Value {
     Range(Ipv4Addr, Ipv4Addr),
     Version(Version),
     Truth(bool),
-    /// cloud-config of the user's own.
-    Document(Json),
+    /// What a person gives cloud-init.
+    UserData(UserData),
     List(Vec<Given>),
     Map(Vec<Entry>),
 }
@@ -98,8 +98,8 @@ impl Given {
         only!(self, Truth).copied()
     }
 
-    pub fn document(&self) -> Option<&Json> {
-        only!(self, Document)
+    pub fn user_data(&self) -> Option<&UserData> {
+        only!(self, UserData)
     }
 
     pub fn range(&self) -> Option<(Ipv4Addr, Ipv4Addr)> {

@@ -64,27 +64,53 @@ pub(crate) fn kubernetes_version(text: &str) -> Result<Version, Flaw> {
     }
 }
 
+/// Kinds of keys that OpenSSH knows.
+const KEY_KINDS: &[&str] = &[
+    "ssh-ed25519",
+    "ssh-rsa",
+    "sk-ssh-ed25519@openssh.com",
+    "ecdsa-sha2-nistp256",
+    "ecdsa-sha2-nistp384",
+    "ecdsa-sha2-nistp521",
+    "sk-ecdsa-sha2-nistp256@openssh.com",
+];
+
 pub(crate) fn public_key(text: &str) -> Result<(), Flaw> {
     let help = "give the line of the .pub file, like `ssh-ed25519 AAAA... you@host`";
     if text.contains("PRIVATE KEY") {
         return Err(Flaw::new("this is a private key", help));
     }
-    let words: Vec<&str> = text.split_ascii_whitespace().collect();
-    let known = [
-        "ssh-ed25519",
-        "ssh-rsa",
-        "sk-ssh-ed25519@openssh.com",
-        "ecdsa-sha2-nistp256",
-        "ecdsa-sha2-nistp384",
-        "ecdsa-sha2-nistp521",
-        "sk-ecdsa-sha2-nistp256@openssh.com",
-    ];
+    if text.lines().filter(|line| !line.trim().is_empty()).count() > 1 {
+        return Err(Flaw::new(
+            "these are several lines",
+            "give each key an item of its own: `- ssh-ed25519 AAAA...`",
+        ));
+    }
+    let key = without_options(text);
+    let words: Vec<&str> = key.split_ascii_whitespace().collect();
     let body = words.get(1).copied().unwrap_or_default();
-    let plausible = words.first().is_some_and(|kind| known.contains(kind))
+    let plausible = words.first().is_some_and(|kind| KEY_KINDS.contains(kind))
         && body.len() >= 60
         && body.chars().all(|c| c.is_ascii_alphanumeric() || "+/=".contains(c))
         && !text.chars().any(char::is_control);
     if plausible { Ok(()) } else { Err(Flaw::new("this is not an SSH public key", help)) }
+}
+
+/// The key of a line of `authorized_keys`, which options may stand before: words without blanks but in quotes.
+fn without_options(text: &str) -> &str {
+    let mut in_quotes = false;
+    for (at, c) in text.char_indices() {
+        match c {
+            '"' => in_quotes = !in_quotes,
+            ' ' if !in_quotes => {
+                let first = text.get(..at).unwrap_or_default();
+                let is_kind = KEY_KINDS.contains(&first);
+                return if is_kind { text } else { text.get(at + 1..).unwrap_or_default() };
+            }
+            _ => {}
+        }
+    }
+    text
 }
 
 /// Reads an IPv4 address, refusing forms that tools read in different ways.

@@ -7,7 +7,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
-use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
 use crate::model::lab::{
@@ -15,12 +14,13 @@ use crate::model::lab::{
     PodSecurity, Ssh, Uplink, Vip,
 };
 use crate::model::name::{self, Owner};
+use crate::model::near::nearest;
 use crate::model::role::Role;
 use crate::model::topology::draft::{LabDraft, NodeDraft, Spans};
 use crate::model::topology::given::{Entry, Given};
 use crate::model::topology::preset;
 use crate::model::topology::problem::{Problem, Span, printable};
-use crate::model::topology::{check, cloud_config};
+use crate::model::user_data::UserData;
 use crate::model::{code, os, router_id, size};
 
 /// The draft of the lab; `None` without a network, which is reported: nothing is left to compare then.
@@ -36,7 +36,12 @@ pub(crate) fn resolve(
     let cidr = network.as_ref().map(|network| network.cidr);
     let machines_alone = text(root.get("kubernetes")) == Some(NO_KUBERNETES);
     let (lab_name, lab_domain) = (&name, &domain);
-    let mut nodes = Nodes { lab: id, lab_name, domain: lab_domain, cidr, machines_alone, problems };
+    let defaults = root.get("defaults");
+    if too_many(root, problems) {
+        return None;
+    }
+    let mut nodes =
+        Nodes { lab: id, lab_name, domain: lab_domain, cidr, machines_alone, defaults, problems };
     let nodes = nodes.all(root);
     let given_vips = vips(root.get("vips"));
     let mut vips: Vec<Vip> = given_vips.iter().map(|(vip, _)| vip.clone()).collect();
@@ -79,6 +84,27 @@ fn network(given: Option<&Given>, name: &str, lab: Uuid) -> Option<Network> {
     })
 }
 
+/// Nodes of one lab, at most.
+const MAX_NODES: u64 = 5000;
+
+/// True where the groups ask for more nodes than a lab can have, which is reported.
+fn too_many(root: &Given, problems: &mut Vec<Problem>) -> bool {
+    let groups = root.get("nodes").map(Given::entries).unwrap_or_default();
+    let of_group = |group: &Entry| match group.given.get("names") {
+        Some(names) => names.items().len() as u64,
+        None => group.given.get("count").and_then(Given::number).unwrap_or(1),
+    };
+    let all: u64 = groups.iter().map(of_group).sum();
+    let Some(first) = groups.first().filter(|_| all > MAX_NODES) else { return false };
+    let problem = Problem::error(
+        &code::TOO_MANY_NODES,
+        &first.key_span,
+        format!("{all} nodes are asked for"),
+    );
+    problems.push(problem.help(format!("a lab has {MAX_NODES} at most")));
+    true
+}
+
 /// What makes nodes of groups.
 struct Nodes<'a> {
     lab: Uuid,
@@ -87,6 +113,8 @@ struct Nodes<'a> {
     cidr: Option<Ipv4Net>,
     /// Nothing of Kubernetes is set up.
     machines_alone: bool,
+    /// What counts where a group says nothing.
+    defaults: Option<&'a Given>,
     problems: &'a mut Vec<Problem>,
 }
 
@@ -117,7 +145,8 @@ impl Nodes<'_> {
         let group = &group.given;
         let over = group.get("overrides").and_then(|all| all.get(&name));
         let own = |key: &str| over.and_then(|over| over.get(key));
-        let field = |key: &str| own(key).or_else(|| group.get(key));
+        let default = |key: &str| self.defaults.and_then(|defaults| defaults.get(key));
+        let field = |key: &str| own(key).or_else(|| group.get(key)).or_else(|| default(key));
         let first = group.get("first_address");
         let counted = first
             .and_then(Given::address)
@@ -146,7 +175,7 @@ impl Nodes<'_> {
                 disk_bytes: field("disk").and_then(Given::bytes).unwrap_or(preset::DISK),
                 os: text(field("image")).unwrap_or(default_os).to_owned(),
                 pod_subnet: own("pod_subnet").and_then(Given::network),
-                user_data: user_data(group, over),
+                user_data: user_data([self.defaults, Some(group), over]),
                 name,
             },
         }
@@ -212,7 +241,7 @@ impl Nodes<'_> {
                 continue;
             }
             let known = names.iter().map(|(name, _)| name.as_str());
-            let help = match check::nearest(&entry.key, known) {
+            let help = match nearest(&entry.key, known) {
                 Some(name) => format!("did you mean `{name}`?"),
                 None => "name a node of this group".into(),
             };
@@ -223,14 +252,11 @@ impl Nodes<'_> {
     }
 }
 
-fn user_data(group: &Given, over: Option<&Given>) -> Map<String, Json> {
-    let mut merged = Map::new();
-    let own = over.and_then(|over| over.get("user_data"));
-    for given in [group.get("user_data"), own].into_iter().flatten() {
-        if let Some(map) = given.document().and_then(Json::as_object) {
-            cloud_config::merge(&mut merged, map);
-        }
-    }
+/// What all say, then the group, then the node itself.
+fn user_data(all: [Option<&Given>; 3]) -> UserData {
+    let mut merged = UserData::default();
+    let given = all.into_iter().flatten().filter_map(|given| given.get("user_data")?.user_data());
+    given.for_each(|given| merged.add(given));
     merged
 }
 
@@ -337,7 +363,9 @@ fn spans(root: &Given, vips: &[&Entry]) -> Spans {
         vips: of_vips("address"),
         router_ids: of_vips("router_id"),
         endpoint: of("kubernetes", "endpoint"),
+        ingress: of("kubernetes", "ingress"),
         version: of("kubernetes", "version"),
+        domain: span(root.get("domain"), &of("kubernetes", "cluster_domain")),
         nodes,
         all_nodes,
     }

@@ -95,8 +95,8 @@ pub enum Kind {
     Named(&'static Kind),
     /// A nested mapping.
     Table(&'static Table),
-    /// cloud-config of the user's own.
-    CloudConfig,
+    /// What a person gives cloud-init: cloud-config, a script, or a list of these.
+    UserData,
 }
 
 const fn need(name: &'static str, kind: Kind, meaning: &'static str) -> Field {
@@ -118,6 +118,11 @@ pub const TOPOLOGY: Table = Table {
         need("network", Kind::Table(&NETWORK), "The network all nodes share."),
         may("image", Kind::Shipped(os::names), "Operating system of the nodes.")
             .or(Preset::Word(os::DEFAULT)),
+        may(
+            "defaults",
+            Kind::Table(&DEFAULTS),
+            "What counts for all groups that say nothing else; what they give cloud-init is added to it.",
+        ),
         need("nodes", Kind::Named(&Kind::Table(&GROUP)), "Groups of alike nodes, by name."),
         may("vips", Kind::Named(&Kind::Table(&VIP)), "Floating addresses, by name."),
         may(
@@ -151,6 +156,19 @@ const NETWORK: Table = Table {
     ],
 };
 
+const CPUS: Kind = Kind::Integer(1, 256);
+
+const DEFAULTS: Table = Table {
+    name: "defaults",
+    fields: &[
+        may("cpus", CPUS, "Virtual CPUs of each node.").or(Preset::Number(preset::CPUS)),
+        may("memory", Kind::Size, "Memory of each node.").or(Preset::Bytes(preset::MEMORY)),
+        may("disk", Kind::Size, "Disk of each node; space is taken as it fills.")
+            .or(Preset::Bytes(preset::DISK)),
+        may("user_data", Kind::UserData, "cloud-config or a script for all nodes."),
+    ],
+};
+
 const GROUP: Table = Table {
     name: "node group",
     fields: &[
@@ -163,13 +181,12 @@ const GROUP: Table = Table {
         may("count", Kind::Integer(1, 500), "How many; they are called GROUP1, GROUP2 and so on."),
         may("names", Kind::List(&Kind::Label(40)), "Their names, instead of `count`."),
         may("first_address", Kind::Address, "Address of the first; the others follow."),
-        may("cpus", Kind::Integer(1, 256), "Virtual CPUs of each.")
-            .or(Preset::Number(preset::CPUS)),
+        may("cpus", CPUS, "Virtual CPUs of each.").or(Preset::Number(preset::CPUS)),
         may("memory", Kind::Size, "Memory of each.").or(Preset::Bytes(preset::MEMORY)),
         may("disk", Kind::Size, "Disk of each; space is taken as it fills.")
             .or(Preset::Bytes(preset::DISK)),
         may("image", Kind::Shipped(os::names), "Operating system of these nodes."),
-        may("user_data", Kind::CloudConfig, "cloud-config added to these nodes' own."),
+        may("user_data", Kind::UserData, "cloud-config or a script for these nodes."),
         may("overrides", Kind::Named(&Kind::Table(&OVERRIDE)), "What differs, by node name."),
     ],
 };
@@ -180,13 +197,13 @@ const OVERRIDE: Table = Table {
         may("address", Kind::Address, "This node's address."),
         may("mac", Kind::Mac, "This node's MAC address.")
             .or(Preset::Follows("derived from the names")),
-        may("cpus", Kind::Integer(1, 256), "This node's virtual CPUs."),
+        may("cpus", CPUS, "This node's virtual CPUs."),
         may("memory", Kind::Size, "This node's memory."),
         may("disk", Kind::Size, "This node's disk."),
         may("image", Kind::Shipped(os::names), "This node's operating system."),
         may("pod_subnet", Kind::Network, "Addresses of this worker's pods.")
             .or(Preset::Follows("chosen by its address")),
-        may("user_data", Kind::CloudConfig, "cloud-config added to this node's own."),
+        may("user_data", Kind::UserData, "cloud-config or a script for this node."),
     ],
 };
 
@@ -296,6 +313,10 @@ const OPTIONS: Table = Table {
     ],
 };
 
+/// How fields begin that a person has for anchors of their own: nobody reads them.
+pub const OWN: &str = "x-";
+const OWN_FIELD: &str = "^x-";
+
 /// The JSON Schema (2020-12) of the topology file.
 pub fn json_schema() -> Json {
     let mut schema = table_schema(&TOPOLOGY);
@@ -320,7 +341,7 @@ fn table_schema(table: &Table) -> Json {
         .collect();
     let required: Vec<_> = table.fields.iter().filter(|f| f.required).map(|f| f.name).collect();
     json!({"type": "object", "additionalProperties": false, "properties": properties,
-           "required": required})
+           "patternProperties": {OWN_FIELD: true}, "required": required})
 }
 
 fn kind_schema(kind: &Kind) -> Json {
@@ -353,6 +374,10 @@ fn kind_schema(kind: &Kind) -> Json {
         Kind::Named(item) => json!({"type": "object", "additionalProperties": kind_schema(item)}),
         Kind::Table(table) => table_schema(table),
         Kind::TableOr(word, table) => json!({"anyOf": [{"const": word}, table_schema(table)]}),
-        Kind::CloudConfig => json!({"type": "object"}),
+        Kind::UserData => {
+            let one =
+                json!([{"type": "object"}, {"type": "string", "pattern": "^#(!|cloud-config)"}]);
+            json!({"anyOf": [one[0], one[1], {"type": "array", "items": {"anyOf": one}}]})
+        }
     }
 }

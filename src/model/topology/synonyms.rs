@@ -40,6 +40,7 @@ const SYNONYMS: &[(&[&str], &[&str])] = &[
     (&["k8s_version", "kubernetes_version", "release"], &["version"]),
     (&["role", "type", "kind"], &["roles"]),
     (&["userdata", "cloud_init", "cloudinit", "user-data"], &["user_data"]),
+    (&["user_data", "common", "all", "vars", "globals", "default"], &["defaults"]),
     (&["macaddress", "mac_address", "hwaddr"], &["mac"]),
     (&["dns_domain", "clusterdomain", "cluster_dns_domain"], &["cluster_domain", "domain"]),
     (&["username", "login"], &["user"]),

@@ -14,6 +14,7 @@ fn init_writes_a_topology_that_validates() {
         let output = home.lab(&["init", "--from", name, "--name", "mine"]);
         assert!(output.status.success());
         assert!(out(&output).contains("name: mine"), "{}", out(&output));
+        assert!(!out(&output).contains(&format!("domain: {name}")), "{}", out(&output));
         fs::write(home.path().join("lab.yaml"), &output.stdout).unwrap();
         let output = home.lab(&["validate"]);
         assert!(output.status.success(), "{}", err(&output));
@@ -22,6 +23,20 @@ fn init_writes_a_topology_that_validates() {
     let output = home.lab(&["init", "--to", "lab.yaml"]);
     assert_eq!(output.status.code(), Some(2), "an existing file is never overwritten");
     assert!(err(&output).contains("exists already"));
+}
+
+#[test]
+fn what_a_shell_makes_of_a_command_is_read() {
+    let home = Home::new();
+    let output = Command::new("bash")
+        .args(["-c", "\"$0\" validate -f <(\"$0\" init --from three --name piped)"])
+        .arg(env!("CARGO_BIN_EXE_lab"))
+        .current_dir(home.path())
+        .env("HOME", home.path())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", err(&output));
+    assert!(out(&output).contains("lab 'piped'"), "{}", out(&output));
 }
 
 #[test]

@@ -48,7 +48,7 @@ fn kind(kind: &Kind) -> String {
         Kind::TableOr(word, table) => format!("[{}](#{}), or `{word}`", table.name, anchor(table)),
         Kind::Named(item) => format!("by name: {}", self::kind(item)),
         Kind::Table(table) => format!("[{}](#{})", table.name, anchor(table)),
-        Kind::CloudConfig => "cloud-config".into(),
+        Kind::UserData => "cloud-config, a script, or a list of these".into(),
     }
 }
 
@@ -88,7 +88,12 @@ fn describe(table: &Table, text: &mut String, done: &mut Vec<&'static str>) {
 #[test]
 fn the_topology_reference_follows_the_schema() {
     let mut text = String::from(
-        "# Topology reference\n\nMade from the schema by `make golden`; `lab schema` gives the same to editors.\n",
+        "# Topology reference\n\nMade from the schema by `make golden`; `lab schema` gives the same to editors.\n\n\
+         Fields that begin with `x-` are nobody's: they are a place for values with an anchor (`&name`), which `*name`\n\
+         repeats and a merge key (`<<: *name`) puts into a mapping. What is given to cloud-init in `user_data` is\n\
+         cloud-config, as a mapping or as text that begins with `#cloud-config`, or a script that begins with `#!`, or a\n\
+         list of these. It keeps the meaning that cloud-init's own reader gives to what stands there; scripts keep every\n\
+         byte, and run once, at the end of the first boot.\n",
     );
     describe(&TOPOLOGY, &mut text, &mut Vec::new());
     same_or_write("docs/topology.md", &text);

@@ -3,6 +3,7 @@
 
 mod docs;
 mod graph;
+mod people;
 mod rendered;
 mod surface;
 mod topology_errors;

@@ -36,11 +36,13 @@ fn router_ids(lab: &LabDraft, problems: &mut Vec<Problem>) {
 
 fn endpoint(lab: &LabDraft, problems: &mut Vec<Problem>) {
     let Some(name) = &lab.kubernetes.endpoint else { return };
-    if lab.vips.iter().any(|vip| vip.name == *name) {
+    let at = Some(&lab.spans.endpoint);
+    let is_refused = problems.iter().any(|problem| problem.span.as_ref() == at);
+    if is_refused || lab.vips.iter().any(|vip| vip.name == *name) {
         return;
     }
     let names: Vec<&str> = lab.vips.iter().map(|vip| vip.name.as_str()).collect();
-    let help = match crate::model::topology::check::nearest(name, names.iter().copied()) {
+    let help = match crate::model::near::nearest(name, names.iter().copied()) {
         Some(near) => format!("did you mean `{near}`?"),
         None if names.is_empty() => "add it under `vips`, or remove `endpoint`".into(),
         None => format!("name one of: {}", names.join(", ")),

@@ -14,6 +14,7 @@ use crate::model::name::check_label;
 use crate::model::role::Role;
 use crate::model::size;
 use crate::model::topology::draft::LabDraft;
+use crate::model::topology::preset;
 use crate::model::topology::problem::{Problem, Span};
 use crate::model::version::Version;
 
@@ -25,6 +26,10 @@ pub(crate) fn apply(lab: &mut LabDraft, problems: &mut Vec<Problem>) {
     let is_read = nodes_are_read(lab, problems);
     if is_read && !lab.kubernetes.is_none() {
         quorum(lab, problems);
+    }
+    if !lab.kubernetes.is_none() {
+        domains(lab, problems);
+        ingress(lab, problems);
     }
     sizes(lab, problems);
     // With too few addresses every later finding about them would be noise.
@@ -73,6 +78,55 @@ fn cannot_be(net: Ipv4Net) -> Option<&'static str> {
         () if lies_in([169, 254, 0, 0], 16) => Some("is link-local, which nobody routes"),
         () => None,
     }
+}
+
+/// True for addresses that nobody has in the internet: for private use, shared, for tests and documents.
+fn is_private(net: Ipv4Net) -> bool {
+    let kept: [([u8; 4], u8); 8] = [
+        ([10, 0, 0, 0], 8),
+        ([172, 16, 0, 0], 12),
+        ([192, 168, 0, 0], 16),
+        ([100, 64, 0, 0], 10),
+        ([198, 18, 0, 0], 15),
+        ([192, 0, 2, 0], 24),
+        ([198, 51, 100, 0], 24),
+        ([203, 0, 113, 0], 24),
+    ];
+    kept.iter().any(|(of, prefix)| {
+        Ipv4Net::new((*of).into(), *prefix).is_ok_and(|kept| kept.contains(&net))
+    })
+}
+
+/// Names that pods ask for and names of nodes are answered by different servers.
+fn domains(lab: &LabDraft, problems: &mut Vec<Problem>) {
+    let (nodes, services) = (&lab.domain, &lab.kubernetes.cluster_domain);
+    let lies_in = |inner: &str, outer: &str| {
+        inner.strip_suffix(outer).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    };
+    if lies_in(nodes, services) || lies_in(services, nodes) {
+        let text = format!("the nodes' domain {nodes} and the services' {services} meet");
+        problems.push(
+            Problem::warning(&code::DOMAINS_MEET, &lab.spans.domain, text)
+                .help("write another `domain`, or another `cluster_domain`"),
+        );
+    }
+}
+
+fn ingress(lab: &LabDraft, problems: &mut Vec<Problem>) {
+    let ports = lab.kubernetes.ingress;
+    if ports.http == ports.https {
+        let text = format!("`http` and `https` both lead to port {}", ports.http);
+        problems.push(
+            Problem::error(&code::INGRESS_TWICE, &lab.spans.ingress, text).help(format!(
+                "write another node port for one, such as {}",
+                other_port(ports.http)
+            )),
+        );
+    }
+}
+
+fn other_port(port: u16) -> u16 {
+    if port == preset::HTTPS { preset::HTTP } else { preset::HTTPS }
 }
 
 fn names(lab: &LabDraft, problems: &mut Vec<Problem>) {
@@ -149,6 +203,15 @@ fn networks(lab: &LabDraft, problems: &mut Vec<Problem>) {
                     .help("take one for private use, such as 10.240.0.0/24"),
             );
             continue;
+        }
+        if !is_private(*net) {
+            let text = format!(
+                "the {name} {net} is of the internet; what is there is not reached any more"
+            );
+            problems.push(
+                Problem::warning(&code::PUBLIC_NETWORK, at, text)
+                    .help("take one for private use, such as 10.240.0.0/24"),
+            );
         }
         for (other, other_net, other_at) in all.iter().take(index) {
             if overlap(*net, *other_net) {
