@@ -6,8 +6,8 @@ use crate::engine::lab::provider::ProviderKind;
 use crate::engine::lab::reach::{Drivers, Reach};
 use crate::engine::task::error::EngineError;
 use crate::model::code;
+use crate::model::near::nearest;
 use crate::model::snapshot::Manifest;
-use crate::model::topology::check::nearest;
 
 /// The manifest of a snapshot that exists.
 pub(super) fn manifest(session: &Session, name: &str) -> Result<Manifest, EngineError> {
