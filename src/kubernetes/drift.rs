@@ -18,6 +18,14 @@ struct Asked<'a> {
     files: Vec<&'a str>,
     blocks: Vec<&'a str>,
     units: Vec<&'a str>,
+    answers: Vec<Question<'a>>,
+}
+
+/// A command whose output is asked for.
+#[derive(Serialize)]
+struct Question<'a> {
+    id: String,
+    command: &'a str,
 }
 
 /// What is to be so on a node.
@@ -51,6 +59,9 @@ impl Upkeep {
                 }
                 About::Block(path) => asked.blocks.push(path),
                 About::Unit(name) => asked.units.push(name),
+                About::Answer(command) => {
+                    asked.answers.push(Question { id: About::id(command), command });
+                }
             }
         }
         templates.render("stages/drift.sh.j2", &asked)

@@ -1,6 +1,6 @@
 //! What a node answers when it is asked whether what its stages left behind is still so.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a node answered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -11,6 +11,8 @@ pub struct Facts {
     pub(crate) blocks: BTreeMap<String, Vec<String>>,
     /// What units do.
     pub(crate) units: BTreeMap<String, Unit>,
+    /// Lines that commands printed, by the id of the command. Those that failed have none.
+    pub(crate) answers: BTreeMap<String, BTreeSet<String>>,
 }
 
 /// What is at a path.
@@ -42,6 +44,7 @@ impl Facts {
         let body = text.trim_end().strip_suffix("end")?;
         let mut facts = Self::default();
         let (mut block, mut unit) = (String::new(), BTreeMap::new());
+        let mut answer = String::new();
         for line in body.lines() {
             match line.split_once(' ') {
                 Some(("entry", rest)) => facts.entry(rest),
@@ -49,6 +52,13 @@ impl Facts {
                 Some(("block", path)) => path.clone_into(&mut block),
                 Some(("|", rest)) => {
                     facts.blocks.entry(block.clone()).or_default().push(rest.into());
+                }
+                Some(("answer", id)) => {
+                    id.clone_into(&mut answer);
+                    facts.answers.insert(id.into(), BTreeSet::new());
+                }
+                Some((">", rest)) => {
+                    facts.answers.entry(answer.clone()).or_default().insert(rest.into());
                 }
                 Some(("unit", "")) => facts.unit(&std::mem::take(&mut unit)),
                 Some(("unit", rest)) => unit.extend(rest.split_once('=')),

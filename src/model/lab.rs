@@ -8,7 +8,9 @@ use ipnet::Ipv4Net;
 use serde::Serialize;
 use uuid::Uuid;
 
+use crate::model::components::Components;
 use crate::model::role::Role;
+use crate::model::taint::Told;
 use crate::model::user_data::UserData;
 use crate::model::version::Version;
 use crate::model::word::words;
@@ -107,6 +109,9 @@ pub struct Node {
     pub pod_subnet: Option<Ipv4Net>,
     /// What a person gives cloud-init besides.
     pub user_data: UserData,
+    /// What Kubernetes is told of it, where it has a kubelet.
+    #[serde(skip_serializing_if = "Told::is_empty")]
+    pub told: Told,
 }
 
 /// A floating address.
@@ -212,6 +217,9 @@ pub struct Kubernetes {
     pub ingress: Ingress,
     /// Names of what is installed on the cluster.
     pub addons: BTreeSet<String>,
+    /// How its components differ from what lab gives all of them.
+    #[serde(skip_serializing_if = "Components::is_empty")]
+    pub components: Components,
     /// Domain of services.
     pub cluster_domain: String,
     /// Folder of binaries, relative to the topology file.

@@ -237,6 +237,14 @@ fn api_server(lab: &Lab, node: &Node) -> LeafSpec {
         spec.names.extend([vip.name.clone(), format!("{}.{}", vip.name, lab.domain)]);
         spec.addresses.push(vip.address);
     }
+    for name in &kubernetes.components.certificate_names {
+        match name.parse() {
+            Ok(address) if spec.addresses.contains(&address) => {}
+            Ok(address) => spec.addresses.push(address),
+            Err(_) if spec.names.contains(name) => {}
+            Err(_) => spec.names.push(name.clone()),
+        }
+    }
     for balancer in lab.with_role(Role::LoadBalancer).filter(|other| other.name != node.name) {
         spec.names.extend([balancer.name.clone(), balancer.fqdn.clone()]);
         spec.addresses.push(balancer.address);

@@ -123,6 +123,12 @@ fn the_page_of_addons_is_as_told() {
     is_as_told("addons", |_| {});
 }
 
+#[test]
+#[ignore = "needs root and the Kubernetes binaries; `make test` runs it"]
+fn the_page_of_nodes_is_as_told() {
+    is_as_told("nodes", |_| {});
+}
+
 /// With what else a learner does: has one stage judged, changes a file by hand, and runs that stage on that
 /// node.
 #[test]

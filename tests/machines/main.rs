@@ -14,6 +14,7 @@
 mod archives;
 mod cluster;
 mod commands;
+mod components;
 mod fences;
 mod groups;
 mod hall;
@@ -22,6 +23,7 @@ mod machine;
 #[path = "../rig/mod.rs"]
 mod rig;
 mod rotation;
+mod told;
 
 use std::fs;
 use std::io::{BufRead, BufReader};

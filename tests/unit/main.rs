@@ -8,6 +8,7 @@ mod rig;
 mod architecture;
 mod checks;
 mod cli;
+mod components;
 mod doctor;
 mod down;
 mod existing;

@@ -20,6 +20,7 @@ fn everything() -> Json {
         "image": "debian-13",
         "defaults": {
             "cpus": 4, "memory": "5GiB", "disk": "40GiB", "user_data": ["#!/bin/sh\nexit 0\n"],
+            "labels": {"of": "all"}, "annotations": {"of": "all"}, "taints": ["of=all:NoExecute"],
         },
         "nodes": {
             "front": {"roles": ["load-balancer"], "count": 2},
@@ -27,10 +28,12 @@ fn everything() -> Json {
                 "roles": ["etcd", "control-plane", "worker"], "names": ["a", "b", "c"],
                 "first_address": "10.9.0.20", "cpus": 2, "memory": "2GiB", "disk": "20GiB",
                 "image": "fedora", "user_data": {"timezone": "UTC"},
+                "labels": {"group": "one"}, "annotations": {"group": "one"}, "taints": ["group:NoSchedule"],
                 "overrides": {"b": {
                     "address": "10.9.0.40", "mac": "52:54:00:00:00:01", "cpus": 3,
                     "memory": "3GiB", "disk": "30GiB", "image": "rocky",
                     "pod_subnet": "10.7.200.0/25", "user_data": {"locale": "C"},
+                    "labels": {"node": "b"}, "annotations": {"node": "b"}, "taints": ["node=b:NoSchedule"],
                 }},
             },
         },
@@ -40,6 +43,12 @@ fn everything() -> Json {
             "pod_cidr": "10.7.0.0/16", "node_mask": 25, "pod_network": "overlay", "pod_security": "restricted",
             "host_routes": true, "endpoint": "api", "ingress": {"http": 31000, "https": 32000},
             "addons": [], "cluster_domain": "whole.local", "artifacts": "bin",
+            "certificate_names": ["api.whole.example", "192.0.2.7"],
+            "arguments": {
+                "etcd": {"snapshot-count": "5000"}, "kube-apiserver": {"v": "2"},
+                "kube-controller-manager": {"v": "3"}, "kube-scheduler": {"v": "4"}, "kubelet": {"v": "5"},
+            },
+            "feature_gates": {"Some": true}, "kubelet": {"maxPods": 50}, "kube_proxy": {"detectLocalMode": "ClusterCIDR"},
         },
         "ssh": {
             "user": "anna",

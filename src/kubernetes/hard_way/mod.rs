@@ -1,5 +1,6 @@
 //! The flavour `hard-way`: every component a systemd unit of its own.
 
+mod components;
 pub(crate) mod control_plane;
 pub mod etcd;
 mod operations;
@@ -7,7 +8,7 @@ mod version;
 pub(crate) mod worker;
 
 use crate::kubernetes::flavour::Flavour;
-use crate::kubernetes::stages::{addons, load_balancer, os, pod_network, runtime, verify};
+use crate::kubernetes::stages::{addons, load_balancer, nodes, os, pod_network, runtime, verify};
 use crate::pki::leaf_specs;
 
 /// The table of contents of a bootstrap by hand.
@@ -21,6 +22,7 @@ pub const FLAVOUR: Flavour = Flavour {
         load_balancer::STAGE,
         pod_network::STAGE,
         worker::STAGE,
+        nodes::STAGE,
         addons::STAGE,
         verify::STAGE,
     ],

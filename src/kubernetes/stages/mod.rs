@@ -2,6 +2,7 @@
 
 pub(crate) mod addons;
 pub(crate) mod load_balancer;
+pub(crate) mod nodes;
 pub(crate) mod os;
 pub(crate) mod pod_network;
 pub(crate) mod runtime;

@@ -42,7 +42,9 @@ impl Together {
             Step::File(_) | Step::Directory(_) => Some(Together::Archive),
             Step::Binary(_) => Some(Together::Links),
             Step::Unit(_) => Some(Together::Units),
-            Step::Packages(_) | Step::Block(_) | Step::Run(_) | Step::Wait(_) => None,
+            Step::Packages(_) | Step::Block(_) | Step::Run(_) | Step::Kept(_) | Step::Wait(_) => {
+                None
+            }
         }
     }
 }
@@ -69,6 +71,7 @@ impl<'s> Batch<'s> {
             [Step::Packages(packages)] => script(packages.script(templates))?,
             [Step::Block(block)] => script(block.script(templates))?,
             [Step::Run(run)] => script(Ok(run.script()))?,
+            [Step::Kept(kept)] => script(Ok(kept.script.clone()))?,
             [Step::Wait(wait)] => Work::Wait(wait.script(templates)?, wait),
             [Step::Binary(_), ..] => {
                 let links: Vec<&Binary> = steps.iter().filter_map(as_binary).collect();

@@ -3,6 +3,8 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
+use sha2::{Digest, Sha256};
+
 use crate::kubernetes::facts::Facts;
 
 /// A kind of step. Its file has all there is to know of it, the script included.
@@ -54,6 +56,15 @@ pub(crate) enum About {
     Block(String),
     /// What a unit does.
     Unit(String),
+    /// What a command prints.
+    Answer(String),
+}
+
+impl About {
+    /// By what an answer is told from others.
+    pub(crate) fn id(question: &str) -> String {
+        crate::model::name::hex(&Sha256::digest(question)).chars().take(12).collect()
+    }
 }
 
 /// Lines as they stand below a title.

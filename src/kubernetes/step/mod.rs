@@ -6,6 +6,7 @@ mod binary;
 mod block;
 mod directory;
 mod file;
+mod kept;
 mod kind;
 mod packages;
 mod run;
@@ -25,6 +26,7 @@ pub use batch::{Batch, Work, batches, shown};
 pub use binary::Binary;
 pub use block::Block;
 pub use directory::Directory;
+pub use kept::Kept;
 pub(crate) use kind::{About, Lasting};
 pub use packages::Packages;
 pub use run::Run;
@@ -54,6 +56,8 @@ pub enum Step {
     Unit(Unit),
     /// A script.
     Run(Run),
+    /// Something that the cluster knows.
+    Kept(Kept),
     /// A condition that comes true by itself.
     Wait(Wait),
 }
@@ -168,6 +172,7 @@ impl Step {
             Step::Binary(binary) => binary,
             Step::Unit(unit) => unit,
             Step::Run(run) => run,
+            Step::Kept(kept) => kept,
             Step::Wait(wait) => wait,
         }
     }

@@ -44,6 +44,16 @@ codes! {
     INGRESS_TWICE "L0420" "web traffic of two kinds goes to one port"
         "Ports 80 and 443 of the load balancers lead to one node port: what answers there speaks one of the two."
         ["give `http` and `https` node ports of their own"];
+    BAD_LABEL "L0421" "a label, annotation or taint cannot be used"
+        "Keys are a name, or a domain and a name; values of labels and taints are short words. Some keys belong to kubelets or to lab."
+        ["the line below the message says how it is written", "text of any kind can stand in an annotation"];
+    TOLD_OF_NOBODY "L0422" "something is told of a node that Kubernetes does not know"
+        "Labels, annotations and taints are kept with the node's object, which only a kubelet makes: nodes without the role worker have none."
+        ["take the line away", "add the role worker to the group"];
+    BAD_ARGUMENT "L0423" "something of a component cannot be said so"
+        "Flags, feature gates and fields of configuration files are names and values of Kubernetes' own. Those that decide where a component listens, whom it trusts and who it is follow from the topology."
+        ["the line below the message says how it is written, or where it comes from",
+         "`lab stage show NODE STAGE` shows the flags and files as they are"];
     BAD_PUBLIC_KEY "L0501" "an SSH public key cannot be used"
         "What stands there is not the line of a public key. A private key must never be in a topology, which is shown and shared."
         ["take the line of the .pub file, like `ssh-ed25519 AAAA... you@host`"];

@@ -8,10 +8,11 @@ use crate::model::near::nearest;
 use crate::model::size;
 use crate::model::topology::given::{Entry, Given, Value};
 use crate::model::topology::problem::{Problem, printable};
+use crate::model::topology::schema::pairs::{Held, Pairs};
 use crate::model::topology::schema::{Field, Kind, OWN, Table};
 use crate::model::topology::synonyms::meant;
 use crate::model::topology::yaml::{self, Node, Value as Yaml};
-use crate::model::topology::{cloud_config, grammar};
+use crate::model::topology::{cloud_config, components, grammar, kubernetes_words};
 
 /// Reads `node` by `table`; findings go to `problems`.
 pub(crate) fn table(
@@ -124,6 +125,13 @@ fn value(kind: &Kind, node: &Node, field: &str, problems: &mut Vec<Problem>) -> 
             return table(inner, node, &format!("'{field}'"), problems);
         }
         (Kind::UserData, _) => cloud_config::check(node, problems),
+        (Kind::Pairs(pairs), Yaml::Map(entries)) => {
+            Value::Map(entries.iter().map(|entry| pair(pairs, entry, problems)).collect())
+        }
+        (Kind::Pairs(_), _) => {
+            let cure = "write `key: value` lines below it, indented";
+            wrong_shape(node, field, "a mapping", cure, problems)
+        }
         (Kind::Named(inner), Yaml::Map(entries)) => {
             not_empty(entries.is_empty(), node, field, problems);
             Value::Map(entries.iter().map(|entry| named(inner, entry, problems)).collect())
@@ -203,6 +211,38 @@ fn named(kind: &Kind, entry: &yaml::Entry, problems: &mut Vec<Problem>) -> Entry
     Entry { key: entry.key.clone(), key_span: entry.key_span.clone(), given }
 }
 
+/// One entry of a mapping whose keys people choose.
+fn pair(pairs: &Pairs, entry: &yaml::Entry, problems: &mut Vec<Problem>) -> Entry {
+    let (key, node) = (printable(&entry.key), &entry.node);
+    if let Err(flaw) = (pairs.key)(&entry.key) {
+        problems.push(Problem::of(pairs.code, &entry.key_span, flaw));
+    }
+    let given = match &pairs.held {
+        Held::Anything => {
+            Given { span: node.span.clone(), value: Value::Document(node.document()) }
+        }
+        Held::Truth => value(&Kind::Boolean, node, &key, problems),
+        Held::Text(judge) => {
+            let empty = matches!(node.value, Yaml::Null).then_some("");
+            let value = match empty.or_else(|| node.text()) {
+                None => {
+                    let cure = format!("write `{key}: value`");
+                    wrong_shape(node, &key, "a single value", &cure, problems)
+                }
+                Some(text) => match judge(text) {
+                    Ok(()) => Value::Text(text.to_owned()),
+                    Err(flaw) => {
+                        problems.push(Problem::of(pairs.code, &node.span, flaw));
+                        Value::Refused
+                    }
+                },
+            };
+            Given { span: node.span.clone(), value }
+        }
+    };
+    Entry { key: entry.key.clone(), key_span: entry.key_span.clone(), given }
+}
+
 type Refusal = (&'static Code, Flaw);
 
 /// Reads a single value.
@@ -232,6 +272,10 @@ fn scalar(kind: &Kind, field: &str, text: &str) -> Result<Value, Refusal> {
         Kind::Version => grammar::kubernetes_version(text)
             .map(Value::Version)
             .map_err(refused(&code::BAD_VERSION)),
+        Kind::Taint => {
+            kubernetes_words::taint(text).map(Value::Taint).map_err(refused(&code::BAD_LABEL))
+        }
+        Kind::Host => components::host(text).map(|()| own()).map_err(refused(&code::BAD_ARGUMENT)),
         Kind::PublicKey => {
             // A block of text ends with a line feed.
             let text = text.trim();

@@ -4,8 +4,9 @@ use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
+use crate::model::taint::Taint;
 use crate::model::topology::problem::Span;
-use crate::model::user_data::UserData;
+use crate::model::user_data::{Document, UserData};
 use crate::model::version::Version;
 
 /// A value that stands in the file.
@@ -30,10 +31,23 @@ pub(crate) enum Value {
     Range(Ipv4Addr, Ipv4Addr),
     Version(Version),
     Truth(bool),
+    Taint(Taint),
+    /// Whatever YAML can say.
+    Document(Document),
     /// What a person gives cloud-init.
     UserData(UserData),
     List(Vec<Given>),
     Map(Vec<Entry>),
+}
+
+/// The text of a value that may be absent.
+pub(crate) fn text(given: Option<&Given>) -> Option<&str> {
+    given?.text()
+}
+
+/// Where a value stands, or else `default`.
+pub(crate) fn span(given: Option<&Given>, default: &Span) -> Span {
+    given.map_or_else(|| default.clone(), |given| given.span.clone())
 }
 
 /// One `key: value` of a mapping.
@@ -96,6 +110,14 @@ impl Given {
 
     pub fn truth(&self) -> Option<bool> {
         only!(self, Truth).copied()
+    }
+
+    pub fn taint(&self) -> Option<&Taint> {
+        only!(self, Taint)
+    }
+
+    pub fn document(&self) -> Option<&Document> {
+        only!(self, Document)
     }
 
     pub fn user_data(&self) -> Option<&UserData> {

@@ -2,9 +2,11 @@
 
 pub mod check;
 pub mod cloud_config;
+mod components;
 mod draft;
 mod given;
 mod grammar;
+pub mod kubernetes_words;
 pub mod preset;
 pub mod problem;
 pub mod relocate;

@@ -48,6 +48,9 @@ fn kind(kind: &Kind) -> String {
         Kind::TableOr(word, table) => format!("[{}](#{}), or `{word}`", table.name, anchor(table)),
         Kind::Named(item) => format!("by name: {}", self::kind(item)),
         Kind::Table(table) => format!("[{}](#{})", table.name, anchor(table)),
+        Kind::Pairs(pairs) => pairs.what.into(),
+        Kind::Host => "name or address".into(),
+        Kind::Taint => "taint (`key=value:NoSchedule`)".into(),
         Kind::UserData => "cloud-config, a script, or a list of these".into(),
     }
 }

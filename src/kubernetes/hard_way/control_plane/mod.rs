@@ -5,6 +5,7 @@ mod config;
 
 use serde::Serialize;
 
+use crate::kubernetes::hard_way::components;
 use crate::kubernetes::stage::{After, Context, Duty, KUBECTL, Retire, Stage, StageError, Turns};
 use crate::kubernetes::step::{Run, Step, Wait};
 use crate::model::version::Capabilities;
@@ -102,6 +103,8 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
         ["kube-apiserver.service", "kube-controller-manager.service", "kube-scheduler.service"];
     for unit in units {
         let text = context.templates.render(&format!("stages/control_plane/{unit}.j2"), &data)?;
+        let component = unit.trim_end_matches(".service");
+        let text = components::with_flags(text, &lab.kubernetes.components, component);
         steps.push(Step::private(format!("/etc/systemd/system/{unit}"), text));
     }
     let [api_server, others @ ..] = units.map(Step::unit);

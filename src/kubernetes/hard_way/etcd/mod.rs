@@ -5,6 +5,7 @@ mod client;
 
 use serde::Serialize;
 
+use crate::kubernetes::hard_way::components;
 use crate::kubernetes::stage::{After, Context, Duty, Retire, Stage, StageError, Turns};
 use crate::kubernetes::step::{Directory, Run, Step, Wait};
 use crate::model::{Node, Role, port};
@@ -94,6 +95,7 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
         tls: TLS,
     };
     let unit = context.templates.render("stages/etcd/etcd.service.j2", &data)?;
+    let unit = components::with_flags(unit, &context.lab.kubernetes.components, "etcd");
     let mut steps = Vec::new();
     match link {
         Some(link) => steps.extend([Some(link), ctl_link].into_iter().flatten()),

@@ -4,6 +4,7 @@ mod checks;
 
 use serde::Serialize;
 
+use crate::kubernetes::hard_way::components;
 use crate::kubernetes::stage::{After, Context, Duty, Retire, Stage, StageError, Turns};
 use crate::kubernetes::step::{Step, Wait};
 use crate::model::version::Capabilities;
@@ -93,6 +94,12 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
         capabilities: context.platform.version.capabilities(),
     };
     let render = |name: &str| context.templates.render(&format!("stages/worker/{name}.j2"), &data);
+    let told = &lab.kubernetes.components;
+    let gates = &told.feature_gates;
+    let kubelet = components::with_flags(render("kubelet.service")?, told, "kubelet");
+    let kubelet_config = components::with_fields(&render("kubelet.yaml")?, &told.kubelet, gates);
+    let proxy_config =
+        components::with_fields(&render("kube-proxy.yaml")?, &told.kube_proxy, gates);
     let user = format!("system:node:{}", node.name);
     let client = bundle.pair(Identity::KubeletClient(node))?;
     let serving = bundle.pair(Identity::KubeletServer(node))?;
@@ -111,10 +118,10 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
         Step::file("/var/lib/kubelet/pki/kubelet.crt", &serving.certificate),
         Step::secret("/var/lib/kubelet/pki/kubelet.key", &serving.key),
         Step::secret("/var/lib/kubelet/kubeconfig", config(&user, client)),
-        Step::private("/var/lib/kubelet/config.yaml", render("kubelet.yaml")?),
+        Step::private("/var/lib/kubelet/config.yaml", kubelet_config),
         Step::secret("/var/lib/kube-proxy/kubeconfig", config("system:kube-proxy", proxy)),
-        Step::private("/var/lib/kube-proxy/config.conf", render("kube-proxy.yaml")?),
-        Step::private("/etc/systemd/system/kubelet.service", render("kubelet.service")?),
+        Step::private("/var/lib/kube-proxy/config.conf", proxy_config),
+        Step::private("/etc/systemd/system/kubelet.service", kubelet),
         Step::private("/etc/systemd/system/kube-proxy.service", render("kube-proxy.service")?),
         Step::unit("kubelet.service"),
         Step::unit("kube-proxy.service"),

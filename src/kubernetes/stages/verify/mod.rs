@@ -19,6 +19,7 @@ pub(crate) const STAGE: Stage = Stage {
     after: &[
         After::AllNodes("control-plane"),
         After::AllNodes("worker"),
+        After::AllNodes("nodes"),
         After::AllNodes("pod-network"),
         After::AllNodes("load-balancer"),
         After::AllNodes("addons"),
@@ -109,21 +110,6 @@ fn steps(context: &Context<'_>, _node: &Node) -> Result<Vec<Step>, StageError> {
         hint: format!("{KUBECTL} get nodes -o wide; {KUBECTL} describe nodes | grep -A8 Conditions: | tail -n 30"),
     }));
     steps.extend(context.lab.with_role(Role::Worker).map(proxy));
-    let label = |node: &&Node| {
-        let roles = node.roles.iter().map(|role| format!("node-role.kubernetes.io/{role}="));
-        format!(
-            "{KUBECTL} label node {} --overwrite {} >/dev/null\n",
-            node.name,
-            roles.collect::<Vec<_>>().join(" ")
-        )
-    };
-    let labels: Vec<&Node> = context.lab.with_role(Role::Worker).collect();
-    steps.push(Step::Run(Run {
-        transient: false,
-        title: "label the nodes with their roles".into(),
-        unless: None,
-        script: labels.iter().map(label).collect(),
-    }));
     steps.push(Step::Wait(Wait {
         optional: false,
         title: "the default service account exists".into(),

@@ -120,7 +120,7 @@ pub(super) fn odd_key(key: &str, at: &Span) -> Option<Problem> {
         let message = format!("an invisible U+{:04X} stands before this name", first as u32);
         return Some(not_yaml(at, message).help("replace it by blanks: to YAML it is a letter"));
     }
-    let begins = ["//", "/*", "--"].into_iter().find(|begins| key.starts_with(begins))?;
+    let begins = ["//", "/*"].into_iter().find(|begins| key.starts_with(begins))?;
     let message = format!("'{begins}' begins no comment");
     Some(not_yaml(at, message).help("begin a comment with '#'"))
 }

@@ -3,13 +3,16 @@
 //! One table serves three readers: the checker ([`crate::model::topology::check`]), the JSON Schema that editors
 //! use, and the reference in the documentation. A new field is one line here.
 
-use serde_json::{Value as Json, json};
+mod json;
+pub mod pairs;
 
 use crate::model::addon;
 use crate::model::lab::{Cloning, NO_KUBERNETES, PodNetwork, PodSecurity, Uplink};
 use crate::model::os;
 use crate::model::role::Role;
 use crate::model::topology::preset::{self, Preset};
+pub use crate::model::topology::schema::json::json_schema;
+use crate::model::topology::schema::pairs::Pairs;
 
 /// A mapping with known fields.
 #[derive(Debug)]
@@ -95,6 +98,12 @@ pub enum Kind {
     Named(&'static Kind),
     /// A nested mapping.
     Table(&'static Table),
+    /// A mapping whose keys people choose.
+    Pairs(&'static Pairs),
+    /// A name or an address that a certificate has.
+    Host,
+    /// A taint, as kubectl writes it.
+    Taint,
     /// What a person gives cloud-init: cloud-config, a script, or a list of these.
     UserData,
 }
@@ -166,6 +175,13 @@ const DEFAULTS: Table = Table {
         may("disk", Kind::Size, "Disk of each node; space is taken as it fills.")
             .or(Preset::Bytes(preset::DISK)),
         may("user_data", Kind::UserData, "cloud-config or a script for all nodes."),
+        may(
+            "labels",
+            Kind::Pairs(&pairs::LABELS),
+            "What Kubernetes is told of all workers: labels.",
+        ),
+        may("annotations", Kind::Pairs(&pairs::ANNOTATIONS), "The same: annotations."),
+        may("taints", Kind::List(&Kind::Taint), "The same: what keeps pods off them."),
     ],
 };
 
@@ -187,6 +203,13 @@ const GROUP: Table = Table {
             .or(Preset::Bytes(preset::DISK)),
         may("image", Kind::Shipped(os::names), "Operating system of these nodes."),
         may("user_data", Kind::UserData, "cloud-config or a script for these nodes."),
+        may(
+            "labels",
+            Kind::Pairs(&pairs::LABELS),
+            "What Kubernetes is told of these workers: labels, kept by `lab up`.",
+        ),
+        may("annotations", Kind::Pairs(&pairs::ANNOTATIONS), "The same: annotations."),
+        may("taints", Kind::List(&Kind::Taint), "The same: what keeps pods off them."),
         may("overrides", Kind::Named(&Kind::Table(&OVERRIDE)), "What differs, by node name."),
     ],
 };
@@ -204,6 +227,13 @@ const OVERRIDE: Table = Table {
         may("pod_subnet", Kind::Network, "Addresses of this worker's pods.")
             .or(Preset::Follows("chosen by its address")),
         may("user_data", Kind::UserData, "cloud-config or a script for this node."),
+        may(
+            "labels",
+            Kind::Pairs(&pairs::LABELS),
+            "What Kubernetes is told of this worker: labels.",
+        ),
+        may("annotations", Kind::Pairs(&pairs::ANNOTATIONS), "The same: annotations."),
+        may("taints", Kind::List(&Kind::Taint), "The same: what keeps pods off it."),
     ],
 };
 
@@ -257,7 +287,43 @@ const KUBERNETES: Table = Table {
             .or(Preset::Words(preset::ADDONS)),
         may("cluster_domain", Kind::Domain, "Domain of services.")
             .or(Preset::Word(preset::CLUSTER_DOMAIN)),
+        may(
+            "certificate_names",
+            Kind::List(&Kind::Host),
+            "More names and addresses that the API's certificate is good for.",
+        ),
+        may(
+            "arguments",
+            Kind::Table(&ARGUMENTS),
+            "Flags of components besides lab's, or instead of those that may be another's.",
+        ),
+        may("feature_gates", Kind::Pairs(&pairs::GATES), "Features that are on or off everywhere."),
+        may(
+            "kubelet",
+            Kind::Pairs(&pairs::KUBELET_CONFIG),
+            "Fields of the kubelets' configuration (KubeletConfiguration).",
+        ),
+        may(
+            "kube_proxy",
+            Kind::Pairs(&pairs::PROXY_CONFIG),
+            "Fields of kube-proxy's configuration (KubeProxyConfiguration).",
+        ),
         may("artifacts", Kind::Path, "Folder of plain binaries, instead of the official release."),
+    ],
+};
+
+const ARGUMENTS: Table = Table {
+    name: "arguments",
+    fields: &[
+        may("etcd", Kind::Pairs(&pairs::ETCD), "Of etcd."),
+        may("kube-apiserver", Kind::Pairs(&pairs::API_SERVER), "Of the API server."),
+        may(
+            "kube-controller-manager",
+            Kind::Pairs(&pairs::CONTROLLER_MANAGER),
+            "Of the controller manager.",
+        ),
+        may("kube-scheduler", Kind::Pairs(&pairs::SCHEDULER), "Of the scheduler."),
+        may("kubelet", Kind::Pairs(&pairs::KUBELET), "Of kubelets."),
     ],
 };
 
@@ -315,69 +381,3 @@ const OPTIONS: Table = Table {
 
 /// How fields begin that a person has for anchors of their own: nobody reads them.
 pub const OWN: &str = "x-";
-const OWN_FIELD: &str = "^x-";
-
-/// The JSON Schema (2020-12) of the topology file.
-pub fn json_schema() -> Json {
-    let mut schema = table_schema(&TOPOLOGY);
-    if let Some(map) = schema.as_object_mut() {
-        map.insert("$schema".into(), json!("https://json-schema.org/draft/2020-12/schema"));
-        map.insert("title".into(), json!("lab topology"));
-    }
-    schema
-}
-
-fn table_schema(table: &Table) -> Json {
-    let properties: serde_json::Map<String, Json> = table
-        .fields
-        .iter()
-        .map(|field| {
-            let mut schema = kind_schema(&field.kind);
-            if let Some(map) = schema.as_object_mut() {
-                map.insert("description".into(), json!(field.doc()));
-            }
-            (field.name.to_owned(), schema)
-        })
-        .collect();
-    let required: Vec<_> = table.fields.iter().filter(|f| f.required).map(|f| f.name).collect();
-    json!({"type": "object", "additionalProperties": false, "properties": properties,
-           "patternProperties": {OWN_FIELD: true}, "required": required})
-}
-
-fn kind_schema(kind: &Kind) -> Json {
-    const ADDRESS: &str = r"([0-9]{1,3}\.){3}[0-9]{1,3}";
-    match kind {
-        Kind::Label(max) => json!({"type": "string", "maxLength": max,
-            "pattern": "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"}),
-        Kind::Login => json!({"type": "string", "maxLength": 31,
-            "pattern": "^[a-z][-a-z0-9]*$"}),
-        Kind::Domain => json!({"type": "string", "pattern": "^[a-z0-9][-a-z0-9.]*$"}),
-        Kind::Integer(min, max) => json!({"type": "integer", "minimum": min, "maximum": max}),
-        Kind::Size => json!({"type": "string",
-            "pattern": "^[0-9.]+ ?(MiB|GiB|TiB|Mi|Gi|Ti|MB|GB|TB)$", "examples": ["2GiB"]}),
-        Kind::Address => json!({"type": "string", "pattern": format!("^{ADDRESS}$")}),
-        Kind::Network => json!({"type": "string", "pattern": format!("^{ADDRESS}/[0-9]{{1,2}}$")}),
-        Kind::AddressRange => {
-            json!({"type": "string", "pattern": format!("^{ADDRESS} ?- ?{ADDRESS}$")})
-        }
-        Kind::Mac => json!({"type": "string", "pattern": "^([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}$"}),
-        Kind::Version => json!({"type": "string", "pattern": r"^v?1\.[0-9]+\.[0-9]+"}),
-        Kind::Path | Kind::PublicKey => json!({"type": "string"}),
-        Kind::Choice(words) => json!({"enum": words}),
-        Kind::Shipped(words) => json!({"enum": words()}),
-        Kind::Boolean => json!({"type": "boolean"}),
-        Kind::Set(words) => json!({"type": "array", "uniqueItems": true,
-            "items": {"enum": words()}}),
-        Kind::List(item) | Kind::MayBeEmpty(item) => {
-            json!({"type": "array", "items": kind_schema(item)})
-        }
-        Kind::Named(item) => json!({"type": "object", "additionalProperties": kind_schema(item)}),
-        Kind::Table(table) => table_schema(table),
-        Kind::TableOr(word, table) => json!({"anyOf": [{"const": word}, table_schema(table)]}),
-        Kind::UserData => {
-            let one =
-                json!([{"type": "object"}, {"type": "string", "pattern": "^#(!|cloud-config)"}]);
-            json!({"anyOf": [one[0], one[1], {"type": "array", "items": {"anyOf": one}}]})
-        }
-    }
-}

@@ -1,0 +1,241 @@
+//! Nodes of groups: names, roles, addresses, and what of defaults, group and override counts for each.
+
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+
+use ipnet::Ipv4Net;
+use uuid::Uuid;
+
+use crate::model::lab::{Machine, Node};
+use crate::model::name;
+use crate::model::near::nearest;
+use crate::model::role::Role;
+use crate::model::taint::Told;
+use crate::model::topology::draft::NodeDraft;
+use crate::model::topology::given::{Entry, Given, span, text};
+use crate::model::topology::preset;
+use crate::model::topology::problem::{Problem, Span, printable};
+use crate::model::user_data::UserData;
+use crate::model::{code, os, size};
+
+/// Nodes of one lab, at most.
+const MAX_NODES: u64 = 5000;
+
+/// True where the groups ask for more nodes than a lab can have, which is reported.
+pub(super) fn too_many(root: &Given, problems: &mut Vec<Problem>) -> bool {
+    let groups = root.get("nodes").map(Given::entries).unwrap_or_default();
+    let of_group = |group: &Entry| match group.given.get("names") {
+        Some(names) => names.items().len() as u64,
+        None => group.given.get("count").and_then(Given::number).unwrap_or(1),
+    };
+    let all: u64 = groups.iter().map(of_group).sum();
+    let Some(first) = groups.first().filter(|_| all > MAX_NODES) else { return false };
+    let problem = Problem::error(
+        &code::TOO_MANY_NODES,
+        &first.key_span,
+        format!("{all} nodes are asked for"),
+    );
+    problems.push(problem.help(format!("a lab has {MAX_NODES} at most")));
+    true
+}
+
+/// What makes nodes of groups.
+pub(super) struct Nodes<'a> {
+    pub lab: Uuid,
+    pub lab_name: &'a str,
+    pub domain: &'a str,
+    pub cidr: Option<Ipv4Net>,
+    /// Nothing of Kubernetes is set up.
+    pub machines_alone: bool,
+    /// What counts where a group says nothing.
+    pub defaults: Option<&'a Given>,
+    pub problems: &'a mut Vec<Problem>,
+}
+
+impl Nodes<'_> {
+    pub fn all(&mut self, root: &Given) -> Vec<NodeDraft> {
+        let default_os = text(root.get("image")).unwrap_or(os::DEFAULT);
+        let groups = root.get("nodes").map(Given::entries).unwrap_or_default();
+        groups.iter().flat_map(|group| self.of_group(group, default_os)).collect()
+    }
+
+    fn of_group(&mut self, group: &Entry, default_os: &str) -> Vec<NodeDraft> {
+        let names = self.names(group);
+        let roles = self.roles(group);
+        self.unknown_overrides(&group.given, &names);
+        if !roles.contains(&Role::Worker) {
+            self.told_of_nobody(group);
+        }
+        let number = |(index, (name, at))| self.node(group, index, name, at, &roles, default_os);
+        names.into_iter().enumerate().map(number).collect()
+    }
+
+    fn node(
+        &self,
+        group: &Entry,
+        index: usize,
+        name: String,
+        name_span: Span,
+        roles: &BTreeSet<Role>,
+        default_os: &str,
+    ) -> NodeDraft {
+        let group = &group.given;
+        let over = group.get("overrides").and_then(|all| all.get(&name));
+        let own = |key: &str| over.and_then(|over| over.get(key));
+        let default = |key: &str| self.defaults.and_then(|defaults| defaults.get(key));
+        let field = |key: &str| own(key).or_else(|| group.get(key)).or_else(|| default(key));
+        let first = group.get("first_address");
+        let counted = first
+            .and_then(Given::address)
+            .and_then(|first| u32::from(first).checked_add(index as u32))
+            .map(Ipv4Addr::from);
+        let address = own("address").and_then(Given::address).or(counted);
+        let nowhere = self.cidr.map_or(Ipv4Addr::UNSPECIFIED, |cidr| cidr.network());
+        let memory = field("memory").and_then(Given::bytes).unwrap_or(preset::MEMORY);
+        let cpus = field("cpus").and_then(Given::number).unwrap_or(preset::CPUS);
+        NodeDraft {
+            has_address: own("address").is_some() || first.is_some(),
+            address_span: span(own("address").or(first), &name_span),
+            mac_span: span(own("mac"), &name_span),
+            pod_span: span(own("pod_subnet"), &name_span),
+            name_span,
+            node: Node {
+                fqdn: format!("{name}.{}", self.domain),
+                machine: Machine::Guest,
+                domain: format!("{}-{name}", self.lab_name),
+                uuid: name::object_id(self.lab, "domain", &name),
+                roles: roles.clone(),
+                address: address.unwrap_or(nowhere),
+                mac: text(own("mac")).map_or_else(|| name::mac(self.lab, &name), str::to_owned),
+                cpus: cpus as u32,
+                memory_mib: memory / size::MIB,
+                disk_bytes: field("disk").and_then(Given::bytes).unwrap_or(preset::DISK),
+                os: text(field("image")).unwrap_or(default_os).to_owned(),
+                pod_subnet: own("pod_subnet").and_then(Given::network),
+                user_data: user_data([self.defaults, Some(group), over]),
+                told: match roles.contains(&Role::Worker) {
+                    true => told([self.defaults, Some(group), over]),
+                    false => Told::default(),
+                },
+                name,
+            },
+        }
+    }
+
+    fn names(&mut self, group: &Entry) -> Vec<(String, Span)> {
+        let (key, at) = (&group.key, &group.key_span);
+        match (group.given.get("names"), group.given.get("count")) {
+            (Some(names), count) => {
+                if let Some(count) = count {
+                    let message =
+                        format!("group '{}' has both 'count' and 'names'", printable(key));
+                    self.problems.push(
+                        Problem::error(&code::COUNT_AND_NAMES, &count.span, message)
+                            .also(&names.span, "the names are here")
+                            .help("keep `names`, remove `count`"),
+                    );
+                }
+                let named = |item: &Given| Some((item.text()?.to_owned(), item.span.clone()));
+                names.items().iter().filter_map(named).collect()
+            }
+            (None, Some(count)) => (1..=count.number().unwrap_or(1))
+                .map(|n| (format!("{key}{n}"), at.clone()))
+                .collect(),
+            (None, None) => vec![(key.clone(), at.clone())],
+        }
+    }
+
+    fn roles(&mut self, group: &Entry) -> BTreeSet<Role> {
+        if self.machines_alone {
+            let given = group.given.get("roles").filter(|list| !list.items().is_empty());
+            if let Some(list) = given {
+                let message = format!(
+                    "group '{}' has roles, and there is no Kubernetes",
+                    printable(&group.key)
+                );
+                let cure = "remove `roles`, or the line `kubernetes: none`";
+                let problem = Problem::error(&code::ROLES_ALONE, &list.span, message).help(cure);
+                self.problems.push(problem);
+            }
+            return BTreeSet::new();
+        }
+        if let Some(list) = group.given.get("roles") {
+            return list.items().iter().filter_map(|item| Role::parse(item.text()?)).collect();
+        }
+        let of_name = Role::parse(&group.key);
+        if of_name.is_none() {
+            let message = format!("group '{}' says no roles", printable(&group.key));
+            self.problems.push(Problem::error(&code::NO_ROLES, &group.key_span, message).help(
+                format!(
+                    "add `roles: [worker]`, or `roles: []` for machines beside the cluster, or name the group after its role: {}",
+                    Role::NAMES.join(", ")
+                ),
+            ));
+        }
+        of_name.into_iter().collect()
+    }
+
+    /// Without a kubelet Kubernetes does not know a node.
+    fn told_of_nobody(&mut self, group: &Entry) {
+        let overrides = group.given.get("overrides").map(Given::entries).unwrap_or_default();
+        let all = std::iter::once(&group.given).chain(overrides.iter().map(|entry| &entry.given));
+        let fields = all.flat_map(Given::entries);
+        for field in
+            fields.filter(|field| ["labels", "annotations", "taints"].contains(&&*field.key))
+        {
+            let message = format!(
+                "nodes of '{}' are no workers: Kubernetes does not know them",
+                printable(&group.key)
+            );
+            let problem = Problem::error(&code::TOLD_OF_NOBODY, &field.key_span, message);
+            self.problems
+                .push(problem.help(format!("remove `{}`, or add `worker` to `roles`", field.key)));
+        }
+    }
+
+    fn unknown_overrides(&mut self, group: &Given, names: &[(String, Span)]) {
+        let overrides = group.get("overrides").map(Given::entries).unwrap_or_default();
+        for entry in overrides {
+            if names.iter().any(|(name, _)| *name == entry.key) {
+                continue;
+            }
+            let known = names.iter().map(|(name, _)| name.as_str());
+            let help = match nearest(&entry.key, known) {
+                Some(name) => format!("did you mean `{name}`?"),
+                None => "name a node of this group".into(),
+            };
+            let message = format!("this group has no node '{}'", printable(&entry.key));
+            self.problems
+                .push(Problem::error(&code::NO_SUCH_OVERRIDE, &entry.key_span, message).help(help));
+        }
+    }
+}
+
+/// What all say, then the group, then the node itself.
+fn user_data(all: [Option<&Given>; 3]) -> UserData {
+    let mut merged = UserData::default();
+    let given = all.into_iter().flatten().filter_map(|given| given.get("user_data")?.user_data());
+    given.for_each(|given| merged.add(given));
+    merged
+}
+
+/// What Kubernetes is told: of one key the last that says it.
+fn told(all: [Option<&Given>; 3]) -> Told {
+    let mut told = Told::default();
+    for given in all.into_iter().flatten() {
+        let pairs = |key: &str| {
+            let entries = given.get(key).map(Given::entries).unwrap_or_default();
+            entries
+                .iter()
+                .filter_map(|entry| Some((entry.key.clone(), entry.given.text()?.to_owned())))
+        };
+        told.labels.extend(pairs("labels"));
+        told.annotations.extend(pairs("annotations"));
+        for taint in given.get("taints").map(Given::items).unwrap_or_default() {
+            let Some(taint) = taint.taint() else { continue };
+            told.taints.retain(|old| (&old.key, old.effect) != (&taint.key, taint.effect));
+            told.taints.insert(taint.clone());
+        }
+    }
+    told
+}
