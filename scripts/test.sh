@@ -14,7 +14,8 @@ told=$(mktemp)
 trap 'rm -f -- "$told"' EXIT
 "$(dirname -- "${BASH_SOURCE[0]}")/machine-root.sh" >"$told" &
 machine_root=$!
-. "$(dirname -- "${BASH_SOURCE[0]}")/prepare.sh"
+# With the tests: dependencies of theirs choose features of what the binary is built from, too.
+. "$(dirname -- "${BASH_SOURCE[0]}")/prepare.sh" --bins --tests
 LAB_UPLINKS=$cache/uplinks
 export LAB_UPLINKS
 wait "$machine_root"

@@ -45,6 +45,11 @@ impl Upkeep {
         Self(each.map(|(about, left)| (about.clone(), Arc::clone(left))).collect())
     }
 
+    /// True when it is the cluster that keeps something of it, and not the node alone.
+    pub fn is_of_the_cluster(&self) -> bool {
+        self.0.keys().any(|about| matches!(about, About::Answer(_)))
+    }
+
     /// The script that asks a node, a handful of processes however much there is to ask.
     ///
     /// # Errors

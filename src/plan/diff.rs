@@ -245,6 +245,10 @@ fn stages(desired: &Desired, observed: &Observed, changes: &mut Vec<Change>) {
         let marker = observed.markers.get(&goal.node).map(|markers| markers.get(goal.stage));
         let why = match marker {
             _ if replaced.contains(&goal.node) => "the node is made anew".into(),
+            // With a node goes what the cluster kept of it.
+            Some(Some(_)) if goal.upkeep.is_of_the_cluster() && !replaced.is_empty() => {
+                "a node is made anew".into()
+            }
             Some(Some(fingerprint)) if *fingerprint == goal.fingerprint => {
                 match drift(goal, observed) {
                     Some(why) => why,

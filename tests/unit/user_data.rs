@@ -148,8 +148,9 @@ fn what_was_written_is_what_cloud_init_reads() {
         .collect();
     written.push("write_files:\n- &f\n  path: /a\n  permissions: '0644'\n  content: a\n- <<: *f\n  path: /b\n".into());
     written.push("write_files:\n- <<: [{path: /a, content: x}, {content: y, owner: me}]\n".into());
-    written
-        .push("packages: [tree, [jq, 1.6]]\npackage_update: yes\ntimezone: Europe/Berlin\n".into());
+    written.push(
+        "packages: [tree, [jq, '1.6']]\npackage_update: yes\ntimezone: Europe/Berlin\n".into(),
+    );
     // Words that are numbers, or almost.
     for _ in 0..400 {
         let word: String = (0..1 + random.below(7))
@@ -184,6 +185,18 @@ fn texts_and_lists_are_added_and_scripts_stay_byte_for_byte() {
         .map(|(_, text)| text.as_str())
         .collect();
     assert_eq!(scripts, ["#!/bin/sh\r\necho 'ü' \\\n", "#!/bin/sh -eu\nexit 0\n"]);
+}
+
+#[test]
+fn what_a_node_was_given_at_its_first_boot_is_no_error_later() {
+    let text = topology("    user_data: {manage_resolv_conf: true, packages: tree}\n");
+    let refused = topology::load(&text, &rig::owner()).unwrap_err();
+    assert_eq!(
+        refused.iter().map(|problem| problem.code.id).collect::<Vec<_>>(),
+        ["L0513", "L0512"]
+    );
+    let there = topology::load_again(&text, &rig::owner()).unwrap();
+    assert!(there.warnings.len() == 2 && there.lab.nodes[0].user_data.config.len() == 2);
 }
 
 #[test]

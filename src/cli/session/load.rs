@@ -159,7 +159,8 @@ pub(crate) fn topology(global: &Global, source: &Source) -> Result<Loaded, Failu
             info(&diagnostic::render(problems, &source.shown, &source.text, colours()));
         }
     };
-    match topology::load(&source.text, &host::owner()) {
+    let read = if source.is_of_lab { topology::load_again } else { topology::load };
+    match read(&source.text, &host::owner()) {
         Ok(loaded) => {
             if !loaded.warnings.is_empty() && !global.quiet && global.output == Format::Table {
                 show(&loaded.warnings);

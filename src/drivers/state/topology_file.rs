@@ -35,6 +35,10 @@ pub fn read_topology(path: &Path, limit: u64) -> Result<String, Unread> {
     } else {
         bytes = read_regular(path, limit + 1)?;
     }
+    // What is cut is too large, whatever it ends with.
+    if bytes.len() as u64 > limit {
+        return Ok(String::from_utf8_lossy(&bytes).into_owned());
+    }
     let text = match String::from_utf8(bytes) {
         Ok(text) => text,
         Err(error) => {

@@ -131,7 +131,7 @@ impl Session {
     pub(crate) fn before(&self) -> Result<Option<Lab>, EngineError> {
         let Some(text) = self.store.read("topology.yaml")? else { return Ok(None) };
         // Whatever cannot be read any more says nothing about the nodes.
-        Ok(topology::load(&text, &self.owner).ok().map(|loaded| loaded.lab))
+        Ok(topology::load_again(&text, &self.owner).ok().map(|loaded| loaded.lab))
     }
 
     /// The members that formed the cluster, as recorded; before that, those of the topology.

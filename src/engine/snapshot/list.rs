@@ -134,7 +134,7 @@ fn lost_files(session: &Session, manifest: &Manifest) -> Option<String> {
 pub(super) fn lab_of(session: &Session, name: &str) -> Result<Lab, EngineError> {
     let text = SnapshotStore::new(&session.store).file(name, "topology.yaml")?;
     let text = text.unwrap_or_else(|| session.source.clone());
-    match topology::load(&text, &session.owner) {
+    match topology::load_again(&text, &session.owner) {
         Ok(loaded) => Ok(loaded.lab),
         Err(_) => {
             Err(EngineError::of(&code::SNAPSHOT, format!("read the topology in snapshot '{name}'")))

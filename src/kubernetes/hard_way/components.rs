@@ -53,7 +53,7 @@ fn put_flag(lines: &mut Vec<String>, name: &str, value: &str) {
 /// A list with what it lacks of another. Of a gate that is in both, the later word counts.
 fn joined(old: &str, more: &str) -> String {
     let name = |item: &str| item.split('=').next().unwrap_or(item).to_owned();
-    let new: Vec<&str> = more.split(',').collect();
+    let new: Vec<&str> = more.split(',').filter(|item| !item.is_empty()).collect();
     let kept = old.split(',').filter(|item| !new.iter().any(|other| name(other) == name(item)));
     kept.chain(new.iter().copied()).collect::<Vec<_>>().join(",")
 }

@@ -54,6 +54,9 @@ codes! {
         "Flags, feature gates and fields of configuration files are names and values of Kubernetes' own. Those that decide where a component listens, whom it trusts and who it is follow from the topology."
         ["the line below the message says how it is written, or where it comes from",
          "`lab stage show NODE STAGE` shows the flags and files as they are"];
+    NO_ROOM_FOR_PODS "L0424" "every worker keeps pods off"
+        "Each worker has a taint that only pods with a toleration come past. Cluster DNS, and pods that say nothing, wait for a node for ever."
+        ["leave one worker without a taint, or give taints the effect `PreferNoSchedule`"];
     BAD_PUBLIC_KEY "L0501" "an SSH public key cannot be used"
         "What stands there is not the line of a public key. A private key must never be in a topology, which is shown and shared."
         ["take the line of the .pub file, like `ssh-ed25519 AAAA... you@host`"];

@@ -12,12 +12,15 @@ pub(crate) const API_SERVER: &[&str] = &[
     "advertise-address",
     "audit-log-path",
     "audit-policy-file",
+    "authentication-config",
+    "authorization-config",
     "bind-address",
     "client-ca-file",
     "encryption-provider-config",
     "etcd-cafile",
     "etcd-certfile",
     "etcd-keyfile",
+    "etcd-prefix",
     "etcd-servers",
     "feature-gates",
     "kubelet-certificate-authority",
@@ -47,12 +50,14 @@ pub(crate) const CONTROLLER_MANAGER: &[&str] = &[
     "client-ca-file",
     "cluster-cidr",
     "cluster-name",
+    "config",
     "feature-gates",
     "kubeconfig",
     "leader-elect",
     "port",
     "requestheader-client-ca-file",
     "root-ca-file",
+    "secure-port",
     "service-account-private-key-file",
     "service-cluster-ip-range",
     "tls-cert-file",
@@ -65,32 +70,62 @@ pub(crate) const SCHEDULER: &[&str] = &[
     "authorization-kubeconfig",
     "bind-address",
     "client-ca-file",
+    "config",
     "feature-gates",
     "kubeconfig",
     "leader-elect",
     "port",
     "requestheader-client-ca-file",
+    "secure-port",
     "tls-cert-file",
     "tls-private-key-file",
 ];
 /// Flags of the kubelet that are lab's.
 pub(crate) const KUBELET: &[&str] = &[
+    "address",
+    "anonymous-auth",
+    "authentication-token-webhook",
+    "authorization-mode",
+    "bootstrap-kubeconfig",
+    "cert-dir",
+    "cgroup-driver",
+    "client-ca-file",
+    "cluster-dns",
+    "cluster-domain",
     "config",
+    "config-dir",
     "container-runtime",
     "container-runtime-endpoint",
     "feature-gates",
+    "healthz-bind-address",
+    "healthz-port",
     "hostname-override",
     "kubeconfig",
     "network-plugin",
     "node-ip",
+    "port",
+    "read-only-port",
+    "register-node",
+    "resolv-conf",
+    "tls-cert-file",
+    "tls-private-key-file",
 ];
 /// Flags of etcd that are lab's.
 pub(crate) const ETCD: &[&str] = &[
     "advertise-client-urls",
     "cert-file",
     "client-cert-auth",
+    "config-file",
     "data-dir",
+    "discovery",
+    "discovery-fallback",
+    "discovery-proxy",
+    "discovery-srv",
+    "discovery-srv-name",
+    "force-new-cluster",
     "initial-advertise-peer-urls",
+    "initial-cluster",
+    "initial-cluster-state",
     "initial-cluster-token",
     "key-file",
     "listen-client-urls",
@@ -101,19 +136,25 @@ pub(crate) const ETCD: &[&str] = &[
     "peer-key-file",
     "peer-trusted-ca-file",
     "trusted-ca-file",
+    "wal-dir",
 ];
 /// Fields of the kubelet's configuration that are lab's.
 pub(crate) const KUBELET_CONFIG: &[&str] = &[
+    "address",
     "apiVersion",
     "authentication",
     "authorization",
     "cgroupDriver",
     "clusterDNS",
     "clusterDomain",
+    "containerRuntimeEndpoint",
+    "enableServer",
     "featureGates",
     "healthzBindAddress",
     "healthzPort",
     "kind",
+    "port",
+    "registerNode",
     "resolvConf",
     "tlsCertFile",
     "tlsPrivateKeyFile",
@@ -198,8 +239,13 @@ pub(crate) fn gate(text: &str) -> Result<(), Flaw> {
 
 /// Checks a name or an address that a certificate is to have.
 pub(crate) fn host(text: &str) -> Result<(), Flaw> {
-    if grammar::address(text).is_ok() {
+    // Each certificate has these anyway.
+    if grammar::address(text).is_ok() || ["localhost", "kubernetes"].contains(&text) {
         return Ok(());
+    }
+    if text.contains([':', '/']) {
+        let message = format!("'{}' is neither a name nor an IPv4 address", printable(text));
+        return Err(Flaw::new(message, "write it without https:// and without a port"));
     }
     if text.chars().all(|c| c.is_ascii_digit() || c == '.') {
         return grammar::address(text).map(|_| ());

@@ -84,6 +84,11 @@ impl Given {
         only!(self, List).map_or(&[], Vec::as_slice)
     }
 
+    /// True for a list that was given and has nothing.
+    pub fn is_empty_list(&self) -> bool {
+        self.items().is_empty() && only!(self, List).is_some()
+    }
+
     pub fn text(&self) -> Option<&str> {
         only!(self, Text).map(String::as_str)
     }

@@ -19,6 +19,9 @@ const OF_THE_KUBELET: &[&str] = &[
 pub const OWN_PREFIX: &str = "libvirt-lab";
 const ROLE_PREFIX: &str = "node-role.kubernetes.io";
 
+/// Prefixes of taints that Kubernetes' own controllers set and remove.
+const OF_CONTROLLERS: &[&str] = &["node.kubernetes.io/", "node.cloudprovider.kubernetes.io/"];
+
 /// Checks a key of a label, an annotation or a taint: a name of at most 63 characters, with or without a prefix.
 pub(crate) fn key(text: &str) -> Result<(), Flaw> {
     let (prefix, name) =
@@ -42,8 +45,18 @@ pub(crate) fn key(text: &str) -> Result<(), Flaw> {
             return Err(flaw("has a prefix that is no domain"));
         }
     }
-    let is_a_role = prefix == Some(ROLE_PREFIX) && Role::parse(name).is_some();
-    if OF_THE_KUBELET.contains(&text) || prefix == Some(OWN_PREFIX) || is_a_role {
+    if prefix == Some(OWN_PREFIX) {
+        let cure = "remove it, or choose another prefix";
+        return Err(Flaw::new(format!("'{text}' has the prefix of lab itself"), cure));
+    }
+    Ok(())
+}
+
+/// Checks a key of a label: not one that follows from the topology.
+pub(crate) fn label_key(text: &str) -> Result<(), Flaw> {
+    key(text)?;
+    let role = text.strip_prefix(ROLE_PREFIX).and_then(|rest| rest.strip_prefix('/'));
+    if OF_THE_KUBELET.contains(&text) || role.is_some_and(|role| Role::parse(role).is_some()) {
         let cure = "remove it; names and roles come from the topology";
         return Err(Flaw::new(format!("'{text}' is set by lab or by the kubelet itself"), cure));
     }
@@ -94,6 +107,11 @@ pub(crate) fn taint(text: &str) -> Result<Taint, Flaw> {
     let (name, value) = what.split_once('=').unwrap_or((what, ""));
     key(name)?;
     label_value(value)?;
+    if let Some(prefix) = OF_CONTROLLERS.iter().find(|prefix| name.starts_with(**prefix)) {
+        let message =
+            format!("taints of {} come and go with the node's state", prefix.trim_end_matches('/'));
+        return Err(Flaw::new(message, "choose another key, like `dedicated`"));
+    }
     Ok(Taint { key: name.to_owned(), value: value.to_owned(), effect })
 }
 
@@ -116,31 +134,36 @@ mod tests {
             assert!(key(good).is_ok(), "{good}");
         }
         let long = "x".repeat(64);
-        for bad in [
-            "",
-            "/a",
-            "a/",
-            "-a",
-            "a b",
-            "Ex.com/a",
-            "a/b/c",
-            &long,
-            "kubernetes.io/hostname",
-            "libvirt-lab/x",
-            "node-role.kubernetes.io/worker",
-        ] {
+        for bad in ["", "/a", "a/", "-a", "a b", "Ex.com/a", "a/b/c", &long, "libvirt-lab/x"] {
             assert!(key(bad).is_err(), "{bad}");
         }
+        for bad in ["kubernetes.io/hostname", "node-role.kubernetes.io/worker", "a b"] {
+            assert!(label_key(bad).is_err(), "{bad}");
+        }
+        assert!(label_key("node-role.kubernetes.io/store").is_ok());
         assert!(label_value("").is_ok() && label_value("a.B-1").is_ok());
         assert!(label_value("a b").is_err() && label_value("-a").is_err());
     }
 
     #[test]
     fn taints_are_read_as_kubectl_reads_them() {
-        for good in ["a=b:NoSchedule", "example.com/a:NoExecute", "a=:PreferNoSchedule"] {
+        for good in [
+            "a=b:NoSchedule",
+            "example.com/a:NoExecute",
+            "a=:PreferNoSchedule",
+            "node-role.kubernetes.io/control-plane:NoSchedule",
+        ] {
             assert_eq!(taint(good).map(|taint| taint.to_string()), Ok(good.replace("=:", ":")));
         }
-        for bad in ["a", "a:", "a:NoShedule", "a b:NoSchedule", "a=b=c:NoSchedule", ":NoSchedule"] {
+        for bad in [
+            "a",
+            "a:",
+            "a:NoShedule",
+            "a b:NoSchedule",
+            "a=b=c:NoSchedule",
+            ":NoSchedule",
+            "node.kubernetes.io/not-ready:NoExecute",
+        ] {
             assert!(taint(bad).is_err(), "{bad}");
         }
     }

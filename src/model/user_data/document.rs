@@ -86,7 +86,11 @@ impl Document {
 impl Key {
     /// As it stands in a line of YAML.
     pub fn line(&self) -> String {
-        if self.is_plain { self.text.clone() } else { quoted(&self.text) }
+        match self.is_plain {
+            true if self.text.is_empty() => "null".to_owned(),
+            true => self.text.clone(),
+            false => quoted(&self.text),
+        }
     }
 }
 

@@ -68,6 +68,13 @@ pub fn meaning(text: &str) -> Meaning {
     match found {
         None => Meaning::Text,
         Some(parts) => {
+            // Readers know no zone that is a day or more away.
+            let zone =
+                parts.get(9).map(|zone| zone.as_str().trim_start().trim_start_matches(['+', '-']));
+            let hours = zone.and_then(|zone| zone.get(..2).or(zone.get(..1))?.parse::<u16>().ok());
+            if hours.is_some_and(|hours| hours > 23) {
+                return Meaning::NoDate;
+            }
             let part = |n: usize| parts.get(n).and_then(|part| part.as_str().parse::<u16>().ok());
             if is_in_the_calendar(part(1), part(2), part(3), [part(5), part(6), part(7)]) {
                 Meaning::Date
@@ -110,7 +117,10 @@ mod tests {
             (Meaning::Truth, "yes No TRUE off On"),
             (Meaning::Nothing, "~ null NULL"),
             (Meaning::Date, "2026-01-01 2024-02-29 2026-1-2T3:04:05Z 2026-01-02t03:04:05.5+01:00"),
-            (Meaning::NoDate, "2026-13-01 2026-02-29 0000-01-01 2026-01-01T24:00:00"),
+            (
+                Meaning::NoDate,
+                "2026-13-01 2026-01-01T10:00:00+25:00 2026-02-29 0000-01-01 2026-01-01T24:00:00",
+            ),
         ];
         for (wanted, words) in all {
             for word in words.split(' ') {

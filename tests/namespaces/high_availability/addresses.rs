@@ -70,10 +70,10 @@ const BLOWS: [Blow; 4] = [Blow::Kill, Blow::Freeze, Blow::FreezeAndThaw, Blow::H
 
 /// What LAB_TEST_ROUNDS says.
 pub fn rounds() -> usize {
-    std::env::var("LAB_TEST_ROUNDS").map_or(16, |rounds| rounds.parse().unwrap())
+    std::env::var("LAB_TEST_ROUNDS").map_or(8, |rounds| rounds.parse().unwrap())
 }
 
-/// Rounds of kill, freeze, thaw and hang: each blow on each floating address, twice, or as often as
+/// Rounds of kill, freeze, thaw and hang: each blow on each floating address, once, or as often as
 /// LAB_TEST_ROUNDS says. How long takeovers take is judged where there are enough of them.
 pub fn floating_addresses_move(rig: &Rig) {
     let rounds = rounds();

@@ -156,7 +156,8 @@ pub fn it_grows_and_shrinks(rig: &mut Rig) {
 
 pub fn etcd_loses_nothing(rig: &Rig) {
     let writer = rig.writer();
-    for kill in 0..20 {
+    let kills = super::addresses::rounds().clamp(8, 20);
+    for kill in 0..kills {
         let member = rig.spaces.get(&format!("etcd{}", kill % 3 + 1));
         member.signal("KILL", "etcd");
         let deadline = Instant::now() + PATIENCE;
@@ -166,6 +167,6 @@ pub fn etcd_loses_nothing(rig: &Rig) {
         }
     }
     let (writes, gap) = rig.nothing_lost(writer);
-    rig.say(&format!("20 kills of etcd members: {writes} writes acknowledged, none lost, longest pause {gap:.1} s"));
-    assert!(writes > 50, "only {writes} writes");
+    rig.say(&format!("{kills} kills of etcd members: {writes} writes acknowledged, none lost, longest pause {gap:.1} s"));
+    assert!(writes > 20, "only {writes} writes");
 }

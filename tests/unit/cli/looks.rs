@@ -17,7 +17,7 @@ fn status_and_down_of_a_lab_that_is_not_there() {
     }
     assert_eq!(json["nodes"][0]["state"], "absent");
     // Nobody is a load balancer here: that stage is not told of.
-    assert_eq!(json["stages"].as_array().unwrap().len(), 8);
+    assert_eq!(json["stages"].as_array().unwrap().len(), 9);
     let output = home.lab(&["status", "-f", "book", "--provider", "private", "-o", "json"]);
     let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     // Who does not run may not have it: that is known, and nobody keeps it to himself.

@@ -92,7 +92,7 @@ fn describe(table: &Table, text: &mut String, done: &mut Vec<&'static str>) {
 fn the_topology_reference_follows_the_schema() {
     let mut text = String::from(
         "# Topology reference\n\nMade from the schema by `make golden`; `lab schema` gives the same to editors.\n\n\
-         Fields that begin with `x-` are nobody's: they are a place for values with an anchor (`&name`), which `*name`\n\
+         Where lab names the fields, those that begin with `x-` are nobody's: they are a place for values with an anchor (`&name`), which `*name`\n\
          repeats and a merge key (`<<: *name`) puts into a mapping. What is given to cloud-init in `user_data` is\n\
          cloud-config, as a mapping or as text that begins with `#cloud-config`, or a script that begins with `#!`, or a\n\
          list of these. It keeps the meaning that cloud-init's own reader gives to what stands there; scripts keep every\n\

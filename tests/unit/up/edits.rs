@@ -54,6 +54,15 @@ fn a_member_that_moves_leaves_and_joins_as_another() {
     assert!(finished(&events).contains(&"etcd member etcd3 leaves".to_owned()), "{events:?}");
 }
 
+/// With a node goes what the API kept of it: roles, labels, taints.
+#[test]
+fn what_is_told_of_a_worker_is_told_again_when_it_was_made_anew() {
+    let mut rig = serving(&rig::shipped("three"));
+    rig.edit("first_address: 10.240.0.31", "first_address: 10.240.0.36");
+    let (_, events) = rig.done(Up::AGREED);
+    assert!(finished(&events).contains(&"nodes controller1".to_owned()), "{events:?}");
+}
+
 #[test]
 fn founders_are_those_of_the_topology_until_one_of_them_begins() {
     let mut rig = Rig::new("three");

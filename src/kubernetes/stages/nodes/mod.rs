@@ -31,6 +31,7 @@ pub(crate) const STAGE: Stage = Stage {
 
 fn steps(context: &Context<'_>, _node: &Node) -> Result<Vec<Step>, StageError> {
     let nodes = told(context.lab);
+    let emulated = context.platform.acceleration.is_emulated();
     let data = data(&nodes);
     let render = |name: &str| context.templates.render(&format!("stages/nodes/{name}.j2"), &data);
     Ok(vec![
@@ -48,7 +49,8 @@ fn steps(context: &Context<'_>, _node: &Node) -> Result<Vec<Step>, StageError> {
         Step::Kept(Kept {
             what: "labels, annotations and taints of the nodes".into(),
             script: render("tell.sh")?,
-            question: question(),
+            // Short, so that an API that hangs hides nothing else of the node.
+            question: format!("timeout {} {}", if emulated { 15 } else { 4 }, question()),
             wanted: nodes.iter().flat_map(Told::lines).collect(),
         }),
     ])

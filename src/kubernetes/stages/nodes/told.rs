@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use crate::kubernetes::stage::KUBECTL;
 use crate::model::topology::kubernetes_words::OWN_PREFIX;
+use crate::model::user_data::Document;
 use crate::model::{Lab, Node, Role};
 
 /// Where the labels and annotations are written down.
@@ -19,8 +20,15 @@ pub(super) struct Told<'a> {
     pub name: &'a str,
     /// Keys and values, roles among them.
     labels: Vec<(String, &'a str)>,
-    annotations: Vec<(&'a str, &'a str)>,
+    annotations: Vec<(&'a str, Value)>,
+    #[serde(skip)]
+    node: &'a Node,
     taints: Vec<String>,
+}
+
+/// Text as it stands in YAML, in quotes.
+fn line(text: &str) -> Value {
+    Value::from_safe_string(Document::Text(text.to_owned()).line())
 }
 
 impl<'a> Told<'a> {
@@ -30,8 +38,9 @@ impl<'a> Told<'a> {
         let annotations = node.told.annotations.iter();
         Self {
             name: &node.name,
+            node,
             labels: roles.chain(own).collect(),
-            annotations: annotations.map(|(key, value)| (key.as_str(), value.as_str())).collect(),
+            annotations: annotations.map(|(key, value)| (key.as_str(), line(value))).collect(),
             taints: node.told.taints.iter().map(ToString::to_string).collect(),
         }
     }
@@ -41,9 +50,9 @@ impl<'a> Told<'a> {
         let name = self.name;
         let labels = self.labels.iter().map(|(key, value)| format!("label {name} {key}={value}"));
         // Of other texts the API's words could differ from these.
-        let plain = self.annotations.iter().filter(|(_, value)| value.is_ascii());
+        let plain = self.node.told.annotations.iter().filter(|(_, value)| value.is_ascii());
         let annotations = plain.map(|(key, value)| {
-            format!("annotation {name} {key}={}", serde_json::Value::from(*value))
+            format!("annotation {name} {key}={}", serde_json::Value::from(value.as_str()))
         });
         let taints = self.taints.iter().map(|taint| format!("taint {name} {taint}"));
         labels.chain(annotations).chain(taints).collect()

@@ -3,11 +3,13 @@
 mod checks;
 mod cis;
 pub mod failover;
+mod tainted;
 mod workload;
 
 use serde::Serialize;
 
 use crate::kubernetes::stage::{After, Context, KUBECTL, Stage, StageError};
+use crate::kubernetes::stages::verify::tainted::{Tainted, tainted};
 use crate::kubernetes::step::{Run, Step, Wait};
 use crate::model::lab::Vip;
 use crate::model::{Node, Role, port};
@@ -57,7 +59,8 @@ const PODS: &str = "/etc/kubernetes/lab/verify-pods.yaml";
 
 #[derive(Serialize)]
 struct Data<'a> {
-    workers: Vec<&'a str>,
+    /// Names, and the taints that the topology has for each.
+    workers: Vec<Tainted<'a>>,
     image: &'a str,
 }
 
@@ -94,9 +97,11 @@ fn proxy(worker: &Node) -> Step {
 fn steps(context: &Context<'_>, _node: &Node) -> Result<Vec<Step>, StageError> {
     let workers: Vec<&str> =
         context.lab.with_role(Role::Worker).map(|node| node.name.as_str()).collect();
-    let data = Data { workers, image: crate::kubernetes::stages::runtime::SANDBOX_IMAGE };
+    let tainted = context.lab.with_role(Role::Worker).map(tainted);
+    let image = crate::kubernetes::stages::runtime::SANDBOX_IMAGE;
+    let data = Data { workers: tainted.collect(), image };
     let pods = context.templates.render("stages/verify/pods.yaml.j2", &data)?;
-    let count = data.workers.len();
+    let count = workers.len();
     let mut steps = vec![Step::private(PODS, pods)];
     steps.extend(context.lab.vips.iter().map(floating));
     steps.push(Step::Wait(Wait {
@@ -104,7 +109,7 @@ fn steps(context: &Context<'_>, _node: &Node) -> Result<Vec<Step>, StageError> {
         title: format!("{count} of {count} nodes are Ready"),
         probe: format!(
             "test \"$({KUBECTL} get nodes {} --no-headers 2>/dev/null | grep -c ' Ready ')\" -eq {count}",
-            data.workers.join(" ")
+            workers.join(" ")
         ),
         timeout: 900,
         hint: format!("{KUBECTL} get nodes -o wide; {KUBECTL} describe nodes | grep -A8 Conditions: | tail -n 30"),

@@ -2,10 +2,12 @@
 //! namespace that goes again. Each namespace of a check is labelled as ours and has the word of its run
 //! in its name: what a run left that was killed is found by the next.
 
+use minijinja::value::Serde;
 use minijinja::{Value, context};
 
 use crate::kubernetes::checks::{Afterwards, Check, KUBECTL, Plan, Scope};
 use crate::kubernetes::stages::runtime::TEST_IMAGE;
+use crate::kubernetes::stages::verify::tainted::{Tainted, tainted};
 use crate::model::{Lab, Node, Role};
 use crate::render::RenderError;
 
@@ -75,12 +77,14 @@ pub(crate) fn checks(scope: &Scope<'_>, controller: &Node) -> Result<Plan, Rende
 
 /// Pods start, reach each other, and are reached by the address of their service.
 fn reached(work: &Workload<'_>) -> Result<Vec<Check>, RenderError> {
+    let all = work.scope.lab.with_role(Role::Worker).map(tainted);
+    let tainted: Vec<Tainted<'_>> = all.filter(|(_, taints)| !taints.is_empty()).collect();
     Ok(vec![
-        // The scheduler puts each pod on its worker, which must take pods.
+        // The scheduler puts each pod on its worker, which must take pods but for what the topology says itself.
         work.check(
             "pods-run",
             "a pod starts on every worker",
-            context! { image => TEST_IMAGE },
+            context! { image => TEST_IMAGE, tainted => Value::from(Serde(&tainted)) },
             "kubectl get pods -A; kubectl get events -A",
         )?,
         work.check(

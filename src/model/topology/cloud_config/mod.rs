@@ -34,14 +34,12 @@ const OTHERS: &[(&str, &str)] = &[
 
 /// Reads what is given; what lab owns is left alone.
 pub(crate) fn check(node: &Node, problems: &mut Vec<Problem>) -> Value {
-    let before = problems.iter().filter(|problem| problem.is_error()).count();
     let mut all = UserData::default();
     match &node.value {
         Yaml::List(items) => items.iter().for_each(|item| all.add(&part(item, problems))),
         _ => all = part(node, problems),
     }
-    let after = problems.iter().filter(|problem| problem.is_error()).count();
-    if after > before { Value::Refused } else { Value::UserData(all) }
+    Value::UserData(all)
 }
 
 /// One mapping or one text.
@@ -91,11 +89,20 @@ fn of_text(text: &str, at: &Span, problems: &mut Vec<Problem>) -> UserData {
 /// cloud-config as text: its own places are lines of it, the place in the file is that of the whole.
 fn of_config(text: &str, at: &Span, problems: &mut Vec<Problem>) -> UserData {
     let mut own = Vec::new();
-    let read = yaml::parse(text).map(|root| part(&root, &mut own));
-    let user_data = read.unwrap_or_else(|refused| {
-        own = refused;
-        UserData::default()
-    });
+    let user_data = match yaml::parse(text) {
+        Ok(root) => match &root.value {
+            Yaml::Map(entries) => of_mapping(entries, &root, &mut own),
+            other => {
+                let message = format!("cloud-config is a mapping, not {}", other.kind());
+                own.push(wrong_shape(&root.span, message));
+                UserData::default()
+            }
+        },
+        Err(refused) => {
+            own = refused.into_iter().map(in_a_text).collect();
+            UserData::default()
+        }
+    };
     problems.extend(own.into_iter().map(|problem| {
         let start = problem.span.as_ref().map_or(0, |span| span.start);
         let line = text.get(..start).unwrap_or_default().lines().count().max(1);
@@ -103,6 +110,20 @@ fn of_config(text: &str, at: &Span, problems: &mut Vec<Problem>) -> UserData {
         Problem { message, span: Some(at.clone()), related: Vec::new(), ..problem }
     }));
     user_data
+}
+
+/// Words for texts where those of whole files are wrong.
+fn in_a_text(problem: Problem) -> Problem {
+    let (message, help) = match problem.code {
+        code if code == &code::EMPTY_FILE => {
+            ("nothing stands below its first line", "write keys below it")
+        }
+        code if code == &code::SECOND_DOCUMENT => {
+            ("a second document begins", "remove the line `---`")
+        }
+        _ => return problem,
+    };
+    Problem { message: message.to_owned(), ..problem }.help(help)
 }
 
 fn of_mapping(entries: &[Entry], node: &Node, problems: &mut Vec<Problem>) -> UserData {
@@ -164,14 +185,19 @@ fn wrong_key(entry: &Entry) -> Option<Problem> {
 /// Names what looks like a date that is none: cloud-init could not read the whole of its configuration.
 fn dates(node: &Node, problems: &mut Vec<Problem>) {
     match &node.value {
-        Yaml::Scalar { text, plain: true } if meaning(text) == Meaning::NoDate => {
-            let message =
-                format!("'{}' looks like a date, and no calendar has it", printable(text));
-            let cure = format!("quote it: \"{}\"", printable(text));
-            problems.push(Problem::error(&code::BAD_CLOUD_CONFIG, &node.span, message).help(cure));
-        }
+        Yaml::Scalar { text, plain: true } => problems.extend(no_date(text, &node.span)),
         Yaml::List(items) => items.iter().for_each(|item| dates(item, problems)),
-        Yaml::Map(entries) => entries.iter().for_each(|entry| dates(&entry.node, problems)),
+        Yaml::Map(entries) => entries.iter().for_each(|entry| {
+            problems.extend(no_date(&entry.key, &entry.key_span).filter(|_| entry.is_plain));
+            dates(&entry.node, problems);
+        }),
         _ => {}
     }
+}
+
+fn no_date(text: &str, at: &Span) -> Option<Problem> {
+    let is_one = meaning(text) == Meaning::NoDate;
+    let message = format!("'{}' looks like a date, and no calendar has it", printable(text));
+    let problem = Problem::error(&code::BAD_CLOUD_CONFIG, at, message);
+    is_one.then(|| problem.help(format!("quote it: \"{}\"", printable(text))))
 }

@@ -1,7 +1,7 @@
 //! What cloud-config's keys hold: what cloud-init would stumble over is named with its place.
 
 use crate::model::code;
-use crate::model::topology::problem::Problem;
+use crate::model::topology::problem::{Problem, printable};
 use crate::model::topology::yaml::{Node, Value as Yaml};
 use crate::model::user_data::{Meaning, meaning};
 
@@ -106,7 +106,9 @@ fn command(key: &str, node: &Node) -> Option<Problem> {
         Yaml::List(words) => {
             let is_word =
                 |word: &&Node| !matches!(word.value, Yaml::Scalar { .. } | Yaml::Binary(_));
-            let odd = words.iter().find(is_word)?;
+            let Some(odd) = words.iter().find(is_word) else {
+                return words.iter().find_map(another);
+            };
             Some(wrong(key, odd, "commands, whose words are text", cure))
         }
         Yaml::Scalar { text, plain } if !plain || meaning(text) == Meaning::Text => None,
@@ -119,10 +121,26 @@ fn command(key: &str, node: &Node) -> Option<Problem> {
     }
 }
 
+/// A word that cloud-init would write otherwise than it stands here: `0644` is the number 420, `on` the word True.
+fn another(word: &Node) -> Option<Problem> {
+    let Yaml::Scalar { text, plain: true } = &word.value else { return None };
+    let is_decimal = text.parse::<u64>().is_ok_and(|number| number.to_string() == *text);
+    if meaning(text) == Meaning::Text || is_decimal {
+        return None;
+    }
+    let message = format!(
+        "'{}' is no text to YAML, and cloud-init would write another word",
+        printable(text)
+    );
+    let cure = format!("quote it: \"{}\"", printable(text));
+    Some(Problem::error(&code::BAD_CLOUD_CONFIG, &word.span, message).help(cure))
+}
+
 fn package(key: &str, node: &Node) -> Option<Problem> {
     match &node.value {
+        Yaml::List(words) => words.iter().find_map(another),
         // `snap:` and `apt:` are lists of their own.
-        Yaml::Scalar { .. } | Yaml::List(_) | Yaml::Map(_) => None,
+        Yaml::Scalar { .. } | Yaml::Map(_) => None,
         _ => Some(wrong(key, node, "names of packages", "write `- name` or `- [name, version]`")),
     }
 }

@@ -63,7 +63,10 @@ impl Nodes<'_> {
         let names = self.names(group);
         let roles = self.roles(group);
         self.unknown_overrides(&group.given, &names);
-        if !roles.contains(&Role::Worker) {
+        // Of roles that were refused nobody knows what they are.
+        let is_beside = group.given.get("roles").is_some_and(Given::is_empty_list);
+        let is_told = self.machines_alone || is_beside || !roles.is_empty();
+        if is_told && !roles.contains(&Role::Worker) {
             self.told_of_nobody(group);
         }
         let number = |(index, (name, at))| self.node(group, index, name, at, &roles, default_os);
@@ -231,7 +234,11 @@ fn told(all: [Option<&Given>; 3]) -> Told {
         };
         told.labels.extend(pairs("labels"));
         told.annotations.extend(pairs("annotations"));
-        for taint in given.get("taints").map(Given::items).unwrap_or_default() {
+        let taints = given.get("taints").map(Given::items);
+        if taints.is_some_and(<[Given]>::is_empty) {
+            told.taints.clear();
+        }
+        for taint in taints.unwrap_or_default() {
             let Some(taint) = taint.taint() else { continue };
             told.taints.retain(|old| (&old.key, old.effect) != (&taint.key, taint.effect));
             told.taints.insert(taint.clone());

@@ -13,7 +13,7 @@ use crate::model::inventory::overlap;
 use crate::model::name::check_label;
 use crate::model::role::Role;
 use crate::model::size;
-use crate::model::topology::draft::LabDraft;
+use crate::model::topology::draft::{LabDraft, NodeDraft};
 use crate::model::topology::preset;
 use crate::model::topology::problem::{Problem, Span};
 use crate::model::version::Version;
@@ -29,6 +29,7 @@ pub(crate) fn apply(lab: &mut LabDraft, problems: &mut Vec<Problem>) {
     }
     if !lab.kubernetes.is_none() {
         domains(lab, problems);
+        room_for_pods(lab, problems);
         ingress(lab, problems);
     }
     sizes(lab, problems);
@@ -108,6 +109,21 @@ fn domains(lab: &LabDraft, problems: &mut Vec<Problem>) {
         problems.push(
             Problem::warning(&code::DOMAINS_MEET, &lab.spans.domain, text)
                 .help("write another `domain`, or another `cluster_domain`"),
+        );
+    }
+}
+
+/// Pods that tolerate nothing need one worker that takes them.
+fn room_for_pods(lab: &LabDraft, problems: &mut Vec<Problem>) {
+    let keeps_off =
+        |draft: &NodeDraft| draft.node.told.taints.iter().any(|t| t.effect != "PreferNoSchedule");
+    let mut workers = lab.nodes.iter().filter(|draft| draft.node.is(Role::Worker)).peekable();
+    let Some(first) = workers.peek().map(|draft| draft.name_span.clone()) else { return };
+    if workers.all(keeps_off) {
+        let text = "every worker has a taint: pods without a toleration find no node";
+        problems.push(
+            Problem::warning(&code::NO_ROOM_FOR_PODS, &first, text)
+                .help("leave one worker without, or use the effect PreferNoSchedule"),
         );
     }
 }

@@ -59,9 +59,8 @@ fn kind_schema(kind: &Kind) -> Json {
         Kind::Boolean => json!({"type": "boolean"}),
         Kind::Set(words) => json!({"type": "array", "uniqueItems": true,
             "items": {"enum": words()}}),
-        Kind::List(item) | Kind::MayBeEmpty(item) => {
-            json!({"type": "array", "items": kind_schema(item)})
-        }
+        Kind::List(item) => json!({"type": "array", "minItems": 1, "items": kind_schema(item)}),
+        Kind::MayBeEmpty(item) => json!({"type": "array", "items": kind_schema(item)}),
         Kind::Named(item) => json!({"type": "object", "additionalProperties": kind_schema(item)}),
         Kind::Table(table) => table_schema(table),
         Kind::TableOr(word, table) => json!({"anyOf": [{"const": word}, table_schema(table)]}),
@@ -74,8 +73,7 @@ fn kind_schema(kind: &Kind) -> Json {
         Kind::Taint => json!({"type": "string",
             "pattern": "^[^:=]+(=[^:=]*)?:(NoSchedule|PreferNoSchedule|NoExecute)$"}),
         Kind::UserData => {
-            let one =
-                json!([{"type": "object"}, {"type": "string", "pattern": "^#(!|cloud-config)"}]);
+            let one = json!([{"type": "object"}, {"type": "string", "pattern": "^#(!|cloud-config[ \\t\\r]*(\\n|$))"}]);
             json!({"anyOf": [one[0], one[1], {"type": "array", "items": {"anyOf": one}}]})
         }
     }

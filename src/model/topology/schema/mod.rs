@@ -181,7 +181,11 @@ const DEFAULTS: Table = Table {
             "What Kubernetes is told of all workers: labels.",
         ),
         may("annotations", Kind::Pairs(&pairs::ANNOTATIONS), "The same: annotations."),
-        may("taints", Kind::List(&Kind::Taint), "The same: what keeps pods off them."),
+        may(
+            "taints",
+            Kind::MayBeEmpty(&Kind::Taint),
+            "The same: what keeps pods off them; `[]` for none of those above.",
+        ),
     ],
 };
 
@@ -209,7 +213,11 @@ const GROUP: Table = Table {
             "What Kubernetes is told of these workers: labels, kept by `lab up`.",
         ),
         may("annotations", Kind::Pairs(&pairs::ANNOTATIONS), "The same: annotations."),
-        may("taints", Kind::List(&Kind::Taint), "The same: what keeps pods off them."),
+        may(
+            "taints",
+            Kind::MayBeEmpty(&Kind::Taint),
+            "The same: what keeps pods off them; `[]` for none of those above.",
+        ),
         may("overrides", Kind::Named(&Kind::Table(&OVERRIDE)), "What differs, by node name."),
     ],
 };
@@ -233,7 +241,11 @@ const OVERRIDE: Table = Table {
             "What Kubernetes is told of this worker: labels.",
         ),
         may("annotations", Kind::Pairs(&pairs::ANNOTATIONS), "The same: annotations."),
-        may("taints", Kind::List(&Kind::Taint), "The same: what keeps pods off it."),
+        may(
+            "taints",
+            Kind::MayBeEmpty(&Kind::Taint),
+            "The same: what keeps pods off it; `[]` for none of those above.",
+        ),
     ],
 };
 

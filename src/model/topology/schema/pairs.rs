@@ -31,7 +31,7 @@ pub enum Held {
 /// Labels of nodes.
 pub const LABELS: Pairs = Pairs {
     what: "keys and values of labels",
-    key: kubernetes_words::key,
+    key: kubernetes_words::label_key,
     held: Held::Text(kubernetes_words::label_value),
     code: &code::BAD_LABEL,
 };
