@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::Ipv4Net;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
 use crate::model::components::Components;
@@ -108,7 +109,8 @@ pub struct Node {
     /// Addresses of this node's pods, on workers.
     pub pod_subnet: Option<Ipv4Net>,
     /// What a person gives cloud-init besides.
-    pub user_data: UserData,
+    #[serde(serialize_with = "shared")]
+    pub user_data: Arc<UserData>,
     /// What Kubernetes is told of it, where it has a kubelet.
     #[serde(skip_serializing_if = "Told::is_empty")]
     pub told: Told,
@@ -327,6 +329,11 @@ impl Lab {
     pub fn pool(&self) -> String {
         format!("lab-{}", self.name)
     }
+}
+
+/// Nodes of a group share what they were given.
+fn shared<S: Serializer>(user_data: &Arc<UserData>, serializer: S) -> Result<S::Ok, S::Error> {
+    user_data.as_ref().serialize(serializer)
 }
 
 impl Node {

@@ -153,7 +153,7 @@ fn disk_hash(lab: &Lab, node: &Node) -> String {
         node.address,
         node.fqdn,
         node.mac,
-        node.user_data,
+        *node.user_data,
         lab.network.cidr,
         lab.network.gateway,
         lab.domain,

@@ -200,19 +200,41 @@ fn what_a_node_was_given_at_its_first_boot_is_no_error_later() {
 }
 
 #[test]
+fn what_is_repeated_is_bounded_and_shared() {
+    // Half a megabyte, 400 times.
+    let large = "x".repeat(500 << 10);
+    let aliases = "        - {path: /a, content: *large}\n".repeat(400);
+    let text = topology(&format!(
+        "    user_data:\n      write_files:\n        - {{path: /b, content: &large {large}}}\n{aliases}"
+    ));
+    let refused = topology::load(&text, &rig::owner()).unwrap_err();
+    assert_eq!(refused[0].code.id, "L0106");
+    // Five hundred nodes have one text.
+    let text = topology(&format!(
+        "  more: {{count: 500, roles: [worker], user_data: {{write_files: [{{path: /a, content: {large}}}]}}}}\n"
+    ));
+    let text = text
+        .replace("10.240.0.0/24", "10.240.0.0/16")
+        .replace("name: t\n", "name: t\nkubernetes: {pod_cidr: 10.128.0.0/12}\n");
+    let lab =
+        topology::load(&text, &rig::owner()).map_err(|all| format!("{:?}", all[0])).unwrap().lab;
+    assert!(std::sync::Arc::ptr_eq(&lab.nodes[1].user_data, &lab.nodes[500].user_data));
+}
+
+#[test]
 fn a_lab_from_before_is_the_same_lab() {
     let text = topology(
         "    user_data: {packages: [tree], ntp: {enabled: true, servers: []}, mounts: [[a, 1, 1.5]]}\n",
     );
     let lab = topology::load(&text, &rig::owner()).unwrap().lab;
-    let compared = serde_json::to_value(&lab.nodes[0].user_data).unwrap();
+    let compared = serde_json::to_value(&*lab.nodes[0].user_data).unwrap();
     assert_eq!(
         compared,
         json!({"packages": ["tree"], "ntp": {"enabled": true, "servers": []}, "mounts": [["a", 1, 1.5]]})
     );
     let none = topology::load(&topology(""), &rig::owner()).unwrap().lab;
     assert_eq!(
-        serde_json::to_value(&none.nodes[0].user_data).unwrap(),
+        serde_json::to_value(&*none.nodes[0].user_data).unwrap(),
         Json::Object(serde_json::Map::new())
     );
 }

@@ -8,15 +8,20 @@ use crate::cli::output::{ours, visible};
 use crate::model::Problem;
 use crate::model::topology::problem::Span;
 
-/// All problems, for people.
+/// Problems that are shown of one file: more are no help to anybody.
+const SHOWN: usize = 50;
+
+/// The problems, for people.
 pub(crate) fn render(problems: &[Problem], path: &str, source: &str, colours: bool) -> String {
     let renderer = if colours { Renderer::styled() } else { Renderer::plain() };
     let renderer = renderer.decor_style(DecorStyle::Ascii);
-    let problems = problems.iter().map(harmless);
+    let more = problems.len().saturating_sub(SHOWN);
+    let problems = problems.iter().take(SHOWN).map(harmless);
     let path = visible(path);
     let render = |problem: &Problem| renderer.render(&[group(problem, &path, source)]);
     let shown: Vec<String> = problems.map(|problem| render(&problem)).collect();
-    ours(&shown.join("\n\n"))
+    let more = if more > 0 { format!("\n\nand {more} more") } else { String::new() };
+    ours(&(shown.join("\n\n") + &more))
 }
 
 /// Values of the file may stand in all that is said of it; its own lines the renderer makes harmless.
@@ -71,7 +76,7 @@ fn first_line(span: &Span, source: &str) -> Span {
     start..end
 }
 
-/// All problems, for programs: the same content.
+/// The problems, for programs: the same content.
 pub(crate) fn json(problems: &[Problem], path: &str, source: &str) -> serde_json::Value {
     let place = |span: &Span| {
         let before = source.get(..span.start.min(source.len())).unwrap_or_default();
@@ -79,7 +84,7 @@ pub(crate) fn json(problems: &[Problem], path: &str, source: &str) -> serde_json
         let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
         json!({"file": path, "line": line, "column": column})
     };
-    let list = problems.iter().map(|problem| {
+    let list = problems.iter().take(SHOWN).map(|problem| {
         json!({
             "code": problem.code.id,
             "severity": if problem.is_error() { "error" } else { "warning" },
@@ -91,5 +96,9 @@ pub(crate) fn json(problems: &[Problem], path: &str, source: &str) -> serde_json
             "help": problem.help,
         })
     });
-    json!({"problems": list.collect::<Vec<_>>()})
+    let mut all = json!({"problems": list.collect::<Vec<_>>()});
+    if problems.len() > SHOWN {
+        all["more"] = json!(problems.len() - SHOWN);
+    }
+    all
 }

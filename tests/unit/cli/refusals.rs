@@ -50,6 +50,20 @@ fn odd_files_are_refused_and_never_hang() {
     }
 }
 
+/// However much is wrong, what is said of it has an end, and is said soon.
+#[test]
+fn the_problems_that_are_shown_have_an_end() {
+    let home = Home::new();
+    let many: String = (0..49_000).map(|n| format!("key{n}: 1\n")).collect();
+    fs::write(home.path().join("many.yaml"), many).unwrap();
+    let output = home.lab(&["validate", "-f", "many.yaml"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(err(&output).contains("\nand 48953 more\n"), "{}", err(&output).len());
+    let output = home.lab(&["validate", "-f", "many.yaml", "-o", "json"]);
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((json["problems"].as_array().unwrap().len(), &json["more"]), (50, &48953.into()));
+}
+
 /// Two topologies of one name in two folders: whoever types a command in one of them does not mean the other.
 #[test]
 fn a_lab_belongs_to_the_folder_that_it_came_from() {

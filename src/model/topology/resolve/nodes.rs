@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
 use ipnet::Ipv4Net;
 use uuid::Uuid;
@@ -52,6 +53,13 @@ pub(super) struct Nodes<'a> {
     pub problems: &'a mut Vec<Problem>,
 }
 
+/// What nodes of one group have in common.
+struct OfGroup<'a> {
+    roles: BTreeSet<Role>,
+    default_os: &'a str,
+    user_data: Arc<UserData>,
+}
+
 impl Nodes<'_> {
     pub fn all(&mut self, root: &Given) -> Vec<NodeDraft> {
         let default_os = text(root.get("image")).unwrap_or(os::DEFAULT);
@@ -69,7 +77,9 @@ impl Nodes<'_> {
         if is_told && !roles.contains(&Role::Worker) {
             self.told_of_nobody(group);
         }
-        let number = |(index, (name, at))| self.node(group, index, name, at, &roles, default_os);
+        let user_data = Arc::new(user_data([self.defaults, Some(&group.given), None]));
+        let all = OfGroup { roles, default_os, user_data };
+        let number = |(index, (name, at))| self.node(group, index, name, at, &all);
         names.into_iter().enumerate().map(number).collect()
     }
 
@@ -79,8 +89,7 @@ impl Nodes<'_> {
         index: usize,
         name: String,
         name_span: Span,
-        roles: &BTreeSet<Role>,
-        default_os: &str,
+        all: &OfGroup<'_>,
     ) -> NodeDraft {
         let group = &group.given;
         let over = group.get("overrides").and_then(|all| all.get(&name));
@@ -107,16 +116,19 @@ impl Nodes<'_> {
                 machine: Machine::Guest,
                 domain: format!("{}-{name}", self.lab_name),
                 uuid: name::object_id(self.lab, "domain", &name),
-                roles: roles.clone(),
+                roles: all.roles.clone(),
                 address: address.unwrap_or(nowhere),
                 mac: text(own("mac")).map_or_else(|| name::mac(self.lab, &name), str::to_owned),
                 cpus: cpus as u32,
                 memory_mib: memory / size::MIB,
                 disk_bytes: field("disk").and_then(Given::bytes).unwrap_or(preset::DISK),
-                os: text(field("image")).unwrap_or(default_os).to_owned(),
+                os: text(field("image")).unwrap_or(all.default_os).to_owned(),
                 pod_subnet: own("pod_subnet").and_then(Given::network),
-                user_data: user_data([self.defaults, Some(group), over]),
-                told: match roles.contains(&Role::Worker) {
+                user_data: match over.and_then(|over| over.get("user_data")) {
+                    Some(_) => Arc::new(user_data([self.defaults, Some(group), over])),
+                    None => Arc::clone(&all.user_data),
+                },
+                told: match all.roles.contains(&Role::Worker) {
                     true => told([self.defaults, Some(group), over]),
                     false => Told::default(),
                 },

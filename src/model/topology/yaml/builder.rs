@@ -12,14 +12,23 @@ use crate::model::topology::yaml::{merge, told};
 
 const MAX_DEPTH: usize = 64;
 const MAX_VALUES: usize = 50_000;
+/// Bytes of text, repeated ones as often as they are.
+const MAX_TEXT: usize = 4 << 20;
+
+/// How much was read.
+#[derive(Clone, Copy, Default)]
+struct Weight {
+    values: usize,
+    text: usize,
+}
 
 pub(super) struct Builder<'t> {
     parser: Parser<'t, saphyr_parser::StrInput<'t>>,
     text: &'t str,
     /// Byte offset of each character: the parser counts characters.
     offsets: Vec<usize>,
-    anchors: HashMap<usize, (Node, usize)>,
-    values: usize,
+    anchors: HashMap<usize, (Node, Weight)>,
+    read: Weight,
     problems: Vec<Problem>,
 }
 
@@ -34,7 +43,7 @@ impl<'t> Builder<'t> {
             text,
             offsets,
             anchors: HashMap::new(),
-            values: 0,
+            read: Weight::default(),
             problems: Vec::new(),
         }
     }
@@ -101,8 +110,8 @@ impl<'t> Builder<'t> {
     }
 
     fn node(&mut self, event: Event<'t>, span: Span, depth: usize) -> Result<Node, Fatal> {
-        self.values += 1;
-        if depth > MAX_DEPTH || self.values > MAX_VALUES {
+        self.read.values += 1;
+        if depth > MAX_DEPTH || self.read.values > MAX_VALUES {
             return Err(vec![
                 Problem::error(
                     &code::TOO_DEEP,
@@ -113,10 +122,11 @@ impl<'t> Builder<'t> {
                 .help("a topology needs five levels and no tricks; write it out plainly"),
             ]);
         }
-        let before = self.values;
+        let before = self.read;
         let (node, anchor) = match event {
             Event::Scalar(text, style, anchor, tag) => {
                 let plain = style == ScalarStyle::Plain;
+                self.read.text += text.len();
                 let value = self.scalar(&text, plain, tag.as_deref(), &span);
                 (Node { span, value }, anchor)
             }
@@ -137,7 +147,11 @@ impl<'t> Builder<'t> {
             }
         };
         if anchor > 0 {
-            self.anchors.insert(anchor, (node.clone(), self.values - before + 1));
+            let weight = Weight {
+                values: self.read.values - before.values + 1,
+                text: self.read.text - before.text,
+            };
+            self.anchors.insert(anchor, (node.clone(), weight));
         }
         Ok(node)
     }
@@ -177,21 +191,25 @@ impl<'t> Builder<'t> {
     }
 
     fn alias(&mut self, anchor: usize, span: Span) -> Result<Node, Fatal> {
-        let Some((node, weight)) = self.anchors.get(&anchor).cloned() else {
+        let Some((node, weight)) = self.anchors.get(&anchor) else {
             return Err(vec![
                 Problem::error(&code::NOT_YAML, &span, "this alias refers to itself")
                     .help("write the value out instead"),
             ]);
         };
-        self.values += weight;
-        if self.values > MAX_VALUES {
+        self.read.values += weight.values;
+        self.read.text += weight.text;
+        if self.read.values > MAX_VALUES || self.read.text > MAX_TEXT {
             return Err(vec![
                 Problem::error(&code::TOO_DEEP, &span, "aliases repeat too much")
-                    .note(format!("at most {MAX_VALUES} values are read"))
+                    .note(format!(
+                        "at most {MAX_VALUES} values and {} MiB of text are read",
+                        MAX_TEXT >> 20
+                    ))
                     .help("write the values out instead"),
             ]);
         }
-        Ok(Node { span, value: node.value })
+        Ok(Node { span, value: node.value.clone() })
     }
 
     fn list(&mut self, span: Span, depth: usize) -> Result<Node, Fatal> {
