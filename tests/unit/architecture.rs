@@ -64,6 +64,20 @@ fn files_stay_small() {
     }
 }
 
+/// They are built by hand, with a lock of their own: nobody else would notice that it is old.
+#[test]
+fn the_lock_of_the_fuzz_targets_has_every_dependency() {
+    let manifest = fs::read_to_string("Cargo.toml").unwrap();
+    let (_, rest) = manifest.split_once("\n[dependencies]\n").unwrap();
+    let (section, _) = rest.split_once("\n[").unwrap();
+    let lock = fs::read_to_string("fuzz/Cargo.lock").unwrap();
+    let names: Vec<&str> = section.lines().filter_map(|line| line.split(" =").next()).collect();
+    assert!(names.len() > 20, "{names:?}");
+    for name in names.iter().filter(|name| !name.is_empty()) {
+        assert!(lock.contains(&format!("name = \"{name}\"\n")), "{name} is not in fuzz/Cargo.lock");
+    }
+}
+
 /// Every test file is a module of one of the four crates, and every way into the rig is the same.
 #[test]
 fn the_rig_is_taken_in_once_by_each_crate() {
