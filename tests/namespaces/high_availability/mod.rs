@@ -243,6 +243,8 @@ impl Rig {
         let (log, gaps) = writer.stop();
         let acknowledged: BTreeSet<String> =
             fs::read_to_string(log).unwrap().lines().map(str::to_owned).collect();
+        // A node that left a moment ago may have had the address.
+        self.say(&format!("{FRONT} answers after {:.1} s", self.seconds_to_answer(FRONT)));
         let list = self.spaces.client(&format!(
             "curl -fsS --max-time 20 {} https://{FRONT}:6443/api/v1/namespaces/default/configmaps",
             self.credentials()
