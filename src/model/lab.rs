@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::model::components::Components;
 use crate::model::role::Role;
-use crate::model::taint::Told;
+use crate::model::taint::{Taint, Told};
 use crate::model::user_data::UserData;
 use crate::model::version::Version;
 use crate::model::word::words;
@@ -337,6 +337,11 @@ fn shared<S: Serializer>(user_data: &Arc<UserData>, serializer: S) -> Result<S::
 }
 
 impl Node {
+    /// Its name, and what keeps pods off it by the topology's word.
+    pub fn tainted(&self) -> (&str, &BTreeSet<Taint>) {
+        (&self.name, &self.told.taints)
+    }
+
     /// True when the node has the role.
     pub fn is(&self, role: Role) -> bool {
         self.roles.contains(&role)

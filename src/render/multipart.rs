@@ -1,8 +1,6 @@
 //! User data of several parts: cloud-config, and scripts that reach the node byte for byte (RFC 2046).
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-
+use crate::pki::base64;
 use crate::render::volume::sha256;
 
 /// What cloud-init reads: cloud-config alone as it is, else a message whose first part it is.
@@ -29,7 +27,7 @@ pub(super) fn with_scripts(cloud_config: String, scripts: &[String]) -> String {
 
 fn part(kind: &str, name: &str, text: &str) -> String {
     // Lines of a message have 76 characters at most.
-    let encoded = STANDARD.encode(text);
+    let encoded = base64(text.as_bytes());
     let lines: Vec<&str> =
         encoded.as_bytes().chunks(76).filter_map(|line| str::from_utf8(line).ok()).collect();
     format!(

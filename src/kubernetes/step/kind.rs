@@ -3,9 +3,8 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
-
 use crate::kubernetes::facts::Facts;
+use crate::render::sha256;
 
 /// A kind of step. Its file has all there is to know of it, the script included.
 pub(crate) trait Kind {
@@ -63,7 +62,7 @@ pub(crate) enum About {
 impl About {
     /// By what an answer is told from others.
     pub(crate) fn id(question: &str) -> String {
-        crate::model::name::hex(&Sha256::digest(question)).chars().take(12).collect()
+        sha256(question).chars().take(12).collect()
     }
 }
 

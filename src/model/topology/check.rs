@@ -304,11 +304,11 @@ fn scalar(kind: &Kind, field: &str, text: &str) -> Result<Value, Refusal> {
 
 fn integer(min: u64, max: u64, field: &str, text: &str) -> Result<Value, Refusal> {
     let shown = printable(text);
-    let parsed = text.parse::<u64>().ok().filter(|_| !text.starts_with('+')).ok_or(());
+    let parsed = text.parse::<u64>().ok().filter(|_| !text.starts_with('+'));
     let message = match parsed {
-        Ok(number) if (min..=max).contains(&number) => return Ok(Value::Number(number)),
-        Ok(_) => format!("{field} {shown} is out of range"),
-        Err(_) => format!("{field} '{shown}' is not a whole number"),
+        Some(number) if (min..=max).contains(&number) => return Ok(Value::Number(number)),
+        Some(_) => format!("{field} {shown} is out of range"),
+        None => format!("{field} '{shown}' is not a whole number"),
     };
     Err((&code::BAD_NUMBER, Flaw::new(message, format!("{field} goes from {min} to {max}"))))
 }

@@ -17,7 +17,8 @@ const OF_THE_KUBELET: &[&str] = &[
 ];
 /// The prefix of keys that lab has for itself.
 pub const OWN_PREFIX: &str = "libvirt-lab";
-const ROLE_PREFIX: &str = "node-role.kubernetes.io";
+/// The prefix of labels that say a node's roles.
+pub const ROLE_PREFIX: &str = "node-role.kubernetes.io";
 
 /// Prefixes of taints that Kubernetes' own controllers set and remove.
 const OF_CONTROLLERS: &[&str] = &["node.kubernetes.io/", "node.cloudprovider.kubernetes.io/"];

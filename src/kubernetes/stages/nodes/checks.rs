@@ -4,15 +4,14 @@ use minijinja::Value;
 use minijinja::value::Serde;
 
 use crate::kubernetes::checks::{Plan, Scope};
-use crate::kubernetes::stages::nodes::told::{self, Told};
+use crate::kubernetes::stages::nodes::told;
 use crate::model::Role;
 use crate::render::RenderError;
 
 pub(super) fn checks(scope: &Scope<'_>) -> Result<Plan, RenderError> {
     let mut plan = Plan::default();
     let Some(controller) = scope.lab.with_role(Role::ControlPlane).next() else { return Ok(plan) };
-    let nodes = told::told(scope.lab);
-    let wanted: Vec<String> = nodes.iter().flat_map(Told::lines).collect();
+    let wanted = told::wanted(&told::told(scope.lab));
     let question = Value::from_safe_string(told::question());
     let given = minijinja::context! { question, wanted => Value::from(Serde(&wanted)) };
     let script = scope.script("as-told", given)?;

@@ -4,7 +4,7 @@ mod checks;
 mod told;
 
 use crate::kubernetes::stage::{After, Context, KUBECTL, Stage, StageError};
-use crate::kubernetes::stages::nodes::told::{FILE, SHAPE, Told, data, question, told};
+use crate::kubernetes::stages::nodes::told::{FILE, SHAPE, data, question, told, wanted};
 use crate::kubernetes::step::{Kept, Step, Wait};
 use crate::model::{Node, Role};
 
@@ -51,7 +51,7 @@ fn steps(context: &Context<'_>, _node: &Node) -> Result<Vec<Step>, StageError> {
             script: render("tell.sh")?,
             // Short, so that an API that hangs hides nothing else of the node.
             question: format!("timeout {} {}", if emulated { 15 } else { 4 }, question()),
-            wanted: nodes.iter().flat_map(Told::lines).collect(),
+            wanted: wanted(&nodes),
         }),
     ])
 }

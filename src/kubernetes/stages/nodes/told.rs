@@ -4,7 +4,7 @@ use minijinja::Value;
 use serde::Serialize;
 
 use crate::kubernetes::stage::KUBECTL;
-use crate::model::topology::kubernetes_words::OWN_PREFIX;
+use crate::model::topology::kubernetes_words::{OWN_PREFIX, ROLE_PREFIX};
 use crate::model::user_data::Document;
 use crate::model::{Lab, Node, Role};
 
@@ -33,7 +33,7 @@ fn line(text: &str) -> Value {
 
 impl<'a> Told<'a> {
     fn of(node: &'a Node) -> Self {
-        let roles = node.roles.iter().map(|role| (format!("node-role.kubernetes.io/{role}"), ""));
+        let roles = node.roles.iter().map(|role| (format!("{ROLE_PREFIX}/{role}"), ""));
         let own = node.told.labels.iter().map(|(key, value)| (key.clone(), value.as_str()));
         let annotations = node.told.annotations.iter();
         Self {
@@ -46,7 +46,7 @@ impl<'a> Told<'a> {
     }
 
     /// Lines of the answer to the question that say so.
-    pub fn lines(&self) -> Vec<String> {
+    fn lines(&self) -> Vec<String> {
         let name = self.name;
         let labels = self.labels.iter().map(|(key, value)| format!("label {name} {key}={value}"));
         // Of other texts the API's words could differ from these.
@@ -67,6 +67,11 @@ pub(super) struct Data<'a> {
     prefix: &'static str,
     pub names: String,
     question: Value,
+}
+
+/// Lines of the answer that must be there.
+pub(super) fn wanted(nodes: &[Told<'_>]) -> Vec<String> {
+    nodes.iter().flat_map(Told::lines).collect()
 }
 
 /// The workers, and what the templates are rendered with.

@@ -3,16 +3,16 @@
 mod checks;
 mod cis;
 pub mod failover;
-mod tainted;
 mod workload;
+
+use std::collections::BTreeSet;
 
 use serde::Serialize;
 
 use crate::kubernetes::stage::{After, Context, KUBECTL, Stage, StageError};
-use crate::kubernetes::stages::verify::tainted::{Tainted, tainted};
 use crate::kubernetes::step::{Run, Step, Wait};
 use crate::model::lab::Vip;
-use crate::model::{Node, Role, port};
+use crate::model::{Node, Role, Taint, port};
 
 pub(crate) const STAGE: Stage = Stage {
     name: "verify",
@@ -60,7 +60,7 @@ const PODS: &str = "/etc/kubernetes/lab/verify-pods.yaml";
 #[derive(Serialize)]
 struct Data<'a> {
     /// Names, and the taints that the topology has for each.
-    workers: Vec<Tainted<'a>>,
+    workers: Vec<(&'a str, &'a BTreeSet<Taint>)>,
     image: &'a str,
 }
 
@@ -97,7 +97,7 @@ fn proxy(worker: &Node) -> Step {
 fn steps(context: &Context<'_>, _node: &Node) -> Result<Vec<Step>, StageError> {
     let workers: Vec<&str> =
         context.lab.with_role(Role::Worker).map(|node| node.name.as_str()).collect();
-    let tainted = context.lab.with_role(Role::Worker).map(tainted);
+    let tainted = context.lab.with_role(Role::Worker).map(Node::tainted);
     let image = crate::kubernetes::stages::runtime::SANDBOX_IMAGE;
     let data = Data { workers: tainted.collect(), image };
     let pods = context.templates.render("stages/verify/pods.yaml.j2", &data)?;

@@ -7,7 +7,6 @@ use minijinja::{Value, context};
 
 use crate::kubernetes::checks::{Afterwards, Check, KUBECTL, Plan, Scope};
 use crate::kubernetes::stages::runtime::TEST_IMAGE;
-use crate::kubernetes::stages::verify::tainted::{Tainted, tainted};
 use crate::model::{Lab, Node, Role};
 use crate::render::RenderError;
 
@@ -77,8 +76,8 @@ pub(crate) fn checks(scope: &Scope<'_>, controller: &Node) -> Result<Plan, Rende
 
 /// Pods start, reach each other, and are reached by the address of their service.
 fn reached(work: &Workload<'_>) -> Result<Vec<Check>, RenderError> {
-    let all = work.scope.lab.with_role(Role::Worker).map(tainted);
-    let tainted: Vec<Tainted<'_>> = all.filter(|(_, taints)| !taints.is_empty()).collect();
+    let all = work.scope.lab.with_role(Role::Worker).map(Node::tainted);
+    let tainted: Vec<_> = all.filter(|(_, taints)| !taints.is_empty()).collect();
     Ok(vec![
         // The scheduler puts each pod on its worker, which must take pods but for what the topology says itself.
         work.check(

@@ -5,6 +5,9 @@ use crate::model::topology::problem::{Problem, printable};
 use crate::model::topology::yaml::{Node, Value as Yaml};
 use crate::model::user_data::{Meaning, meaning};
 
+/// How a list is written.
+const DASHES: &str = "begin each item below it with a dash and a blank: `- item`";
+
 /// What a key holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shape {
@@ -37,12 +40,7 @@ pub(super) fn check(shape: Shape, key: &str, node: &Node, problems: &mut Vec<Pro
         Shape::Packages => items(key, node, package, problems),
         Shape::Files => items(key, node, file, problems),
         Shape::List if !matches!(node.value, Yaml::List(_)) => {
-            problems.push(wrong(
-                key,
-                node,
-                "a list",
-                "begin each item below it with a dash and a blank: `- item`",
-            ));
+            problems.push(wrong(key, node, "a list", DASHES));
         }
         Shape::Mapping if !matches!(node.value, Yaml::Map(_)) => {
             problems.push(wrong(
@@ -94,7 +92,7 @@ fn as_list(key: &str, node: &Node) -> String {
         Some(text) if text.len() < 60 && !text.contains(['"', '\\', '\n', '`']) => {
             format!("write it as `[\"{text}\"]`")
         }
-        _ => "begin each item below it with a dash and a blank: `- item`".to_owned(),
+        _ => DASHES.to_owned(),
     }
 }
 
