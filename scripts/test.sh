@@ -35,8 +35,8 @@ phase cargo clippy --locked --all-targets -- -D warnings
 phase shellcheck --external-sources --source-path=SCRIPTDIR scripts/*.sh .ci/run
 phase find cloud-init -name '*.sh' -exec shellcheck --shell=sh {} +
 # First everything quick, then the tests that boot guests, one after the other.
-# Some of them wait: more at once than there are processors.
-phase env RUST_TEST_THREADS=4 cargo test --locked
+# Most of them wait: more at once than there are processors.
+phase env RUST_TEST_THREADS=8 cargo test --locked
 guests=(--ignored --test-threads=1 --nocapture)
 # Enough takeovers to judge how long they take.
 [[ $full != full ]] || export LAB_TEST_ROUNDS=50

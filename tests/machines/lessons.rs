@@ -1,5 +1,5 @@
-//! The second half of the workshop's pages, typed on machines: what a page breaks is noticed, and what it
-//! names as the cure cures it. What pages only look at is typed on guests, with the program itself.
+//! The workshop's pages, typed on machines: where they look there is something to see, what they break is
+//! noticed, and what they name as the cure cures it. Commands of the program's own are typed on guests.
 
 use lab::engine::{CheckResult, Verdict};
 use lab::kubernetes::DEFAULT;
@@ -9,7 +9,7 @@ use lab::render::quote;
 
 use crate::cluster::{Cluster, MAIN};
 use crate::on_cluster;
-use crate::rig::documents::{block, page, words};
+use crate::rig::documents::{block, looks_at_nodes, page, words};
 
 /// Which machine stands for a node of the pages.
 fn machine(node: &str) -> &str {
@@ -24,8 +24,8 @@ fn not_passed(results: &[CheckResult]) -> Vec<&str> {
     bad.map(|result| &*result.proves).collect()
 }
 
-/// Types a line of a page that breaks something, or shows what is broken.
-fn break_it(cluster: &Cluster, stage: &'static Stage, line: &str) {
+/// Types a line of a page.
+fn type_it(cluster: &Cluster, stage: &'static Stage, line: &str) {
     let all = words(line);
     let words: Vec<&str> = all.iter().map(String::as_str).collect();
     match words.as_slice() {
@@ -56,16 +56,25 @@ fn break_it(cluster: &Cluster, stage: &'static Stage, line: &str) {
     }
 }
 
-/// A page from what it breaks to its cure, with what a learner does meanwhile.
+/// What a page looks at, of nodes and of the API.
+fn look(cluster: &Cluster, page: &str, stage: &'static Stage) {
+    let lines = block(page, "## Look");
+    let (here, other): (Vec<_>, Vec<_>) = lines.iter().partition(|line| looks_at_nodes(line));
+    assert!(stage.name == "verify" || !here.is_empty(), "nothing of {other:?} is of nodes");
+    here.into_iter().for_each(|line| type_it(cluster, stage, line));
+}
+
+/// A page from what it looks at over what it breaks to its cure, with what a learner does meanwhile.
 fn is_as_told(name: &str, meanwhile: impl FnOnce(&Cluster)) {
     on_cluster(|cluster| {
         let (page, stage) = (page(name), DEFAULT.stage(name).unwrap());
+        look(cluster, &page, stage);
         for line in block(&page, "## Break it") {
-            break_it(cluster, stage, &line);
+            type_it(cluster, stage, &line);
         }
         meanwhile(cluster);
         if let Some(cure) = page.split('`').find(|part| part.starts_with("lab stage run ")) {
-            break_it(cluster, stage, cure);
+            type_it(cluster, stage, cure);
         }
         let nodes = cluster.session().lab.with_role(Role::Worker).count();
         cluster.until_kubectl_says("get nodes --no-headers", |said| {

@@ -24,6 +24,7 @@ mod machine;
 mod rig;
 mod rotation;
 mod told;
+mod undone;
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -203,20 +204,6 @@ fn a_worker_joins_and_leaves_again() {
 fn serving(cluster: &Cluster) -> Vec<String> {
     let ask = "systemctl show -p Id,MainPID etcd kube-apiserver kubelet kube-proxy containerd";
     [MAIN, "worker1", "worker2"].map(|node| cluster.run(node, ask)).to_vec()
-}
-
-#[test]
-#[ignore = "needs root and the Kubernetes binaries; `make test` runs it"]
-fn nothing_stays_when_the_machines_go() {
-    on_cluster(|cluster| {
-        let (dir, groups) = cluster.places();
-        assert!(dir.is_dir() && members(&dir) > 20, "{} processes", members(&dir));
-        assert!(groups.len() > 1 && groups.iter().all(|group| group.is_dir()));
-    });
-    let cluster = CLUSTER.lock().unwrap().take().unwrap();
-    let (dir, groups) = cluster.places();
-    drop(cluster);
-    nothing_is_left(&dir, &groups);
 }
 
 /// Says to the process of a test that it is the one to be killed.

@@ -17,6 +17,11 @@ pub const LOOKS: &[&str] = &[
     "lab runs show",
 ];
 
+/// Whether a line asks a node or the API, whoever carries it there. Others are the program's own.
+pub fn looks_at_nodes(line: &str) -> bool {
+    line.starts_with("lab ssh ") || line.starts_with("lab kubectl ")
+}
+
 /// Where the workshop's page of a stage is, by the workshop's own list.
 pub fn path(stage: &str) -> String {
     let list = fs::read_to_string("docs/workshop/README.md").unwrap();
