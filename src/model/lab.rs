@@ -10,6 +10,7 @@ use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
 use crate::model::components::Components;
+use crate::model::network::Network;
 use crate::model::role::Role;
 use crate::model::taint::{Taint, Told};
 use crate::model::user_data::UserData;
@@ -39,25 +40,6 @@ pub struct Lab {
     pub ssh: Ssh,
     /// How the lab runs.
     pub options: Options,
-}
-
-/// The network all nodes share.
-#[derive(Clone, Debug, Serialize)]
-pub struct Network {
-    /// Name of the libvirt network.
-    pub name: String,
-    /// Its stable id.
-    pub uuid: Uuid,
-    /// Addresses.
-    pub cidr: Ipv4Net,
-    /// First address: gateway, DNS and the host itself.
-    pub gateway: Ipv4Addr,
-    /// Range handed to guests that are not in the topology.
-    pub dhcp: Option<(Ipv4Addr, Ipv4Addr)>,
-    /// Host bridge, at most 15 characters.
-    pub bridge: String,
-    /// What guests reach outside of it.
-    pub uplink: Uplink,
 }
 
 /// What a node stands on.
@@ -152,33 +134,6 @@ words! {
         Baseline = "baseline",
         /// What a hardened pod needs, and no more.
         Restricted = "restricted",
-    }
-}
-
-words! {
-    /// Whether guests reach what is outside their network.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-    pub enum Uplink {
-        /// The internet, where this computer has a way there, and nothing of the networks around the computer.
-        Internet = "internet",
-        /// Whatever the computer reaches.
-        All = "all",
-        /// As `internet`; what it was called before.
-        Auto = "auto",
-        /// Never.
-        None = "none",
-    }
-}
-
-impl Uplink {
-    /// False when no packet of a guest may leave the network.
-    pub fn leads_out(self) -> bool {
-        self != Uplink::None
-    }
-
-    /// True when guests are to reach the internet alone.
-    pub fn spares_the_computer(self) -> bool {
-        matches!(self, Uplink::Internet | Uplink::Auto)
     }
 }
 

@@ -1,8 +1,12 @@
-//! Libvirt network XML: NAT, DNS records forward and reverse, a DHCP reservation per node.
+//! Libvirt network XML: NAT, DNS records forward and reverse, a DHCP reservation per node and for guests beside.
+
+use std::net::Ipv4Addr;
 
 use serde::Serialize;
 use uuid::Uuid;
 
+use crate::model::dns::{self, Answer};
+use crate::model::hosts::{self, Host};
 use crate::model::{Lab, Node};
 use crate::render::templates::{RenderError, Templates};
 use crate::render::volume::sha256;
@@ -28,6 +32,51 @@ struct Data<'a> {
     netmask: String,
     /// First and last address.
     dhcp: Option<[String; 2]>,
+    hosts: Vec<Host>,
+    texts: Vec<Text<'a>>,
+    services: Vec<Srv<'a>>,
+    wildcards: Vec<Wildcard>,
+}
+
+/// All names below one.
+#[derive(Serialize)]
+struct Wildcard {
+    name: String,
+    address: Ipv4Addr,
+}
+
+#[derive(Serialize)]
+struct Text<'a> {
+    name: &'a str,
+    value: &'a str,
+}
+
+/// A record whose name is `_service._protocol.domain`.
+#[derive(Serialize)]
+struct Srv<'a> {
+    service: &'a str,
+    protocol: &'a str,
+    domain: &'a str,
+    #[serde(flatten)]
+    answer: &'a dns::Service,
+}
+
+fn texts(lab: &Lab) -> Vec<Text<'_>> {
+    let all = lab.network.records.iter().filter_map(|record| match &record.answer {
+        Answer::Text(value) => Some(Text { name: &record.name, value }),
+        _ => None,
+    });
+    all.collect()
+}
+
+fn services(lab: &Lab) -> Vec<Srv<'_>> {
+    let all = lab.network.records.iter().filter_map(|record| {
+        let Answer::Service(answer) = &record.answer else { return None };
+        let (service, rest) = record.name.strip_prefix('_')?.split_once("._")?;
+        let (protocol, domain) = rest.split_once('.')?;
+        Some(Srv { service, protocol, domain, answer })
+    });
+    all.collect()
 }
 
 /// Renders the lab's network.
@@ -37,7 +86,18 @@ struct Data<'a> {
 pub fn network(templates: &Templates, lab: &Lab) -> Result<NetworkSpec, RenderError> {
     let dhcp = lab.network.dhcp.map(|(first, last)| [first.to_string(), last.to_string()]);
     let netmask = lab.network.cidr.netmask().to_string();
-    let mut data = Data { lab, nodes: &lab.nodes, hash: "", netmask, dhcp };
+    let wild = |(name, address)| Wildcard { name, address };
+    let mut data = Data {
+        lab,
+        nodes: &lab.nodes,
+        hash: "",
+        netmask,
+        dhcp,
+        hosts: hosts::hosts(lab),
+        texts: texts(lab),
+        services: services(lab),
+        wildcards: hosts::wildcards(lab).into_iter().map(wild).collect(),
+    };
     let template = "xml-templates/network.xml.j2";
     let hash = sha256(&templates.render(template, &data)?);
     data.hash = &hash;

@@ -176,6 +176,44 @@ fn an_uplink_does_not_change_below_running_guests() {
     }
 }
 
+/// The example of a network with names of its own, with another one.
+fn named(another: &str) -> String {
+    let text = std::fs::read_to_string("examples/names.yaml").unwrap();
+    text.replace("  records:\n", &format!("  records:\n{another}"))
+}
+
+/// Records and reservations come and go, what only a restart changes is refused by its name.
+#[test]
+fn records_change_below_running_guests() {
+    let _turn = driver();
+    let home = tempfile::tempdir().unwrap();
+    // The driver forgets what is dnsmasq's own.
+    let plain = |another: &str| named(another).replace("    \"*.apps\": { cname: web1 }\n", "");
+    let (session, one) = desired_by(&plain(""), home.path());
+    let libvirt = Libvirt::open("test:///default").unwrap();
+    let wanted = |text: &str| desired_by(text, home.path()).1.network.unwrap();
+    libvirt.ensure_network(one.network.as_ref().unwrap()).unwrap();
+    for another in [
+        "    db: { cname: web1 }\n    _db._tcp: { srv: { target: web1, port: 5432 } }\n    own: { txt: more }\n",
+        "    db: { a: 10.244.0.12 }\n    own: { txt: other }\n",
+        "",
+    ] {
+        libvirt.ensure_network(&wanted(&plain(another))).unwrap();
+        libvirt.ensure_network(&wanted(&plain(another))).unwrap();
+    }
+    for (old, new, what) in [
+        ("mtu: 1400", "mtu: 1300", "mtu"),
+        ("[9.9.9.9, ", "[9.9.9.10, ", "forwarders"),
+        ("gateway: 10.244.0.254", "gateway: 10.244.0.253", "cidr or gateway"),
+    ] {
+        let text = plain("").replace(old, new);
+        assert_ne!(text, plain(""));
+        let error = libvirt.ensure_network(&wanted(&text)).unwrap_err();
+        assert!(error.reason.contains(&format!("its {what} cannot change")), "{error}");
+    }
+    libvirt.remove_network(session.lab.network.uuid).unwrap();
+}
+
 #[test]
 fn unreachable_libvirt_says_what_to_do() {
     let error = Libvirt::open("qemu+unix:///system?socket=/nowhere/sock").err().unwrap();
@@ -187,8 +225,10 @@ fn unreachable_libvirt_says_what_to_do() {
 #[test]
 fn documents_are_valid_by_libvirts_schema() {
     let home = tempfile::tempdir().unwrap();
-    let isolated = rig::shipped("three").replace("network:\n", "network:\n  uplink: none\n");
-    for text in rig::SHIPPED.iter().map(|name| rig::shipped(name)).chain([isolated]) {
+    let three =
+        |line: &str| rig::shipped("three").replace("network:\n", &format!("network:\n  {line}\n"));
+    let more = [three("uplink: none"), three("mode: routed"), named("")];
+    for text in rig::SHIPPED.iter().map(|name| rig::shipped(name)).chain(more) {
         let (session, desired) = desired_by(&text, home.path());
         let topology = &session.lab.name;
         let node = &session.lab.nodes[0];

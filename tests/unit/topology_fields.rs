@@ -14,8 +14,14 @@ fn everything() -> Json {
         "name": "whole",
         "domain": "whole.example",
         "network": {
-            "cidr": "10.9.0.0/24", "mode": "nat", "uplink": "none",
-            "dhcp": "10.9.0.200-10.9.0.210",
+            "cidr": "10.9.0.0/24", "mode": "routed", "uplink": "none",
+            "dhcp": "10.9.0.200-10.9.0.210", "gateway": "10.9.0.254", "mtu": 1400,
+            "forwarders": ["192.0.2.53"],
+            "records": {
+                "registry": {"a": "10.9.0.6"}, "www": {"cname": "a"}, "note": {"txt": "of a person's own"},
+                "_ldap._tcp": {"srv": {"target": "b", "port": 389, "priority": 1, "weight": 2}},
+            },
+            "reservations": {"printer": {"mac": "52:54:00:00:00:99", "address": "10.9.0.99"}},
         },
         "image": "debian-13",
         "defaults": {
@@ -71,13 +77,15 @@ fn fields(table: &Table, at: &str, topology: &Json, all: &mut Vec<String>, met: 
         let Some(value) = topology.pointer(&own) else { continue };
         met.insert((table.name, field.name));
         let names: Vec<String> = match (&field.kind, value) {
-            (Kind::Named(_), Json::Object(map)) => {
+            (Kind::Named(_) | Kind::Records(_), Json::Object(map)) => {
                 map.keys().map(|name| format!("{own}/{name}")).collect()
             }
             _ => vec![own.clone()],
         };
-        if let Kind::Table(inner) | Kind::TableOr(_, inner) | Kind::Named(Kind::Table(inner)) =
-            &field.kind
+        if let Kind::Table(inner)
+        | Kind::TableOr(_, inner)
+        | Kind::Records(inner)
+        | Kind::Named(Kind::Table(inner)) = &field.kind
         {
             names.iter().for_each(|name| fields(inner, name, topology, all, met));
         }
@@ -94,8 +102,10 @@ type Met = BTreeSet<(&'static str, &'static str)>;
 fn known(table: &'static Table, all: &mut Met) {
     for field in table.fields {
         all.insert((table.name, field.name));
-        if let Kind::Table(inner) | Kind::TableOr(_, inner) | Kind::Named(Kind::Table(inner)) =
-            &field.kind
+        if let Kind::Table(inner)
+        | Kind::TableOr(_, inner)
+        | Kind::Records(inner)
+        | Kind::Named(Kind::Table(inner)) = &field.kind
         {
             known(inner, all);
         }

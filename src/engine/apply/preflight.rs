@@ -15,12 +15,14 @@ use crate::engine::machines::provision;
 use crate::engine::task::error::EngineError;
 use crate::kubernetes::flavour::Flavour;
 use crate::model::inventory::Inventory;
+use crate::model::network::Mode;
 use crate::model::{Version, code};
 use crate::plan::{Change, ChangeKind, Desired, Object, conflicts};
 
 /// What the lab's nodes stand on must be what the provider can give them.
 pub(crate) fn refuse_unable(session: &Session, provider: &dyn Provider) -> Result<(), EngineError> {
     if session.lab.guests().next().is_some() {
+        refuse_routed(session)?;
         provider.machines()?;
         provider.power()?;
         provider.storage()?;
@@ -30,6 +32,19 @@ pub(crate) fn refuse_unable(session: &Session, provider: &dyn Provider) -> Resul
         provider.deliveries()?;
     }
     Ok(())
+}
+
+/// Behind a private provider's uplink nobody knows guests by their own addresses.
+fn refuse_routed(session: &Session) -> Result<(), EngineError> {
+    match (&session.provider, session.lab.network.mode) {
+        (ProviderKind::Private(_), Mode::Routed) => Err(EngineError::of(
+            &code::LACKS,
+            "make a routed network: the provider private has a network of its own, which nothing leads to",
+        )
+        .hint("`--provider system`, or `mode: nat`")
+        .preflight()),
+        _ => Ok(()),
+    }
 }
 
 pub(crate) fn refuse_conflicts(

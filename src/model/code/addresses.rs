@@ -15,10 +15,16 @@ codes! {
     BAD_MAC "L0304" "a MAC address cannot be used"
         "A guest's card has six bytes that begin with 52:54:00, the range of QEMU's guests: another one may belong to a real device."
         ["write it like `52:54:00:0a:0b:0c`", "leave `mac` out: lab derives one that stays the same"];
+    BAD_RECORD "L0305" "a DNS record cannot be as it is written"
+        "A record is one of `a`, `cname`, `txt` and `srv`. Names are those that DNS can have; a `cname` and the target of a `srv` are names that the lab knows; only addresses stand for all names below one."
+        ["write one of the four, with what the line below the message asks for"];
+    UPLINK_OF_ISOLATED "L0306" "an isolated network has an uplink"
+        "`mode: isolated` says that nothing leads out of the network, `uplink` what is reached outside."
+        ["take `uplink` away", "write `mode: nat`"];
     TOO_FEW_ADDRESSES "L0310" "the network has too few addresses"
         "Each node needs an address. The network's own, the gateway's and the broadcast address cannot be theirs, nor those of the DHCP range."
         ["a larger network under `cidr`", "fewer nodes, or a smaller DHCP range"];
-    UNUSABLE_ADDRESS "L0311" "an address that nothing in the lab can have"
+    UNUSABLE_ADDRESS "L0311" "an address that cannot be used for this"
         "It is outside the lab's network, or is the network's own, the gateway's or the broadcast address."
         ["take another of the network's addresses; the line below the message names one"];
     ADDRESS_TWICE "L0312" "two nodes have the same address"

@@ -2,6 +2,7 @@
 //! and hands on what each value means.
 
 use crate::model::code::{self, Code};
+use crate::model::dns;
 use crate::model::flaw::Flaw;
 use crate::model::name::{check_domain, check_label};
 use crate::model::near::nearest;
@@ -136,6 +137,10 @@ fn value(kind: &Kind, node: &Node, field: &str, problems: &mut Vec<Problem>) -> 
             not_empty(entries.is_empty(), node, field, problems);
             Value::Map(entries.iter().map(|entry| named(inner, entry, problems)).collect())
         }
+        (Kind::Records(inner), Yaml::Map(entries)) => {
+            not_empty(entries.is_empty(), node, field, problems);
+            Value::Map(entries.iter().map(|entry| record(inner, entry, problems)).collect())
+        }
         (Kind::List(inner) | Kind::MayBeEmpty(inner), Yaml::List(items)) => {
             let is_refused = items.is_empty() && matches!(kind, Kind::List(_));
             not_empty(is_refused, node, field, problems);
@@ -150,7 +155,7 @@ fn value(kind: &Kind, node: &Node, field: &str, problems: &mut Vec<Problem>) -> 
             let item = node.text().filter(short).unwrap_or("one, two");
             wrong_shape(node, field, "a list", &format!("write it as `[{item}]`"), problems)
         }
-        (Kind::Named(_), _) => {
+        (Kind::Named(_) | Kind::Records(_), _) => {
             let cure = "write `name:` lines below it, indented";
             wrong_shape(node, field, "a mapping", cure, problems)
         }
@@ -202,12 +207,22 @@ fn named(kind: &Kind, entry: &yaml::Entry, problems: &mut Vec<Problem>) -> Entry
         problems.push(Problem::of(&code::BAD_NAME, &entry.key_span, flaw));
     }
     let given = match kind {
-        Kind::Table(inner) => {
-            let context = format!("{} '{}'", inner.name, printable(&entry.key));
-            table(inner, &entry.node, &context, problems)
-        }
+        Kind::Table(inner) => of_name(inner, entry, problems),
         other => value(other, &entry.node, &entry.key, problems),
     };
+    Entry { key: entry.key.clone(), key_span: entry.key_span.clone(), given }
+}
+
+fn of_name(inner: &Table, entry: &yaml::Entry, problems: &mut Vec<Problem>) -> Given {
+    let context = format!("{} '{}'", inner.name, printable(&entry.key));
+    table(inner, &entry.node, &context, problems)
+}
+
+fn record(inner: &Table, entry: &yaml::Entry, problems: &mut Vec<Problem>) -> Entry {
+    if let Err(flaw) = dns::check_name(&entry.key) {
+        problems.push(Problem::of(&code::BAD_RECORD, &entry.key_span, flaw));
+    }
+    let given = of_name(inner, entry, problems);
     Entry { key: entry.key.clone(), key_span: entry.key_span.clone(), given }
 }
 
@@ -274,6 +289,9 @@ fn scalar(kind: &Kind, field: &str, text: &str) -> Result<Value, Refusal> {
             .map_err(refused(&code::BAD_VERSION)),
         Kind::Taint => {
             kubernetes_words::taint(text).map(Value::Taint).map_err(refused(&code::BAD_LABEL))
+        }
+        Kind::RecordText => {
+            dns::check_text(text).map(|()| own()).map_err(refused(&code::BAD_RECORD))
         }
         Kind::Host => components::host(text).map(|()| own()).map_err(refused(&code::BAD_ARGUMENT)),
         Kind::PublicKey => {

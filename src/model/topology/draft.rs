@@ -2,7 +2,8 @@
 
 use uuid::Uuid;
 
-use crate::model::lab::{Kubernetes, Lab, Network, Node, Options, Ssh, Vip};
+use crate::model::lab::{Kubernetes, Lab, Node, Options, Ssh, Vip};
+use crate::model::network::Network;
 use crate::model::topology::problem::Span;
 
 /// A node, and where it stands in the file.
@@ -15,13 +16,24 @@ pub(crate) struct NodeDraft {
     pub pod_span: Span,
 }
 
+/// Where things of the network stand.
+pub(crate) struct NetworkSpans {
+    pub cidr: Span,
+    pub gateway: Span,
+    pub dhcp: Span,
+    pub forwarders: Vec<Span>,
+    /// Of each record, its name and where it leads.
+    pub records: Vec<(Span, Span)>,
+    /// Of each reservation, its name and its address.
+    pub reservations: Vec<(Span, Span)>,
+}
+
 /// Where things stand that rules speak about.
 pub(crate) struct Spans {
     pub nodes: Span,
     /// All that is said of nodes.
     pub all_nodes: Span,
-    pub cidr: Span,
-    pub dhcp: Span,
+    pub network: NetworkSpans,
     pub service_cidr: Span,
     pub pod_cidr: Span,
     pub node_mask: Span,

@@ -5,10 +5,12 @@ use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
-use crate::model::lab::{Cloning, PodNetwork, PodSecurity, Uplink};
+use crate::model::lab::{Cloning, PodNetwork, PodSecurity};
+use crate::model::network::{Mode, Uplink};
 use crate::model::{size, version};
 
 pub(crate) const UPLINK: Uplink = Uplink::Internet;
+pub(crate) const MODE: Mode = Mode::Nat;
 pub(crate) const CPUS: u64 = 1;
 /// In bytes.
 pub(crate) const MEMORY: u64 = 1 << 30;

@@ -47,6 +47,8 @@ fn kind(kind: &Kind) -> String {
         Kind::MayBeEmpty(item) => format!("list, also an empty one, of: {}", self::kind(item)),
         Kind::TableOr(word, table) => format!("[{}](#{}), or `{word}`", table.name, anchor(table)),
         Kind::Named(item) => format!("by name: {}", self::kind(item)),
+        Kind::Records(table) => format!("by name: [{}](#{})", table.name, anchor(table)),
+        Kind::RecordText => "text".into(),
         Kind::Table(table) => format!("[{}](#{})", table.name, anchor(table)),
         Kind::Pairs(pairs) => pairs.what.into(),
         Kind::Host => "name or address".into(),
@@ -82,7 +84,7 @@ fn describe(table: &Table, text: &mut String, done: &mut Vec<&'static str>) {
         while let Kind::List(item) | Kind::Named(item) = inner {
             inner = item;
         }
-        if let Kind::Table(table) | Kind::TableOr(_, table) = inner {
+        if let Kind::Table(table) | Kind::TableOr(_, table) | Kind::Records(table) = inner {
             describe(table, text, done);
         }
     }

@@ -4,6 +4,8 @@ use minijinja::context;
 use serde::Serialize;
 
 use crate::kubernetes::checks::{Check, Health, Plan, Scope, value};
+use crate::model::dns::{self, Answer, Service};
+use crate::model::hosts;
 use crate::model::{Lab, Node};
 use crate::render::RenderError;
 
@@ -55,7 +57,41 @@ pub(crate) fn checks(scope: &Scope<'_>) -> Result<Plan, RenderError> {
 /// Asks the network's own DNS, past /etc/hosts and every cache.
 fn dns(scope: &Scope<'_>) -> Result<String, RenderError> {
     let server = scope.lab.network.gateway.to_string();
-    scope.script("dns", context! { server, names => value(&names(scope.lab)) })
+    let records = records(scope.lab);
+    scope.script("dns", context! { server, names => value(&names(scope.lab)), records })
+}
+
+/// Records of the topology's own: name, type, and how an answer begins.
+fn records(lab: &Lab) -> Vec<[String; 3]> {
+    let mut all = Vec::new();
+    for (name, address) in hosts::wildcards(lab) {
+        all.push([format!("any.{name}"), "A".into(), address.to_string()]);
+    }
+    let hosts = hosts::hosts(lab);
+    let records = lab.network.records.iter().filter(|record| !record.is_wildcard);
+    let reserved = lab.network.reservations.iter();
+    let reserved = reserved.map(|kept| dns::whole(&kept.name, &lab.domain));
+    let named = records
+        .clone()
+        .filter(|record| matches!(record.answer, Answer::Address(_) | Answer::Alias(_)));
+    for name in named.map(|record| record.name.clone()).chain(reserved) {
+        let host = hosts.iter().find(|host| host.names.contains(&name));
+        all.extend(host.map(|host| [name, "A".into(), host.address.to_string()]));
+    }
+    for record in records {
+        match &record.answer {
+            Answer::Text(text) => {
+                all.push([record.name.clone(), "TXT".into(), format!("\"{text}\"")]);
+            }
+            Answer::Service(service) => {
+                let Service { target, port, priority, weight } = service;
+                let answer = format!("{priority} {weight} {port} {target}.");
+                all.push([record.name.clone(), "SRV".into(), answer]);
+            }
+            Answer::Address(_) | Answer::Alias(_) => {}
+        }
+    }
+    all
 }
 
 fn asked_of_dns(scope: &Scope<'_>, node: &Node, script: &str) -> Check {

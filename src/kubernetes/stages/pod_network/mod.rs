@@ -41,8 +41,6 @@ pub(crate) const STAGE: Stage = Stage {
     ..Stage::PLAIN
 };
 
-/// Largest packet of the lab's network, bytes; libvirt's bridges and taps have the usual one.
-const NODE_MTU: u32 = 1500;
 /// Marks routes as ours (`ip route ... proto`); a number that no routing daemon uses.
 const PROTOCOL: u8 = 76;
 /// The tunnel's end on a node.
@@ -59,7 +57,7 @@ struct Data<'a> {
     lab: &'a Lab,
     node: &'a Node,
     subnet: Option<String>,
-    mtu: u32,
+    mtu: u64,
     device: &'a str,
     protocol: u8,
     routes: Vec<Route>,
@@ -82,13 +80,13 @@ fn data<'a>(lab: &'a Lab, node: &'a Node) -> Data<'a> {
     };
     let (routes, overlay) = match lab.kubernetes.pod_network {
         PodNetwork::Routed => (others.filter_map(route).collect(), None),
-        PodNetwork::Overlay => (Vec::new(), Some(overlay::overlay(lab, node, NODE_MTU))),
+        PodNetwork::Overlay => (Vec::new(), Some(overlay::overlay(lab, node))),
     };
     Data {
         lab,
         node,
         subnet: node.pod_subnet.map(|subnet| subnet.to_string()),
-        mtu: overlay.as_ref().map_or(NODE_MTU, |overlay| overlay.mtu),
+        mtu: overlay.as_ref().map_or(lab.network.mtu(), |overlay| overlay.mtu),
         device: DEVICE,
         protocol: PROTOCOL,
         routes,

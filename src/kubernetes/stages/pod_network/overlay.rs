@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::model::{Lab, Node, Role, name, port};
 
 /// Bytes that VXLAN over IPv4 puts around a packet: 14 Ethernet, 20 IP, 8 UDP, 8 VXLAN (RFC 7348).
-const OVERHEAD: u32 = 50;
+const OVERHEAD: u64 = 50;
 /// Network identifier; the lab's network is its own, so any will do.
 const VNI: u32 = 76;
 
@@ -15,7 +15,7 @@ const VNI: u32 = 76;
 #[derive(Serialize)]
 pub(crate) struct Overlay {
     pub mac: String,
-    pub mtu: u32,
+    pub mtu: u64,
     pub id: u32,
     pub port: u16,
     /// Address of this end, on workers: the first of its pod subnet, which no pod gets.
@@ -39,8 +39,8 @@ fn mac(lab: &Lab, node: &Node) -> String {
     name::mac(lab.id, &format!("{} pods", node.name))
 }
 
-/// The end of `node`, whose own network takes packets of `node_mtu` bytes.
-pub(crate) fn overlay(lab: &Lab, node: &Node, node_mtu: u32) -> Overlay {
+/// The end of `node`.
+pub(crate) fn overlay(lab: &Lab, node: &Node) -> Overlay {
     let others = lab.with_role(Role::Worker).filter(|other| other.name != node.name);
     let peer = |other: &Node| {
         let subnet: Ipv4Net = other.pod_subnet?;
@@ -54,7 +54,7 @@ pub(crate) fn overlay(lab: &Lab, node: &Node, node_mtu: u32) -> Overlay {
     let address = node.pod_subnet.map(|subnet| subnet.network().to_string());
     Overlay {
         mac: mac(lab, node),
-        mtu: node_mtu - OVERHEAD,
+        mtu: lab.network.mtu() - OVERHEAD,
         id: VNI,
         port: port::VXLAN,
         // A node without pods has no address in the pod network; it speaks from its own, and is

@@ -3,22 +3,19 @@
 //! What [`crate::model::topology::check`] refused is not there; a default stands in, and the problem that
 //! was found keeps the draft from becoming a lab.
 
+mod network;
 mod nodes;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
-
-use uuid::Uuid;
 
 use crate::model::components::Components;
 use crate::model::lab::{
-    Cloning, Ingress, Kubernetes, NO_KUBERNETES, Network, Options, PodNetwork, PodSecurity, Ssh,
-    Uplink, Vip,
+    Cloning, Ingress, Kubernetes, NO_KUBERNETES, Options, PodNetwork, PodSecurity, Ssh, Vip,
 };
 use crate::model::name::{self, Owner};
 use crate::model::role::Role;
 use crate::model::router_id;
-use crate::model::topology::draft::{LabDraft, Spans};
+use crate::model::topology::draft::{LabDraft, NetworkSpans, Spans};
 use crate::model::topology::given::{Entry, Given, span, text};
 use crate::model::topology::preset;
 use crate::model::topology::problem::{Problem, Span};
@@ -33,8 +30,8 @@ pub(crate) fn resolve(
     let name = text(root.get("name")).unwrap_or("lab").to_owned();
     let id = name::lab_id(owner, &name);
     let domain = text(root.get("domain")).map_or_else(|| format!("{name}.lab"), str::to_owned);
-    let network = network(root.get("network"), &name, id);
-    let cidr = network.as_ref().map(|network| network.cidr);
+    let network = network::network(root.get("network"), (&name, &domain), id, problems);
+    let cidr = network.as_ref().map(|(network, _)| network.cidr);
     let machines_alone = text(root.get("kubernetes")) == Some(NO_KUBERNETES);
     let (lab_name, lab_domain) = (&name, &domain);
     let defaults = root.get("defaults");
@@ -48,32 +45,18 @@ pub(crate) fn resolve(
     let mut vips: Vec<Vip> = given_vips.iter().map(|(vip, _)| vip.clone()).collect();
     router_id::assign(id, &mut vips, &BTreeMap::new(), &BTreeSet::new());
     let places: Vec<&Entry> = given_vips.iter().map(|(_, entry)| *entry).collect();
+    let (network, network_spans) = network?;
     Some(LabDraft {
-        network: network?,
+        network,
         nodes,
         vips,
         kubernetes: kubernetes(root.get("kubernetes")),
         ssh: ssh(root.get("ssh")),
         options: options(root.get("options")),
-        spans: spans(root, &places),
+        spans: spans(root, &places, network_spans),
         name,
         id,
         domain,
-    })
-}
-
-fn network(given: Option<&Given>, name: &str, lab: Uuid) -> Option<Network> {
-    let given = given?;
-    let cidr = given.get("cidr")?.network()?;
-    let uplink = text(given.get("uplink")).and_then(Uplink::parse).unwrap_or(preset::UPLINK);
-    Some(Network {
-        name: name.to_owned(),
-        uuid: name::object_id(lab, "network", name),
-        cidr,
-        gateway: Ipv4Addr::from(u32::from(cidr.network()) + 1),
-        dhcp: given.get("dhcp").and_then(Given::range),
-        bridge: name::bridge(lab),
-        uplink,
     })
 }
 
@@ -181,7 +164,7 @@ fn whole(root: &Given, field: &str) -> Span {
     start..starts().filter(|other| *other > start).min().unwrap_or(usize::MAX)
 }
 
-fn spans(root: &Given, vips: &[&Entry]) -> Spans {
+fn spans(root: &Given, vips: &[&Entry], network: NetworkSpans) -> Spans {
     let nodes = span(root.get("nodes"), &(0..1));
     let all_nodes = whole(root, "nodes");
     let nodes = nodes.start..(nodes.start + 1).min(nodes.end.max(nodes.start + 1));
@@ -192,8 +175,7 @@ fn spans(root: &Given, vips: &[&Entry]) -> Spans {
     let of_vips =
         |key: &str| vips.iter().map(|entry| span(entry.given.get(key), &entry.key_span)).collect();
     Spans {
-        cidr: of("network", "cidr"),
-        dhcp: of("network", "dhcp"),
+        network,
         service_cidr: of("kubernetes", "service_cidr"),
         pod_cidr: of("kubernetes", "pod_cidr"),
         node_mask: of("kubernetes", "node_mask"),

@@ -27,7 +27,7 @@ pub(crate) fn addresses(lab: &mut LabDraft, problems: &mut Vec<Problem>) -> bool
                     lab.nodes.len()
                 ),
             )
-            .also(&lab.spans.cidr, "this network")
+            .also(&lab.spans.network.cidr, "this network")
             .help("use a larger network or fewer nodes"),
         );
         return false;
@@ -35,6 +35,8 @@ pub(crate) fn addresses(lab: &mut LabDraft, problems: &mut Vec<Problem>) -> bool
     let mut taken: HashSet<Ipv4Addr> =
         lab.nodes.iter().filter(|d| d.has_address).map(|d| d.node.address).collect();
     taken.extend(lab.vips.iter().map(|vip| vip.address));
+    taken.extend(lab.network.reservations.iter().map(|kept| kept.address));
+    taken.insert(gateway);
     let range = lab.network.dhcp;
     let (first, last) = (u32::from(cidr.network()), u32::from(cidr.broadcast()));
     let hosts = (first.saturating_add(11)..last).chain(first.saturating_add(2)..last);
@@ -61,15 +63,21 @@ pub(crate) fn addresses(lab: &mut LabDraft, problems: &mut Vec<Problem>) -> bool
         if let Some(flaw) = unusable(draft.node.address, cidr, gateway, &who) {
             problems.push(
                 Problem::of(&code::UNUSABLE_ADDRESS, &draft.address_span, flaw)
-                    .also(&lab.spans.cidr, "the network"),
+                    .also(&lab.spans.network.cidr, "the network"),
             );
         }
     }
     true
 }
 
-fn unusable(address: Ipv4Addr, cidr: Ipv4Net, gateway: Ipv4Addr, who: &str) -> Option<Flaw> {
-    let example = Ipv4Addr::from(u32::from(cidr.network()).saturating_add(3));
+pub(crate) fn unusable(
+    address: Ipv4Addr,
+    cidr: Ipv4Net,
+    gateway: Ipv4Addr,
+    who: &str,
+) -> Option<Flaw> {
+    let third = Ipv4Addr::from(u32::from(cidr.network()).saturating_add(3));
+    let example = if third == gateway { Ipv4Addr::from(u32::from(third) + 1) } else { third };
     let (what, cure) = if !cidr.contains(&address) {
         (format!("is not inside {cidr}"), format!("use an address such as {example}"))
     } else if address == gateway {
@@ -121,7 +129,7 @@ pub(crate) fn duplicates(lab: &LabDraft, problems: &mut Vec<Problem>) {
 
 pub(crate) fn dhcp(lab: &LabDraft, problems: &mut Vec<Problem>) {
     let Some((first, last)) = lab.network.dhcp else { return };
-    let at = &lab.spans.dhcp;
+    let at = &lab.spans.network.dhcp;
     for end in [first, last] {
         let who = format!("{end} (end of the DHCP range)");
         if let Some(flaw) = unusable(end, lab.network.cidr, lab.network.gateway, &who) {

@@ -3,6 +3,7 @@
 
 mod addresses;
 mod balancing;
+mod network;
 
 use std::collections::HashMap;
 
@@ -33,11 +34,14 @@ pub(crate) fn apply(lab: &mut LabDraft, problems: &mut Vec<Problem>) {
         ingress(lab, problems);
     }
     sizes(lab, problems);
+    network::gateway(lab, problems);
     // With too few addresses every later finding about them would be noise.
     if is_read && addresses::addresses(lab, problems) {
         addresses::duplicates(lab, problems);
         addresses::dhcp(lab, problems);
         addresses::vips(lab, problems);
+        network::reservations(lab, problems);
+        network::names(lab, problems);
         balancing::rules(lab, problems);
         addresses::pod_subnets(lab, problems);
     }
@@ -207,7 +211,7 @@ fn release(lab: &LabDraft, problems: &mut Vec<Problem>) {
 
 fn networks(lab: &LabDraft, problems: &mut Vec<Problem>) {
     let k = &lab.kubernetes;
-    let mut all = vec![("node network", lab.network.cidr, &lab.spans.cidr)];
+    let mut all = vec![("node network", lab.network.cidr, &lab.spans.network.cidr)];
     if !k.is_none() {
         all.push(("service network", k.service_cidr, &lab.spans.service_cidr));
         all.push(("pod network", k.pod_cidr, &lab.spans.pod_cidr));

@@ -62,6 +62,10 @@ fn kind_schema(kind: &Kind) -> Json {
         Kind::List(item) => json!({"type": "array", "minItems": 1, "items": kind_schema(item)}),
         Kind::MayBeEmpty(item) => json!({"type": "array", "items": kind_schema(item)}),
         Kind::Named(item) => json!({"type": "object", "additionalProperties": kind_schema(item)}),
+        Kind::Records(table) => {
+            json!({"type": "object", "additionalProperties": table_schema(table)})
+        }
+        Kind::RecordText => json!({"type": "string", "maxLength": 255}),
         Kind::Table(table) => table_schema(table),
         Kind::TableOr(word, table) => json!({"anyOf": [{"const": word}, table_schema(table)]}),
         Kind::Pairs(pairs) => json!({"type": "object", "additionalProperties": match pairs.held {

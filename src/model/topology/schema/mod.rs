@@ -4,117 +4,19 @@
 //! use, and the reference in the documentation. A new field is one line here.
 
 mod json;
+mod kind;
+mod network;
 pub mod pairs;
 
 use crate::model::addon;
-use crate::model::lab::{Cloning, NO_KUBERNETES, PodNetwork, PodSecurity, Uplink};
+use crate::model::lab::{Cloning, NO_KUBERNETES, PodNetwork, PodSecurity};
 use crate::model::os;
 use crate::model::role::Role;
 use crate::model::topology::preset::{self, Preset};
 pub use crate::model::topology::schema::json::json_schema;
-use crate::model::topology::schema::pairs::Pairs;
-
-/// A mapping with known fields.
-#[derive(Debug)]
-pub struct Table {
-    /// What an error message calls it: "node group", "network".
-    pub name: &'static str,
-    /// Its fields, in the order they are documented.
-    pub fields: &'static [Field],
-}
-
-/// One known field.
-#[derive(Debug)]
-pub struct Field {
-    /// Key in the file.
-    pub name: &'static str,
-    /// What it holds.
-    pub kind: Kind,
-    /// True when it must be there.
-    pub required: bool,
-    /// One sentence for a person.
-    meaning: &'static str,
-    /// What counts where it is absent.
-    pub preset: Preset,
-}
-
-impl Field {
-    /// The same field with what counts where it is absent.
-    const fn or(self, preset: Preset) -> Self {
-        Self { preset, ..self }
-    }
-
-    /// What it means and what counts without it, for a person.
-    pub fn doc(&self) -> String {
-        match self.preset.told() {
-            Some(default) => format!("{} Default: {default}", self.meaning),
-            None => self.meaning.to_owned(),
-        }
-    }
-}
-
-/// What a field can hold.
-#[derive(Debug)]
-pub enum Kind {
-    /// An RFC 1123 label of at most so many characters.
-    Label(usize),
-    /// A login name.
-    Login,
-    /// A dotted domain name.
-    Domain,
-    /// A whole number in a range.
-    Integer(u64, u64),
-    /// An amount with a unit.
-    Size,
-    /// An IPv4 address.
-    Address,
-    /// An IPv4 network.
-    Network,
-    /// An address range, `10.0.0.100-10.0.0.200`.
-    AddressRange,
-    /// A unicast MAC address.
-    Mac,
-    /// A Kubernetes version.
-    Version,
-    /// A path, relative to the topology file.
-    Path,
-    /// An OpenSSH public key line.
-    PublicKey,
-    /// One of these words.
-    Choice(&'static [&'static str]),
-    /// One of the words that are listed by what is shipped: a folder each.
-    Shipped(fn() -> &'static [&'static str]),
-    /// A list, also an empty one, of these words.
-    Set(fn() -> &'static [&'static str]),
-    /// `true` or `false`.
-    Boolean,
-    /// A list of one kind.
-    List(&'static Kind),
-    /// A list of one kind that may be empty.
-    MayBeEmpty(&'static Kind),
-    /// A nested mapping, or this word.
-    TableOr(&'static str, &'static Table),
-    /// A mapping from names to one kind.
-    Named(&'static Kind),
-    /// A nested mapping.
-    Table(&'static Table),
-    /// A mapping whose keys people choose.
-    Pairs(&'static Pairs),
-    /// A name or an address that a certificate has.
-    Host,
-    /// A taint, as kubectl writes it.
-    Taint,
-    /// What a person gives cloud-init: cloud-config, a script, or a list of these.
-    UserData,
-}
-
-const fn need(name: &'static str, kind: Kind, meaning: &'static str) -> Field {
-    Field { name, kind, required: true, meaning, preset: Preset::Nothing }
-}
-
-const fn may(name: &'static str, kind: Kind, meaning: &'static str) -> Field {
-    Field { name, kind, required: false, meaning, preset: Preset::Nothing }
-}
+pub use crate::model::topology::schema::kind::{Field, Kind, Table};
+use crate::model::topology::schema::kind::{may, need};
+use crate::model::topology::schema::network::NETWORK;
 
 const ROLE: Kind = Kind::Choice(Role::NAMES);
 
@@ -141,27 +43,6 @@ pub const TOPOLOGY: Table = Table {
         ),
         may("ssh", Kind::Table(&SSH), "How people and lab log in."),
         may("options", Kind::Table(&OPTIONS), "Choices about how the lab runs."),
-    ],
-};
-
-/// Kinds of networks; the one there is.
-const NAT: &[&str] = &["nat"];
-
-const NETWORK: Table = Table {
-    name: "network",
-    fields: &[
-        need("cidr", Kind::Network, "Addresses of the nodes; the first one is the gateway."),
-        may("mode", Kind::Choice(NAT), "How the network reaches the outside.").or(Preset::Word(NAT[0])),
-        may(
-            "uplink",
-            Kind::Choice(Uplink::NAMES),
-            "What guests reach outside: the internet, all that this computer reaches, or nothing. Through this computer's libvirt, which keeps nothing from them; or through pasta or slirp4netns, where the libvirt is the lab's own and one of them is installed.",
-        ).or(Preset::Word(preset::UPLINK.name())),
-        may(
-            "dhcp",
-            Kind::AddressRange,
-            "Range for guests that are not in this file.",
-        ).or(Preset::Follows("none")),
     ],
 };
 

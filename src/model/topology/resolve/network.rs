@@ -1,0 +1,158 @@
+//! The network, and what its DNS and DHCP know besides nodes.
+
+use std::net::Ipv4Addr;
+
+use uuid::Uuid;
+
+use crate::model::code;
+use crate::model::dns::{Answer, Record, Reservation, Service, whole};
+use crate::model::name;
+use crate::model::network::{Mode, Network, Uplink};
+use crate::model::topology::draft::NetworkSpans;
+use crate::model::topology::given::{Entry, Given, span, text};
+use crate::model::topology::preset;
+use crate::model::topology::problem::{Problem, Span, printable};
+
+/// Fields of which a record has one.
+const ANSWERS: &[&str] = &["a", "cname", "txt", "srv"];
+
+/// The network, where its addresses could be read, and its places.
+pub(super) fn network(
+    given: Option<&Given>,
+    (lab_name, domain): (&str, &str),
+    lab: Uuid,
+    problems: &mut Vec<Problem>,
+) -> Option<(Network, NetworkSpans)> {
+    let given = given?;
+    let cidr = given.get("cidr")?.network()?;
+    let mode = text(given.get("mode")).and_then(Mode::parse).unwrap_or(preset::MODE);
+    let uplink = uplink(given, mode, problems);
+    let first = Ipv4Addr::from(u32::from(cidr.network()) + 1);
+    let (records, record_spans) =
+        records(given.get("records"), domain, problems).into_iter().unzip();
+    let (reservations, reservation_spans) =
+        reservations(given.get("reservations")).into_iter().unzip();
+    let at = |key: &str| span(given.get(key), &given.span);
+    let servers = given.get("forwarders").map(Given::items).unwrap_or_default();
+    let spans = NetworkSpans {
+        cidr: at("cidr"),
+        gateway: at("gateway"),
+        dhcp: at("dhcp"),
+        forwarders: servers
+            .iter()
+            .filter(|one| one.address().is_some())
+            .map(|one| one.span.clone())
+            .collect(),
+        records: record_spans,
+        reservations: reservation_spans,
+    };
+    let network = Network {
+        name: lab_name.to_owned(),
+        uuid: name::object_id(lab, "network", lab_name),
+        cidr,
+        gateway: given.get("gateway").and_then(Given::address).unwrap_or(first),
+        mtu: given.get("mtu").and_then(Given::number),
+        forwarders: servers.iter().filter_map(Given::address).collect(),
+        records,
+        reservations,
+        dhcp: given.get("dhcp").and_then(Given::range),
+        bridge: name::bridge(lab),
+        mode,
+        uplink,
+    };
+    Some((network, spans))
+}
+
+/// Nothing leads out of an isolated network.
+fn uplink(given: &Given, mode: Mode, problems: &mut Vec<Problem>) -> Uplink {
+    let said = given.get("uplink").and_then(|field| Some((field, Uplink::parse(field.text()?)?)));
+    let Some((field, uplink)) = said else {
+        return if mode == Mode::Isolated { Uplink::None } else { preset::UPLINK };
+    };
+    if mode == Mode::Isolated && uplink.leads_out() {
+        let text =
+            format!("an isolated network has no uplink, and this one is '{}'", uplink.name());
+        let problem = Problem::error(&code::UPLINK_OF_ISOLATED, &field.span, text);
+        problems.push(problem.help("remove `uplink`, or write `mode: nat`"));
+    }
+    uplink
+}
+
+/// Reservations that could be read, each with its name's place and its address's.
+fn reservations(given: Option<&Given>) -> Vec<(Reservation, (Span, Span))> {
+    let read = |entry: &Entry| {
+        let address = entry.given.get("address")?;
+        let reservation = Reservation {
+            name: entry.key.clone(),
+            mac: text(entry.given.get("mac"))?.to_owned(),
+            address: address.address()?,
+        };
+        Some((reservation, (entry.key_span.clone(), address.span.clone())))
+    };
+    given.map(Given::entries).unwrap_or_default().iter().filter_map(read).collect()
+}
+
+/// Records that could be read, each with its name's place and its answer's.
+fn records(
+    given: Option<&Given>,
+    domain: &str,
+    problems: &mut Vec<Problem>,
+) -> Vec<(Record, (Span, Span))> {
+    let entries = given.map(Given::entries).unwrap_or_default();
+    entries.iter().filter_map(|entry| record(entry, domain, problems)).collect()
+}
+
+fn record(
+    entry: &Entry,
+    domain: &str,
+    problems: &mut Vec<Problem>,
+) -> Option<(Record, (Span, Span))> {
+    let shown = printable(&entry.key);
+    let answers: Vec<&Entry> =
+        entry.given.entries().iter().filter(|field| ANSWERS.contains(&&*field.key)).collect();
+    let [field] = answers.as_slice() else {
+        // Of one that is no mapping that was said.
+        if matches!(entry.given.value, crate::model::topology::given::Value::Map(_)) {
+            let message = match answers.is_empty() {
+                true => format!("the record '{shown}' answers nothing"),
+                false => format!("the record '{shown}' answers several things"),
+            };
+            let problem = Problem::error(&code::BAD_RECORD, &entry.key_span, message);
+            problems.push(problem.help("write one of `a`, `cname`, `txt` and `srv` below it"));
+        }
+        return None;
+    };
+    let is_wildcard = entry.key.starts_with("*.");
+    if is_wildcard && !["a", "cname"].contains(&&*field.key) {
+        let message =
+            format!("'{shown}' stands for all names below one, and they have an address alone");
+        let problem = Problem::error(&code::BAD_RECORD, &field.key_span, message);
+        problems.push(problem.help("write `a` or `cname`, or take `*.` away"));
+    }
+    let target = |given: Option<&Given>| Some(whole(text(given)?, domain));
+    let answer = match &*field.key {
+        "a" => Answer::Address(field.given.address()?),
+        "cname" => Answer::Alias(target(Some(&field.given))?),
+        "txt" => Answer::Text(field.given.text()?.to_owned()),
+        _ => {
+            let number = |key: &str| field.given.get(key).and_then(Given::number);
+            Answer::Service(Service {
+                target: target(field.given.get("target"))?,
+                port: number("port")?,
+                priority: number("priority").unwrap_or_default(),
+                weight: number("weight").unwrap_or_default(),
+            })
+        }
+    };
+    let is_service = entry.key.starts_with('_')
+        && entry.key.split('.').nth(1).is_some_and(|part| ["_tcp", "_udp"].contains(&part));
+    if field.key == "srv" && !is_service {
+        let message = format!("'{shown}' names no service");
+        let problem = Problem::error(&code::BAD_RECORD, &entry.key_span, message);
+        problems.push(problem.help("write it like `_ldap._tcp`"));
+        return None;
+    }
+    let name = whole(entry.key.strip_prefix("*.").unwrap_or(&entry.key), domain);
+    let at = span(field.given.get("target"), &field.given.span);
+    Some((Record { name, is_wildcard, answer }, (entry.key_span.clone(), at)))
+}
