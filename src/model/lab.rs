@@ -9,6 +9,7 @@ use ipnet::Ipv4Net;
 use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
+use crate::model::certificates::Certificates;
 use crate::model::components::Components;
 use crate::model::network::Network;
 use crate::model::role::Role;
@@ -174,6 +175,9 @@ pub struct Kubernetes {
     pub ingress: Ingress,
     /// Names of what is installed on the cluster.
     pub addons: BTreeSet<String>,
+    /// What is said of certificates.
+    #[serde(skip_serializing_if = "Certificates::is_empty")]
+    pub certificates: Certificates,
     /// How its components differ from what lab gives all of them.
     #[serde(skip_serializing_if = "Components::is_empty")]
     pub components: Components,

@@ -2,6 +2,7 @@
 
 pub mod addon;
 pub mod assets;
+pub mod certificates;
 pub mod code;
 pub mod components;
 pub mod dns;
@@ -16,6 +17,7 @@ pub mod name;
 pub mod near;
 pub mod network;
 pub mod os;
+pub mod pattern;
 pub mod platform;
 pub mod port;
 pub mod role;

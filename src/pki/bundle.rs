@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use time::{Duration, OffsetDateTime};
 
 use crate::model::Lab;
-use crate::pki::certificate::{Authority, LEAF_DAYS, Pair, PkiError};
+use crate::pki::certificate::{Authority, Pair, PkiError};
 use crate::pki::roots::{Root, Standing};
 use crate::pki::specs::{Identity, Issuer, LeafSpec, leaf_specs, super_admin_spec};
 
@@ -90,9 +90,10 @@ impl Bundle {
             if self.fits(spec, now) {
                 continue;
             }
-            let pair = self.authority(spec.issuer)?.issue(spec, now, LEAF_DAYS)?;
+            let ends = self.end_of(spec, now)?;
+            let pair = self.authority(spec.issuer)?.issue(spec, now, ends)?;
             let made_from = self.fingerprint(spec);
-            self.insert(&spec.entry, pair, &made_from, now + Duration::days(LEAF_DAYS));
+            self.insert(&spec.entry, pair, &made_from, ends);
             made.push(spec.entry.clone());
         }
         made.sort();
@@ -154,9 +155,23 @@ impl Bundle {
         self.entries.insert(name.into(), Entry { pair, made });
     }
 
-    /// A leaf is kept while it says what the lab needs and has 30 days left.
+    /// When a leaf that is made now ends: with its authority at the latest.
+    fn end_of(&self, spec: &LeafSpec, now: OffsetDateTime) -> Result<OffsetDateTime, PkiError> {
+        let root: Root = spec.issuer.into();
+        let authority = self.entries.get(&root.entry(self.standing(root).generation));
+        let ends = now + Duration::hours(spec.certificates.life_hours() as i64);
+        let last = authority.map_or(i64::MAX, |authority| authority.made.not_after);
+        match ends.unix_timestamp() > last {
+            true => OffsetDateTime::from_unix_timestamp(last)
+                .map_err(|error| PkiError(format!("read when an authority ends: {error}"))),
+            false => Ok(ends),
+        }
+    }
+
+    /// A leaf is kept while it says what the lab needs and has some time left.
     fn fits(&self, spec: &LeafSpec, now: OffsetDateTime) -> bool {
-        let soon = (now + Duration::days(30)).unix_timestamp();
+        let spare = Duration::hours(spec.certificates.spare_hours() as i64);
+        let soon = (now + spare).unix_timestamp();
         self.entries.get(&spec.entry).is_some_and(|entry| {
             entry.made.spec == self.fingerprint(spec) && entry.made.not_after > soon
         })
@@ -259,5 +274,5 @@ pub fn super_admin(bundle: &Bundle, now: OffsetDateTime) -> Result<Pair, PkiErro
     if bundle.entries.contains_key("super-admin") {
         return bundle.pair_named("super-admin").cloned();
     }
-    bundle.authority(Issuer::Kubernetes)?.issue(&super_admin_spec(), now, 1)
+    bundle.authority(Issuer::Kubernetes)?.issue(&super_admin_spec(), now, now + Duration::days(1))
 }

@@ -2,17 +2,17 @@
 //! so that a guest whose clock lags still accepts them.
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
-    KeyPair, KeyUsagePurpose, SanType, SerialNumber, string::Ia5String,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, DnValue,
+    ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose, SanType, SerialNumber,
+    string::{Ia5String, PrintableString},
 };
 use time::{Duration, OffsetDateTime};
 
+use crate::model::certificates::{AUTHORITY_DAYS, Place};
 use crate::pki::specs::{LeafSpec, Usage};
 
-/// Days a leaf certificate lives.
-pub const LEAF_DAYS: i64 = 365;
-/// Days an authority lives.
-pub(super) const CA_DAYS: i64 = 3650;
+/// How long an authority lives.
+pub(super) const AUTHORITY_LIFE: Duration = Duration::days(AUTHORITY_DAYS as i64);
 
 /// A certificate could not be made or read.
 #[derive(Debug)]
@@ -62,22 +62,30 @@ impl Authority {
     /// When the key or certificate cannot be made.
     pub fn generate(common_name: &str, now: OffsetDateTime) -> Result<Self, PkiError> {
         let key = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256)?;
-        let mut params = params(common_name, None, now, CA_DAYS)?;
+        let subject = subject(&Place::default(), None, common_name)?;
+        let mut params = params(subject, now, now + AUTHORITY_LIFE)?;
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let certificate = params.self_signed(&key)?.pem();
         Ok(Self { pair: Pair { certificate, key: key.serialize_pem() } })
     }
 
-    /// Signs a new leaf with a new key.
+    /// Signs a new leaf with a new key, good from `now` until `ends`.
     ///
     /// # Errors
     /// When a name in `spec` is no valid DNS name, or the key cannot be made.
-    pub fn issue(&self, spec: &LeafSpec, now: OffsetDateTime, days: i64) -> Result<Pair, PkiError> {
+    pub fn issue(
+        &self,
+        spec: &LeafSpec,
+        now: OffsetDateTime,
+        ends: OffsetDateTime,
+    ) -> Result<Pair, PkiError> {
         let issuer_key = KeyPair::from_pem(&self.pair.key)?;
         let issuer = rcgen::Issuer::from_ca_cert_pem(&self.pair.certificate, issuer_key)?;
         let key = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256)?;
-        let mut params = params(&spec.common_name, spec.organization.as_deref(), now, days)?;
+        let place = &spec.certificates.place;
+        let subject = subject(place, spec.organization.as_deref(), &spec.common_name)?;
+        let mut params = params(subject, now, ends)?;
         params.is_ca = IsCa::ExplicitNoCa;
         params.use_authority_key_identifier_extension = true;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
@@ -101,21 +109,42 @@ fn purpose(usage: Usage) -> ExtendedKeyUsagePurpose {
     }
 }
 
-fn params(
-    common_name: &str,
+/// From the country to the common name.
+fn subject(
+    place: &Place,
     organization: Option<&str>,
+    common_name: &str,
+) -> Result<DistinguishedName, PkiError> {
+    let mut name = DistinguishedName::new();
+    if let Some(country) = &place.country {
+        // RFC 5280 wants this one in a type of its own.
+        let country = PrintableString::try_from(country.as_str())?;
+        name.push(DnType::CountryName, DnValue::PrintableString(country));
+    }
+    let parts = [
+        (DnType::StateOrProvinceName, place.state.as_deref()),
+        (DnType::LocalityName, place.city.as_deref()),
+        (DnType::OrganizationName, organization),
+        (DnType::CommonName, Some(common_name)),
+    ];
+    for (kind, text) in parts {
+        if let Some(text) = text {
+            name.push(kind, text);
+        }
+    }
+    Ok(name)
+}
+
+/// A certificate of this subject that is good from a day ago until `ends`.
+fn params(
+    subject: DistinguishedName,
     now: OffsetDateTime,
-    days: i64,
+    ends: OffsetDateTime,
 ) -> Result<CertificateParams, PkiError> {
     let mut params = CertificateParams::new(Vec::new())?;
-    let mut name = DistinguishedName::new();
-    if let Some(organization) = organization {
-        name.push(DnType::OrganizationName, organization);
-    }
-    name.push(DnType::CommonName, common_name);
-    params.distinguished_name = name;
+    params.distinguished_name = subject;
     params.not_before = now - Duration::days(1);
-    params.not_after = now + Duration::days(days);
+    params.not_after = ends;
     params.serial_number = Some(random_serial());
     Ok(params)
 }

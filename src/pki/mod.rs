@@ -10,7 +10,7 @@ mod specs;
 mod ssh;
 
 pub use bundle::{Bundle, Due, EncryptionKey, Entry, Leaves, Made, super_admin};
-pub use certificate::{Authority, LEAF_DAYS, Pair, PkiError};
+pub use certificate::{Authority, Pair, PkiError};
 pub use kubeconfig::{base64, kubeconfig};
 pub use roots::{Phase, Root, Standing};
 pub use specs::{Identity, Issuer, LeafSpec, Usage, leaf_specs, super_admin_spec};

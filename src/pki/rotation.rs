@@ -5,7 +5,7 @@ use time::{Duration, OffsetDateTime};
 
 use crate::model::Lab;
 use crate::pki::bundle::{Bundle, EncryptionKey};
-use crate::pki::certificate::{Authority, CA_DAYS, Pair, PkiError};
+use crate::pki::certificate::{AUTHORITY_LIFE, Authority, Pair, PkiError};
 use crate::pki::roots::{Phase, Root, Standing};
 
 impl Bundle {
@@ -60,7 +60,7 @@ impl Bundle {
         match root.issuer() {
             Some(issuer) => {
                 let authority = Authority::generate(issuer.common_name(), now)?;
-                let ends = now + Duration::days(CA_DAYS);
+                let ends = now + AUTHORITY_LIFE;
                 self.insert(&entry, authority.pair, "authority", ends);
             }
             None => {

@@ -7,6 +7,7 @@ use std::net::Ipv4Addr;
 
 use serde::Serialize;
 
+use crate::model::certificates::Certificates;
 use crate::model::{Lab, Node, Role};
 
 /// Who signs.
@@ -68,6 +69,9 @@ pub struct LeafSpec {
     pub names: Vec<String>,
     /// IP addresses.
     pub addresses: Vec<Ipv4Addr>,
+    /// How long it lives, and what its subject says besides.
+    #[serde(skip_serializing_if = "Certificates::is_empty")]
+    pub certificates: Certificates,
 }
 
 /// Entries of the bundle by what they are for, so that no caller spells a name.
@@ -181,6 +185,9 @@ pub fn leaf_specs(lab: &Lab) -> Vec<LeafSpec> {
         serving.addresses = vec![node.address];
         specs.push(serving.of("system:nodes"));
     }
+    for spec in &mut specs {
+        spec.certificates = lab.kubernetes.certificates.clone();
+    }
     specs
 }
 
@@ -194,6 +201,7 @@ pub fn super_admin_spec() -> LeafSpec {
         usages: vec![Usage::Client],
         names: Vec::new(),
         addresses: Vec::new(),
+        certificates: Certificates { hours: Some(24), ..Certificates::default() },
     }
 }
 
@@ -206,6 +214,7 @@ fn leaf(identity: Identity<'_>, issuer: Issuer, common_name: &str, usages: &[Usa
         usages: usages.to_vec(),
         names: Vec::new(),
         addresses: Vec::new(),
+        certificates: Certificates::default(),
     }
 }
 

@@ -39,6 +39,8 @@ nodes:
     first_address: 10.249.0.31
 vips:
   api: {address: 10.249.0.10, role: load-balancer}
+kubernetes:
+  certificates: {expiry: 17520h, country: DE, state: Berlin, city: Berlin}
 options:
   # They run at native speed.
   acceleration: kvm

@@ -6,6 +6,7 @@ use std::process::Command;
 
 use ::time::{Duration, OffsetDateTime};
 use lab::model::Role;
+use lab::model::certificates::Place;
 use lab::pki::{Bundle, Issuer, Usage, leaf_specs};
 use x509_parser::pem::parse_x509_pem;
 
@@ -123,6 +124,37 @@ fn what_fits_is_kept_and_what_does_not_is_made_again() {
     let renewed = bundle.ensure(&lab, later).unwrap();
     assert!(renewed.contains(&"admin".to_owned()), "30 days before the end: {renewed:?}");
     assert!(!renewed.contains(&"ca".to_owned()), "authorities live ten years");
+}
+
+/// What the topology says of certificates stands in them; they end with their authority at the latest.
+#[test]
+fn certificates_live_and_say_what_the_topology_says() {
+    let (mut lab, mut bundle) = bundle("three");
+    let now = OffsetDateTime::now_utc();
+    let of = |text: &str| Some(text.to_owned());
+    lab.kubernetes.certificates.place =
+        Place { country: of("DE"), state: of("Bayern"), city: of("München") };
+    for (hours, days) in [(Some(17520), 730), (Some(48), 2), (Some(87600), 3650)] {
+        lab.kubernetes.certificates.hours = hours;
+        let made = bundle.ensure(&lab, now).unwrap();
+        assert!(made.contains(&"admin".to_owned()) && !made.contains(&"ca".to_owned()), "{made:?}");
+        assert!(bundle.ensure(&lab, now + Duration::hours(12)).unwrap().is_empty());
+        let (_, pem) = parse_x509_pem(bundle.entries["admin"].pair.certificate.as_bytes()).unwrap();
+        let read = pem.parse_x509().unwrap();
+        assert_eq!(
+            read.subject().to_string(),
+            "C=DE, ST=Bayern, L=München, O=lab:cluster-admins, CN=kubernetes-admin"
+        );
+        let ends = read.validity().not_after.to_datetime();
+        assert!((ends - now - Duration::days(days)).abs() < Duration::minutes(1), "{ends}");
+    }
+    // An authority of yesterday ends before what is made today for ten years.
+    lab.kubernetes.certificates.hours = Some(87600);
+    bundle.renew(&lab, &[]).unwrap();
+    bundle.ensure(&lab, now + Duration::days(1)).unwrap();
+    let (_, pem) = parse_x509_pem(bundle.entries["admin"].pair.certificate.as_bytes()).unwrap();
+    let ends = pem.parse_x509().unwrap().validity().not_after.to_datetime();
+    assert!((ends - now - Duration::days(3650)).abs() < Duration::minutes(1), "{ends}");
 }
 
 #[test]

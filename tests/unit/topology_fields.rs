@@ -29,7 +29,7 @@ fn everything() -> Json {
             "labels": {"of": "all"}, "annotations": {"of": "all"}, "taints": ["of=all:NoExecute"],
         },
         "nodes": {
-            "front": {"roles": ["load-balancer"], "count": 2},
+            "front": {"roles": ["load-balancer"], "count": 2, "name": "front-%02d", "first_number": 0},
             "one": {
                 "roles": ["etcd", "control-plane", "worker"], "names": ["a", "b", "c"],
                 "first_address": "10.9.0.20", "cpus": 2, "memory": "2GiB", "disk": "20GiB",
@@ -49,6 +49,7 @@ fn everything() -> Json {
             "pod_cidr": "10.7.0.0/16", "node_mask": 25, "pod_network": "overlay", "pod_security": "restricted",
             "host_routes": true, "endpoint": "api", "ingress": {"http": 31000, "https": 32000},
             "addons": [], "cluster_domain": "whole.local", "artifacts": "bin",
+            "certificates": {"expiry": "17520h", "country": "DE", "state": "Berlin", "city": "Berlin"},
             "certificate_names": ["api.whole.example", "192.0.2.7"],
             "arguments": {
                 "etcd": {"snapshot-count": "5000"}, "kube-apiserver": {"v": "2"},

@@ -59,6 +59,9 @@ codes! {
     BAD_TRUTH "L0124" "a field is neither true nor false"
         "YAML's readers disagree about `yes` and `on`, so only `true` and `false` are taken."
         ["write `true` or `false`"];
+    BAD_TEXT "L0125" "a text cannot stand where it is"
+        "What reads it later takes some characters and lengths only: DNS, or the subject of a certificate; times that certificates live have a unit."
+        ["the line below the message says how it is written"];
     BAD_NAME "L0201" "a name cannot be used"
         "Names become host names, names of libvirt's objects and of files: small letters, digits and hyphens, and nothing that means something else already."
         ["write it with the letters a to z, digits and hyphens; begin with a letter"];
@@ -69,8 +72,8 @@ codes! {
         "Nodes and floating addresses are found by their names in DNS, so all of them must differ. Nodes of groups with `count` are called GROUP1, GROUP2 and so on."
         ["rename one of the two groups, nodes or addresses"];
     COUNT_AND_NAMES "L0204" "a group has both a count and names"
-        "The names say already how many nodes there are."
-        ["keep `names`, or keep `count`"];
+        "The names say already how many nodes there are, and how they are called."
+        ["keep `names`, or keep `count` and `name`"];
     NO_ROLES "L0205" "a group says no roles"
         "What its nodes are for is neither said nor given by the group's name."
         ["add `roles`, like `roles: [worker]`",

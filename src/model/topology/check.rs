@@ -1,11 +1,13 @@
 //! Checks a YAML tree against the grammar of [`crate::model::topology::schema`], collecting every problem,
 //! and hands on what each value means.
 
+use crate::model::certificates;
 use crate::model::code::{self, Code};
 use crate::model::dns;
 use crate::model::flaw::Flaw;
 use crate::model::name::{check_domain, check_label};
 use crate::model::near::nearest;
+use crate::model::pattern::Pattern;
 use crate::model::size;
 use crate::model::topology::given::{Entry, Given, Value};
 use crate::model::topology::problem::{Problem, printable};
@@ -268,6 +270,7 @@ fn scalar(kind: &Kind, field: &str, text: &str) -> Result<Value, Refusal> {
         Kind::Label(max) => check_label(&format!("'{field}'"), text, *max)
             .map(|()| own())
             .map_err(refused(&code::BAD_NAME)),
+        Kind::Pattern => Pattern::parse(text).map(Value::Pattern).map_err(refused(&code::BAD_NAME)),
         Kind::Login => grammar::login(text).map(|()| own()).map_err(refused(&code::BAD_LOGIN)),
         Kind::Domain => check_domain(text).map(|()| own()).map_err(refused(&code::BAD_DOMAIN)),
         Kind::Size => size::parse(text).map(Value::Bytes).map_err(|flaw| {
@@ -290,8 +293,9 @@ fn scalar(kind: &Kind, field: &str, text: &str) -> Result<Value, Refusal> {
         Kind::Taint => {
             kubernetes_words::taint(text).map(Value::Taint).map_err(refused(&code::BAD_LABEL))
         }
-        Kind::RecordText => {
-            dns::check_text(text).map(|()| own()).map_err(refused(&code::BAD_RECORD))
+        Kind::Text(judge) => judge(text).map(|()| own()).map_err(refused(&code::BAD_TEXT)),
+        Kind::Lifetime => {
+            certificates::lifetime(text).map(Value::Number).map_err(refused(&code::BAD_TEXT))
         }
         Kind::Host => components::host(text).map(|()| own()).map_err(refused(&code::BAD_ARGUMENT)),
         Kind::PublicKey => {

@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
+use crate::model::pattern::Pattern;
 use crate::model::taint::Taint;
 use crate::model::topology::problem::Span;
 use crate::model::user_data::{Document, UserData};
@@ -24,6 +25,7 @@ pub(crate) enum Value {
     /// Nothing that can be used: a problem says why.
     Refused,
     Text(String),
+    Pattern(Pattern),
     Number(u64),
     Bytes(u64),
     Address(Ipv4Addr),
@@ -91,6 +93,10 @@ impl Given {
 
     pub fn text(&self) -> Option<&str> {
         only!(self, Text).map(String::as_str)
+    }
+
+    pub fn pattern(&self) -> Option<&Pattern> {
+        only!(self, Pattern)
     }
 
     pub fn number(&self) -> Option<u64> {

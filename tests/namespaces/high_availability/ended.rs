@@ -6,13 +6,14 @@ use std::time::{Duration, Instant};
 use time::OffsetDateTime;
 
 use super::{ETCDCTL, Rig, plain, text};
-use lab::pki::{Bundle, LEAF_DAYS};
+use lab::model::certificates::Certificates;
+use lab::pki::Bundle;
 
 /// A cluster that came up with leaves that end in so much time; `None` when they ended before it was up.
 fn up_with_leaves_of(lifetime: Duration) -> Option<(Rig, Instant)> {
     let mut rig = Rig::of(&plain("ended", 2));
     let now = OffsetDateTime::now_utc();
-    let made = now + lifetime - time::Duration::days(LEAF_DAYS);
+    let made = now + lifetime - time::Duration::hours(Certificates::default().life_hours() as i64);
     let lab = rig.session().lab;
     rig.secrets.keys.ensure(&lab).unwrap();
     rig.secrets.bundle = Bundle::default();

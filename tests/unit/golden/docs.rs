@@ -26,6 +26,7 @@ fn listed(words: &[&str]) -> String {
 fn kind(kind: &Kind) -> String {
     match kind {
         Kind::Label(max) => format!("name, at most {max} characters"),
+        Kind::Pattern => "name with `%d`".into(),
         Kind::Login => "login name".into(),
         Kind::Domain => "domain name".into(),
         Kind::Integer(min, max) => format!("number, {min} to {max}"),
@@ -48,7 +49,8 @@ fn kind(kind: &Kind) -> String {
         Kind::TableOr(word, table) => format!("[{}](#{}), or `{word}`", table.name, anchor(table)),
         Kind::Named(item) => format!("by name: {}", self::kind(item)),
         Kind::Records(table) => format!("by name: [{}](#{})", table.name, anchor(table)),
-        Kind::RecordText => "text".into(),
+        Kind::Text(_) => "text".into(),
+        Kind::Lifetime => "hours or days (`17520h`, `730d`)".into(),
         Kind::Table(table) => format!("[{}](#{})", table.name, anchor(table)),
         Kind::Pairs(pairs) => pairs.what.into(),
         Kind::Host => "name or address".into(),

@@ -37,11 +37,16 @@ fn network_policies(scope: &Scope<'_>, controller: &Node) -> Result<Check, Rende
 /// Certificates in files and in kubeconfigs: each is one, comes from the authority that those who see it
 /// know, has a key that fits, and lasts.
 fn certificates(scope: &Scope<'_>, node: &Node) -> Result<Check, RenderError> {
+    let spare = scope.lab.kubernetes.certificates.spare_hours();
+    let left = match spare {
+        hours if hours % 24 == 0 => format!("{} days", hours / 24),
+        hours => format!("{hours} hours"),
+    };
     Ok(scope.one(
         "certificates",
         node,
-        "every certificate is whole and has at least 30 days left",
-        scope.script("certificates", context! {})?,
+        format!("every certificate is whole and has at least {left} left"),
+        scope.script("certificates", context! { spare })?,
         "`lab up` renews what ends soon and puts back what was changed",
     ))
 }

@@ -8,6 +8,7 @@ mod nodes;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::model::certificates::{Certificates, Place};
 use crate::model::components::Components;
 use crate::model::lab::{
     Cloning, Ingress, Kubernetes, NO_KUBERNETES, Options, PodNetwork, PodSecurity, Ssh, Vip,
@@ -112,6 +113,7 @@ fn kubernetes(given: Option<&Given>) -> Kubernetes {
             NO_KUBERNETES => BTreeSet::new(),
             _ => get("addons").map_or_else(default_addons, words),
         },
+        certificates: get("certificates").map(certificates).unwrap_or_default(),
         components: given.map(components).unwrap_or_default(),
         cluster_domain: text(get("cluster_domain")).unwrap_or(preset::CLUSTER_DOMAIN).to_owned(),
         artifacts: text(get("artifacts")).map(str::to_owned),
@@ -134,6 +136,14 @@ fn components(given: &Given) -> Components {
         feature_gates: by_key(given.get("feature_gates"), Given::truth),
         kubelet: by_key(given.get("kubelet"), document),
         kube_proxy: by_key(given.get("kube_proxy"), document),
+    }
+}
+
+fn certificates(given: &Given) -> Certificates {
+    let own = |key: &str| text(given.get(key)).map(str::to_owned);
+    Certificates {
+        hours: given.get("expiry").and_then(Given::number),
+        place: Place { country: own("country"), state: own("state"), city: own("city") },
     }
 }
 

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use crate::model::lab::{Machine, Node};
 use crate::model::name;
 use crate::model::near::nearest;
+use crate::model::pattern::Pattern;
 use crate::model::role::Role;
 use crate::model::taint::Told;
 use crate::model::topology::draft::NodeDraft;
@@ -139,25 +140,49 @@ impl Nodes<'_> {
 
     fn names(&mut self, group: &Entry) -> Vec<(String, Span)> {
         let (key, at) = (&group.key, &group.key_span);
-        match (group.given.get("names"), group.given.get("count")) {
-            (Some(names), count) => {
-                if let Some(count) = count {
-                    let message =
-                        format!("group '{}' has both 'count' and 'names'", printable(key));
-                    self.problems.push(
-                        Problem::error(&code::COUNT_AND_NAMES, &count.span, message)
-                            .also(&names.span, "the names are here")
-                            .help("keep `names`, remove `count`"),
-                    );
-                }
-                let named = |item: &Given| Some((item.text()?.to_owned(), item.span.clone()));
-                names.items().iter().filter_map(named).collect()
-            }
-            (None, Some(count)) => (1..=count.number().unwrap_or(1))
-                .map(|n| (format!("{key}{n}"), at.clone()))
-                .collect(),
-            (None, None) => vec![(key.clone(), at.clone())],
+        let get = |field: &str| group.given.get(field);
+        if let Some(names) = get("names") {
+            self.named_twice(group, names);
+            let named = |item: &Given| Some((item.text()?.to_owned(), item.span.clone()));
+            return names.items().iter().filter_map(named).collect();
         }
+        let first = get("first_number").and_then(Given::number).unwrap_or(1);
+        let pattern = get("name").and_then(Given::pattern);
+        let at = span(get("name"), at);
+        match (pattern, get("count")) {
+            (Some(pattern), None) => vec![(pattern.at(first), at)],
+            (None, None) if get("first_number").is_none() => vec![(key.clone(), at)],
+            (_, count) => {
+                let count = count.and_then(Given::number).unwrap_or(1);
+                let of_group = Pattern::of_group(key);
+                let pattern = pattern.unwrap_or(&of_group);
+                if count > 1 && !pattern.is_counted() {
+                    self.all_the_same(&pattern.at(first), &at);
+                    return vec![(pattern.at(first), at)];
+                }
+                (first..first + count).map(|number| (pattern.at(number), at.clone())).collect()
+            }
+        }
+    }
+
+    /// Names say already how many nodes there are, and how they are called.
+    fn named_twice(&mut self, group: &Entry, names: &Given) {
+        for field in ["count", "name", "first_number"] {
+            let Some(other) = group.given.get(field) else { continue };
+            let message =
+                format!("group '{}' has both '{field}' and 'names'", printable(&group.key));
+            self.problems.push(
+                Problem::error(&code::COUNT_AND_NAMES, &other.span, message)
+                    .also(&names.span, "the names are here")
+                    .help(format!("keep `names`, remove `{field}`")),
+            );
+        }
+    }
+
+    fn all_the_same(&mut self, name: &str, at: &Span) {
+        let message = format!("several nodes would be called '{name}'");
+        let cure = format!("write `{name}%d`, where the number has its place");
+        self.problems.push(Problem::error(&code::BAD_NAME, at, message).help(cure));
     }
 
     fn roles(&mut self, group: &Entry) -> BTreeSet<Role> {

@@ -40,6 +40,8 @@ fn kind_schema(kind: &Kind) -> Json {
     match kind {
         Kind::Label(max) => json!({"type": "string", "maxLength": max,
             "pattern": "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"}),
+        Kind::Pattern => json!({"type": "string", "maxLength": 40,
+            "pattern": "^[-a-z0-9]*(%(0[1-9])?d)?[-a-z0-9]*$"}),
         Kind::Login => json!({"type": "string", "maxLength": 31,
             "pattern": "^[a-z][-a-z0-9]*$"}),
         Kind::Domain => json!({"type": "string", "pattern": "^[a-z0-9][-a-z0-9.]*$"}),
@@ -65,7 +67,8 @@ fn kind_schema(kind: &Kind) -> Json {
         Kind::Records(table) => {
             json!({"type": "object", "additionalProperties": table_schema(table)})
         }
-        Kind::RecordText => json!({"type": "string", "maxLength": 255}),
+        Kind::Text(_) => json!({"type": "string"}),
+        Kind::Lifetime => json!({"type": "string", "pattern": "^[0-9]+[hd]$"}),
         Kind::Table(table) => table_schema(table),
         Kind::TableOr(word, table) => json!({"anyOf": [{"const": word}, table_schema(table)]}),
         Kind::Pairs(pairs) => json!({"type": "object", "additionalProperties": match pairs.held {

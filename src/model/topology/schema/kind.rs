@@ -1,5 +1,6 @@
 //! What a table of the grammar is made of.
 
+use crate::model::flaw::Flaw;
 use crate::model::topology::preset::Preset;
 use crate::model::topology::schema::pairs::Pairs;
 
@@ -47,6 +48,8 @@ impl Field {
 pub enum Kind {
     /// An RFC 1123 label of at most so many characters.
     Label(usize),
+    /// A name with a place for a number.
+    Pattern,
     /// A login name.
     Login,
     /// A dotted domain name.
@@ -87,8 +90,10 @@ pub enum Kind {
     Named(&'static Kind),
     /// A mapping from names that DNS can have.
     Records(&'static Table),
-    /// What a `TXT` record can say.
-    RecordText,
+    /// Text that this judges.
+    Text(fn(&str) -> Result<(), Flaw>),
+    /// How long a certificate lives.
+    Lifetime,
     /// A nested mapping.
     Table(&'static Table),
     /// A mapping whose keys people choose.

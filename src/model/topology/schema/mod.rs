@@ -9,6 +9,7 @@ mod network;
 pub mod pairs;
 
 use crate::model::addon;
+use crate::model::certificates;
 use crate::model::lab::{Cloning, NO_KUBERNETES, PodNetwork, PodSecurity};
 use crate::model::os;
 use crate::model::role::Role;
@@ -80,7 +81,14 @@ const GROUP: Table = Table {
         )
         .or(Preset::Follows("the group's name, if it is a role")),
         may("count", Kind::Integer(1, 500), "How many; they are called GROUP1, GROUP2 and so on."),
-        may("names", Kind::List(&Kind::Label(40)), "Their names, instead of `count`."),
+        may(
+            "name",
+            Kind::Pattern,
+            "How they are called: a name with `%d` where the number stands, or `%02d` for two digits.",
+        )
+        .or(Preset::Follows("GROUP%d")),
+        may("first_number", Kind::Integer(0, 9999), "The number of the first.").or(Preset::Number(1)),
+        may("names", Kind::List(&Kind::Label(40)), "Their names, instead of `count` and `name`."),
         may("first_address", Kind::Address, "Address of the first; the others follow."),
         may("cpus", CPUS, "Virtual CPUs of each.").or(Preset::Number(preset::CPUS)),
         may("memory", Kind::Size, "Memory of each.").or(Preset::Bytes(preset::MEMORY)),
@@ -181,6 +189,11 @@ const KUBERNETES: Table = Table {
         may("cluster_domain", Kind::Domain, "Domain of services.")
             .or(Preset::Word(preset::CLUSTER_DOMAIN)),
         may(
+            "certificates",
+            Kind::Table(&CERTIFICATES),
+            "How long certificates live, and what their subjects say besides; authorities live ten years.",
+        ),
+        may(
             "certificate_names",
             Kind::List(&Kind::Host),
             "More names and addresses that the API's certificate is good for.",
@@ -202,6 +215,21 @@ const KUBERNETES: Table = Table {
             "Fields of kube-proxy's configuration (KubeProxyConfiguration).",
         ),
         may("artifacts", Kind::Path, "Folder of plain binaries, instead of the official release."),
+    ],
+};
+
+const CERTIFICATES: Table = Table {
+    name: "certificates",
+    fields: &[
+        may(
+            "expiry",
+            Kind::Lifetime,
+            "How long one lives, in hours or days; renewed by `lab up` before its end.",
+        )
+        .or(Preset::Word("365d")),
+        may("country", Kind::Text(certificates::country), "Two letters."),
+        may("state", Kind::Text(certificates::place), "State or province."),
+        may("city", Kind::Text(certificates::place), "Locality."),
     ],
 };
 

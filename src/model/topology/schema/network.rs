@@ -1,5 +1,6 @@
 //! The network's part of the grammar.
 
+use crate::model::dns;
 use crate::model::network::{Mode, Uplink};
 use crate::model::topology::preset::{self, Preset};
 use crate::model::topology::schema::kind::{Kind, Table, may, need};
@@ -54,7 +55,7 @@ const RECORD: Table = Table {
             Kind::Domain,
             "A node, floating address, reservation or record that it is another name of.",
         ),
-        may("txt", Kind::RecordText, "A text."),
+        may("txt", Kind::Text(dns::check_text), "A text."),
         may(
             "srv",
             Kind::Table(&SRV),
