@@ -162,6 +162,7 @@ fn meant() -> Option<Lab> {
         output: Format::Table,
         verbose: false,
         quiet: true,
+        set: Vec::new(),
     };
     let source = load::source(&global, &Dirs::from_environment()).ok()?;
     topology::load(&source.text, &host::owner()).ok().map(|loaded| loaded.lab)

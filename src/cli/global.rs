@@ -9,6 +9,8 @@ use clap::ValueEnum;
 pub(crate) struct Global {
     /// Topology.
     pub file: Option<PathBuf>,
+    /// What the file says instead, as `path=value`.
+    pub set: Vec<String>,
     /// A lab that exists.
     pub lab: Option<String>,
     /// What nodes stand on.

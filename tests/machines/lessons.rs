@@ -183,7 +183,10 @@ fn generated_files_pass_their_checkers() {
             assert_eq!(failed.trim(), "", "units failed on {node}");
         }
         cluster.run("worker1", "nft --check -f /etc/lab/pod-network.nft && jq . /etc/cni/net.d/10-lab.conflist >/dev/null");
-        let said = cluster.run(MAIN, "openssl x509 -in /etc/kubernetes/pki/apiserver.crt -noout -subject -checkend 62000000");
+        let said = cluster.run(
+            MAIN,
+            "openssl x509 -in /etc/kubernetes/pki/apiserver.crt -noout -subject -checkend 62000000",
+        );
         assert!(said.contains("C = DE, ST = Berlin, L = Berlin, CN = kube-apiserver"), "{said}");
         assert!(said.contains("will not expire"), "{said}");
         let open = "find /etc/kubernetes /etc/etcd /var/lib/kubelet/pki /var/lib/kubelet/kubeconfig \\( -name '*.key' -o -name '*.conf' -o -name kubeconfig -o -name 'encryption*' \\) -perm /077 2>/dev/null || true";

@@ -51,6 +51,9 @@ pub(super) struct Options {
     /// What the variable was called before
     #[arg(long, hide = true, global = true, env = "LAB_ENGINE", hide_env = true, value_enum)]
     pub provider_of_old: Option<Provider>,
+    /// What the topology says instead: names of fields joined by dots, as in nodes.worker.count=3
+    #[arg(long, global = true, value_name = "FIELD=VALUE")]
+    pub set: Vec<String>,
     /// Form of the data on standard output
     #[arg(short, long, global = true, env = "LAB_OUTPUT", value_enum, default_value_t = Form::Table)]
     pub output: Form,
@@ -78,6 +81,7 @@ impl Options {
             output: if self.output == Form::Json { Format::Json } else { Format::Table },
             verbose: self.verbose,
             quiet: self.quiet,
+            set: self.set.clone(),
         }
     }
 }

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use crate::cli::failure::{Failure, USAGE};
+use crate::cli::failure::Failure;
 use crate::cli::global::{Format, Global, Provider};
-use crate::cli::output::{colours, diagnostic, info, print_json};
+use crate::cli::session::filled;
+use crate::cli::session::source::Source;
 use crate::drivers::assets::cache::Cache;
 use crate::drivers::assets::images::Images;
 use crate::drivers::host::{self, Dirs};
@@ -18,21 +19,6 @@ use crate::model::topology::yaml::MAX_BYTES;
 use crate::model::topology::{self, Loaded};
 use crate::model::{Lab, code};
 use crate::render::{FOLDERS, TOPOLOGIES};
-
-/// A topology's text and where it came from.
-#[derive(Debug)]
-pub(crate) struct Source {
-    /// Text.
-    pub text: String,
-    /// Name for messages.
-    pub shown: String,
-    /// Folder that its relative paths start from.
-    pub base: PathBuf,
-    /// Folder of the file, when it is one of a person's own: where its lab belongs.
-    pub home: Option<PathBuf>,
-    /// It is that of a lab that exists, as it was made.
-    pub is_of_lab: bool,
-}
 
 /// Names of the shipped topologies, sorted.
 pub(crate) fn shipped() -> Vec<String> {
@@ -52,8 +38,13 @@ pub(crate) fn named(name: &str, dirs: &Dirs) -> Option<String> {
     own.or_else(|| TOPOLOGIES.get_file(&file)?.contents_utf8().map(str::to_owned))
 }
 
-/// Finds the topology that was meant.
+/// The topology that was meant, as it counts.
 pub(crate) fn source(global: &Global, dirs: &Dirs) -> Result<Source, Failure> {
+    filled::filled(global, found(global, dirs)?)
+}
+
+/// Finds the topology that was meant.
+fn found(global: &Global, dirs: &Dirs) -> Result<Source, Failure> {
     let here = std::env::current_dir().unwrap_or_default();
     if let Some(name) = &global.lab
         && !global.file.as_ref().is_some_and(|file| may_be_of_lab(file, name))
@@ -152,33 +143,15 @@ fn of_lab(name: &str, dirs: &Dirs) -> Result<Source, Failure> {
 
 /// Reads the topology, showing every problem.
 pub(crate) fn topology(global: &Global, source: &Source) -> Result<Loaded, Failure> {
-    let show = |problems: &[_]| {
-        if global.output == Format::Json {
-            print_json(&diagnostic::json(problems, &source.shown, &source.text));
-        } else {
-            info(&diagnostic::render(problems, &source.shown, &source.text, colours()));
-        }
-    };
     let read = if source.is_of_lab { topology::load_again } else { topology::load };
     match read(&source.text, &host::owner()) {
         Ok(loaded) => {
             if !loaded.warnings.is_empty() && !global.quiet && global.output == Format::Table {
-                show(&loaded.warnings);
+                filled::show(global, source, &loaded.warnings);
             }
             Ok(loaded)
         }
-        Err(problems) => {
-            show(&problems);
-            let errors = problems.iter().filter(|problem| problem.is_error()).count();
-            if global.output == Format::Table {
-                info(&format!(
-                    "\n{errors} error{} in {}; nothing was changed",
-                    if errors == 1 { "" } else { "s" },
-                    source.shown
-                ));
-            }
-            Err(Failure::silent(USAGE))
-        }
+        Err(problems) => Err(filled::refused(global, source, &problems)),
     }
 }
 

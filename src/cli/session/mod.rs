@@ -3,7 +3,9 @@
 
 pub(crate) mod bring_up;
 pub(crate) mod etcd;
+mod filled;
 pub(crate) mod load;
 pub(crate) mod lookup;
 pub(crate) mod rotation;
 pub(crate) mod saved_plan;
+mod source;

@@ -62,6 +62,9 @@ codes! {
     BAD_TEXT "L0125" "a text cannot stand where it is"
         "What reads it later takes some characters and lengths only: DNS, or the subject of a certificate; times that certificates live have a unit."
         ["the line below the message says how it is written"];
+    NO_VARIABLE "L0126" "a variable has no value"
+        "Values of a topology may hold variables of the environment: `${NAME}`, with `${NAME:-default}` for those that may be missing. What is below `user_data` is not looked at."
+        ["`export NAME=...` before the command", "write `${NAME:-default}`", "write `$${` where the characters themselves are meant"];
     BAD_NAME "L0201" "a name cannot be used"
         "Names become host names, names of libvirt's objects and of files: small letters, digits and hyphens, and nothing that means something else already."
         ["write it with the letters a to z, digits and hyphens; begin with a letter"];

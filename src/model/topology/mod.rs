@@ -4,6 +4,7 @@ pub mod check;
 pub mod cloud_config;
 mod components;
 mod draft;
+pub mod fill;
 mod given;
 mod grammar;
 pub mod kubernetes_words;

@@ -39,6 +39,40 @@ fn what_a_shell_makes_of_a_command_is_read() {
     assert!(out(&output).contains("lab 'piped'"), "{}", out(&output));
 }
 
+/// Variables of the environment and `--set`: what is remembered of a lab says all of it.
+#[test]
+fn variables_are_filled_in_and_values_set() {
+    let home = Home::new();
+    let text = out(&home.lab(&["init", "--from", "three", "--name", "mine"]))
+        .replacen("name: mine", "name: ${WHOSE:-mine}", 1)
+        .replace("  worker:\n    count: 1", "  worker:\n    count: ${WORKERS}");
+    assert!(text.contains("${WORKERS}"), "{text}");
+    fs::write(home.path().join("lab.yaml"), text).unwrap();
+    let lab = |variables: &[(&str, &str)], arguments: &[&str]| home.lab_with(arguments, variables);
+    let output = lab(&[], &["validate"]);
+    let said = err(&output);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("error[L0126]: the variable WORKERS has no value"), "{said}");
+    assert!(said.contains("export WORKERS=") && said.contains("count: ${WORKERS}"), "{said}");
+    let output = lab(&[("WORKERS", "2"), ("WHOSE", "anna")], &["validate"]);
+    assert!(out(&output).contains("lab 'anna', 4 nodes"), "{}{}", out(&output), err(&output));
+    let output = lab(&[("WORKERS", "two")], &["validate"]);
+    assert!(err(&output).contains("count 'two' is not a whole number"), "{}", err(&output));
+    let set = ["validate", "--set", "nodes.worker.count=3", "--set", "kubernetes.version=1.30.1"];
+    let output = lab(&[], &set);
+    assert!(out(&output).contains("lab 'mine', 5 nodes"), "{}{}", out(&output), err(&output));
+    for (wrong, why) in [
+        ("nodes.worker.count", "sets nothing"),
+        ("nodes=3", "stands there over several lines"),
+        ("nodes.worker.many=3", "unknown field 'many'"),
+        ("name.of=3", "below a field that has no fields"),
+    ] {
+        let output = lab(&[("WORKERS", "2")], &["validate", "--set", wrong]);
+        assert_eq!(output.status.code(), Some(2), "{wrong}");
+        assert!(err(&output).contains(why), "{wrong}: {}", err(&output));
+    }
+}
+
 #[test]
 fn init_asks_on_a_terminal_until_it_can_use_the_answers() {
     let home = Home::new();

@@ -7,9 +7,15 @@ use std::path::{Path, PathBuf};
 
 use lab::drivers::state::topology_file::{Unread, read_topology};
 use lab::model::Problem;
-use lab::model::topology::{self, yaml};
+use lab::model::topology::fill::fill;
+use lab::model::topology::{self, Loaded, yaml};
 
 use crate::rig;
+
+/// Read as the program reads it where no variable is set.
+fn load(text: &str) -> Result<Loaded, Vec<Problem>> {
+    topology::load(&fill(text, &|_| None)?, &rig::owner())
+}
 
 fn files() -> Vec<PathBuf> {
     let mut found = Vec::new();
@@ -41,7 +47,7 @@ fn said(path: &Path) -> String {
         }
         Err(other) => panic!("{}: {other:?}", path.display()),
     };
-    let (mut said, problems) = match topology::load(&text, &rig::owner()) {
+    let (mut said, problems) = match load(&text) {
         Ok(loaded) => (format!("    {} nodes\n", loaded.lab.nodes.len()), loaded.warnings),
         Err(problems) => (String::new(), problems),
     };
@@ -89,13 +95,13 @@ fn a_cure_that_is_typed_in_mends_what_it_is_told_for() {
     let broken = errors.filter(|path| path.extension().is_some_and(|kind| kind == "yaml"));
     for path in files().into_iter().chain(broken) {
         let Ok(text) = read_topology(&path, yaml::MAX_BYTES as u64) else { continue };
-        let Err(problems) = topology::load(&text, &rig::owner()) else { continue };
+        let Err(problems) = load(&text) else { continue };
         for problem in problems.iter().filter(|problem| problem.is_error()) {
             let (Some(span), Some(help)) = (&problem.span, &problem.help) else { continue };
             let Some(cure) = instead(help) else { continue };
             let mut mended = text.clone();
             mended.replace_range(span.clone(), cure);
-            let left = topology::load(&mended, &rig::owner()).err().unwrap_or_default();
+            let left = load(&mended).err().unwrap_or_default();
             let is_same = |other: &&Problem| {
                 other.code == problem.code
                     && other.is_error()
