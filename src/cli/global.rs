@@ -39,6 +39,6 @@ pub(crate) enum Provider {
 pub(crate) enum Format {
     /// For people.
     Table,
-    /// For programs.
+    /// For programs: JSON, or YAML.
     Json,
 }

@@ -53,9 +53,14 @@ pub fn run() -> ExitCode {
 
 fn dispatch(args: &Args) -> Result<ExitCode, Failure> {
     let form = args.options.output;
-    let picture = !matches!(form, Form::Table | Form::Json);
+    let picture = !matches!(form, Form::Table | Form::Json | Form::Yaml);
     if picture && !matches!(args.command, Command::Graph { .. }) {
-        return Err(Failure::usage("only `lab graph` draws pictures").hint("-o table or -o json"));
+        return Err(
+            Failure::usage("only `lab graph` draws pictures").hint("-o table, -o json or -o yaml")
+        );
+    }
+    if form == Form::Yaml {
+        output::write_yaml();
     }
     let global = &of_topology(args)?;
     match &args.command {

@@ -78,7 +78,11 @@ impl Options {
             file: self.file.clone(),
             lab: self.lab.clone(),
             provider: self.provider.or(self.provider_of_old).unwrap_or(Provider::Auto),
-            output: if self.output == Form::Json { Format::Json } else { Format::Table },
+            output: if matches!(self.output, Form::Json | Form::Yaml) {
+                Format::Json
+            } else {
+                Format::Table
+            },
             verbose: self.verbose,
             quiet: self.quiet,
             set: self.set.clone(),
@@ -93,6 +97,8 @@ pub(super) enum Form {
     Table,
     /// For programs
     Json,
+    /// The same as YAML
+    Yaml,
     /// `lab graph`: a flow chart for Markdown pages
     Mermaid,
     /// `lab graph`: for Graphviz

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::cli::args::AssetsCommand;
 use crate::cli::failure::Failure;
 use crate::cli::global::{Format, Global};
-use crate::cli::output::{counted, print, print_json, say, table};
+use crate::cli::output::{counted, print, print_data, say, table};
 use crate::cli::session::load;
 use crate::cli::session::lookup::lock;
 use crate::engine::{self, Session};
@@ -31,7 +31,7 @@ fn list(global: &Global, session: &Session, locked: &Locked, here: &Locked) {
     if global.output == Format::Json {
         let row = |name: &String| json!({"name": name, "locked": locked.assets.get(name), "here": here.assets.get(name)});
         let rows: Vec<_> = names.into_iter().map(row).collect();
-        return print_json(&json!({"file": session.locked, "assets": rows}));
+        return print_data(&json!({"file": session.locked, "assets": rows}));
     }
     let mut rows = vec![["ASSET", "HERE", "LOCKED"].map(String::from).to_vec()];
     for name in names {

@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 use crate::cli::args::{CertsCommand, Up};
 use crate::cli::failure::Failure;
 use crate::cli::global::{Format, Global};
-use crate::cli::output::{counted, print, print_json, say, table};
+use crate::cli::output::{counted, print, print_data, say, table};
 use crate::cli::session::bring_up::{brought_up, told};
 use crate::cli::session::load;
 use crate::cli::session::lookup::lock;
@@ -94,7 +94,7 @@ fn list(global: &Global, bundle: &Bundle) {
                 json!({"name": name, "ends": end.unix_timestamp(), "days": (*end - now).whole_days()})
             })
             .collect();
-        return print_json(&json!({"certificates": rows}));
+        return print_data(&json!({"certificates": rows}));
     }
     let mut text = vec![["CERTIFICATE", "DAYS LEFT", "ENDS"].map(String::from).to_vec()];
     for (name, end) in rows {

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::cli::args::Doctor;
 use crate::cli::failure::{FAILED, Failure};
 use crate::cli::global::{Format, Global, Provider};
-use crate::cli::output::{agrees, info, print, print_json};
+use crate::cli::output::{agrees, info, print, print_data};
 use crate::cli::runtime::runtime;
 use crate::cli::session::load;
 use crate::drivers::host::{Dirs, find_program};
@@ -69,7 +69,7 @@ fn look(global: &Global) -> Result<Vec<Finding>, Failure> {
 fn tell(global: &Global, findings: &[Finding]) {
     if global.output == Format::Json {
         let good = findings.iter().all(|finding| finding.grade != Grade::Bad);
-        print_json(&json!({"good": good, "findings": findings}));
+        print_data(&json!({"good": good, "findings": findings}));
         return;
     }
     for finding in findings {

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use crate::cli::args::Down;
 use crate::cli::failure::{FAILED, Failure};
 use crate::cli::global::{Format, Global};
-use crate::cli::output::{info, print, print_json, say};
+use crate::cli::output::{info, print, print_data, say};
 use crate::cli::progress::telling;
 use crate::cli::runtime::runtime;
 use crate::cli::session::load;
@@ -87,7 +87,7 @@ fn prove(
     let now = engine::footprint(session);
     let left = now.since(before);
     if global.output == Format::Json {
-        print_json(&serde_json::json!({"looked_at": now.counts(), "difference": left}));
+        print_data(&serde_json::json!({"looked_at": now.counts(), "difference": left}));
     } else {
         let lines: Vec<String> = left.iter().map(ToString::to_string).collect();
         if !lines.is_empty() {

@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::cli::args::Exec;
 use crate::cli::failure::{FAILED, Failure};
 use crate::cli::global::{Format, Global};
-use crate::cli::output::{info, print, print_json};
+use crate::cli::output::{info, print, print_data};
 use crate::cli::remote::command_line;
 use crate::cli::runtime::runtime;
 use crate::cli::session::load;
@@ -46,7 +46,7 @@ pub(crate) fn run(global: &Global, exec: &Exec) -> Result<ExitCode, Failure> {
         }
     }
     if global.output == Format::Json {
-        print_json(&json!({"nodes": rows}));
+        print_data(&json!({"nodes": rows}));
     }
     if failed == 0 { Ok(ExitCode::SUCCESS) } else { Err(Failure::silent(FAILED)) }
 }

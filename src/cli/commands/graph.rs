@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use crate::cli::args::Form;
 use crate::cli::failure::Failure;
 use crate::cli::global::Global;
-use crate::cli::output::{print, print_json};
+use crate::cli::output::{print, print_data};
 use crate::cli::runtime::runtime;
 use crate::cli::session::load;
 use crate::engine::{self, Status};
@@ -27,7 +27,7 @@ pub(crate) fn run(global: &Global, form: Form, ask: bool) -> Result<ExitCode, Fa
         Form::Dot => print(&graph::dot(&scene)),
         Form::Svg => print(&graph::svg(&scene, true)),
         Form::Html => print(&graph::html(&scene)),
-        Form::Json => print_json(&scene),
+        Form::Json | Form::Yaml => print_data(&scene),
     }
     Ok(ExitCode::SUCCESS)
 }

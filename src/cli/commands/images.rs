@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::cli::args::{Images as ImagesArgs, ImagesCommand};
 use crate::cli::failure::Failure;
 use crate::cli::global::{Format, Global};
-use crate::cli::output::{print, print_json, say, table};
+use crate::cli::output::{print, print_data, say, table};
 use crate::cli::session::load;
 use crate::drivers::assets::cache::Cache;
 use crate::drivers::assets::goldens::Goldens;
@@ -103,7 +103,7 @@ fn list(global: &Global, images: &Images, goldens: &Goldens) -> Result<(), Failu
         Format::Json => {
             let golden = |(key, bytes)| json!({"mould": key, "bytes": bytes});
             let goldens: Vec<_> = goldens.all().into_iter().map(golden).collect();
-            print_json(&json!({"images": data, "golden": goldens}));
+            print_data(&json!({"images": data, "golden": goldens}));
         }
         Format::Table => {
             print(&table(&rows));

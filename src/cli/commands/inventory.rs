@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use crate::cli::failure::Failure;
 use crate::cli::global::{Format, Global};
-use crate::cli::output::{print, print_json};
+use crate::cli::output::{print, print_data};
 use crate::cli::session::load;
 use crate::engine::{ProviderKind, Session};
 use crate::model::code;
@@ -22,7 +22,7 @@ pub(crate) fn run(global: &Global) -> Result<ExitCode, Failure> {
     session.store.write("ssh/config", &config(&session)?)?;
     let path = session.store.path("ssh/config");
     match global.output {
-        Format::Json => print_json(&access::inventory_json(&session.lab, &path)),
+        Format::Json => print_data(&access::inventory_json(&session.lab, &path)),
         Format::Table => print(&access::inventory(&session.lab, &path)),
     }
     Ok(ExitCode::SUCCESS)

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::cli::failure::{FAILED, Failure};
 use crate::cli::global::{Format, Global};
-use crate::cli::output::{info, print, print_json, say, table};
+use crate::cli::output::{info, print, print_data, say, table};
 use crate::cli::runtime::runtime;
 use crate::cli::session::load;
 use crate::drivers::host::Dirs;
@@ -34,7 +34,7 @@ pub(crate) fn run(global: &Global) -> Result<ExitCode, Failure> {
         }
     }
     match global.output {
-        Format::Json => print_json(&json!({"labs": found})),
+        Format::Json => print_data(&json!({"labs": found})),
         Format::Table if found.is_empty() && bad == 0 => {
             say(global, "there are no labs; `lab up -f three` makes one");
         }

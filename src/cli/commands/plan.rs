@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::cli::args::Plan;
 use crate::cli::failure::{CHANGES, Failure};
 use crate::cli::global::{Format, Global};
-use crate::cli::output::{counted, info, print, print_json};
+use crate::cli::output::{counted, info, print, print_data};
 use crate::cli::runtime::runtime;
 use crate::cli::session::load;
 use crate::cli::session::lookup::stages;
@@ -30,7 +30,7 @@ pub(crate) fn run(global: &Global, plan: &Plan) -> Result<ExitCode, Failure> {
     match global.output {
         Format::Json => {
             let capacity = capacity(&session.lab);
-            print_json(&json!({"changes": changes, "capacity": capacity, "missing": missing}));
+            print_data(&json!({"changes": changes, "capacity": capacity, "missing": missing}));
         }
         Format::Table if changes.is_empty() => {
             print(&format!("no changes: the lab '{}' is as its topology says", session.lab.name));

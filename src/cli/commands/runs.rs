@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::cli::args::{Runs, RunsCommand};
 use crate::cli::failure::Failure;
 use crate::cli::global::{Format, Global};
-use crate::cli::output::{info, print, print_json, table};
+use crate::cli::output::{info, print, print_data, table};
 use crate::cli::session::load;
 use crate::engine::Session;
 
@@ -88,7 +88,7 @@ fn all(session: &Session) -> Vec<Run> {
 fn list(global: &Global, session: &Session) -> Result<(), Failure> {
     let runs = all(session);
     if global.output == Format::Json {
-        print_json(&runs.iter().map(Run::json).collect::<Vec<_>>());
+        print_data(&runs.iter().map(Run::json).collect::<Vec<_>>());
         return Ok(());
     }
     if runs.is_empty() {
@@ -126,7 +126,7 @@ fn show(global: &Global, session: &Session, name: &str) -> Result<(), Failure> {
     };
     let run = runs.swap_remove(at);
     if global.output == Format::Json {
-        print_json(&json!({"run": run.json(), "events": run.events}));
+        print_data(&json!({"run": run.json(), "events": run.events}));
         return Ok(());
     }
     for (seconds, event) in &run.events {

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use crate::cli::args::{Snapshot, SnapshotCommand, SnapshotCreate, SnapshotRestore};
 use crate::cli::failure::{self, Failure, INTERRUPTED};
 use crate::cli::global::{Format, Global};
-use crate::cli::output::{agrees, info, print, print_json, say, table};
+use crate::cli::output::{agrees, info, print, print_data, say, table};
 use crate::cli::progress::{Progress, signals};
 use crate::cli::runtime::runtime;
 use crate::cli::session::lookup::lock;
@@ -75,7 +75,7 @@ fn create(global: &Global, arguments: &SnapshotCreate) -> Result<ExitCode, Failu
     })??;
     let Some(manifest) = made else { return Err(stopped(&command)) };
     match global.output {
-        Format::Json => print_json(&manifest),
+        Format::Json => print_data(&manifest),
         Format::Table if !global.quiet => info(&format!(
             "saved '{}': {} nodes, {}, the guests stood still for {:.1} s\nback to it: lab snapshot restore {}",
             manifest.name,
@@ -111,7 +111,7 @@ fn restore(global: &Global, arguments: &SnapshotRestore) -> Result<ExitCode, Fai
     }
     let Some(restored) = done? else { return Err(stopped(&command)) };
     if global.output == Format::Json {
-        print_json(&serde_json::json!({
+        print_data(&serde_json::json!({
             "name": name,
             "behind_seconds": restored.behind,
             "running_seconds": restored.running,
@@ -148,7 +148,7 @@ fn list(global: &Global) -> Result<ExitCode, Failure> {
     let session = load::session(global)?;
     let all = runtime()?.block_on(snapshot::list(&session))?;
     match global.output {
-        Format::Json => print_json(&all),
+        Format::Json => print_data(&all),
         Format::Table if all.is_empty() => {
             say(global, "there are no snapshots; `lab snapshot create NAME` makes one");
         }

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::cli::args::{Stage as StageArgs, StageCommand};
 use crate::cli::failure::{self, FAILED, Failure};
 use crate::cli::global::{Format, Global};
-use crate::cli::output::{print, print_json};
+use crate::cli::output::{print, print_data};
 use crate::cli::progress::{Progress, signals};
 use crate::cli::runtime::runtime;
 use crate::cli::session::load;
@@ -86,7 +86,7 @@ fn list(global: &Global) -> Result<(), Failure> {
         let stages = DEFAULT.stages.iter().map(
             |s| json!({"name": s.name, "title": s.title, "why": s.why, "after": after(s.after)}),
         );
-        print_json(&json!({"stages": stages.collect::<Vec<_>>()}));
+        print_data(&json!({"stages": stages.collect::<Vec<_>>()}));
         return Ok(());
     }
     for stage in DEFAULT.stages {
@@ -109,7 +109,7 @@ fn show(global: &Global, node: &str, name: &str) -> Result<(), Failure> {
         redact(step);
     }
     if global.output == Format::Json {
-        print_json(
+        print_data(
             &json!({"stage": stage.name, "node": node.name, "why": stage.why, "steps": steps}),
         );
         return Ok(());

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::cli::args::Status as Arguments;
 use crate::cli::failure::Failure;
 use crate::cli::global::{Format, Global};
-use crate::cli::output::{ours, print, print_json, table};
+use crate::cli::output::{ours, print, print_data, print_one_of_many, table};
 use crate::cli::runtime::runtime;
 use crate::cli::session::load;
 use crate::engine::{self, NodeStatus, Status};
@@ -20,9 +20,9 @@ pub(crate) fn run(global: &Global, arguments: &Arguments) -> Result<ExitCode, Fa
         match (global.output, arguments.watch) {
             // One document per line, for a program that reads along.
             (Format::Json, Some(_)) => {
-                print(&serde_json::to_string(&status).unwrap_or_default());
+                print_one_of_many(&status);
             }
-            (Format::Json, None) => print_json(&status),
+            (Format::Json, None) => print_data(&status),
             (Format::Table, watch) => {
                 if watch.is_some() && std::io::stdout().is_terminal() {
                     print(&ours("\x1b[H\x1b[2J"));

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use crate::cli::failure::Failure;
 use crate::cli::global::{Format, Global};
-use crate::cli::output::{counted, diagnostic, print, print_json};
+use crate::cli::output::{counted, diagnostic, print, print_data};
 use crate::cli::session::load;
 use crate::drivers::host::Dirs;
 
@@ -13,7 +13,7 @@ pub(crate) fn run(global: &Global) -> Result<ExitCode, Failure> {
     let loaded = load::topology(global, &source)?;
     match global.output {
         Format::Json => {
-            print_json(&diagnostic::json(&loaded.warnings, &source.shown, &source.text));
+            print_data(&diagnostic::json(&loaded.warnings, &source.shown, &source.text));
         }
         Format::Table => {
             let lab = &loaded.lab;

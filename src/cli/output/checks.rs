@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::cli::failure::{FAILED, Failure};
 use crate::cli::global::{Format, Global};
-use crate::cli::output::{counted, print, print_json};
+use crate::cli::output::{counted, print, print_data};
 use crate::engine::{CheckResult, Verdict};
 
 /// Says one result as it comes, for people.
@@ -20,7 +20,7 @@ pub(crate) fn report(global: &Global, results: &[CheckResult]) -> Result<ExitCod
     let (failed, missing) = (count(Verdict::Failed), count(Verdict::Missing));
     let passed = failed == 0 && missing == 0;
     match global.output {
-        Format::Json => print_json(&json!({"passed": passed, "checks": results})),
+        Format::Json => print_data(&json!({"passed": passed, "checks": results})),
         Format::Table => {
             let warnings = match count(Verdict::Warning) {
                 0 => String::new(),

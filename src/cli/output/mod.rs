@@ -6,7 +6,7 @@ pub(crate) mod diagnostic;
 mod visible;
 
 use std::io::{BufRead, IsTerminal, Write};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use serde::Serialize;
 
@@ -55,9 +55,34 @@ pub(crate) fn print(text: &str) {
     let _ = out.flush();
 }
 
-/// Prints data as JSON.
-pub(crate) fn print_json(value: &impl Serialize) {
-    print(&serde_json::to_string_pretty(value).unwrap_or_default());
+/// Set once, before anything is printed: data is written as YAML where JSON is not asked for.
+static AS_YAML: OnceLock<()> = OnceLock::new();
+
+/// Has all data written as YAML.
+pub(crate) fn write_yaml() {
+    AS_YAML.get_or_init(|| ());
+}
+
+/// Prints data for programs, one document.
+pub(crate) fn print_data(value: &impl Serialize) {
+    match AS_YAML.get() {
+        Some(()) => print(yaml(value).trim_end()),
+        None => print(&serde_json::to_string_pretty(value).unwrap_or_default()),
+    }
+}
+
+/// Prints one of several documents, for a program that reads along: JSON on a line of its own, or YAML after its mark.
+pub(crate) fn print_one_of_many(value: &impl Serialize) {
+    match AS_YAML.get() {
+        Some(()) => print(&format!("---\n{}", yaml(value).trim_end())),
+        None => print(&serde_json::to_string(value).unwrap_or_default()),
+    }
+}
+
+/// The same fields as in JSON, whatever their types are.
+fn yaml(value: &impl Serialize) -> String {
+    let value = serde_json::to_value(value).unwrap_or_default();
+    serde_saphyr::to_string(&value).unwrap_or_default()
 }
 
 /// Says something to the person.

@@ -10,7 +10,7 @@ use std::io::Write;
 use std::time::Instant;
 
 use crate::cli::global::{Format, Global};
-use crate::cli::output::{counted, draw_foot, info, paint, print, table};
+use crate::cli::output::{counted, draw_foot, info, paint, print_one_of_many, table};
 use crate::engine::{EngineError, Event, Events, Failure, Trouble};
 use live::{BEAT, Live};
 
@@ -87,7 +87,7 @@ impl Progress {
             live.hear(event);
         }
         if self.json {
-            print(&json);
+            print_one_of_many(event);
         } else if let Some(line) = line {
             info(&line);
         }

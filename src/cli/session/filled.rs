@@ -2,7 +2,7 @@
 
 use crate::cli::failure::{Failure, USAGE};
 use crate::cli::global::{Format, Global};
-use crate::cli::output::{colours, counted, diagnostic, info, print_json};
+use crate::cli::output::{colours, counted, diagnostic, info, print_data};
 use crate::cli::session::source::Source;
 use crate::model::code;
 use crate::model::topology::fill;
@@ -41,7 +41,7 @@ pub(super) fn filled(global: &Global, mut source: Source) -> Result<Source, Fail
 /// Shows problems.
 pub(super) fn show(global: &Global, source: &Source, problems: &[Problem]) {
     match global.output {
-        Format::Json => print_json(&diagnostic::json(problems, &source.shown, &source.text)),
+        Format::Json => print_data(&diagnostic::json(problems, &source.shown, &source.text)),
         Format::Table => {
             info(&diagnostic::render(problems, &source.shown, &source.text, colours()));
         }

@@ -284,3 +284,26 @@ fn manual_pages_are_written() {
     assert!(page.contains(".TH") && page.contains("checkpoint"), "{page}");
     assert!(!home.path().join("pages/lab-connect.1").exists(), "hidden commands have no page");
 }
+
+/// The same data, written otherwise; what YAML 1.1 would take for something else is quoted.
+#[test]
+fn yaml_says_what_json_says() {
+    let home = Home::new();
+    let lab = |words: &[&str], form: &str| {
+        let mut all = words.to_vec();
+        all.extend(["-o", form]);
+        out(&home.lab(&all))
+    };
+    for words in [
+        &["plan", "three"][..],
+        &["assets", "list", "-f", "three"],
+        &["graph", "-f", "book"],
+        &["list"],
+    ] {
+        let (json, yaml) = (lab(words, "json"), lab(words, "yaml"));
+        assert!(!yaml.starts_with(['{', '[']) || json.trim() == "[]", "{words:?}: {yaml}");
+        let read: serde_json::Value = serde_saphyr::from_str(&yaml).unwrap();
+        assert_eq!(read, serde_json::from_str::<serde_json::Value>(&json).unwrap(), "{words:?}");
+    }
+    assert!(lab(&["graph", "-f", "book"], "yaml").lines().count() > 50);
+}
