@@ -29,7 +29,7 @@ fn everything() -> Json {
             "labels": {"of": "all"}, "annotations": {"of": "all"}, "taints": ["of=all:NoExecute"],
         },
         "nodes": {
-            "front": {"roles": ["load-balancer"], "count": 2, "name": "front-%02d", "first_number": 0},
+            "front": {"roles": ["load-balancer"], "count": 2, "name": "front-%02d", "first_number": 0, "addresses": ["10.9.0.50", "10.9.0.60"]},
             "one": {
                 "roles": ["etcd", "control-plane", "worker"], "names": ["a", "b", "c"],
                 "first_address": "10.9.0.20", "cpus": 2, "memory": "2GiB", "disk": "20GiB",

@@ -21,6 +21,9 @@ codes! {
     UPLINK_OF_ISOLATED "L0306" "an isolated network has an uplink"
         "`mode: isolated` says that nothing leads out of the network, `uplink` what is reached outside."
         ["take `uplink` away", "write `mode: nat`"];
+    ADDRESSES_OF_GROUP "L0307" "a group's addresses are not as many as its nodes"
+        "`addresses` lists the address of each node of a group, in the order of their names."
+        ["list one for each node", "write `first_address` instead: the others follow"];
     TOO_FEW_ADDRESSES "L0310" "the network has too few addresses"
         "Each node needs an address. The network's own, the gateway's and the broadcast address cannot be theirs, nor those of the DHCP range."
         ["a larger network under `cidr`", "fewer nodes, or a smaller DHCP range"];

@@ -74,9 +74,9 @@ codes! {
     NAME_TWICE "L0203" "a name is used twice"
         "Nodes and floating addresses are found by their names in DNS, so all of them must differ. Nodes of groups with `count` are called GROUP1, GROUP2 and so on."
         ["rename one of the two groups, nodes or addresses"];
-    COUNT_AND_NAMES "L0204" "a group has both a count and names"
-        "The names say already how many nodes there are, and how they are called."
-        ["keep `names`, or keep `count` and `name`"];
+    COUNT_AND_NAMES "L0204" "a group says one thing in two ways"
+        "Names say already how many nodes there are and how they are called, addresses where the first one is."
+        ["keep `names`, or keep `count` and `name`", "keep `addresses`, or keep `first_address`"];
     NO_ROLES "L0205" "a group says no roles"
         "What its nodes are for is neither said nor given by the group's name."
         ["add `roles`, like `roles: [worker]`",

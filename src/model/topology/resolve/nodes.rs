@@ -72,6 +72,7 @@ impl Nodes<'_> {
         let names = self.names(group);
         let roles = self.roles(group);
         self.unknown_overrides(&group.given, &names);
+        self.listed_addresses(group, names.len());
         // Of roles that were refused nobody knows what they are.
         let is_beside = group.given.get("roles").is_some_and(Given::is_empty_list);
         let is_told = self.machines_alone || is_beside || !roles.is_empty();
@@ -97,10 +98,12 @@ impl Nodes<'_> {
         let own = |key: &str| over.and_then(|over| over.get(key));
         let default = |key: &str| self.defaults.and_then(|defaults| defaults.get(key));
         let field = |key: &str| own(key).or_else(|| group.get(key)).or_else(|| default(key));
-        let first = group.get("first_address");
+        let listed = group.get("addresses").and_then(|list| list.items().get(index));
+        let first = listed.or(group.get("first_address"));
+        let step = if listed.is_some() { 0 } else { index as u32 };
         let counted = first
             .and_then(Given::address)
-            .and_then(|first| u32::from(first).checked_add(index as u32))
+            .and_then(|first| u32::from(first).checked_add(step))
             .map(Ipv4Addr::from);
         let address = own("address").and_then(Given::address).or(counted);
         let nowhere = self.cidr.map_or(Ipv4Addr::UNSPECIFIED, |cidr| cidr.network());
@@ -162,6 +165,26 @@ impl Nodes<'_> {
                 }
                 (first..first + count).map(|number| (pattern.at(number), at.clone())).collect()
             }
+        }
+    }
+
+    /// Each node has one of the addresses, and no other way to one.
+    fn listed_addresses(&mut self, group: &Entry, nodes: usize) {
+        let Some(list) = group.given.get("addresses") else { return };
+        let (name, listed) = (printable(&group.key), list.items().len());
+        if let Some(first) = group.given.get("first_address") {
+            let message = format!("group '{name}' has both 'addresses' and 'first_address'");
+            self.problems.push(
+                Problem::error(&code::COUNT_AND_NAMES, &first.span, message)
+                    .also(&list.span, "the addresses are here")
+                    .help("keep `addresses`, remove `first_address`"),
+            );
+        } else if listed > 0 && listed != nodes {
+            let message = format!("group '{name}' has {nodes} nodes and {listed} addresses");
+            self.problems.push(
+                Problem::error(&code::ADDRESSES_OF_GROUP, &list.span, message)
+                    .help(format!("give each node one, or write `count: {listed}`")),
+            );
         }
     }
 

@@ -90,6 +90,7 @@ const GROUP: Table = Table {
         may("first_number", Kind::Integer(0, 9999), "The number of the first.").or(Preset::Number(1)),
         may("names", Kind::List(&Kind::Label(40)), "Their names, instead of `count` and `name`."),
         may("first_address", Kind::Address, "Address of the first; the others follow."),
+        may("addresses", Kind::List(&Kind::Address), "The address of each, instead of `first_address`."),
         may("cpus", CPUS, "Virtual CPUs of each.").or(Preset::Number(preset::CPUS)),
         may("memory", Kind::Size, "Memory of each.").or(Preset::Bytes(preset::MEMORY)),
         may("disk", Kind::Size, "Disk of each; space is taken as it fills.")
