@@ -147,7 +147,7 @@ fn of_kind(
 /// Everything that is written once, at first boot, and cannot be changed on a running node: another
 /// image, size, address, login or user-data means another disk.
 fn disk_hash(lab: &Lab, node: &Node) -> String {
-    let parts = serde_json::json!([
+    let mut parts = serde_json::json!([
         node.os,
         node.disk_bytes,
         node.address,
@@ -159,5 +159,8 @@ fn disk_hash(lab: &Lab, node: &Node) -> String {
         lab.domain,
         lab.ssh,
     ]);
+    if let (Some(parts), Some(mtu)) = (parts.as_array_mut(), lab.network.mtu) {
+        parts.push(mtu.into());
+    }
     crate::render::volume::sha256(&parts.to_string())
 }
