@@ -14,8 +14,12 @@ told=$(mktemp)
 namespaces=
 # shellcheck disable=SC2317 # Called by the trap.
 leave() {
+    if [[ -n $namespaces ]]; then
+        kill -- "-$namespaces" 2>/dev/null || true
+        wait "$namespaces" || true
+        cat "$told"
+    fi
     rm -f -- "$told"
-    [[ -z $namespaces ]] || kill -- "-$namespaces" 2>/dev/null || true
 }
 trap leave EXIT
 "$(dirname -- "${BASH_SOURCE[0]}")/machine-root.sh" >"$told" &

@@ -14,7 +14,7 @@ use crate::cli::failure::Failure;
 use crate::cli::global::{Format, Global, Provider};
 use crate::cli::help;
 use crate::cli::output::print;
-use crate::cli::session::load;
+use crate::cli::session::{filled, load};
 use crate::drivers::host::{self, Dirs};
 use crate::drivers::state::snapshot_store::SnapshotStore;
 use crate::drivers::state::{self, Store};
@@ -164,6 +164,10 @@ fn meant() -> Option<Lab> {
         quiet: true,
         set: Vec::new(),
     };
-    let source = load::source(&global, &Dirs::from_environment()).ok()?;
-    topology::load(&source.text, &host::owner()).ok().map(|loaded| loaded.lab)
+    let source = load::found(&global, &Dirs::from_environment()).ok()?;
+    let text = match source.is_of_lab {
+        true => source.text,
+        false => filled::quietly(&global, &source.text)?,
+    };
+    topology::load(&text, &host::owner()).ok().map(|loaded| loaded.lab)
 }

@@ -68,9 +68,12 @@ impl Certificates {
 pub fn lifetime(text: &str) -> Result<u64, Flaw> {
     let cure = format!("write hours or days, like 17520h or 730d; from 1d to {AUTHORITY_DAYS}d");
     let shown = printable(text);
+    let is_count = |c: char| c.is_ascii_digit();
     let hours = match (text.strip_suffix('h'), text.strip_suffix('d')) {
-        (Some(hours), _) => hours.parse::<u64>().ok(),
-        (_, Some(days)) => days.parse::<u64>().ok().and_then(|days| days.checked_mul(24)),
+        (Some(hours), _) if hours.chars().all(is_count) => hours.parse::<u64>().ok(),
+        (_, Some(days)) if days.chars().all(is_count) => {
+            days.parse::<u64>().ok().and_then(|days| days.checked_mul(24))
+        }
         _ => None,
     };
     match hours {
@@ -117,7 +120,9 @@ mod tests {
     fn lives_are_hours_or_days() {
         assert_eq!(lifetime("17520h").ok(), Some(17520));
         assert_eq!(lifetime("730d").ok(), Some(17520));
-        for bad in ["", "h", "12", "1h", "0d", "3651d", "2y", "-1d", "99999999999999999999d"] {
+        for bad in
+            ["", "h", "12", "1h", "0d", "3651d", "2y", "-1d", "+48h", "99999999999999999999d"]
+        {
             assert!(lifetime(bad).is_err(), "{bad}");
         }
         let of = |hours| Certificates { hours, ..Certificates::default() };

@@ -87,6 +87,27 @@ pub fn check_name(text: &str) -> Result<(), Flaw> {
     }
 }
 
+/// The same for what a record leads to, which is one name.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_target(text: &str) -> Result<(), Flaw> {
+    match text.starts_with("*.") {
+        true => {
+            Err(Flaw::new(format!("'{}' is not one name", printable(text)), "name one below it"))
+        }
+        false => check_name(text),
+    }
+}
+
+/// Service, protocol and domain of a whole name that is `_service._tcp.domain`, or `_udp`.
+pub fn service(name: &str) -> Option<[&str; 3]> {
+    let (service, rest) = name.strip_prefix('_')?.split_once("._")?;
+    let (protocol, domain) = rest.split_once('.')?;
+    let is_one = !service.is_empty() && ["tcp", "udp"].contains(&protocol) && !domain.is_empty();
+    is_one.then_some([service, protocol, domain])
+}
+
 /// What a `TXT` record can say: dnsmasq's configuration gives commas and quotes a meaning of their own.
 ///
 /// # Errors
@@ -124,6 +145,11 @@ mod tests {
         for bad in ["", "*", "a..b", "-a", "a b", "a/b", "*.*.a", "a\nb", "WWW", "."] {
             assert!(check_name(bad).is_err(), "{bad}");
         }
+        assert_eq!(service("_ldap._tcp.three.lab"), Some(["ldap", "tcp", "three.lab"]));
+        for bad in ["_ldap._tcp", "_._tcp.a", "_ldap._sctp.a", "ldap._tcp.a", "_a.b._tcp"] {
+            assert_eq!(service(bad), None, "{bad}");
+        }
+        assert!(check_target("*.apps").is_err());
         assert!(check_text("v=spf1 ~all").is_ok());
         for bad in ["", "a,b", "\"", "a\nb", " a", "ü"] {
             assert!(check_text(bad).is_err(), "{bad}");

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use serde::Serialize;
 
-use crate::model::dns::{Answer, whole};
+use crate::model::dns::Answer;
 use crate::model::lab::Lab;
 
 /// An address, and all names that lead to it.
@@ -18,12 +18,12 @@ pub struct Host {
 
 impl Host {
     fn new(address: Ipv4Addr, name: &str, domain: &str) -> Self {
-        Self { address, names: spellings(&whole(name, domain), domain) }
+        Self { address, names: vec![format!("{name}.{domain}"), name.to_owned()] }
     }
 }
 
 /// A whole name, and its first label alone where the domain follows it.
-fn spellings(whole: &str, domain: &str) -> Vec<String> {
+pub fn spellings(whole: &str, domain: &str) -> Vec<String> {
     let short = whole.strip_suffix(domain).and_then(|rest| rest.strip_suffix('.'));
     let short = short.filter(|label| !label.contains('.'));
     std::iter::once(whole).chain(short).map(str::to_owned).collect()

@@ -39,7 +39,7 @@ pub struct Network {
 }
 
 /// Largest packet where nothing else is said: that of libvirt's bridges and taps.
-const MTU: u64 = 1500;
+pub const MTU: u64 = 1500;
 
 impl Network {
     /// Largest packet, bytes.

@@ -34,7 +34,8 @@ impl Pattern {
         };
         let (width, after) = rest.split_once('d').ok_or_else(refused)?;
         let digits = match width.strip_prefix('0') {
-            Some(width) => width.parse().ok().filter(|digits| (1..=9).contains(digits)),
+            Some(width) if width.len() == 1 => width.parse().ok().filter(|digits| *digits > 0),
+            Some(_) => None,
             None if width.is_empty() => Some(1),
             None => None,
         };
@@ -72,7 +73,9 @@ mod tests {
         assert_eq!(at("node-%02d", 123).as_deref(), Some("node-123"));
         assert_eq!(at("n%d-east", 7).as_deref(), Some("n7-east"));
         assert_eq!(at("alone", 7).as_deref(), Some("alone"));
-        for bad in ["", "a%", "a%s", "a%2d", "a%00d", "%d%d", "a%d_", "A%d", "a%d-", "a%0999d"] {
+        for bad in
+            ["", "a%", "a%s", "a%2d", "a%00d", "a%0+2d", "%d%d", "a%d_", "A%d", "a%d-", "a%0999d"]
+        {
             assert_eq!(at(bad, 1), None, "{bad}");
         }
     }

@@ -172,8 +172,12 @@ impl Bundle {
     fn fits(&self, spec: &LeafSpec, now: OffsetDateTime) -> bool {
         let spare = Duration::hours(spec.certificates.spare_hours() as i64);
         let soon = (now + spare).unix_timestamp();
+        let root: Root = spec.issuer.into();
+        let authority = self.entries.get(&root.entry(self.standing(root).generation));
+        // One that ends with its authority would be no better if it were made anew.
+        let last = authority.map_or(i64::MAX, |authority| authority.made.not_after);
         self.entries.get(&spec.entry).is_some_and(|entry| {
-            entry.made.spec == self.fingerprint(spec) && entry.made.not_after > soon
+            entry.made.spec == self.fingerprint(spec) && entry.made.not_after > soon.min(last - 1)
         })
     }
 

@@ -72,8 +72,7 @@ fn texts(lab: &Lab) -> Vec<Text<'_>> {
 fn services(lab: &Lab) -> Vec<Srv<'_>> {
     let all = lab.network.records.iter().filter_map(|record| {
         let Answer::Service(answer) = &record.answer else { return None };
-        let (service, rest) = record.name.strip_prefix('_')?.split_once("._")?;
-        let (protocol, domain) = rest.split_once('.')?;
+        let [service, protocol, domain] = dns::service(&record.name)?;
         Some(Srv { service, protocol, domain, answer })
     });
     all.collect()

@@ -170,7 +170,10 @@ fn an_uplink_does_not_change_below_running_guests() {
         libvirt.ensure_network(first.network.as_ref().unwrap()).unwrap();
         libvirt.ensure_network(first.network.as_ref().unwrap()).unwrap();
         let error = libvirt.ensure_network(second.network.as_ref().unwrap()).unwrap_err();
-        assert!(error.reason.contains("its uplink cannot change while guests use it"), "{error}");
+        assert!(
+            error.reason.contains("its mode or uplink cannot change while guests use it"),
+            "{error}"
+        );
         assert!(error.hint.unwrap().contains("`lab down`, then `lab up`"));
         libvirt.remove_network(session.lab.network.uuid).unwrap();
     }
@@ -188,7 +191,7 @@ fn records_change_below_running_guests() {
     let _turn = driver();
     let home = tempfile::tempdir().unwrap();
     // The driver forgets what is dnsmasq's own.
-    let plain = |another: &str| named(another).replace("    \"*.apps\": { cname: web1 }\n", "");
+    let plain = |another: &str| named(another).replace("    \"*.apps\": { cname: apps }\n", "");
     let (session, one) = desired_by(&plain(""), home.path());
     let libvirt = Libvirt::open("test:///default").unwrap();
     let wanted = |text: &str| desired_by(text, home.path()).1.network.unwrap();

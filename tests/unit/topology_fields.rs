@@ -14,7 +14,7 @@ fn everything() -> Json {
         "name": "whole",
         "domain": "whole.example",
         "network": {
-            "cidr": "10.9.0.0/24", "mode": "routed", "uplink": "none",
+            "cidr": "10.9.0.0/24", "mode": "routed", "uplink": "all",
             "dhcp": "10.9.0.200-10.9.0.210", "gateway": "10.9.0.254", "mtu": 1400,
             "forwarders": ["192.0.2.53"],
             "records": {

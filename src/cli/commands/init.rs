@@ -9,6 +9,7 @@ use ipnet::Ipv4Net;
 use crate::cli::args::Init;
 use crate::cli::failure::Failure;
 use crate::cli::output::{info, paint, print};
+use crate::cli::session::filled;
 use crate::cli::session::load;
 use crate::drivers::host::{self, Dirs};
 use crate::drivers::state::Store;
@@ -17,9 +18,9 @@ use crate::engine::network_for;
 use crate::model::flaw::Flaw;
 use crate::model::name::check_label;
 use crate::model::near::nearest;
-use crate::model::topology;
 use crate::model::topology::relocate::relocate;
 use crate::model::topology::schema::json_schema;
+use crate::model::topology::{self, Loaded};
 
 /// What most begin with.
 const DEFAULT: &str = "three";
@@ -84,7 +85,7 @@ pub(crate) fn run(init: &Init) -> Result<ExitCode, Failure> {
 
 /// A lab of that name that is there already came from elsewhere.
 fn warn_of_namesake(text: &str, dirs: &Dirs) {
-    let Ok(loaded) = topology::load(text, &host::owner()) else { return };
+    let Some(loaded) = read(text) else { return };
     let name = &loaded.lab.name;
     if let Ok(Some(record)) = Store::new(&dirs.state, name).record() {
         info(&format!(
@@ -95,20 +96,25 @@ fn warn_of_namesake(text: &str, dirs: &Dirs) {
     }
 }
 
+/// A topology as it counts here.
+fn read(text: &str) -> Option<Loaded> {
+    topology::load(&filled::with_variables(text).ok()?, &host::owner()).ok()
+}
+
 /// The topology with its nodes in the `wanted` network.
 fn in_network(text: &str, wanted: &str, dirs: &Dirs) -> Result<String, Flaw> {
     let flaw = |message: String| {
         Flaw::new(message, "10.241.0.0/24, as large as the shipped one, or `free`")
     };
-    let loaded = |text: &str| topology::load(text, &host::owner());
-    let lab = loaded(text).map_err(|_| flaw("the shipped topology cannot be read".into()))?.lab;
+    let lab = read(text).ok_or_else(|| flaw("the topology cannot be read".into()))?.lab;
     let net = match wanted {
         FREE => network_for(&lab, dirs)
             .ok_or_else(|| flaw("no free network of that size was found".into()))?,
         text => text.parse::<Ipv4Net>().map_err(|_| flaw(format!("'{text}' is no network")))?,
     };
     let moved = relocate(text, lab.network.cidr, net);
-    match loaded(&moved) {
+    let filled = filled::with_variables(&moved).unwrap_or_else(|_| moved.clone());
+    match topology::load(&filled, &host::owner()) {
         Ok(_) => Ok(moved),
         Err(problems) => {
             Err(flaw(problems.first().map_or_else(String::new, |one| one.message.clone())))
@@ -118,7 +124,7 @@ fn in_network(text: &str, wanted: &str, dirs: &Dirs) -> Result<String, Flaw> {
 
 /// A network that the topology can have on this computer, as text; `None` when it cannot be read.
 fn proposal(text: &str, dirs: &Dirs) -> Option<String> {
-    let lab = topology::load(text, &host::owner()).ok()?.lab;
+    let lab = read(text)?.lab;
     Some(network_for(&lab, dirs).unwrap_or(lab.network.cidr).to_string())
 }
 

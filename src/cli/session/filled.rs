@@ -5,8 +5,8 @@ use crate::cli::global::{Format, Global};
 use crate::cli::output::{colours, counted, diagnostic, info, print_data};
 use crate::cli::session::source::Source;
 use crate::model::code;
-use crate::model::topology::fill;
 use crate::model::topology::problem::Problem;
+use crate::model::topology::{fill, set};
 
 /// The source with all that was asked for in it.
 ///
@@ -16,11 +16,33 @@ pub(super) fn filled(global: &Global, mut source: Source) -> Result<Source, Fail
     if source.is_of_lab {
         return match global.set.first() {
             None => Ok(source),
-            Some(_) => Err(Failure::usage("--set changes what a file says, and none was named")
-                .code(&code::USAGE)
-                .hint("add `-f FILE`")),
+            Some(_) => Err(Failure::usage(
+                "--set changes what a file says, and this lab is as it was made",
+            )
+            .code(&code::USAGE)
+            .hint("add `-f FILE`, the topology of that lab")),
         };
     }
+    source.text = with_values(global, &source.text)?;
+    match with_variables(&source.text) {
+        Ok(text) => Ok(Source { text, ..source }),
+        Err(problems) => Err(refused(global, &source, &problems)),
+    }
+}
+
+/// The text as it counts, where nobody is to be told why it cannot.
+pub(crate) fn quietly(global: &Global, text: &str) -> Option<String> {
+    with_variables(&with_values(global, text).ok()?).ok()
+}
+
+/// The text with the variables of the environment.
+pub(crate) fn with_variables(text: &str) -> Result<String, Vec<Problem>> {
+    fill::fill(text, &|name| std::env::var(name).ok())
+}
+
+/// The text with the values of `--set`.
+fn with_values(global: &Global, text: &str) -> Result<String, Failure> {
+    let mut text = text.to_owned();
     for given in &global.set {
         let refused =
             |message: String, help: String| Failure::usage(message).code(&code::USAGE).hint(help);
@@ -28,14 +50,10 @@ pub(super) fn filled(global: &Global, mut source: Source) -> Result<Source, Fail
             let message = format!("`--set {given}` sets nothing");
             return Err(refused(message, "write it like --set nodes.worker.count=3".into()));
         };
-        source.text = fill::set(&source.text, path, value)
+        text = set::set(&text, path, value)
             .map_err(|flaw| refused(format!("`--set {given}`: {}", flaw.message), flaw.help))?;
     }
-    let variable = |name: &str| std::env::var(name).ok();
-    match fill::fill(&source.text, &variable) {
-        Ok(text) => Ok(Source { text, ..source }),
-        Err(problems) => Err(refused(global, &source, &problems)),
-    }
+    Ok(text)
 }
 
 /// Shows problems.

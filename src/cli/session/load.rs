@@ -44,10 +44,10 @@ pub(crate) fn source(global: &Global, dirs: &Dirs) -> Result<Source, Failure> {
 }
 
 /// Finds the topology that was meant.
-fn found(global: &Global, dirs: &Dirs) -> Result<Source, Failure> {
+pub(crate) fn found(global: &Global, dirs: &Dirs) -> Result<Source, Failure> {
     let here = std::env::current_dir().unwrap_or_default();
     if let Some(name) = &global.lab
-        && !global.file.as_ref().is_some_and(|file| may_be_of_lab(file, name))
+        && !global.file.as_ref().is_some_and(|file| may_be_of_lab(global, file, name))
     {
         return of_lab(name, dirs);
     }
@@ -99,9 +99,10 @@ fn unread(file: &Path, why: &Unread) -> Failure {
 
 /// False when a file is the topology of a lab with another name, or none. Given beside the name it is the one that
 /// counts, with its mistakes, too: a person who mends it wants to hear of them.
-fn may_be_of_lab(file: &Path, name: &str) -> bool {
+fn may_be_of_lab(global: &Global, file: &Path, name: &str) -> bool {
     let text = || read_topology(file, MAX_BYTES as u64).ok();
     let Some(text) = file.is_file().then(text).flatten() else { return false };
+    let text = filled::quietly(global, &text).unwrap_or(text);
     match topology::load(&text, &host::owner()) {
         Ok(loaded) => loaded.lab.name == name,
         Err(_) => text

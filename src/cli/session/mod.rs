@@ -3,7 +3,7 @@
 
 pub(crate) mod bring_up;
 pub(crate) mod etcd;
-mod filled;
+pub(crate) mod filled;
 pub(crate) mod load;
 pub(crate) mod lookup;
 pub(crate) mod rotation;

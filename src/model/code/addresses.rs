@@ -18,8 +18,8 @@ codes! {
     BAD_RECORD "L0305" "a DNS record cannot be as it is written"
         "A record is one of `a`, `cname`, `txt` and `srv`. Names are those that DNS can have; a `cname` and the target of a `srv` are names that the lab knows; only addresses stand for all names below one."
         ["write one of the four, with what the line below the message asks for"];
-    UPLINK_OF_ISOLATED "L0306" "an isolated network has an uplink"
-        "`mode: isolated` says that nothing leads out of the network, `uplink` what is reached outside."
+    MODE_AND_UPLINK "L0306" "a network's mode and its uplink contradict each other"
+        "`mode: isolated` says that nothing leads out of the network, `routed` that something does, and `uplink` what is reached outside."
         ["take `uplink` away", "write `mode: nat`"];
     ADDRESSES_OF_GROUP "L0307" "a group's addresses are not as many as its nodes"
         "`addresses` lists the address of each node of a group, in the order of their names."

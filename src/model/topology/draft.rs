@@ -26,6 +26,8 @@ pub(crate) struct NetworkSpans {
     pub records: Vec<(Span, Span)>,
     /// Of each reservation, its name and its address.
     pub reservations: Vec<(Span, Span)>,
+    /// Whole names of those that could not be read.
+    pub unread: Vec<String>,
 }
 
 /// Where things stand that rules speak about.

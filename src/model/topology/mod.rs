@@ -14,6 +14,8 @@ pub mod relocate;
 mod resolve;
 mod rules;
 pub mod schema;
+pub mod set;
+mod spelling;
 mod synonyms;
 pub mod yaml;
 

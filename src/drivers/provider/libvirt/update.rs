@@ -34,7 +34,7 @@ fn first_difference(
 
 /// Parts of a network document that only a restart changes.
 const FRAME: &[(&str, &[&str], &str)] = &[
-    ("forward", &["mode"], "uplink"),
+    ("forward", &["mode"], "mode or uplink"),
     ("domain", &["name"], "domain"),
     ("bridge", &["name"], "bridge"),
     ("ip", &["address", "netmask"], "cidr or gateway"),

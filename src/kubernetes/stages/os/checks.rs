@@ -4,7 +4,7 @@ use minijinja::context;
 use serde::Serialize;
 
 use crate::kubernetes::checks::{Check, Health, Plan, Scope, value};
-use crate::model::dns::{self, Answer, Service};
+use crate::model::dns::{Answer, Service};
 use crate::model::hosts;
 use crate::model::{Lab, Node};
 use crate::render::RenderError;
@@ -70,7 +70,7 @@ fn records(lab: &Lab) -> Vec<[String; 3]> {
     let hosts = hosts::hosts(lab);
     let records = lab.network.records.iter().filter(|record| !record.is_wildcard);
     let reserved = lab.network.reservations.iter();
-    let reserved = reserved.map(|kept| dns::whole(&kept.name, &lab.domain));
+    let reserved = reserved.map(|kept| format!("{}.{}", kept.name, lab.domain));
     let named = records
         .clone()
         .filter(|record| matches!(record.answer, Answer::Address(_) | Answer::Alias(_)));

@@ -5,11 +5,11 @@ use std::net::Ipv4Addr;
 use uuid::Uuid;
 
 use crate::model::code;
-use crate::model::dns::{Answer, Record, Reservation, Service, whole};
+use crate::model::dns::{Answer, Record, Reservation, Service, check_name, service, whole};
 use crate::model::name;
-use crate::model::network::{Mode, Network, Uplink};
+use crate::model::network::{MTU, Mode, Network, Uplink};
 use crate::model::topology::draft::NetworkSpans;
-use crate::model::topology::given::{Entry, Given, span, text};
+use crate::model::topology::given::{Entry, Given, Value, span, text};
 use crate::model::topology::preset;
 use crate::model::topology::problem::{Problem, Span, printable};
 
@@ -34,7 +34,7 @@ pub(super) fn network(
         reservations(given.get("reservations")).into_iter().unzip();
     let at = |key: &str| span(given.get(key), &given.span);
     let servers = given.get("forwarders").map(Given::items).unwrap_or_default();
-    let spans = NetworkSpans {
+    let mut spans = NetworkSpans {
         cidr: at("cidr"),
         gateway: at("gateway"),
         dhcp: at("dhcp"),
@@ -45,13 +45,15 @@ pub(super) fn network(
             .collect(),
         records: record_spans,
         reservations: reservation_spans,
+        unread: Vec::new(),
     };
     let network = Network {
         name: lab_name.to_owned(),
         uuid: name::object_id(lab, "network", lab_name),
         cidr,
         gateway: given.get("gateway").and_then(Given::address).unwrap_or(first),
-        mtu: given.get("mtu").and_then(Given::number),
+        // The usual one is not said to anybody, and changes nothing.
+        mtu: given.get("mtu").and_then(Given::number).filter(|mtu| *mtu != MTU),
         forwarders: servers.iter().filter_map(Given::address).collect(),
         records,
         reservations,
@@ -60,6 +62,7 @@ pub(super) fn network(
         mode,
         uplink,
     };
+    spans.unread = unread(given, domain, &network);
     Some((network, spans))
 }
 
@@ -69,10 +72,14 @@ fn uplink(given: &Given, mode: Mode, problems: &mut Vec<Problem>) -> Uplink {
     let Some((field, uplink)) = said else {
         return if mode == Mode::Isolated { Uplink::None } else { preset::UPLINK };
     };
-    if mode == Mode::Isolated && uplink.leads_out() {
-        let text =
-            format!("an isolated network has no uplink, and this one is '{}'", uplink.name());
-        let problem = Problem::error(&code::UPLINK_OF_ISOLATED, &field.span, text);
+    let refused = match mode {
+        Mode::Isolated if uplink.leads_out() => Some("an isolated network has no uplink"),
+        Mode::Routed if !uplink.leads_out() => Some("a routed network leads out"),
+        _ => None,
+    };
+    if let Some(why) = refused {
+        let text = format!("{why}, and this uplink is '{}'", uplink.name());
+        let problem = Problem::error(&code::MODE_AND_UPLINK, &field.span, text);
         problems.push(problem.help("remove `uplink`, or write `mode: nat`"));
     }
     uplink
@@ -107,30 +114,52 @@ fn record(
     domain: &str,
     problems: &mut Vec<Problem>,
 ) -> Option<(Record, (Span, Span))> {
-    let shown = printable(&entry.key);
-    let answers: Vec<&Entry> =
-        entry.given.entries().iter().filter(|field| ANSWERS.contains(&&*field.key)).collect();
-    let [field] = answers.as_slice() else {
-        // Of one that is no mapping that was said.
-        if matches!(entry.given.value, crate::model::topology::given::Value::Map(_)) {
-            let message = match answers.is_empty() {
-                true => format!("the record '{shown}' answers nothing"),
-                false => format!("the record '{shown}' answers several things"),
-            };
-            let problem = Problem::error(&code::BAD_RECORD, &entry.key_span, message);
-            problems.push(problem.help("write one of `a`, `cname`, `txt` and `srv` below it"));
-        }
-        return None;
-    };
+    let field = the_answer(entry, problems)?;
     let is_wildcard = entry.key.starts_with("*.");
+    let name = whole(entry.key.strip_prefix("*.").unwrap_or(&entry.key), domain);
+    let shown = printable(&entry.key);
     if is_wildcard && !["a", "cname"].contains(&&*field.key) {
         let message =
             format!("'{shown}' stands for all names below one, and they have an address alone");
         let problem = Problem::error(&code::BAD_RECORD, &field.key_span, message);
         problems.push(problem.help("write `a` or `cname`, or take `*.` away"));
+        return None;
     }
+    // Of a name that cannot be that was said.
+    if field.key == "srv" && service(&name).is_none() && check_name(&entry.key).is_ok() {
+        let message = format!("'{shown}' names no service");
+        let problem = Problem::error(&code::BAD_RECORD, &entry.key_span, message);
+        problems.push(problem.help("write it like `_ldap._tcp`, or `_ldap._tcp.example.com.`"));
+        return None;
+    }
+    let answer = answer(field, domain)?;
+    let at = span(field.given.get("target"), &field.given.span);
+    Some((Record { name, is_wildcard, answer }, (entry.key_span.clone(), at)))
+}
+
+/// The one field that says what a record answers.
+fn the_answer<'a>(entry: &'a Entry, problems: &mut Vec<Problem>) -> Option<&'a Entry> {
+    let is_answer = |field: &&Entry| ANSWERS.contains(&&*field.key);
+    let answers: Vec<&Entry> = entry.given.entries().iter().filter(is_answer).collect();
+    if let [field] = answers.as_slice() {
+        return Some(field);
+    }
+    // Of one that is no mapping that was said.
+    if matches!(entry.given.value, Value::Map(_)) {
+        let shown = printable(&entry.key);
+        let message = match answers.is_empty() {
+            true => format!("the record '{shown}' answers nothing"),
+            false => format!("the record '{shown}' answers several things"),
+        };
+        let problem = Problem::error(&code::BAD_RECORD, &entry.key_span, message);
+        problems.push(problem.help("write one of `a`, `cname`, `txt` and `srv` below it"));
+    }
+    None
+}
+
+fn answer(field: &Entry, domain: &str) -> Option<Answer> {
     let target = |given: Option<&Given>| Some(whole(text(given)?, domain));
-    let answer = match &*field.key {
+    Some(match &*field.key {
         "a" => Answer::Address(field.given.address()?),
         "cname" => Answer::Alias(target(Some(&field.given))?),
         "txt" => Answer::Text(field.given.text()?.to_owned()),
@@ -143,16 +172,16 @@ fn record(
                 weight: number("weight").unwrap_or_default(),
             })
         }
+    })
+}
+
+/// Names that were given and could not be read: what leads to them is not judged.
+fn unread(given: &Given, domain: &str, network: &Network) -> Vec<String> {
+    let keys = |field: &str| given.get(field).map(Given::entries).unwrap_or_default().iter();
+    let names = keys("records").chain(keys("reservations")).map(|entry| whole(&entry.key, domain));
+    let is_read = |name: &String| {
+        network.records.iter().any(|record| record.name == *name)
+            || network.reservations.iter().any(|kept| whole(&kept.name, domain) == *name)
     };
-    let is_service = entry.key.starts_with('_')
-        && entry.key.split('.').nth(1).is_some_and(|part| ["_tcp", "_udp"].contains(&part));
-    if field.key == "srv" && !is_service {
-        let message = format!("'{shown}' names no service");
-        let problem = Problem::error(&code::BAD_RECORD, &entry.key_span, message);
-        problems.push(problem.help("write it like `_ldap._tcp`"));
-        return None;
-    }
-    let name = whole(entry.key.strip_prefix("*.").unwrap_or(&entry.key), domain);
-    let at = span(field.given.get("target"), &field.given.span);
-    Some((Record { name, is_wildcard, answer }, (entry.key_span.clone(), at)))
+    names.filter(|name| !is_read(name)).collect()
 }

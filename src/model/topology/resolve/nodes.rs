@@ -14,7 +14,7 @@ use crate::model::pattern::Pattern;
 use crate::model::role::Role;
 use crate::model::taint::Told;
 use crate::model::topology::draft::NodeDraft;
-use crate::model::topology::given::{Entry, Given, span, text};
+use crate::model::topology::given::{Entry, Given, Value, span, text};
 use crate::model::topology::preset;
 use crate::model::topology::problem::{Problem, Span, printable};
 use crate::model::user_data::UserData;
@@ -71,8 +71,14 @@ impl Nodes<'_> {
     fn of_group(&mut self, group: &Entry, default_os: &str) -> Vec<NodeDraft> {
         let names = self.names(group);
         let roles = self.roles(group);
-        self.unknown_overrides(&group.given, &names);
-        self.listed_addresses(group, names.len());
+        // Of a name or a number that was refused nobody knows which nodes there are.
+        let is_refused = |field: &str| {
+            group.given.get(field).is_some_and(|given| matches!(given.value, Value::Refused))
+        };
+        if !["name", "count"].into_iter().any(is_refused) {
+            self.unknown_overrides(&group.given, &names);
+            self.listed_addresses(group, names.len());
+        }
         // Of roles that were refused nobody knows what they are.
         let is_beside = group.given.get("roles").is_some_and(Given::is_empty_list);
         let is_told = self.machines_alone || is_beside || !roles.is_empty();
@@ -153,7 +159,12 @@ impl Nodes<'_> {
         let pattern = get("name").and_then(Given::pattern);
         let at = span(get("name"), at);
         match (pattern, get("count")) {
-            (Some(pattern), None) => vec![(pattern.at(first), at)],
+            (Some(pattern), None) => {
+                if get("first_number").is_some() && !pattern.is_counted() {
+                    self.all_the_same(&pattern.at(first), &at);
+                }
+                vec![(pattern.at(first), at)]
+            }
             (None, None) if get("first_number").is_none() => vec![(key.clone(), at)],
             (_, count) => {
                 let count = count.and_then(Given::number).unwrap_or(1);
@@ -203,7 +214,7 @@ impl Nodes<'_> {
     }
 
     fn all_the_same(&mut self, name: &str, at: &Span) {
-        let message = format!("several nodes would be called '{name}'");
+        let message = format!("'{name}' has no place for a number");
         let cure = format!("write `{name}%d`, where the number has its place");
         self.problems.push(Problem::error(&code::BAD_NAME, at, message).help(cure));
     }

@@ -3,7 +3,8 @@
 use std::net::Ipv4Addr;
 
 use crate::model::code;
-use crate::model::dns::{Answer, whole};
+use crate::model::dns::{Answer, Record};
+use crate::model::hosts::spellings;
 use crate::model::near::nearest;
 use crate::model::topology::draft::LabDraft;
 use crate::model::topology::problem::{Problem, Span};
@@ -81,48 +82,86 @@ pub(crate) fn reservations(lab: &LabDraft, problems: &mut Vec<Problem>) {
 /// Names that DNS knows are each somebody's, and lead somewhere.
 pub(crate) fn names(lab: &LabDraft, problems: &mut Vec<Problem>) {
     let (network, spans) = (&lab.network, &lab.spans.network);
-    let of = |name: &str| whole(name, &lab.domain);
-    let mut known: Vec<(String, &str)> = Vec::new();
-    known.extend(lab.nodes.iter().map(|draft| (of(&draft.node.name), "a node")));
-    known.extend(lab.vips.iter().map(|vip| (of(&vip.name), "a floating address")));
-    let mut told = |known: &mut Vec<(String, &'static str)>, name: &str, what, at: &Span| {
-        if let Some((_, other)) = known.iter().find(|(other, _)| other == name) {
+    let of = |name: &str| format!("{name}.{}", lab.domain);
+    let mut known = Known { domain: &lab.domain, names: Vec::new() };
+    lab.nodes.iter().for_each(|draft| known.add("a node", &of(&draft.node.name)));
+    lab.vips.iter().for_each(|vip| known.add("a floating address", &of(&vip.name)));
+    for (kept, (at, _)) in network.reservations.iter().zip(&spans.reservations) {
+        known.add_new("a reservation", &of(&kept.name), at, problems);
+    }
+    let mut others: Vec<(String, &str)> = Vec::new();
+    for (record, (at, _)) in network.records.iter().zip(&spans.records) {
+        let kind = match record.answer {
+            _ if record.is_wildcard => "wildcards",
+            Answer::Text(_) => "texts",
+            Answer::Service(_) => "services",
+            Answer::Address(_) | Answer::Alias(_) => {
+                known.add_new("a record", &record.name, at, problems);
+                continue;
+            }
+        };
+        let own = (record.name.clone(), kind);
+        if others.contains(&own) {
+            let text = format!("'{}' is there twice, in two spellings", record.name);
+            problems
+                .push(Problem::error(&code::NAME_TWICE, at, text).help("remove one of the two"));
+        }
+        others.push(own);
+    }
+    targets(lab, &known, problems);
+}
+
+/// Names that have an address, in all spellings, each with what has it.
+struct Known<'a> {
+    domain: &'a str,
+    names: Vec<(String, &'static str)>,
+}
+
+impl Known<'_> {
+    fn add(&mut self, what: &'static str, whole: &str) {
+        let spelled = spellings(whole, self.domain);
+        self.names.extend(spelled.into_iter().map(|name| (name, what)));
+    }
+
+    /// The same where another may have the name already, which is told.
+    fn add_new(&mut self, what: &'static str, whole: &str, at: &Span, problems: &mut Vec<Problem>) {
+        let spelled = spellings(whole, self.domain);
+        if let Some((name, other)) = self.names.iter().find(|(name, _)| spelled.contains(name)) {
             let text = format!("'{name}' names {other} and {what}");
             let problem = Problem::error(&code::NAME_TWICE, at, text);
             problems.push(problem.help("rename one of the two"));
         }
-        known.push((name.to_owned(), what));
-    };
-    let mut all = known.clone();
-    for (kept, (at, _)) in network.reservations.iter().zip(&spans.reservations) {
-        told(&mut all, &of(&kept.name), "a reservation", at);
+        self.add(what, whole);
     }
-    let of_records = || network.records.iter().zip(&spans.records);
-    for (record, (at, _)) in of_records().filter(|(record, _)| !record.is_wildcard) {
-        match record.answer {
-            Answer::Address(_) | Answer::Alias(_) => told(&mut all, &record.name, "a record", at),
-            Answer::Text(_) | Answer::Service(_) => {}
-        }
-    }
-    targets(lab, &all, problems);
 }
 
-/// What records lead to.
-fn targets(lab: &LabDraft, known: &[(String, &str)], problems: &mut Vec<Problem>) {
+/// What records lead to is there, where it is for the lab to say.
+fn targets(lab: &LabDraft, known: &Known<'_>, problems: &mut Vec<Problem>) {
     let (network, spans) = (&lab.network, &lab.spans.network);
-    let aliases = network.records.iter().filter(|record| matches!(record.answer, Answer::Alias(_)));
-    let aliases: Vec<&str> = aliases.map(|record| &*record.name).collect();
-    let hosts = || known.iter().map(|(name, _)| &**name).filter(|name| !aliases.contains(name));
+    let is_alias =
+        |record: &&Record| !record.is_wildcard && matches!(record.answer, Answer::Alias(_));
+    let aliases: Vec<&str> =
+        network.records.iter().filter(is_alias).map(|record| &*record.name).collect();
+    let has_address = |name: &&str| !aliases.contains(name);
+    let all = || known.names.iter().map(|(name, _)| &**name);
     for (record, (_, at)) in network.records.iter().zip(&spans.records) {
-        let Answer::Alias(target) = &record.answer else { continue };
-        if hosts().any(|name| name == target) {
+        let (target, is_there) = match &record.answer {
+            Answer::Alias(target) => (target, all().filter(has_address).any(|name| name == target)),
+            // Whoever serves may be anywhere; names of the lab's domain are the lab's.
+            Answer::Service(service) => {
+                let is_ours = service.target.ends_with(&format!(".{}", lab.domain));
+                (&service.target, !is_ours || all().any(|name| name == service.target))
+            }
+            Answer::Address(_) | Answer::Text(_) => continue,
+        };
+        if is_there || spans.unread.contains(target) {
             continue;
         }
         let text = format!(
             "no node, floating address, reservation or record has the address of '{target}'"
         );
         let problem = Problem::error(&code::BAD_RECORD, at, text);
-        problems.push(match nearest(target, hosts()) {
+        problems.push(match nearest(target, all().filter(has_address)) {
             Some(name) => problem.help(format!("did you mean `{name}`?")),
             None => problem.help("name one that has, or write `a` with an address"),
         });

@@ -1,7 +1,7 @@
 //! The network's part of the grammar.
 
 use crate::model::dns;
-use crate::model::network::{Mode, Uplink};
+use crate::model::network::{MTU, Mode, Uplink};
 use crate::model::topology::preset::{self, Preset};
 use crate::model::topology::schema::kind::{Kind, Table, may, need};
 
@@ -27,7 +27,7 @@ pub(super) const NETWORK: Table = Table {
             "Range for guests that are not in this file.",
         ).or(Preset::Follows("none")),
         may("mtu", Kind::Integer(1280, 9216), "Largest packet, in bytes; that of pods follows from it.")
-            .or(Preset::Number(1500)),
+            .or(Preset::Number(MTU)),
         may(
             "forwarders",
             Kind::List(&Kind::Address),
@@ -52,7 +52,7 @@ const RECORD: Table = Table {
         may("a", Kind::Address, "The name's address."),
         may(
             "cname",
-            Kind::Domain,
+            Kind::Text(dns::check_target),
             "A node, floating address, reservation or record that it is another name of.",
         ),
         may("txt", Kind::Text(dns::check_text), "A text."),
@@ -67,7 +67,7 @@ const RECORD: Table = Table {
 const SRV: Table = Table {
     name: "srv record",
     fields: &[
-        need("target", Kind::Domain, "Name of who serves."),
+        need("target", Kind::Text(dns::check_target), "Name of who serves."),
         need("port", Kind::Integer(1, 65535), "Its port."),
         may("priority", Kind::Integer(0, 65535), "The lowest is asked first.")
             .or(Preset::Number(0)),

@@ -1,0 +1,163 @@
+//! Single values of a topology's text, set from outside before it is read.
+
+use crate::model::flaw::Flaw;
+use crate::model::topology::problem::printable;
+use crate::model::topology::spelling::{is_block, own, spelled};
+use crate::model::topology::yaml::{self, Node, Value};
+
+/// The text with the value at `path`, keys joined by dots, set: in its place where it stands, else where it
+/// belongs. Lists and mappings are written as YAML's `[...]` and `{...}`.
+///
+/// # Errors
+/// Why it cannot be set.
+pub fn set(text: &str, path: &str, value: &str) -> Result<String, Flaw> {
+    let keys: Vec<&str> = path.split('.').collect();
+    let is_key = |key: &&str| {
+        let is_fit = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+        !key.is_empty() && key.chars().all(is_fit)
+    };
+    if !keys.iter().all(is_key) {
+        let message = format!("'{}' is not the way to a field", printable(path));
+        return Err(Flaw::new(message, "join names of fields by dots, like nodes.worker.count"));
+    }
+    let root = yaml::parse(text)
+        .map_err(|_| Flaw::new("the topology is not valid YAML", "`lab validate` says why"))?;
+    let value = match value.starts_with(['[', '{']) {
+        true => value.to_owned(),
+        false => spelled(value),
+    };
+    put(text, &root, &keys, &value)
+}
+
+/// What is repeated by aliases and merge keys belongs to others, too.
+fn by_alias() -> Flaw {
+    let message = "the field comes from somewhere else in the file, by an alias or a merge key";
+    Flaw::new(message, "write it where it is used, or change the file")
+}
+
+fn put(text: &str, node: &Node, keys: &[&str], value: &str) -> Result<String, Flaw> {
+    if text.get(node.span.clone()).is_some_and(|own| own.starts_with('*')) {
+        return Err(by_alias());
+    }
+    let Some((key, rest)) = keys.split_first() else { return over(text, node, value) };
+    let Value::Map(entries) = &node.value else {
+        let message = format!("'{}' is below a field that has no fields", keys.join("."));
+        return Err(Flaw::new(message, "`lab schema` shows which fields there are"));
+    };
+    let here = |entry: &&yaml::Entry| entry.key_span.start >= node.span.start;
+    match entries.iter().find(|entry| entry.key == *key) {
+        Some(entry) if here(&entry) => put(text, &entry.node, rest, value),
+        Some(_) if !rest.is_empty() => Err(by_alias()),
+        _ => beside(text, node, keys, value),
+    }
+}
+
+/// A value in place of another one.
+fn over(text: &str, node: &Node, value: &str) -> Result<String, Flaw> {
+    let mut span = own(text, &node.span);
+    let rest = text.get(span.start..).unwrap_or_default();
+    let is_one_piece = match &node.value {
+        Value::Scalar { plain, .. } => *plain || !is_block(text, span.start),
+        Value::List(_) | Value::Map(_) if rest.starts_with(['[', '{']) => {
+            span.end = span.start + flow_length(rest);
+            true
+        }
+        _ => false,
+    };
+    if !is_one_piece {
+        let message = "the field stands there over several lines, or without a value";
+        return Err(Flaw::new(message, "set one of its fields, or change the file"));
+    }
+    let mut edited = text.to_owned();
+    edited.replace_range(span, value);
+    Ok(edited)
+}
+
+/// Bytes from the bracket at the beginning of `text` to the one that closes it.
+fn flow_length(text: &str) -> usize {
+    let (mut depth, mut quote, mut before) = (0_usize, None, ' ');
+    for (at, c) in text.char_indices() {
+        match (quote, c) {
+            (Some('"'), _) if before == '\\' => before = ' ',
+            (Some(open), _) if open == c => quote = None,
+            (Some('#'), '\n') => quote = None,
+            (Some(_), _) => {}
+            (None, '"' | '\'') => quote = Some(c),
+            (None, '#') if before.is_whitespace() => quote = Some('#'),
+            (None, '[' | '{') => depth += 1,
+            (None, ']' | '}') => depth -= 1,
+            (None, _) => {}
+        }
+        if depth == 0 {
+            return at + c.len_utf8();
+        }
+        before = if before == '\\' && c == '\\' { ' ' } else { c };
+    }
+    text.len()
+}
+
+/// A new first entry of a mapping.
+fn beside(text: &str, node: &Node, keys: &[&str], value: &str) -> Result<String, Flaw> {
+    let Some((first, rest)) = keys.split_first() else { return Ok(text.to_owned()) };
+    let inner =
+        rest.iter().rev().fold(value.to_owned(), |inner, key| format!("{{{key}: {inner}}}"));
+    let entry = format!("{first}: {inner}");
+    let mut edited = text.to_owned();
+    let start = own(text, &node.span).start;
+    let rest = text.get(start..).unwrap_or_default();
+    if let Some(inside) = rest.strip_prefix('{') {
+        let comma = if inside.trim_start().starts_with('}') { "" } else { ", " };
+        edited.insert_str(start + 1, &format!("{entry}{comma}"));
+        return Ok(edited);
+    }
+    let own_entry = node.entries().iter().find(|entry| entry.key_span.start >= start);
+    let at = own_entry.map(|entry| entry.key_span.start).ok_or_else(by_alias)?;
+    let line = text.get(..at).and_then(|before| before.rfind('\n')).map_or(0, |end| end + 1);
+    let indent = text.get(line..at).unwrap_or_default();
+    if indent.contains(|c| c != ' ') {
+        return Err(Flaw::new(
+            "the field it belongs to is written in a way that cannot be added to",
+            "change the file",
+        ));
+    }
+    edited.insert_str(at, &format!("{entry}\n{indent}"));
+    Ok(edited)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_set_in_their_place_or_where_they_belong() {
+        let text =
+            "name: t # mine\nnodes:\n  worker:\n    count: 1\n  flow: {count: 1}\nempty: {}\n";
+        let of = |path, value| set(text, path, value).unwrap_or_default();
+        assert_eq!(of("nodes.worker.count", "3"), text.replacen("count: 1", "count: 3", 1));
+        assert_eq!(of("nodes.flow.count", "3"), text.replace("{count: 1}", "{count: 3}"));
+        assert_eq!(of("name", "a b"), text.replace("name: t", "name: \"a b\""));
+        assert_eq!(
+            of("nodes.worker.labels.disk", "ssd"),
+            text.replace("    count", "    labels: {disk: ssd}\n    count")
+        );
+        assert_eq!(of("nodes.flow.cpus", "2"), text.replace("{count: 1}", "{cpus: 2, count: 1}"));
+        assert_eq!(of("empty.a.b", "[x]"), text.replace("{}", "{a: {b: [x]}}"));
+        assert_eq!(of("kubernetes", "none"), format!("kubernetes: none\n{text}"));
+        assert_eq!(
+            set("a: [x, 'y]', {b: \"]\"}] # z\nc: 1\n", "a", "[q]").as_deref().ok(),
+            Some("a: [q] # z\nc: 1\n")
+        );
+        let shared = "x: &s {cpus: 1}\na: &a {n: &n 1}\nb:\n  <<: *s\nc: {<<: *s, m: 2}\nd: *s\ne: *n\nf: |\n  text\n";
+        let of = |path| set(shared, path, "4").map_err(|flaw| flaw.message);
+        assert_eq!(of("a.n"), Ok(shared.replace("&n 1", "&n 4")));
+        assert_eq!(of("a.m"), Ok(shared.replace("{n:", "{m: 4, n:")));
+        assert_eq!(of("c.cpus"), Ok(shared.replace("{<<: *s, m", "{cpus: 4, <<: *s, m")));
+        for path in ["b.cpus", "b.other", "d.cpus", "d.other", "d", "e"] {
+            assert!(of(path).is_err_and(|said| said.contains("from somewhere else")), "{path}");
+        }
+        assert!(of("f").is_err_and(|said| said.contains("several lines")));
+        for bad in ["nodes", "name.of", "", "a..b", "nodes.worker.count.x", "a b"] {
+            assert!(set(text, bad, "1").is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! How values stand in a topology's text.
+
+use crate::model::topology::problem::Span;
+
+/// The place of a value without the anchor and the tag before it.
+pub(super) fn own(text: &str, span: &Span) -> Span {
+    let mut start = span.start;
+    while let Some(rest) = text.get(start..span.end).filter(|rest| rest.starts_with(['&', '!'])) {
+        let word = rest.find(char::is_whitespace).unwrap_or(rest.len());
+        let blank = rest.get(word..).map_or(0, |rest| rest.len() - rest.trim_start().len());
+        start += word + blank;
+    }
+    start..span.end
+}
+
+/// True where the line before says that a block of lines begins: `|` or `>`, and how it is cut.
+pub(super) fn is_block(text: &str, start: usize) -> bool {
+    let before = text.get(..start).unwrap_or_default();
+    let lines = before.trim_end_matches(' ');
+    let header = lines.trim_end();
+    let marks = header.trim_end_matches(|c: char| c.is_ascii_digit() || c == '-' || c == '+');
+    lines.ends_with('\n') && marks.ends_with(['|', '>'])
+}
+
+/// A value as YAML: plain where it can be, so that it means what it would have meant.
+pub(super) fn spelled(value: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._/+-".contains(c);
+    match value.starts_with(|c: char| c.is_ascii_alphanumeric()) && value.chars().all(is_plain) {
+        true => value.to_owned(),
+        false => quoted(value),
+    }
+}
+
+/// Text of JSON is text of YAML.
+pub(super) fn quoted(value: &str) -> String {
+    serde_json::Value::from(value).to_string()
+}
