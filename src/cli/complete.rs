@@ -167,7 +167,7 @@ fn meant() -> Option<Lab> {
     let source = load::found(&global, &Dirs::from_environment()).ok()?;
     let text = match source.is_of_lab {
         true => source.text,
-        false => filled::quietly(&global, &source.text)?,
+        false => filled::quietly(&global, &source.text, &source.base)?,
     };
     topology::load(&text, &host::owner()).ok().map(|loaded| loaded.lab)
 }

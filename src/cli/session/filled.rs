@@ -1,12 +1,17 @@
 //! A topology's file as it counts: variables of the environment filled in, values of `--set` set.
 
+use std::path::Path;
+
 use crate::cli::failure::{Failure, USAGE};
 use crate::cli::global::{Format, Global};
 use crate::cli::output::{colours, counted, diagnostic, info, print_data};
 use crate::cli::session::source::Source;
+use crate::drivers::state::topology_file::{Unread, read_topology};
 use crate::model::code;
+use crate::model::flaw::Flaw;
 use crate::model::topology::problem::Problem;
-use crate::model::topology::{fill, set};
+use crate::model::topology::yaml::MAX_BYTES;
+use crate::model::topology::{fill, inline, set};
 
 /// The source with all that was asked for in it.
 ///
@@ -24,20 +29,43 @@ pub(super) fn filled(global: &Global, mut source: Source) -> Result<Source, Fail
         };
     }
     source.text = with_values(global, &source.text)?;
-    match with_variables(&source.text) {
+    match with_variables(&source.text).and_then(|text| with_files(&text, &source.base)) {
         Ok(text) => Ok(Source { text, ..source }),
         Err(problems) => Err(refused(global, &source, &problems)),
     }
 }
 
 /// The text as it counts, where nobody is to be told why it cannot.
-pub(crate) fn quietly(global: &Global, text: &str) -> Option<String> {
-    with_variables(&with_values(global, text).ok()?).ok()
+pub(crate) fn quietly(global: &Global, text: &str, base: &Path) -> Option<String> {
+    let text = with_variables(&with_values(global, text).ok()?).ok()?;
+    with_files(&text, base).ok()
 }
 
 /// The text with the variables of the environment.
 pub(crate) fn with_variables(text: &str) -> Result<String, Vec<Problem>> {
     fill::fill(text, &|name| std::env::var(name).ok())
+}
+
+/// The text with the files that it names.
+fn with_files(text: &str, base: &Path) -> Result<String, Vec<Problem>> {
+    let read = |path: &str| {
+        let failed = |why: &dyn std::fmt::Display| {
+            let cure = "name a file with a script or cloud-config, from the folder of the topology";
+            Flaw::new(format!("cannot read {path}: {why}"), cure)
+        };
+        let content = match read_topology(&base.join(path), MAX_BYTES as u64) {
+            Ok(content) if content.len() > MAX_BYTES => Err(failed(&"it is larger than 1 MiB")),
+            Ok(content) => Ok(content),
+            Err(Unread::Io(error)) => Err(failed(&error)),
+            Err(Unread::NoText(flaw)) => Err(failed(&flaw.message)),
+        }?;
+        let is_one = ["#!", "#cloud-config"].iter().any(|mark| content.starts_with(mark));
+        match is_one {
+            true => Ok(content),
+            false => Err(failed(&"it begins with neither `#!` nor `#cloud-config`")),
+        }
+    };
+    inline::inline(text, &read)
 }
 
 /// The text with the values of `--set`.

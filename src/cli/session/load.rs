@@ -87,6 +87,11 @@ pub(crate) fn found(global: &Global, dirs: &Dirs) -> Result<Source, Failure> {
     Ok(Source { text, shown: file.display().to_string(), base, home, is_of_lab: false })
 }
 
+/// The folder of a file.
+fn folder(file: &Path) -> &Path {
+    file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 fn unread(file: &Path, why: &Unread) -> Failure {
     let failed = |why: &str| format!("cannot read the topology {}: {why}", file.display());
     match why {
@@ -102,7 +107,7 @@ fn unread(file: &Path, why: &Unread) -> Failure {
 fn may_be_of_lab(global: &Global, file: &Path, name: &str) -> bool {
     let text = || read_topology(file, MAX_BYTES as u64).ok();
     let Some(text) = file.is_file().then(text).flatten() else { return false };
-    let text = filled::quietly(global, &text).unwrap_or(text);
+    let text = filled::quietly(global, &text, folder(file)).unwrap_or(text);
     match topology::load(&text, &host::owner()) {
         Ok(loaded) => loaded.lab.name == name,
         Err(_) => text

@@ -7,6 +7,7 @@ mod draft;
 pub mod fill;
 mod given;
 mod grammar;
+pub mod inline;
 pub mod kubernetes_words;
 pub mod preset;
 pub mod problem;

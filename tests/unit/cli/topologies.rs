@@ -73,6 +73,39 @@ fn variables_are_filled_in_and_values_set() {
     }
 }
 
+/// Files of `user_data` stand in the topology that a lab remembers, from wherever it is looked at.
+#[test]
+fn user_data_comes_from_files() {
+    let home = Home::new();
+    fs::create_dir(home.path().join("of")).unwrap();
+    let text = out(&home.lab(&["init", "--from", "single", "--name", "mine"])).replacen(
+        "nodes:\n",
+        "defaults:\n  user_data: [./own.sh, ./own.yaml]\nnodes:\n",
+        1,
+    );
+    fs::write(home.path().join("of/lab.yaml"), text).unwrap();
+    let output = home.lab(&["validate", "-f", "of/lab.yaml"]);
+    assert_eq!(output.status.code(), Some(2), "{}", out(&output));
+    assert_eq!(
+        err(&output).matches("error[L0122]: cannot read ./own").count(),
+        2,
+        "{}",
+        err(&output)
+    );
+    fs::write(home.path().join("of/own.sh"), "#!/bin/sh\necho \"${HOME}\" \\\\ \u{e9}\n").unwrap();
+    fs::write(home.path().join("of/own.yaml"), "#cloud-config\npackages: [tree]\nhostname: x\n")
+        .unwrap();
+    let output = home.lab(&["validate", "-f", "of/lab.yaml"]);
+    assert!(
+        err(&output).contains("in line 3 of this text: 'hostname' is written by lab"),
+        "{}",
+        err(&output)
+    );
+    fs::write(home.path().join("of/own.yaml"), "#cloud-config\npackages: [tree]\n").unwrap();
+    let output = home.lab(&["validate", "-f", "of/lab.yaml"]);
+    assert!(output.status.success(), "{}", err(&output));
+}
+
 #[test]
 fn init_asks_on_a_terminal_until_it_can_use_the_answers() {
     let home = Home::new();

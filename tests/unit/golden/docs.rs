@@ -100,7 +100,8 @@ fn the_topology_reference_follows_the_schema() {
          repeats and a merge key (`<<: *name`) puts into a mapping. What is given to cloud-init in `user_data` is\n\
          cloud-config, as a mapping or as text that begins with `#cloud-config`, or a script that begins with `#!`, or a\n\
          list of these. It keeps the meaning that cloud-init's own reader gives to what stands there; scripts keep every\n\
-         byte, and run once, at the end of the first boot.\n\n\
+         byte, and run once, at the end of the first boot. A path that begins with `./`, `../` or `/` names a file with either, from the\n\
+         folder of the topology.\n\n\
          Values may hold variables of the environment: `${NAME}`, `${NAME:-default}`, `${NAME:?why}`, and `$${` for the characters\n\
          themselves; within `{...}` and `[...]` they stand in quotes. What is below `user_data` stays as it is. `--set nodes.worker.count=3` says one\n\
          value for one command. A lab remembers its topology with all of them filled in.\n",

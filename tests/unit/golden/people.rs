@@ -8,13 +8,15 @@ use std::path::{Path, PathBuf};
 use lab::drivers::state::topology_file::{Unread, read_topology};
 use lab::model::Problem;
 use lab::model::topology::fill::fill;
+use lab::model::topology::inline::inline;
 use lab::model::topology::{self, Loaded, yaml};
 
 use crate::rig;
 
-/// Read as the program reads it where no variable is set.
+/// Read as the program reads it where no variable is set, and each file is a script.
 fn load(text: &str) -> Result<Loaded, Vec<Problem>> {
-    topology::load(&fill(text, &|_| None)?, &rig::owner())
+    let text = fill(text, &|_| None)?;
+    topology::load(&inline(&text, &|_| Ok("#!/bin/sh\n".into()))?, &rig::owner())
 }
 
 fn files() -> Vec<PathBuf> {

@@ -82,7 +82,14 @@ fn of_text(text: &str, at: &Span, problems: &mut Vec<Problem>) -> UserData {
             printable(first)
         ),
     };
-    problems.push(wrong_shape(at, message));
+    let is_path = other.is_none() && text.trim() == first && !first.contains(char::is_whitespace);
+    let problem = wrong_shape(at, message);
+    problems.push(match is_path && first.contains('.') {
+        true => {
+            problem.help(format!("a file is named from `./` on: write `./{}`", printable(first)))
+        }
+        false => problem,
+    });
     UserData::default()
 }
 
@@ -105,7 +112,7 @@ fn of_config(text: &str, at: &Span, problems: &mut Vec<Problem>) -> UserData {
     };
     problems.extend(own.into_iter().map(|problem| {
         let start = problem.span.as_ref().map_or(0, |span| span.start);
-        let line = text.get(..start).unwrap_or_default().lines().count().max(1);
+        let line = text.get(..start).unwrap_or_default().matches('\n').count() + 1;
         let message = format!("in line {line} of this text: {}", problem.message);
         Problem { message, span: Some(at.clone()), related: Vec::new(), ..problem }
     }));

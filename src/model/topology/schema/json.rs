@@ -80,7 +80,7 @@ fn kind_schema(kind: &Kind) -> Json {
         Kind::Taint => json!({"type": "string",
             "pattern": "^[^:=]+(=[^:=]*)?:(NoSchedule|PreferNoSchedule|NoExecute)$"}),
         Kind::UserData => {
-            let one = json!([{"type": "object"}, {"type": "string", "pattern": "^#(!|cloud-config[ \\t\\r]*(\\n|$))"}]);
+            let one = json!([{"type": "object"}, {"type": "string", "pattern": "^(#!|#cloud-config[ \\t\\r]*(\\n|$)|\\.{0,2}/)"}]);
             json!({"anyOf": [one[0], one[1], {"type": "array", "items": {"anyOf": one}}]})
         }
     }
