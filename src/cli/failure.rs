@@ -2,7 +2,9 @@
 
 use std::process::ExitCode;
 
-use crate::cli::output::{info, paint};
+use serde_json::json;
+
+use crate::cli::output::{info, paint, print_failure};
 use crate::drivers::assets::error::AssetError;
 use crate::drivers::state::{Holder, StoreError};
 use crate::engine::EngineError;
@@ -67,7 +69,16 @@ impl Failure {
         self
     }
 
-    /// Prints itself; the exit code.
+    /// Prints itself for programs, where nothing else was printed for them.
+    pub fn print(&self) {
+        if self.message.is_empty() {
+            return;
+        }
+        let (code, message, hint) = (self.code.id, &self.message, &self.hint);
+        print_failure(&json!({"error": {"code": code, "message": message, "help": hint}}));
+    }
+
+    /// Says itself; the exit code.
     pub fn report(&self) -> ExitCode {
         if !self.message.is_empty() {
             let error = paint("1;31", &format!("error[{}]", self.code.id));

@@ -47,7 +47,12 @@ pub fn run() -> ExitCode {
     };
     match dispatch(&args) {
         Ok(code) => code,
-        Err(failure) => failure.report(),
+        Err(failure) => {
+            if matches!(args.options.output, Form::Json | Form::Yaml) {
+                failure.print();
+            }
+            failure.report()
+        }
     }
 }
 

@@ -6,6 +6,7 @@ pub(crate) mod diagnostic;
 mod visible;
 
 use std::io::{BufRead, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use serde::Serialize;
@@ -63,8 +64,19 @@ pub(crate) fn write_yaml() {
     AS_YAML.get_or_init(|| ());
 }
 
+/// Whether a program was given anything yet.
+static IS_GIVEN: AtomicBool = AtomicBool::new(false);
+
+/// Prints what ended the command, for a program that was given nothing else.
+pub(crate) fn print_failure(value: &impl Serialize) {
+    if !IS_GIVEN.load(Ordering::Relaxed) {
+        print_data(value);
+    }
+}
+
 /// Prints data for programs, one document.
 pub(crate) fn print_data(value: &impl Serialize) {
+    IS_GIVEN.store(true, Ordering::Relaxed);
     match AS_YAML.get() {
         Some(()) => print(yaml(value).trim_end()),
         None => print(&serde_json::to_string_pretty(value).unwrap_or_default()),
@@ -73,6 +85,7 @@ pub(crate) fn print_data(value: &impl Serialize) {
 
 /// Prints one of several documents, for a program that reads along: JSON on a line of its own, or YAML after its mark.
 pub(crate) fn print_one_of_many(value: &impl Serialize) {
+    IS_GIVEN.store(true, Ordering::Relaxed);
     match AS_YAML.get() {
         Some(()) => print(&format!("---\n{}", yaml(value).trim_end())),
         None => print(&serde_json::to_string(value).unwrap_or_default()),

@@ -50,6 +50,30 @@ fn odd_files_are_refused_and_never_hang() {
     }
 }
 
+/// A program that asked for data is told in data why there is none, once.
+#[test]
+fn failures_are_data_where_data_was_asked_for() {
+    let home = Home::new();
+    let output = home.lab(&["status", "--lab", "nobody", "-o", "json"]);
+    let said: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        (output.status.code(), &said["error"]["code"]),
+        (Some(2), &"L0602".into()),
+        "{said}"
+    );
+    assert!(
+        said["error"]["message"].as_str().unwrap().contains("there is no lab 'nobody'"),
+        "{said}"
+    );
+    assert!(err(&output).contains("error[L0602]: there is no lab 'nobody'"), "{}", err(&output));
+    let output = home.lab(&["stage", "show", "worker1", "nothing", "-f", "three", "-o", "yaml"]);
+    assert!(out(&output).starts_with("error:\n  code: L0"), "{}", out(&output));
+    fs::write(home.path().join("lab.yaml"), "name: t\n").unwrap();
+    let output = home.lab(&["status", "-o", "json"]);
+    let said: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(said.is_array() || said["problems"].is_array(), "{said}");
+}
+
 /// However much is wrong, what is said of it has an end, and is said soon.
 #[test]
 fn the_problems_that_are_shown_have_an_end() {
