@@ -25,7 +25,7 @@ use crate::hall::Hall;
 use crate::machine::Machine;
 use crate::{archives, rig};
 
-/// Every role, and a floating address: all stages have something to do.
+/// Every role, and a floating address: all stages have something to do. Ends with what Kubernetes is told.
 pub const TOPOLOGY: &str = "name: machines
 network:
   cidr: 10.249.0.0/24
@@ -39,11 +39,11 @@ nodes:
     first_address: 10.249.0.31
 vips:
   api: {address: 10.249.0.10, role: load-balancer}
-kubernetes:
-  certificates: {expiry: 17520h, country: DE, state: Berlin, city: Berlin}
 options:
   # They run at native speed.
   acceleration: kvm
+kubernetes:
+  certificates: {expiry: 17520h, country: DE, state: Berlin, city: Berlin}
 ";
 
 /// The controller of [`TOPOLOGY`].

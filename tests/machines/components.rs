@@ -5,8 +5,8 @@ use lab::kubernetes::DEFAULT;
 use crate::cluster::{MAIN, TOPOLOGY};
 use crate::on_cluster;
 
-const TOLD: &str = "kubernetes:
-  certificate_names: [api.corp.example, 203.0.113.9]
+/// More of the topology's last section.
+const TOLD: &str = "  certificate_names: [api.corp.example, 203.0.113.9]
   arguments:
     etcd: {quota-backend-bytes: 4294967296}
     kube-apiserver: {max-requests-inflight: 801, enable-admission-plugins: AlwaysPullImages, audit-log-maxage: 7}
