@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::model::code;
 use crate::model::flaw::Flaw;
 use crate::model::topology::problem::Problem;
-use crate::model::topology::spelling::{own, quoted};
+use crate::model::topology::spelling::{is_block, own, quoted};
 use crate::model::topology::yaml::{self, Node, Value};
 
 /// The field whose values may be paths.
@@ -43,8 +43,9 @@ fn paths(node: &Node, text: &str, is_field: bool, found: &mut BTreeMap<(usize, u
         Value::Scalar { text: path, .. } => {
             let span = own(text, &node.span);
             let is_alias = text.get(span.clone()).is_some_and(|own| own.starts_with('*'));
+            let stands = !is_alias && !is_block(text, span.start);
             let is_path = PATHS.iter().any(|start| path.starts_with(start)) && !path.contains('\n');
-            if is_field && is_path && !is_alias {
+            if is_field && is_path && stands {
                 found.insert((span.start, span.end), path.clone());
             }
         }
@@ -73,6 +74,8 @@ mod tests {
         let inlined = inline(text, &read).unwrap_or_default();
         let wanted = text.replace("user_data: ./init.sh", &format!("user_data: {script}"));
         assert_eq!(inlined, wanted.replace("- ./init.sh", &format!("- {script}")));
+        let block = "user_data: |-\n  ./init.sh\n";
+        assert_eq!(inline(block, &read).as_deref().ok(), Some(block));
         let told = inline("a: {user_data: ../no}\nb: {user_data: [/etc/no]}\n", &read).err();
         let told = told.unwrap_or_default().into_iter().map(|one| one.message);
         assert_eq!(told.collect::<Vec<_>>(), ["../no is not there", "/etc/no is not there"]);
