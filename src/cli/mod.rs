@@ -48,7 +48,7 @@ pub fn run() -> ExitCode {
     match dispatch(&args) {
         Ok(code) => code,
         Err(failure) => {
-            if matches!(args.options.output, Form::Json | Form::Yaml) {
+            if args.options.output.is_data() {
                 failure.print();
             }
             failure.report()
@@ -58,7 +58,7 @@ pub fn run() -> ExitCode {
 
 fn dispatch(args: &Args) -> Result<ExitCode, Failure> {
     let form = args.options.output;
-    let picture = !matches!(form, Form::Table | Form::Json | Form::Yaml);
+    let picture = form != Form::Table && !form.is_data();
     if picture && !matches!(args.command, Command::Graph { .. }) {
         return Err(
             Failure::usage("only `lab graph` draws pictures").hint("-o table, -o json or -o yaml")

@@ -155,12 +155,17 @@ impl Bundle {
         self.entries.insert(name.into(), Entry { pair, made });
     }
 
-    /// When a leaf that is made now ends: with its authority at the latest.
-    fn end_of(&self, spec: &LeafSpec, now: OffsetDateTime) -> Result<OffsetDateTime, PkiError> {
+    /// When the authority that signs a leaf ends, in seconds since 1970.
+    fn end_of_authority(&self, spec: &LeafSpec) -> i64 {
         let root: Root = spec.issuer.into();
         let authority = self.entries.get(&root.entry(self.standing(root).generation));
+        authority.map_or(i64::MAX, |authority| authority.made.not_after)
+    }
+
+    /// When a leaf that is made now ends: with its authority at the latest.
+    fn end_of(&self, spec: &LeafSpec, now: OffsetDateTime) -> Result<OffsetDateTime, PkiError> {
         let ends = now + Duration::hours(spec.certificates.life_hours() as i64);
-        let last = authority.map_or(i64::MAX, |authority| authority.made.not_after);
+        let last = self.end_of_authority(spec);
         match ends.unix_timestamp() > last {
             true => OffsetDateTime::from_unix_timestamp(last)
                 .map_err(|error| PkiError(format!("read when an authority ends: {error}"))),
@@ -172,10 +177,8 @@ impl Bundle {
     fn fits(&self, spec: &LeafSpec, now: OffsetDateTime) -> bool {
         let spare = Duration::hours(spec.certificates.spare_hours() as i64);
         let soon = (now + spare).unix_timestamp();
-        let root: Root = spec.issuer.into();
-        let authority = self.entries.get(&root.entry(self.standing(root).generation));
         // One that ends with its authority would be no better if it were made anew.
-        let last = authority.map_or(i64::MAX, |authority| authority.made.not_after);
+        let last = self.end_of_authority(spec);
         self.entries.get(&spec.entry).is_some_and(|entry| {
             entry.made.spec == self.fingerprint(spec) && entry.made.not_after > soon.min(last - 1)
         })
@@ -278,5 +281,6 @@ pub fn super_admin(bundle: &Bundle, now: OffsetDateTime) -> Result<Pair, PkiErro
     if bundle.entries.contains_key("super-admin") {
         return bundle.pair_named("super-admin").cloned();
     }
-    bundle.authority(Issuer::Kubernetes)?.issue(&super_admin_spec(), now, now + Duration::days(1))
+    let spec = super_admin_spec();
+    bundle.authority(spec.issuer)?.issue(&spec, now, bundle.end_of(&spec, now)?)
 }

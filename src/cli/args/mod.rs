@@ -78,11 +78,7 @@ impl Options {
             file: self.file.clone(),
             lab: self.lab.clone(),
             provider: self.provider.or(self.provider_of_old).unwrap_or(Provider::Auto),
-            output: if matches!(self.output, Form::Json | Form::Yaml) {
-                Format::Json
-            } else {
-                Format::Table
-            },
+            output: if self.output.is_data() { Format::Json } else { Format::Table },
             verbose: self.verbose,
             quiet: self.quiet,
             set: self.set.clone(),
@@ -107,6 +103,13 @@ pub(super) enum Form {
     Svg,
     /// `lab graph`: a page that needs nothing but itself
     Html,
+}
+
+impl Form {
+    /// True for what programs read.
+    pub fn is_data(self) -> bool {
+        matches!(self, Self::Json | Self::Yaml)
+    }
 }
 
 /// What `lab schema` knows.

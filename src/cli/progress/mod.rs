@@ -75,8 +75,8 @@ impl Progress {
     }
 
     fn one(&mut self, event: &Event) {
-        let json = serde_json::to_string(event).unwrap_or_default();
         if let Some(log) = &mut self.log {
+            let json = serde_json::to_string(event).unwrap_or_default();
             let _ = writeln!(log, "{:8.1} {json}", self.start.elapsed().as_secs_f64());
         }
         if let Event::Finished { task, seconds, .. } = event {

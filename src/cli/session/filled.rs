@@ -12,6 +12,7 @@ use crate::model::flaw::Flaw;
 use crate::model::topology::problem::Problem;
 use crate::model::topology::yaml::MAX_BYTES;
 use crate::model::topology::{fill, inline, set};
+use crate::model::user_data::is_for_cloud_init;
 
 /// The source with all that was asked for in it.
 ///
@@ -59,8 +60,7 @@ fn with_files(text: &str, base: &Path) -> Result<String, Vec<Problem>> {
             Err(Unread::Io(error)) => Err(failed(&error)),
             Err(Unread::NoText(flaw)) => Err(failed(&flaw.message)),
         }?;
-        let is_one = ["#!", "#cloud-config"].iter().any(|mark| content.starts_with(mark));
-        match is_one {
+        match is_for_cloud_init(&content) {
             true => Ok(content),
             false => Err(failed(&"it begins with neither `#!` nor `#cloud-config`")),
         }

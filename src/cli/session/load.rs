@@ -79,9 +79,9 @@ pub(crate) fn found(global: &Global, dirs: &Dirs) -> Result<Source, Failure> {
             .hint(help));
     }
     let text = read_topology(&file, MAX_BYTES as u64).map_err(|why| unread(&file, &why))?;
-    let base = file.parent().filter(|p| !p.as_os_str().is_empty()).map_or(here, Path::to_owned);
+    let base = folder(&file);
     // It is remembered, wherever the next command is typed.
-    let base = std::path::absolute(&base).unwrap_or(base);
+    let base = std::path::absolute(base).unwrap_or_else(|_| base.to_owned());
     // A file that is piped in is from nowhere.
     let home = file.is_file().then(|| base.canonicalize().unwrap_or_else(|_| base.clone()));
     Ok(Source { text, shown: file.display().to_string(), base, home, is_of_lab: false })

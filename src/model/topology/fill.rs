@@ -1,13 +1,12 @@
 //! Variables of a topology's text, filled in before it is read, so that what is remembered of a lab is a text which
 //! says all of it.
 
-use std::collections::BTreeMap;
-
 use crate::model::code;
 use crate::model::flaw::Flaw;
 use crate::model::topology::problem::{Problem, printable};
-use crate::model::topology::spelling::{is_block, own, quoted, spelled};
+use crate::model::topology::spelling::{Pieces, is_block, own, quoted, replaced, spelled};
 use crate::model::topology::yaml::{self, Node, Value};
+use crate::model::user_data::is_for_cloud_init;
 
 /// What is handed to guests as it stands: shells have variables of the same spelling.
 const AS_IT_STANDS: &str = "user_data";
@@ -20,22 +19,10 @@ const AS_IT_STANDS: &str = "user_data";
 /// Variables that have no value, or cannot be read, with their places.
 pub fn fill(text: &str, variable: &dyn Fn(&str) -> Option<String>) -> Result<String, Vec<Problem>> {
     let Ok(root) = yaml::parse(text) else { return Ok(text.to_owned()) };
-    let mut found = Found::new();
+    let mut found = Pieces::new();
     scalars(&root, text, &mut found);
-    let mut problems = Vec::new();
-    let mut filled = text.to_owned();
-    for ((start, end), scalar) in found.into_iter().rev() {
-        match scalar.filled(variable) {
-            Ok(value) => filled.replace_range(start..end, &value),
-            Err(flaw) => problems.push(Problem::of(&code::NO_VARIABLE, &(start..end), flaw)),
-        }
-    }
-    problems.reverse();
-    if problems.is_empty() { Ok(filled) } else { Err(problems) }
+    replaced(text, found, &code::NO_VARIABLE, |scalar| scalar.filled(variable))
 }
-
-/// Values that have a variable, each once by its place, whichever aliases repeat it.
-type Found = BTreeMap<(usize, usize), Scalar>;
 
 /// How a value is written, and what of it is filled in.
 enum Scalar {
@@ -55,13 +42,13 @@ impl Scalar {
     }
 }
 
-fn scalars(node: &Node, text: &str, found: &mut Found) {
+/// Values that have a variable.
+fn scalars(node: &Node, text: &str, found: &mut Pieces<Scalar>) {
     match &node.value {
         Value::Scalar { text: content, plain } => {
             let span = own(text, &node.span);
             let stands = text.get(span.clone()).unwrap_or_default();
-            let is_script = ["#!", "#cloud-config"].iter().any(|mark| content.starts_with(mark));
-            if is_script || !stands.contains("${") || !content.contains("${") {
+            if is_for_cloud_init(content) || !stands.contains("${") || !content.contains("${") {
                 return;
             }
             let scalar = match () {

@@ -1,11 +1,9 @@
 //! Files that a topology's `user_data` names, put in their places before it is read.
 
-use std::collections::BTreeMap;
-
 use crate::model::code;
 use crate::model::flaw::Flaw;
 use crate::model::topology::problem::Problem;
-use crate::model::topology::spelling::{is_block, own, quoted};
+use crate::model::topology::spelling::{Pieces, is_block, own, quoted, replaced};
 use crate::model::topology::yaml::{self, Node, Value};
 
 /// The field whose values may be paths.
@@ -23,22 +21,13 @@ pub fn inline(
     read: &dyn Fn(&str) -> Result<String, Flaw>,
 ) -> Result<String, Vec<Problem>> {
     let Ok(root) = yaml::parse(text) else { return Ok(text.to_owned()) };
-    let mut found = BTreeMap::new();
+    let mut found = Pieces::new();
     paths(&root, text, false, &mut found);
-    let mut problems = Vec::new();
-    let mut inlined = text.to_owned();
-    for ((start, end), path) in found.into_iter().rev() {
-        match read(&path) {
-            Ok(content) => inlined.replace_range(start..end, &quoted(&content)),
-            Err(flaw) => problems.push(Problem::of(&code::BAD_PATH, &(start..end), flaw)),
-        }
-    }
-    problems.reverse();
-    if problems.is_empty() { Ok(inlined) } else { Err(problems) }
+    replaced(text, found, &code::BAD_PATH, |path: &String| Ok(quoted(&read(path)?)))
 }
 
-/// Paths by their places, each once whichever aliases repeat it.
-fn paths(node: &Node, text: &str, is_field: bool, found: &mut BTreeMap<(usize, usize), String>) {
+/// Values of the field that are paths.
+fn paths(node: &Node, text: &str, is_field: bool, found: &mut Pieces<String>) {
     match &node.value {
         Value::Scalar { text: path, .. } => {
             let span = own(text, &node.span);

@@ -1,6 +1,36 @@
 //! How values stand in a topology's text.
 
-use crate::model::topology::problem::Span;
+use std::collections::BTreeMap;
+
+use crate::model::code::Code;
+use crate::model::flaw::Flaw;
+use crate::model::topology::problem::{Problem, Span};
+
+/// Pieces of a text by where they begin and end, each once, whichever aliases repeat it.
+pub(super) type Pieces<T> = BTreeMap<(usize, usize), T>;
+
+/// The text with another one in place of each piece.
+///
+/// # Errors
+/// Every piece that `other` refuses, with its place, in their order.
+pub(super) fn replaced<T>(
+    text: &str,
+    pieces: Pieces<T>,
+    code: &'static Code,
+    other: impl Fn(&T) -> Result<String, Flaw>,
+) -> Result<String, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let mut edited = text.to_owned();
+    // From the end on, so that what comes before stays where it is.
+    for ((start, end), piece) in pieces.into_iter().rev() {
+        match other(&piece) {
+            Ok(instead) => edited.replace_range(start..end, &instead),
+            Err(flaw) => problems.push(Problem::of(code, &(start..end), flaw)),
+        }
+    }
+    problems.reverse();
+    if problems.is_empty() { Ok(edited) } else { Err(problems) }
+}
 
 /// The place of a value without the anchor and the tag before it.
 pub(super) fn own(text: &str, span: &Span) -> Span {

@@ -31,6 +31,11 @@ impl UserData {
     }
 }
 
+/// True for a text whose beginning says that it is cloud-config or a script.
+pub fn is_for_cloud_init(text: &str) -> bool {
+    ["#!", "#cloud-config"].iter().any(|mark| text.starts_with(mark))
+}
+
 /// As it is compared: labs that were made before scripts could be said stay what they are.
 impl Serialize for UserData {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
