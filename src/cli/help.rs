@@ -39,6 +39,11 @@ const TOPICS: &[(&str, &str, &str)] = &[
         "what nodes stand on, and who can do what",
         include_str!("../../docs/providers.md"),
     ),
+    (
+        "existing-machines",
+        "clusters on machines that are there already",
+        include_str!("../../docs/existing-machines.md"),
+    ),
     ("snapshots", "whole labs, frozen", include_str!("../../docs/snapshots.md")),
     ("faults", "what may break, and what is promised then", include_str!("../../docs/faults.md")),
 ];

@@ -97,6 +97,10 @@ pub struct Node {
     /// What Kubernetes is told of it, where it has a kubelet.
     #[serde(skip_serializing_if = "Told::is_empty")]
     pub told: Told,
+    /// The public key that the SSH server of an existing machine shows, OpenSSH format; `None` where a
+    /// known_hosts file says it.
+    #[serde(skip)]
+    pub host_key: Option<String>,
 }
 
 /// A floating address.
@@ -194,6 +198,21 @@ pub struct Ssh {
     pub user: String,
     /// Keys of people who may log in besides `lab`.
     pub authorized_keys: Vec<String>,
+    /// Of machines that are there anyway: how `lab` logs in.
+    #[serde(skip)]
+    pub existing: SshOfExisting,
+}
+
+/// How `lab` logs in to machines that are there anyway.
+#[derive(Clone, Debug)]
+pub struct SshOfExisting {
+    /// Where their SSH servers listen.
+    pub port: u16,
+    /// A private key's file, relative to the topology's folder; the agent's keys and those of the person's
+    /// own folder without.
+    pub key: Option<String>,
+    /// A file of host keys, likewise; the person's own without.
+    pub known_hosts: Option<String>,
 }
 
 /// Choices about how the lab runs.
@@ -264,9 +283,9 @@ impl Lab {
         workers.filter_map(|node| Some((node.pod_subnet?, node.address))).collect()
     }
 
-    /// Operating systems in use, each once.
+    /// Operating systems that guests are made with, each once.
     pub fn systems(&self) -> BTreeSet<&str> {
-        self.nodes.iter().map(|node| node.os.as_str()).collect()
+        self.guests().map(|node| node.os.as_str()).collect()
     }
 
     /// Nodes that stand on guests.

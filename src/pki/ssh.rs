@@ -46,7 +46,7 @@ impl SshKeys {
             self.user = generate_ssh_key()?;
             made.push("user".into());
         }
-        for node in &lab.nodes {
+        for node in lab.guests() {
             if !self.hosts.contains_key(&node.name) {
                 self.hosts.insert(node.name.clone(), generate_ssh_key()?);
                 made.push(node.name.clone());

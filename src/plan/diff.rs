@@ -188,6 +188,9 @@ fn removals(desired: &Desired, observed: &Observed, changes: &mut Vec<Change>) {
     let wanted: BTreeSet<Uuid> = desired.domains.iter().map(|domain| domain.uuid).collect();
     let why = "the topology no longer has this node; its disk goes, too";
     changes.extend(removal::domains(desired.lab, &wanted, &observed.inventory, why));
+    let wanted: BTreeSet<&str> = desired.nodes.iter().map(String::as_str).collect();
+    let why = "the topology no longer has this node; what lab put there goes";
+    changes.extend(removal::machines(desired.lab, &wanted, &observed.inventory, why));
 }
 
 fn network(wanted: &NetworkSpec, observed: &Observed, changes: &mut Vec<Change>) {

@@ -27,6 +27,8 @@ pub enum Object {
     Volume,
     /// A node's domain.
     Domain,
+    /// A machine that is there anyway, as a node.
+    Machine,
     /// A stage on a node.
     Stage,
     /// The lab's block in the computer's hosts file.
@@ -49,6 +51,7 @@ impl std::fmt::Display for Object {
             Object::Uplink => "uplink",
             Object::Volume => "volume",
             Object::Domain => "domain",
+            Object::Machine => "machine",
             Object::Stage => "stage",
             Object::HostsBlock => "hosts-block",
             Object::Context => "context",

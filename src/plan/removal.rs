@@ -55,6 +55,19 @@ pub(crate) fn domains(
     .collect()
 }
 
+/// Machines that are given back: those of the lab that are not `wanted` nodes.
+pub(crate) fn machines(
+    lab: Uuid,
+    wanted: &BTreeSet<&str>,
+    inventory: &Inventory,
+    why: &str,
+) -> Vec<Change> {
+    let ours = inventory.machines.iter().filter(|found| found.lab == lab);
+    let left = ours.filter(|found| !wanted.contains(found.node.as_str()));
+    let change = |node: &str| Change::of_node(ChangeKind::Remove, Object::Machine, node, node, why);
+    left.map(|found| change(&found.node)).collect()
+}
+
 /// All changes that lead to nothing of the lab being left but what shall be kept, in the order they are
 /// made: what says that there is more to do goes last.
 pub fn removal(lab: &Lab, keep: Keep, inventory: &Inventory, remains: &Remains) -> Vec<Change> {
@@ -70,6 +83,7 @@ pub fn removal(lab: &Lab, keep: Keep, inventory: &Inventory, remains: &Remains) 
         _ => {}
     }
     changes.extend(domains(lab.id, &BTreeSet::new(), inventory, ""));
+    changes.extend(machines(lab.id, &BTreeSet::new(), inventory, ""));
     for network in &inventory.networks {
         // The stable id stands in for the metadata that old libvirts drop from networks.
         let marked = network.mark.as_ref().is_some_and(|mark| mark.lab == lab.id);

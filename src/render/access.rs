@@ -9,8 +9,8 @@ use crate::render::shell::quote;
 /// Where the lab's SSH files are, and the way to a network that this computer is not part of.
 #[derive(Debug)]
 pub struct Access<'a> {
-    /// The lab's private key.
-    pub key: &'a Path,
+    /// The private key; those of the person where it is `None`.
+    pub key: Option<&'a Path>,
     /// The nodes' host keys.
     pub known_hosts: &'a Path,
     /// Program and arguments that connect their standard streams with a node; host and port are added.
@@ -20,9 +20,13 @@ pub struct Access<'a> {
 /// An OpenSSH configuration: every node by its names and address, host keys pinned.
 pub fn ssh_config(lab: &Lab, access: &Access<'_>) -> String {
     let mut text = format!("# lab {}\n", lab.name);
+    let identity = access.key.map_or_else(String::new, |key| {
+        let key = word(&key.display().to_string());
+        format!("    IdentityFile {key}\n    IdentitiesOnly yes\n")
+    });
     for node in &lab.nodes {
         text.push_str(&format!(
-            "Host {} {} {} {}\n    HostName {}\n    User {}\n    IdentityFile {}\n    IdentitiesOnly yes\n    \
+            "Host {} {} {} {}\n    HostName {}\n    User {}\n{}    \
              UserKnownHostsFile {}\n    GlobalKnownHostsFile none\n    StrictHostKeyChecking yes\n    \
              PasswordAuthentication no\n",
             node.name,
@@ -31,9 +35,12 @@ pub fn ssh_config(lab: &Lab, access: &Access<'_>) -> String {
             node.address,
             node.address,
             lab.ssh.user,
-            word(&access.key.display().to_string()),
+            identity,
             word(&access.known_hosts.display().to_string()),
         ));
+        if !node.machine.is_guest() {
+            text.push_str(&format!("    Port {}\n", lab.ssh.existing.port));
+        }
         if let Some(proxy) = &access.proxy {
             let words: Vec<String> = proxy.iter().map(|part| percent(&quote(part))).collect();
             text.push_str(&format!("    ProxyCommand {} %h %p\n", words.join(" ")));

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use crate::rig::memory::MemoryHypervisor;
 use lab::drivers::assets::binaries;
-use lab::drivers::guest::Guest;
 use lab::drivers::guest::ssh::{Route, Ssh, Target};
+use lab::drivers::guest::{Guest, Login};
 use lab::engine::{Reach, Session};
 use lab::kubernetes::DEFAULT;
 use lab::kubernetes::stage::KUBECTL;
@@ -209,8 +209,8 @@ impl Cluster {
                 address: SocketAddr::from((node.address, 22)),
                 route: Route::Direct,
                 user: session.lab.ssh.user.clone(),
-                key: self.secrets.keys.user.clone(),
-                host_key: SshKeys::public(&self.secrets.keys.hosts[&node.name]).unwrap(),
+                login: Login::Key(self.secrets.keys.user.clone()),
+                host_keys: vec![SshKeys::public(&self.secrets.keys.hosts[&node.name]).unwrap()],
                 patience: Duration::from_secs(30),
             });
             (node.name.clone(), Arc::new(ssh) as Arc<dyn Guest>)
@@ -222,18 +222,7 @@ impl Cluster {
 
     /// Carries out what wants to reach machines, on threads that are in their network.
     pub fn inside<T: Send>(&self, work: impl Future<Output = T> + Send) -> T {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .enable_all()
-            .on_thread_start(self.hall.entrance())
-            .build()
-            .unwrap();
-        std::thread::scope(|scope| {
-            let inside = scope.spawn(|| {
-                self.hall.enter();
-                runtime.block_on(work)
-            });
-            inside.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        })
+        self.hall.inside(work)
     }
 
     /// What the machines last said.

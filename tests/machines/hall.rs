@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::fs::{self, File};
+use std::future::Future;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -26,6 +27,8 @@ pub struct Hall {
     pub root: PathBuf,
     /// Folder of binaries.
     pub artifacts: PathBuf,
+    /// False where machines have no disk with binaries.
+    has_disk: bool,
     /// Of every hierarchy, one control group.
     pub groups: Vec<PathBuf>,
     process: Child,
@@ -34,6 +37,18 @@ pub struct Hall {
 }
 
 impl Hall {
+    /// The namespaces of machines that `lab` did not make.
+    pub fn of_machines(lab: &Lab) -> Self {
+        let mut hall = Self::new(lab);
+        hall.has_disk = false;
+        hall
+    }
+
+    /// The folder that machines see as the disk with the binaries; empty where they have none.
+    pub fn disk(&self) -> PathBuf {
+        if self.has_disk { self.dir.join("lab") } else { PathBuf::new() }
+    }
+
     /// The namespaces of a lab's network.
     pub fn new(lab: &Lab) -> Self {
         assert!(nix::unistd::geteuid().is_root(), "machines need root: run `sudo make test`");
@@ -57,7 +72,7 @@ impl Hall {
         let gateway = format!("{}/{}", lab.network.gateway, lab.network.cidr.prefix_len());
         let process = start(&dir, &artifacts, gateway);
         let pid = first_inside(&process);
-        let hall = Self { dir, root, artifacts, groups, process, pid, watcher };
+        let hall = Self { dir, root, artifacts, has_disk: true, groups, process, pid, watcher };
         let deadline = Instant::now() + Duration::from_secs(10);
         while !hall.shell("ip -br address show br0 | grep -q /", &[]).status.success() {
             assert!(Instant::now() < deadline, "the machines' switch does not come up");
@@ -82,6 +97,22 @@ impl Hall {
     /// Has this thread reach the machines' network, and no other.
     pub fn enter(&self) {
         enter(self.pid);
+    }
+
+    /// Carries out what wants to reach machines, on threads that are in their network.
+    pub fn inside<T: Send>(&self, work: impl Future<Output = T> + Send) -> T {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .on_thread_start(self.entrance())
+            .build()
+            .unwrap();
+        std::thread::scope(|scope| {
+            let inside = scope.spawn(|| {
+                self.enter();
+                runtime.block_on(work)
+            });
+            inside.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })
     }
 
     /// What [`Hall::enter`] does, for threads that are yet to begin.

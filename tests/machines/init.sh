@@ -35,7 +35,7 @@ umount /run/machine/sys
 modules=/lib/modules/$(uname -r)
 if ! test -e "$modules/modules.builtin.bin"; then
   mkdir -p "$modules"
-  for module in overlay br_netfilter nf_conntrack; do
+  for module in overlay br_netfilter nf_conntrack nf_tables; do
     echo "kernel/$module.ko"
   done >"$modules/modules.builtin"
   : >"$modules/modules.order"

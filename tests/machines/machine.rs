@@ -40,7 +40,7 @@ for group in "$@"; do echo 0 >"$group/cgroup.procs"; done
 exec systemd-nspawn --quiet --register=no --keep-unit --directory="$dir/root" --machine="$name" \
   --network-bridge=br0 --console=read-only --kill-signal=SIGRTMIN+3 \
   --capability=all --system-call-filter='add_key keyctl bpf' \
-  --bind="$dir/disk/containerd:/var/lib/containerd" --bind-ro="$lab:/opt/lab" --bind=/dev/null:/dev/kmsg \
+  --bind="$dir/disk/containerd:/var/lib/containerd" ${lab:+"--bind-ro=$lab:/opt/lab"} --bind=/dev/null:/dev/kmsg \
   /usr/local/sbin/machine-init "$card"
 "#;
 
@@ -103,7 +103,8 @@ fn boot(hall: &Hall, dir: &Path, name: &str, card: &str, groups: &[PathBuf]) -> 
     let console = File::options().create(true).append(true).open(dir.join("console")).unwrap();
     hall.command("/bin/sh")
         .args(["-c", BOOT, "boot"])
-        .args([dir, &hall.dir.join("lab")])
+        .arg(dir)
+        .arg(hall.disk())
         .args([name, card])
         .args(groups)
         .stdout(console.try_clone().unwrap())

@@ -15,6 +15,7 @@ mod archives;
 mod cluster;
 mod commands;
 mod components;
+mod existing;
 mod fences;
 mod groups;
 mod hall;

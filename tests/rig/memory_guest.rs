@@ -94,6 +94,10 @@ impl Guest for MemoryGuest {
                 return Ok(Output::default());
             }
             self.call(script.lines().next().unwrap_or_default().to_owned())?;
+            if script.trim_end().ends_with("rm -rf \"$home\"") {
+                // It is given back as it was, and that was with nothing on it.
+                self.state().files.clear();
+            }
             Ok(Output::default())
         })
     }

@@ -101,6 +101,7 @@ pub fn session(text: &str, home: &Path) -> Session {
         cache: home.join("cache"),
         config: home.join("config"),
         runtime: home.join("run"),
+        ssh: home.join(".ssh"),
         artifacts: None,
         archives: None,
     };
@@ -109,6 +110,7 @@ pub fn session(text: &str, home: &Path) -> Session {
     Session {
         lab,
         source: text.into(),
+        leaving: Vec::new(),
         base: home.to_owned(),
         locked: home.join("lab.lock"),
         owner: owner(),
@@ -133,7 +135,7 @@ pub fn platform(session: &Session, version: &str, acceleration: Acceleration) ->
     Platform {
         acceleration,
         version: Version::parse(version).unwrap(),
-        images: session.lab.systems().into_iter().map(|os| (os.to_owned(), image(os))).collect(),
+        images: session.lab.nodes.iter().map(|node| (node.os.clone(), image(&node.os))).collect(),
         artifacts: Artifacts {
             digest: "0123456789abcdef".repeat(4),
             binaries: binaries.collect(),

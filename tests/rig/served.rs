@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use lab::drivers::guest::ssh::{Route, Ssh, Target};
-use lab::drivers::guest::{Guest, Output, Put};
+use lab::drivers::guest::{Guest, Login, Output, Put};
 
 use lab::engine::Reach;
 use lab::model::{File, Node};
@@ -173,8 +173,8 @@ impl Server {
             address: self.address,
             route: Route::Direct,
             user: "lab".into(),
-            key: self.user_key.clone(),
-            host_key: SshKeys::public(&self.host_key).unwrap(),
+            login: Login::Key(self.user_key.clone()),
+            host_keys: vec![SshKeys::public(&self.host_key).unwrap()],
             patience,
         }
     }

@@ -14,6 +14,7 @@ use lab::engine::{
     told,
 };
 use lab::kubernetes::DEFAULT;
+use lab::kubernetes::operations::machine;
 use lab::model::inventory::FoundMachine;
 use lab::model::snapshot::Kind;
 use lab::plan::{Keep, Object};
@@ -158,35 +159,92 @@ fn guests_are_not_asked_of_who_has_machines_only() {
     assert_eq!(rig.calls(), 0);
 }
 
-#[test]
-fn down_removes_the_labs_own_files_and_says_that_the_machines_stay() {
-    let (rig, _) = three();
-    rig.up(Up::PLAIN).0.unwrap();
-    rig.clear();
+/// Carries `down` out. What it removed, in words, and what it said.
+fn down(rig: &Rig) -> (Vec<String>, Vec<Event>) {
     let session = rig.session();
     let (lab, place, store) = (&session.lab, &session.provider, &session.store);
     assert!(matches!(place, ProviderKind::Existing(_)));
-    let root = store.root().to_owned();
-    let names = lab.nodes.iter().map(|node| &*node.name).collect::<Vec<_>>().join(", ");
-    let said = run(async {
+    run(async {
         let (events, mut heard) = Events::channel();
         let teardown = Teardown::look(lab, place, store).await.unwrap();
+        let teardown = teardown.with_machines(&session, &rig.reach()).await.unwrap();
         let removed = teardown.run(Keep::Nothing, &events).await.unwrap();
-        let removed: Vec<String> = removed.iter().map(|change| told(lab, change)).collect();
-        assert_eq!(removed, [format!("- {}", root.display())]);
         drop(events);
         let mut said = Vec::new();
         while let Some(event) = heard.recv().await {
             said.push(event);
         }
-        said
-    });
-    let stays = |event: &Event| matches!(event, Event::Note { text } if text.starts_with("the machines stay") && text.ends_with(&names));
-    assert!(said.iter().any(stays), "{said:?}");
+        (removed.iter().map(|change| told(lab, change)).collect(), said)
+    })
+}
+
+#[test]
+fn down_gives_the_machines_back_and_removes_the_labs_own_files() {
+    let (rig, _) = three();
+    rig.up(Up::PLAIN).0.unwrap();
+    let owner = format!("the lab three ({})\n", rig.lab().id);
+    for guest in rig.guests.values() {
+        assert_eq!(guest.files()["/var/lib/lab/owner/lab"], owner);
+    }
+    let root = rig.session().store.root().to_owned();
+    let (removed, _) = down(&rig);
+    let of = |name: &String| format!("- what lab put on the machine {name}");
+    let mut wanted: Vec<String> = rig.guests.keys().map(of).collect();
+    wanted.push(format!("- {}", root.display()));
+    assert_eq!(removed, wanted);
     assert!(!root.exists());
-    assert_eq!(rig.calls(), 0, "nothing was asked of the machines");
-    let left = run(Teardown::look(lab, place, store)).unwrap().plan(Keep::Nothing);
-    assert_eq!(left.unwrap(), []);
+    for (name, guest) in &rig.guests {
+        assert!(guest.files().is_empty(), "{name}: {:?}", guest.files().keys());
+    }
+    let (removed, _) = down(&rig);
+    assert_eq!(removed, [] as [&str; 0], "done twice");
+}
+
+#[test]
+fn a_machine_of_another_lab_is_neither_taken_nor_given_back() {
+    let (rig, _) = three();
+    let other = "the lab attic (00000000-0000-0000-0000-000000000000)\n";
+    let files = BTreeMap::from([("/var/lib/lab/owner/lab".to_owned(), other.to_owned())]);
+    let (name, guest) = rig.guests.first_key_value().unwrap();
+    guest.replace_files(files.clone());
+    rig.session().store.create().unwrap();
+    let (removed, _) = down(&rig);
+    assert!(!removed.iter().any(|line| line.ends_with(name)), "{removed:?}");
+    assert_eq!(guest.files(), files);
+}
+
+#[test]
+fn a_machine_that_does_not_answer_is_left_out_with_a_word() {
+    let (rig, _) = three();
+    rig.up(Up::PLAIN).0.unwrap();
+    let (name, guest) = rig.guests.first_key_value().unwrap();
+    guest.lose_at(1);
+    let (removed, said) = down(&rig);
+    assert!(removed.iter().any(|line| line.ends_with(name)), "{removed:?}");
+    let text = format!("{name} is left as it is");
+    let is_told =
+        |event: &Event| matches!(event, Event::Warning { text: told } if told.starts_with(&text));
+    assert!(said.iter().any(is_told), "{said:?}");
+    assert!(!rig.session().store.root().exists());
+}
+
+/// What one machine had written down when it became a node follows from what stages may write there.
+#[test]
+fn what_stages_write_over_is_kept_before_the_first_of_them() {
+    let (rig, _) = three();
+    rig.up(Up::PLAIN).0.unwrap();
+    let session = rig.session();
+    let prepared = crate::rig::prepared_for_real(&session, &rig.secrets);
+    for node in &session.lab.nodes {
+        let context = prepared.context(&session);
+        let take = machine::take(session.flavour(), &context, node).unwrap();
+        let back = machine::give_back(session.flavour(), &context, node).unwrap();
+        for path in rig.guests[&node.name].files().keys() {
+            let own = path.starts_with("/var/lib/lab/") || path.starts_with("/run/");
+            let is_there = |script: &str| script.contains(&format!(" {path}"));
+            assert!(own || (is_there(&take) && is_there(&back)), "{path} of {} stays", node.name);
+        }
+    }
 }
 
 /// A provider is written by overriding the questions for what it has: few verbs for each, none required

@@ -76,7 +76,7 @@ async fn a_script_that_fails_in_the_middle_stops_there() {
 async fn another_host_key_ends_it_before_any_login() {
     let rig = sound().await;
     let other = generate_ssh_key().unwrap();
-    let target = Target { host_key: SshKeys::public(&other).unwrap(), ..target(&rig) };
+    let target = Target { host_keys: vec![SshKeys::public(&other).unwrap()], ..target(&rig) };
     let error = Ssh::new(target).run("true").await.unwrap_err();
     assert_eq!(error.code.id, "L1002", "{error}");
     assert!(error.message.contains("worker1") && error.message.contains("host key"), "{error}");

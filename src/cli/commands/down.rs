@@ -46,7 +46,10 @@ fn remove(
 ) -> Result<ExitCode, Failure> {
     let (lab, place, store) = (&session.lab, &session.provider, &session.store);
     let runtime = runtime()?;
-    let teardown = runtime.block_on(Teardown::look(lab, place, store))?;
+    let teardown = runtime.block_on(async {
+        let reach = session.way_to_machines()?;
+        Teardown::look(lab, place, store).await?.with_machines(session, &reach).await
+    })?;
     let found = teardown.plan(keep)?;
     if down.dry_run || found.is_empty() {
         let lines: Vec<String> = found.iter().map(|change| told(lab, change)).collect();

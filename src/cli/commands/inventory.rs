@@ -44,6 +44,8 @@ fn config(session: &Session) -> Result<String, Failure> {
             Some(words.iter().map(|word| word.display().to_string()).collect())
         }
     };
-    let access = Access { key: &key, known_hosts: &known_hosts, proxy };
+    let is_existing = matches!(session.provider, ProviderKind::Existing(_));
+    let key = if is_existing { session.key_for_machines() } else { Some(key) };
+    let access = Access { key: key.as_deref(), known_hosts: &known_hosts, proxy };
     Ok(access::ssh_config(&session.lab, &access))
 }

@@ -208,9 +208,10 @@ pub(crate) fn session(global: &Global) -> Result<Session, Failure> {
         .code(&code::OTHER_PROVIDER)
         .hint("leave --provider away, or `lab down` first"));
     }
-    Ok(Session {
+    let session = Session {
         lab: loaded.lab,
         source: source.text,
+        leaving: Vec::new(),
         base: source.base,
         locked,
         owner: host::owner(),
@@ -220,7 +221,8 @@ pub(crate) fn session(global: &Global) -> Result<Session, Failure> {
         dirs,
         templates,
         timeouts: OnceLock::new(),
-    })
+    };
+    Ok(session.with_machines()?)
 }
 
 /// Where it is written down what the lab is made with: beside the topology, where that is a person's own. The file

@@ -9,7 +9,7 @@ pub mod error;
 pub mod goldens;
 pub mod images;
 mod known;
-mod regular;
+pub(crate) mod regular;
 pub mod seed;
 pub mod sparse;
 mod version;

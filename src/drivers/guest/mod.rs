@@ -1,6 +1,10 @@
 //! The seam to a node's inside: run a script, put files. SSH in earnest, memory in tests.
 
 mod heard;
+mod login;
+mod pinned;
+mod receive;
+mod route;
 pub mod ssh;
 
 use std::future::Future;
@@ -9,6 +13,7 @@ use std::pin::Pin;
 use crate::model::code::{self, Code};
 
 pub use crate::model::Put;
+pub use login::Login;
 
 /// What a script left behind.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

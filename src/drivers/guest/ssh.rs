@@ -2,57 +2,25 @@
 //! any authentication. One connection per node serves all stages.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use russh::Channel;
 use russh::client::{self, Handle, Msg};
-use russh::keys::{PrivateKey, PrivateKeyWithHashAlg, PublicKey, ssh_key};
-use tokio::net::TcpStream;
+use russh::keys::{PublicKey, ssh_key};
 use tokio::sync::Mutex;
 
 use crate::drivers::guest::heard::{Heard, LONGEST, LONGEST_TALK, MOST_HEARD};
+use crate::drivers::guest::login::{Login, Refused};
+pub use crate::drivers::guest::pinned::Pinned;
+use crate::drivers::guest::receive::{RECEIVE, archive};
+pub use crate::drivers::guest::route::Route;
 use crate::drivers::guest::{Answer, Guest, GuestError, Output, Put, Reply};
-use crate::drivers::provider::private;
 use crate::model::code;
 pub use crate::render::quote;
 
-/// How the node's network is reached.
-#[derive(Clone, Debug)]
-pub enum Route {
-    /// From this computer's own network.
-    Direct,
-    /// Through the supervisor of a private provider, at its socket.
-    Private(PathBuf),
-}
-
-impl Route {
-    /// Opens a TCP connection.
-    ///
-    /// # Errors
-    /// When nobody listens, or the way there is closed.
-    pub async fn dial(&self, address: SocketAddr) -> std::io::Result<TcpStream> {
-        match self {
-            Route::Direct => {
-                let connect = TcpStream::connect(address);
-                let limit = tokio::time::timeout(Duration::from_secs(5), connect);
-                limit.await.map_err(|_| std::io::Error::other("no answer in 5 s"))?
-            }
-            Route::Private(socket) => {
-                let socket = socket.clone();
-                let dial = move || private::dial(&socket, address);
-                let stream =
-                    tokio::task::spawn_blocking(dial).await.map_err(std::io::Error::other)??;
-                stream.set_nonblocking(true)?;
-                TcpStream::from_std(stream)
-            }
-        }
-    }
-}
-
 /// Where a node is, who it must be, and who we are.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Target {
     /// Node name, for messages.
     pub node: String,
@@ -62,10 +30,10 @@ pub struct Target {
     pub route: Route,
     /// Login name.
     pub user: String,
-    /// Our key, OpenSSH format.
-    pub key: String,
-    /// The node's public host key, OpenSSH format.
-    pub host_key: String,
+    /// By which key.
+    pub login: Login,
+    /// The node's public host keys, OpenSSH format: one of them it must show.
+    pub host_keys: Vec<String>,
     /// How long it may take until the node lets us in.
     pub patience: Duration,
 }
@@ -89,22 +57,12 @@ impl std::fmt::Debug for Ssh {
     }
 }
 
-/// Accepts one host key and no other.
-#[derive(Debug)]
-pub struct Pinned {
-    expected: PublicKey,
-}
-
-impl client::Handler for Pinned {
-    type Error = russh::Error;
-
-    async fn check_server_key(
-        &mut self,
-        key: &russh::keys::PublicKeyOrCertificate,
-    ) -> Result<bool, russh::Error> {
-        Ok(matches!(key, russh::keys::PublicKeyOrCertificate::PublicKey { key, .. }
-            if key.key_data() == self.expected.key_data()))
-    }
+/// Why an input did not arrive as a whole.
+enum Sent {
+    /// A piece of it could not be had.
+    Piece(std::io::Error),
+    /// The command did not listen, or the connection was cut.
+    Way,
 }
 
 const PAUSE: Duration = Duration::from_millis(300);
@@ -155,15 +113,17 @@ impl Ssh {
     async fn connect(&self, deadline: Instant) -> Result<Handle<Pinned>, GuestError> {
         let target = &self.target;
         let broken = |error: ssh_key::Error| GuestError { retry: false, ..self.fail(error) };
-        let expected = PublicKey::from_openssh(&target.host_key).map_err(broken)?;
-        let key = PrivateKey::from_openssh(&target.key).map_err(broken)?;
+        let expected = target.host_keys.iter().map(|key| PublicKey::from_openssh(key));
+        let expected = expected.collect::<Result<Vec<_>, _>>().map_err(broken)?;
+        // What it is asked to show: a key that we know.
+        let algorithms: Vec<_> = expected.iter().map(PublicKey::algorithm).collect();
         let stream = target.route.dial(target.address).await.map_err(|error| self.fail(error))?;
         stream.set_nodelay(true).map_err(|error| self.fail(error))?;
         let config = client::Config {
             keepalive_interval: Some(Duration::from_secs(30)),
             keepalive_max: 10,
             preferred: russh::Preferred {
-                key: std::borrow::Cow::Borrowed(&[ssh_key::Algorithm::Ed25519]),
+                key: std::borrow::Cow::Owned(algorithms),
                 ..russh::Preferred::DEFAULT
             },
             nodelay: true,
@@ -180,31 +140,61 @@ impl Ssh {
             Ok(Err(error)) => return Err(self.fail(error)),
             Err(_) => return Err(self.fail("the server does not say hello")),
         };
-        let key = PrivateKeyWithHashAlg::new(Arc::new(key), None);
-        let login = handle.authenticate_publickey(&target.user, key);
+        let login = target.login.log_in(&mut handle, &target.user);
         match tokio::time::timeout(limit, login).await {
-            Ok(Ok(result)) if result.success() => Ok(handle),
-            // sshd answers before cloud-init has made the user: worth another try.
-            Ok(Ok(_)) => Err(GuestError {
-                code: &code::LOGIN,
-                hint: Some("the guest's cloud-init log says whether the user was made".into()),
-                ..self.fail(format!("the login of '{}' was refused", target.user))
-            }),
-            Ok(Err(error)) => Err(self.fail(error)),
+            Ok(Ok(())) => Ok(handle),
+            Ok(Err(refused)) => Err(self.refused(refused)),
             Err(_) => Err(self.fail("no answer to the login")),
         }
     }
 
+    fn refused(&self, refused: Refused) -> GuestError {
+        let Target { user, address, login, .. } = &self.target;
+        let (why, is_of_guest) = match refused {
+            Refused::Lost(error) => return self.fail(error),
+            Refused::Here(why) => (why, false),
+            Refused::ByServer => {
+                (format!("the login of '{user}' was refused"), matches!(login, Login::Key(_)))
+            }
+        };
+        let hint = match is_of_guest {
+            true => "the guest's cloud-init log says whether the user was made".into(),
+            false => format!(
+                "does `ssh -p {} {user}@{}` let you in? `ssh.user` and `ssh.key` of the topology say who logs in",
+                address.port(),
+                address.ip()
+            ),
+        };
+        // sshd of a guest answers before cloud-init has made the user: worth another try.
+        GuestError { code: &code::LOGIN, hint: Some(hint), retry: is_of_guest, ..self.fail(why) }
+    }
+
+    /// A command of root's. Who is root already may have no sudo.
+    pub(crate) fn as_root(&self, command: &str) -> String {
+        match self.target.user.as_str() {
+            "root" => command.to_owned(),
+            _ => format!("sudo -n {command}"),
+        }
+    }
+
     fn wrong_key(&self) -> GuestError {
+        let (hint, why) = match self.target.login {
+            Login::Key(_) => (
+                "another machine answers at this address, or the guest was rebuilt outside lab; \
+                 nothing was sent to it",
+                "the server shows a host key that is not the one made for this node",
+            ),
+            Login::File(_) | Login::Person(_) => (
+                "another machine answers at this address, or the machine was set up anew: then its new key belongs \
+                 into the topology or known_hosts; nothing was sent to it",
+                "the server shows a host key that is not the one that `host_key` or known_hosts says",
+            ),
+        };
         GuestError {
             code: &code::HOST_KEY,
-            hint: Some(
-                "another machine answers at this address, or the guest was rebuilt outside lab; \
-                 nothing was sent to it"
-                    .into(),
-            ),
+            hint: Some(hint.into()),
             retry: false,
-            ..self.fail("the server shows a host key that is not the one made for this node")
+            ..self.fail(why)
         }
     }
 
@@ -238,13 +228,28 @@ impl Ssh {
     /// # Errors
     /// When the node cannot be reached or hangs up before the command's end.
     pub async fn exec(&self, command: &str, input: &[u8]) -> Result<Output, GuestError> {
+        self.exec_with(command, std::iter::once(Ok(input.to_owned()))).await
+    }
+
+    /// The same with an input that comes in pieces, and is never in memory as a whole. Where a piece cannot be had,
+    /// the command is cut.
+    ///
+    /// # Errors
+    /// As [`Ssh::exec`], and when a piece cannot be had.
+    pub async fn exec_with(
+        &self,
+        command: &str,
+        input: impl Iterator<Item = std::io::Result<Vec<u8>>>,
+    ) -> Result<Output, GuestError> {
         let channel = self.channel().await?;
         channel.exec(true, command).await.map_err(|error| self.fail(error))?;
         let (mut reader, writer) = channel.split();
         // Both ways at once: a command may answer before it has read everything.
         let send = async {
-            writer.data(input).await?;
-            writer.eof().await
+            for piece in input {
+                writer.data(piece.map_err(Sent::Piece)?.as_slice()).await.map_err(|_| Sent::Way)?;
+            }
+            writer.eof().await.map_err(|_| Sent::Way)
         };
         let mut heard = Heard::default();
         let receive = async {
@@ -259,12 +264,20 @@ impl Ssh {
         let talk = async {
             tokio::pin!(receive);
             tokio::select! {
-                () = &mut receive => {}
-                _ = send => receive.await,
+                () = &mut receive => Ok(()),
+                sent = send => match sent {
+                    Err(Sent::Piece(error)) => Err(error),
+                    _ => {
+                        receive.await;
+                        Ok(())
+                    }
+                },
             }
         };
         let in_time = tokio::time::timeout(LONGEST, talk).await;
-        in_time.map_err(|_| self.fail(format!("it did not end within {LONGEST:?}")))?;
+        let talked =
+            in_time.map_err(|_| self.fail(format!("it did not end within {LONGEST:?}")))?;
+        talked.map_err(|error| self.fail(error))?;
         self.ended(heard)
     }
 
@@ -279,52 +292,20 @@ impl Ssh {
     }
 }
 
-/// Unpacks a tar archive from standard input beside each target and renames into place, so that a
-/// cut connection leaves no half-written file. A file is never readable by more than its mode says.
-const RECEIVE: &str = include_str!("receive.sh");
-
-fn archive(items: &[Put]) -> std::io::Result<Vec<u8>> {
-    let mut manifest = String::new();
-    let mut builder = tar::Builder::new(Vec::new());
-    let mut add = |name: &str, content: &[u8]| {
-        let mut header = tar::Header::new_gnu();
-        header.set_size(content.len() as u64);
-        header.set_mode(0o600);
-        header.set_cksum();
-        builder.append_data(&mut header, name, content)
-    };
-    for (index, item) in items.iter().enumerate() {
-        match item {
-            Put::Directory(path, mode, owner) => {
-                manifest.push_str(&format!("d - {mode:o} {owner} {path}\n"));
-            }
-            Put::File(file) => {
-                let name = format!("f{index}");
-                manifest
-                    .push_str(&format!("f {name} {:o} {} {}\n", file.mode, file.owner, file.path));
-                add(&name, file.content.as_bytes())?;
-            }
-        }
-    }
-    add("manifest", manifest.as_bytes())?;
-    add("complete", b"")?;
-    builder.into_inner()
-}
-
 impl Guest for Ssh {
     fn run<'a>(&'a self, script: &'a str) -> Answer<'a, Output> {
         Box::pin(async move {
             // Some distributions keep /usr/local out of what sudo searches.
             let path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
             let text = format!("set -eu\nexport PATH={path}\n{script}\n");
-            self.exec("sudo -n /bin/sh -s", text.as_bytes()).await
+            self.exec(&self.as_root("/bin/sh -s"), text.as_bytes()).await
         })
     }
 
     fn talk<'a>(&'a self, script: &'a str, reply: &'a Reply<'a>) -> Answer<'a, Output> {
         Box::pin(async move {
             let channel = self.channel().await?;
-            let command = format!("sudo -n /bin/sh -euc {}", quote(script));
+            let command = self.as_root(&format!("/bin/sh -euc {}", quote(script)));
             channel.exec(true, command).await.map_err(|error| self.fail(error))?;
             let (mut reader, writer) = channel.split();
             let mut heard = Heard::default();
@@ -360,7 +341,7 @@ impl Guest for Ssh {
     fn put<'a>(&'a self, items: &'a [Put]) -> Answer<'a, ()> {
         Box::pin(async move {
             let bytes = archive(items).map_err(|error| self.fail(error))?;
-            let command = format!("sudo -n /bin/sh -c {}", quote(RECEIVE));
+            let command = self.as_root(&format!("/bin/sh -c {}", quote(RECEIVE)));
             let output = self.exec(&command, &bytes).await?;
             if output.status == 0 {
                 return Ok(());

@@ -34,6 +34,8 @@ pub struct Dirs {
     pub config: PathBuf,
     /// Sockets; short, because a socket's path may have 107 characters.
     pub runtime: PathBuf,
+    /// A person's own keys and known hosts.
+    pub ssh: PathBuf,
     /// The folder of binaries that `LAB_ARTIFACTS` names.
     pub artifacts: Option<PathBuf>,
     /// The folder of image archives that `LAB_IMAGES` names.
@@ -61,6 +63,7 @@ impl Dirs {
             cache: dir("XDG_CACHE_HOME", ".cache"),
             config: dir("XDG_CONFIG_HOME", ".config"),
             runtime,
+            ssh: home.join(".ssh"),
             artifacts: folder_of("LAB_ARTIFACTS"),
             archives: folder_of("LAB_IMAGES"),
         }

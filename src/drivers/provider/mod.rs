@@ -12,8 +12,8 @@ use std::path::Path;
 
 pub use error::{Capability, ProviderError, Result};
 pub use seam::{
-    Activity, Clones, Console, Consoles, Content, Deliveries, Delivery, Machines, Networks, Power,
-    Provider, Snapshots, Storage, Surroundings,
+    Activity, Clones, Console, Consoles, Content, Delivered, Deliveries, Delivery, Machines,
+    Networks, Power, Provider, Snapshots, Storage, Surroundings,
 };
 pub use this_computer::ThisComputer;
 

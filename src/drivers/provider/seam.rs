@@ -353,7 +353,18 @@ pub struct Delivery {
     pub digest: String,
     /// Files of this computer, by their path below the folder of binaries; none while they are only
     /// expected.
-    pub files: BTreeMap<String, PathBuf>,
+    pub files: BTreeMap<String, Delivered>,
+}
+
+/// A file that is brought.
+#[derive(Clone, Debug)]
+pub struct Delivered {
+    /// Folder that it must be in.
+    pub root: PathBuf,
+    /// Where it is.
+    pub path: PathBuf,
+    /// Hex digest of its content.
+    pub sha256: String,
 }
 
 /// Binaries brought to machines that have no disk of ours.

@@ -11,7 +11,7 @@ use crate::engine::apply::capacity;
 use crate::engine::lab::open::Session;
 use crate::engine::lab::prepare::preview;
 use crate::engine::lab::provider::ProviderKind;
-use crate::engine::machines::provision;
+use crate::engine::machines::{existing, provision};
 use crate::engine::task::error::EngineError;
 use crate::kubernetes::flavour::Flavour;
 use crate::model::inventory::Inventory;
@@ -229,6 +229,7 @@ pub(crate) fn refuse_other_flavour(
 /// What stands in the way is said before anything is downloaded or made: what others have, and what
 /// this computer has not.
 pub(crate) async fn early(session: &Session, overcommit: bool) -> Result<(), EngineError> {
+    existing::refuse_unfit(session, overcommit).await?;
     let inventory = early_conflicts(session).await?;
     capacity::admit(session, &inventory, overcommit)
 }

@@ -176,6 +176,7 @@ pub async fn up_with(
     }
     session.store.save_record(&preflight::record(&session)?)?;
     drain::prepare(&session, &reach, &observed, &changes, options.force, &events).await?;
+    session.remember_machines_that_left()?;
     session.store.write("topology.yaml", &session.source)?;
     shared_changes(&session, &prepared, &desired, &provider, &changes, &events).await?;
 

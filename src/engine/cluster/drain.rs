@@ -41,7 +41,7 @@ fn leaving(
         let old = before.and_then(|lab| lab.node(node));
         let address = old.or_else(|| lab.node(node)).map(|node| node.address);
         let (pods, member) = match (change.kind, change.object, change.name.as_str()) {
-            (ChangeKind::Remove, Object::Domain, _) => match old {
+            (ChangeKind::Remove, Object::Domain | Object::Machine, _) => match old {
                 Some(old) => (old.is(Role::Worker), old.is(Role::Etcd)),
                 None => (true, true),
             },

@@ -10,8 +10,11 @@ use crate::drivers::host::hosts_file;
 use crate::drivers::provider::Provider;
 use crate::drivers::state::Store;
 use crate::drivers::state::failpoint::Failpoints;
+use crate::engine::destroy::machines::Machines;
 use crate::engine::lab::kubeconfig;
+use crate::engine::lab::open::Session;
 use crate::engine::lab::provider::ProviderKind;
+use crate::engine::lab::reach::Reach;
 use crate::engine::machines::clone;
 use crate::engine::machines::provision::call;
 use crate::engine::task::blocking::blocking;
@@ -29,6 +32,7 @@ pub struct Teardown<'a> {
     /// `None` where all its objects go with the provider that has them.
     provider: Option<Arc<dyn Provider>>,
     inventory: Inventory,
+    machines: Machines,
 }
 
 impl std::fmt::Debug for Teardown<'_> {
@@ -65,15 +69,33 @@ impl<'a> Teardown<'a> {
         store: &'a Store,
         provider: Option<Arc<dyn Provider>>,
     ) -> Result<Self, EngineError> {
-        let mut teardown = Self { lab, place, store, provider, inventory: Inventory::default() };
+        let (inventory, machines) = (Inventory::default(), Machines::default());
+        let mut teardown = Self { lab, place, store, provider, inventory, machines };
         teardown.look_again().await?;
         Ok(teardown)
+    }
+
+    /// The same, which gives machines back that are there anyway, by this way to them.
+    ///
+    /// # Errors
+    /// When a script cannot be made.
+    pub async fn with_machines(
+        mut self,
+        session: &Session,
+        reach: &Reach,
+    ) -> Result<Self, EngineError> {
+        if matches!(self.place, ProviderKind::Existing(_)) {
+            self.machines = Machines::of(session, reach)?;
+            self.look_again().await?;
+        }
+        Ok(self)
     }
 
     async fn look_again(&mut self) -> Result<(), EngineError> {
         if let Some(provider) = &self.provider {
             self.inventory = call(provider, |h| h.inventory()).await?;
         }
+        self.inventory.machines = self.machines.look(self.lab.id).await;
         Ok(())
     }
 
@@ -116,15 +138,24 @@ impl<'a> Teardown<'a> {
         self.look_again().await?;
         let changes = self.plan(keep)?;
         events.send(Event::Planned { changes: changes.clone() });
-        for change in &changes {
+        self.give_back(&changes, events).await?;
+        for change in changes.iter().filter(|change| change.object != Object::Machine) {
             events.timed(None, &told(self.lab, change), self.carry_out(change)).await?;
         }
-        if matches!(self.place, ProviderKind::Existing(_)) && !changes.is_empty() {
-            let names: Vec<&str> = self.lab.nodes.iter().map(|node| node.name.as_str()).collect();
-            let names = names.join(", ");
-            events.note(format!("the machines stay, with what lab put on them: {names}"));
-        }
         Ok(changes)
+    }
+
+    /// All machines at once: none of them counts on another any more.
+    async fn give_back(&self, changes: &[Change], events: &Events) -> Result<(), EngineError> {
+        for (name, why) in self.machines.silent() {
+            events.warn(format!("{name} is left as it is, with what lab put there: {why}"));
+        }
+        let names: Vec<&str> = changes
+            .iter()
+            .filter(|change| change.object == Object::Machine)
+            .map(|change| change.name.as_str())
+            .collect();
+        self.machines.give_back(&names, events).await
     }
 
     async fn carry_out(&self, change: &Change) -> Result<(), EngineError> {
@@ -149,8 +180,9 @@ impl<'a> Teardown<'a> {
                 kubeconfig::remove(self.store, Path::new(&change.name), &name)
             }
             Object::Files => Ok(self.store.remove()?),
-            // They go with their pool, their node, or the provider.
-            Object::Certificate
+            // They go with their pool, their node, or the provider; machines were given back before.
+            Object::Machine
+            | Object::Certificate
             | Object::Routes
             | Object::Uplink
             | Object::Volume
@@ -197,6 +229,7 @@ pub fn told(lab: &Lab, change: &Change) -> String {
         (Object::Provider, ChangeKind::Stop) => "- the private libvirt's processes".into(),
         (Object::Provider, _) => "- the private libvirt".into(),
         (Object::Builders, _) => "- what is left of a golden guest's making".into(),
+        (Object::Machine, _) => format!("- what lab put on the machine {name}"),
         (Object::Pool, _) => format!("- pool {name} and its volumes"),
         (Object::HostsBlock, _) => format!("- its names in {name}"),
         (Object::Context, _) => format!("- the context {} in {name}", kubeconfig::context(lab)),

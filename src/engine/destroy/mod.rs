@@ -1,3 +1,4 @@
 //! `lab down`.
 
 pub(crate) mod down;
+mod machines;

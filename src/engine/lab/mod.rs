@@ -1,6 +1,7 @@
 //! One lab, opened: what it should be, where it runs, how to reach it.
 
 pub(crate) mod bases;
+mod existing;
 pub(crate) mod free_network;
 pub(crate) mod kubeconfig;
 pub mod locked;
@@ -11,3 +12,4 @@ pub(crate) mod prepared;
 pub(crate) mod provider;
 pub(crate) mod reach;
 pub(crate) mod timeouts;
+mod uploads;

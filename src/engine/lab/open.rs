@@ -13,7 +13,7 @@ use crate::engine::task::error::EngineError;
 use crate::kubernetes;
 use crate::kubernetes::flavour::Flavour;
 use crate::model::topology;
-use crate::model::{Lab, Owner, Role, code};
+use crate::model::{Lab, Node, Owner, Role, code};
 use crate::pki::{Bundle, Leaves, SshKeys};
 use crate::render::Templates;
 
@@ -22,6 +22,8 @@ use crate::render::Templates;
 pub struct Session {
     /// The lab.
     pub lab: Lab,
+    /// Machines that were nodes and are to be given back.
+    pub leaving: Vec<Node>,
     /// Topology text as given, kept with the lab's files.
     pub source: String,
     /// Folder that relative paths in the topology start from.
@@ -82,9 +84,12 @@ impl Session {
     /// When a key cannot be read, made or written.
     pub(crate) fn ensure_keys(&self) -> Result<SshKeys, EngineError> {
         let mut keys = self.load_keys()?;
-        if !keys.ensure(&self.lab)?.is_empty() {
+        let made = keys.ensure(&self.lab)?;
+        if !made.is_empty() {
             self.store.save_ssh_keys(&keys, &SshKeys::public(&keys.user)?)?;
-            self.store.write("ssh/known_hosts", &keys.known_hosts(&self.lab)?)?;
+        }
+        if !made.is_empty() || self.lab.machines().next().is_some() {
+            self.store.write("ssh/known_hosts", &self.known_to_others(&keys)?)?;
         }
         Ok(keys)
     }
@@ -107,7 +112,7 @@ impl Session {
         if !gone.is_empty() {
             // Whoever is in this file has a key: it is written before keys go.
             let keys = self.load_keys()?;
-            self.store.write("ssh/known_hosts", &keys.known_hosts(&self.lab)?)?;
+            self.store.write("ssh/known_hosts", &self.known_to_others(&keys)?)?;
             self.store.remove_host_keys(&gone)?;
         }
         Ok(())
@@ -124,7 +129,7 @@ impl Session {
     /// # Errors
     /// When a file cannot be read.
     pub fn load_keys(&self) -> Result<SshKeys, EngineError> {
-        Ok(self.store.ssh_keys(self.lab.nodes.iter().map(|node| node.name.as_str()))?)
+        Ok(self.store.ssh_keys(self.lab.guests().map(|node| node.name.as_str()))?)
     }
 
     /// The lab as it was when it was last changed; `None` when nobody knows.

@@ -1,6 +1,6 @@
 //! Gathers what plans need: images, binaries, certificates, keys.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -36,6 +36,7 @@ pub fn preview(session: &Session) -> Result<Prepared, EngineError> {
         }
         images.insert(os.to_owned(), image);
     }
+    images.extend(of_machines(session)?);
     locked::refuse_others(session, &used(session, found.as_ref(), &images))?;
     let mut bundle = session.of_flavour(session.store.bundle_to_complete()?);
     let due = bundle.due(&session.lab, OffsetDateTime::now_utc());
@@ -50,6 +51,20 @@ pub fn preview(session: &Session) -> Result<Prepared, EngineError> {
     }
     let keys = SshKeys::placeholder(&session.lab);
     Ok(Prepared { due, ..prepared(session, found, version, images, bundle, keys)? })
+}
+
+/// What is known without looking at any asset, for those who take away: names count alone.
+///
+/// # Errors
+/// When the catalogue lacks a system.
+pub(crate) fn unprepared(session: &Session) -> Result<Prepared, EngineError> {
+    let bundle = session.of_flavour(Bundle::default()).placeholders(&session.lab);
+    let mut images = of_machines(session)?;
+    for os in session.lab.systems() {
+        images.insert(os.to_owned(), session.images.expected(os)?);
+    }
+    let keys = SshKeys::placeholder(&session.lab);
+    prepared(session, None, wanted_version(session), images, bundle, keys)
 }
 
 /// Gathers what plans need and makes what is missing on this computer: downloads images and
@@ -92,6 +107,7 @@ pub fn prepare(session: &Session, say: &Events) -> Result<Prepared, EngineError>
         }
         images.insert(os.to_owned(), image);
     }
+    images.extend(of_machines(session)?);
     session.store.create()?;
     locked::hold(session, &used(session, found.as_ref(), &images), say)?;
     let mut bundle = session.of_flavour(session.store.bundle_to_complete()?);
@@ -104,6 +120,13 @@ pub fn prepare(session: &Session, say: &Events) -> Result<Prepared, EngineError>
     let keys = session.ensure_keys()?;
     let version = wanted_version(session);
     Ok(Prepared { due, ..prepared(session, found, version, images, bundle, keys)? })
+}
+
+/// What machines that are there run: of their systems the catalogue's word is enough.
+fn of_machines(session: &Session) -> Result<BTreeMap<String, Image>, EngineError> {
+    let systems: BTreeSet<&String> = session.lab.machines().map(|node| &node.os).collect();
+    let systems = systems.into_iter();
+    systems.map(|os| Ok((os.clone(), session.images.expected(os)?))).collect()
 }
 
 fn wanted_version(session: &Session) -> Version {

@@ -47,6 +47,9 @@ impl ProviderKind {
         store: &Store,
         dirs: &Dirs,
     ) -> Self {
+        if lab.machines().next().is_some() {
+            return ProviderKind::Existing(Existing::of(lab));
+        }
         let private = || {
             let mut libvirt = PrivateLibvirt::new(store.root(), &dirs.runtime, lab.id);
             // One that runs is where it was started; another may be started elsewhere.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::drivers::guest::ssh::{Ssh, Target};
-use crate::drivers::guest::{Answer, Guest, GuestError, Output, Put, Reply};
+use crate::drivers::guest::{Answer, Guest, GuestError, Login, Output, Put, Reply};
 use crate::drivers::provider::Provider;
 use crate::engine::lab::open::Session;
 use crate::engine::task::error::EngineError;
@@ -42,6 +42,9 @@ impl Session {
     /// # Errors
     /// When a key is missing or unreadable.
     pub fn ssh(&self, node: &Node, keys: &SshKeys, patience: Duration) -> Result<Ssh, EngineError> {
+        if !node.machine.is_guest() {
+            return self.ssh_to_existing(node, patience);
+        }
         let Some(host_key) = keys.hosts.get(&node.name) else {
             return Err(EngineError::of(
                 &code::NOT_UP,
@@ -54,8 +57,8 @@ impl Session {
             address: SocketAddr::from((node.address, 22)),
             route: self.provider.route(),
             user: self.lab.ssh.user.clone(),
-            key: keys.user.clone(),
-            host_key: SshKeys::public(host_key)?,
+            login: Login::Key(keys.user.clone()),
+            host_keys: vec![SshKeys::public(host_key)?],
             patience,
         }))
     }
@@ -70,9 +73,8 @@ impl Session {
         if keys.user.is_empty() {
             return Ok(None);
         }
-        let known = |node: &&Node| keys.hosts.contains_key(&node.name);
-        self.reach_some(self.lab.nodes.iter().filter(known), &keys, self.timeouts().glance())
-            .map(Some)
+        let known = |node: &&Node| !node.machine.is_guest() || keys.hosts.contains_key(&node.name);
+        self.reach_some(self.everybody().filter(known), &keys, self.timeouts().glance()).map(Some)
     }
 
     /// The way to all nodes.
@@ -80,10 +82,15 @@ impl Session {
     /// # Errors
     /// As [`Session::ssh`].
     pub fn reach(&self, keys: &SshKeys, patience: Duration) -> Result<Reach, EngineError> {
-        self.reach_some(self.lab.nodes.iter(), keys, patience)
+        self.reach_some(self.everybody(), keys, patience)
     }
 
-    fn reach_some<'n>(
+    /// All nodes, and machines that are to be given back.
+    fn everybody(&self) -> impl Iterator<Item = &Node> {
+        self.lab.nodes.iter().chain(&self.leaving)
+    }
+
+    pub(crate) fn reach_some<'n>(
         &self,
         some: impl Iterator<Item = &'n Node>,
         keys: &SshKeys,
@@ -91,21 +98,34 @@ impl Session {
     ) -> Result<Reach, EngineError> {
         let mut nodes: BTreeMap<String, Arc<dyn Guest>> = BTreeMap::new();
         for node in some {
-            nodes.insert(node.name.clone(), Arc::new(self.ssh(node, keys, patience)?));
+            let guest: Arc<dyn Guest> = match self.ssh(node, keys, patience) {
+                Ok(ssh) => Arc::new(ssh),
+                // One that nobody vouches for is as good as silent; `up` refuses it before it begins.
+                Err(error) if !node.machine.is_guest() => Arc::new(Nobody(unknown(error))),
+                Err(error) => return Err(error),
+            };
+            nodes.insert(node.name.clone(), guest);
         }
         Ok(Arc::new(move |node: &Node| {
-            nodes.get(&node.name).cloned().unwrap_or_else(|| Arc::new(Nobody(node.name.clone())))
+            nodes.get(&node.name).cloned().unwrap_or_else(|| {
+                let text = format!("reach node {}: the lab has no such node", node.name);
+                Arc::new(Nobody(GuestError::new(text)))
+            })
         }))
     }
 }
 
-/// Stands for a node that the session was not opened with.
-struct Nobody(String);
+fn unknown(error: EngineError) -> GuestError {
+    let EngineError { code, message, hint, .. } = error;
+    GuestError { code, message, hint, retry: false }
+}
+
+/// Stands for a node that cannot be reached, and says why.
+struct Nobody(GuestError);
 
 impl Nobody {
     fn fail<T: Send + Sync + 'static>(&self) -> Answer<'_, T> {
-        let error = GuestError::new(format!("reach node {}: the lab has no such node", self.0));
-        Box::pin(std::future::ready(Err(error)))
+        Box::pin(std::future::ready(Err(self.0.clone())))
     }
 }
 

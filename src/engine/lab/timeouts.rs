@@ -21,6 +21,7 @@ impl Timeouts {
     /// decides: its QEMU may open `/dev/kvm` where we may not.
     pub(crate) fn found(place: &ProviderKind, wanted: &str) -> Self {
         let (acceleration, words) = match place {
+            ProviderKind::Existing(_) => (Acceleration::Kvm, "machines that are there".into()),
             ProviderKind::System { uri } if wanted == "auto" && host::has_virtualisation() => {
                 match Libvirt::open(uri).is_ok_and(|libvirt| libvirt.offers_kvm()) {
                     true => (Acceleration::Kvm, "KVM".into()),

@@ -2,6 +2,7 @@
 
 pub(crate) mod boot;
 pub(crate) mod clone;
+pub(crate) mod existing;
 pub(crate) mod observe;
 pub(crate) mod power;
 pub(crate) mod provision;

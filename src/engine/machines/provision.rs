@@ -7,7 +7,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use crate::drivers::assets::{artifact_disk, seed};
-use crate::drivers::provider::{Content, Delivery, Provider, ProviderError};
+use crate::drivers::provider::{Content, Delivered, Delivery, Provider, ProviderError};
 use crate::engine::lab::open::Session;
 use crate::engine::lab::prepared::Prepared;
 use crate::engine::task::blocking::blocking;
@@ -70,6 +70,7 @@ pub(crate) async fn shared(
             Object::Provider
             | Object::Certificate
             | Object::Domain
+            | Object::Machine
             | Object::Stage
             | Object::Builders
             | Object::HostsBlock
@@ -177,11 +178,15 @@ pub(crate) async fn deliver(
     provider: &Arc<dyn Provider>,
     node: &Node,
 ) -> Result<(), EngineError> {
-    let files = prepared.found.iter().flat_map(|found| &found.files);
-    let delivery = Delivery {
-        digest: prepared.platform.artifacts.digest.clone(),
-        files: files.map(|(name, file)| (name.clone(), file.path.clone())).collect(),
-    };
+    let files = prepared.found.iter().flat_map(|found| {
+        found.files.iter().map(|(name, file)| {
+            let sha256 = found.sums.get(name).cloned().unwrap_or_default();
+            let (root, path) = (file.root.clone(), file.path.clone());
+            (name.clone(), Delivered { root, path, sha256 })
+        })
+    });
+    let delivery =
+        Delivery { digest: prepared.platform.artifacts.digest.clone(), files: files.collect() };
     let name = node.name.clone();
     call(provider, move |h| h.deliveries()?.deliver(&name, &delivery)).await
 }
@@ -222,6 +227,7 @@ pub(crate) async fn node(
             // A node's stages come after it boots; the rest is not a node's.
             (
                 Object::Stage
+                | Object::Machine
                 | Object::Provider
                 | Object::Builders
                 | Object::Certificate

@@ -44,9 +44,22 @@ pub async fn inspect(
 ) -> Result<Vec<CheckResult>, EngineError> {
     let keys = session.load_keys()?;
     let reach = session.reach(&keys, Duration::from_secs(15))?;
+    inspect_with(session, &reach, nodes, say).await
+}
+
+/// [`inspect`] by a given way to the nodes.
+///
+/// # Errors
+/// When a script cannot be rendered, or a task of ours dies.
+pub(crate) async fn inspect_with(
+    session: &Session,
+    reach: &Reach,
+    nodes: &[String],
+    say: Say<'_>,
+) -> Result<Vec<CheckResult>, EngineError> {
     let mut plan = session.flavour().inspection(&session.lab, &session.templates)?;
     plan.nodes.retain(|check| nodes.is_empty() || check.nodes.iter().all(|n| nodes.contains(n)));
-    make(session, &reach, plan, &Stop::default(), say).await
+    make(session, reach, plan, &Stop::default(), say).await
 }
 
 /// [`verify`] by a given way to the nodes.

@@ -2,8 +2,10 @@
 //! flavour.
 
 pub mod etcd;
+pub mod machine;
 pub mod retire;
 pub(crate) mod rotation;
+mod traces;
 
 use std::net::Ipv4Addr;
 
@@ -27,6 +29,7 @@ pub(crate) const TEMPLATES: Shipped = templates!(
     "etcd-survey.sh.j2",
     "etcd-unpack.sh.j2",
     "forget.sh.j2",
+    "give-back.sh.j2",
     "leave-etcd.sh.j2",
     "move-pods.sh.j2",
     "news.sh.j2",
@@ -36,6 +39,7 @@ pub(crate) const TEMPLATES: Shipped = templates!(
     "retire.sh.j2",
     "secrets-anew.sh.j2",
     "settle.sh.j2",
+    "take.sh.j2",
     "tokens-anew.sh.j2",
     "tokens-left.sh.j2",
 );

@@ -24,6 +24,9 @@ codes! {
     ADDRESSES_OF_GROUP "L0307" "a group's addresses are not as many as its nodes"
         "`addresses` lists the address of each node of a group, in the order of their names."
         ["list one for each node", "write `first_address` instead: the others follow"];
+    FIELD_AND_PROVIDER "L0308" "a field does not fit what the nodes stand on"
+        "Existing machines have their processors, memory, disks, network and logins; guests get theirs from lab, host keys included. A field of the other kind would be without effect."
+        ["remove the field", "add or remove `provider: existing`"];
     TOO_FEW_ADDRESSES "L0310" "the network has too few addresses"
         "Each node needs an address. The network's own, the gateway's and the broadcast address cannot be theirs, nor those of the DHCP range."
         ["a larger network under `cidr`", "fewer nodes, or a smaller DHCP range"];

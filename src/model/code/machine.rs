@@ -51,6 +51,14 @@ codes! {
         ["`version` under `kubernetes`: the next minor release, then `lab up`, then the one after it",
          "`lab snapshot restore NAME` goes back, disks and all",
          "`lab down` and `lab up`, where the cluster may be made anew"];
+    NO_HOST_KEY "L1010" "nobody says which host key an existing machine has"
+        "The first connection to a machine that lab did not make must be to the right one. Its public host key comes from `host_key` in the topology, or from a known_hosts file; it is never taken from whoever answers."
+        ["read it on the machine itself: /etc/ssh/ssh_host_ed25519_key.pub, and write it as `host_key`",
+         "`known_hosts` under `ssh` names the file that has it"];
+    UNFIT_MACHINE "L1011" "an existing machine is not fit for its roles"
+        "Before anything is changed, each machine is asked for its system, memory, disk, ports, clock and kernel, and for what would be in the way: another cluster, another container runtime, a firewall that lab does not know."
+        ["the message names the machine and what is wrong with it; `lab inspect` shows all that was asked",
+         "`--overcommit` takes machines with less memory or disk than is asked for"];
     SNAPSHOT "L1101" "the snapshot cannot be made, found or restored"
         "Its name is taken or unknown, a part of it is gone, or the lab is not as a snapshot needs it. Nothing was changed."
         ["`lab snapshot list` shows which there are, and why one cannot be restored"];

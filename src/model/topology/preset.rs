@@ -28,6 +28,7 @@ pub(crate) const HTTPS: u16 = 30443;
 pub(crate) const ADDONS: &[&str] = &["coredns"];
 pub(crate) const CLUSTER_DOMAIN: &str = "cluster.local";
 pub(crate) const USER: &str = "lab";
+pub(crate) const SSH_PORT: u16 = 22;
 pub(crate) const ACCELERATION: &str = "auto";
 /// In seconds.
 pub(crate) const BOOT_TIMEOUT: u64 = 600;

@@ -4,8 +4,11 @@
 
 use std::sync::Arc;
 
+use uuid::Uuid;
+
 use crate::drivers::provider::{Capability, Deliveries, Provider, ProviderError, Result};
 use crate::model::inventory::{FoundMachine, Inventory};
+use crate::model::{Lab, Node};
 
 /// The machines of one lab.
 #[derive(Clone, Default)]
@@ -21,6 +24,19 @@ impl std::fmt::Debug for Existing {
 }
 
 impl Existing {
+    /// The machines of a lab's nodes.
+    pub fn of(lab: &Lab) -> Self {
+        let machine = |node: &Node| FoundMachine { lab: lab.id, node: node.name.clone() };
+        Self::new(lab.machines().map(machine).collect())
+    }
+
+    /// The same, and those of nodes that left.
+    pub fn and(mut self, lab: Uuid, left: &[Node]) -> Self {
+        let machine = |node: &Node| FoundMachine { lab, node: node.name.clone() };
+        self.machines.extend(left.iter().map(machine));
+        self
+    }
+
     /// A provider of these machines, to which nothing can be brought yet.
     pub fn new(machines: Vec<FoundMachine>) -> Self {
         Self { machines, deliveries: None }

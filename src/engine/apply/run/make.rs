@@ -4,7 +4,7 @@
 use crate::drivers::guest::Output;
 use crate::engine::apply::run::Run;
 use crate::engine::machines::boot::Boot;
-use crate::engine::machines::{clone, provision};
+use crate::engine::machines::{clone, existing, provision};
 use crate::engine::task::error::EngineError;
 use crate::model::{Node, code};
 use crate::plan::{Change, ChangeKind, Object};
@@ -23,6 +23,8 @@ impl Run {
                 let guest = (self.reach)(node);
                 guest.run("true").await.map_err(|error| ("boot", error.into()))?;
                 if !node.machine.is_guest() {
+                    let taken = existing::take(&self.session, &self.prepared, &*guest, node).await;
+                    taken.map_err(|error| ("take", error))?;
                     let work = provision::deliver(&self.prepared, &self.provider, node);
                     let made = self.events.timed(Some(&node.name), "binaries", work).await;
                     made.map_err(|error| ("binaries", error))?;

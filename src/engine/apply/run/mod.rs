@@ -1,6 +1,7 @@
 //! Carrying a plan out: what the lab shares in order, then one lane per node.
 
 pub(crate) mod at_rest;
+mod leave;
 mod make;
 pub(crate) mod one_at_a_time;
 mod turns;
@@ -28,7 +29,6 @@ use crate::engine::task::error::EngineError;
 use crate::engine::task::event::{Event, Events, Failure};
 use crate::engine::task::stop::Stop;
 use crate::kubernetes::fingerprint;
-use crate::kubernetes::operations::retire;
 use crate::kubernetes::stage::{Duty, Stage, Turns};
 use crate::model::Node;
 use crate::model::code::{self, Code};
@@ -137,37 +137,6 @@ impl Run {
             (false, true) => Outcome::Done(self.changes.clone()),
             (false, false) => Outcome::Failed(failures),
         })
-    }
-
-    /// What leaves goes last: by now nobody counts on it any more.
-    async fn retire_and_remove(&self) -> Result<(), EngineError> {
-        for change in self.changes.iter().filter(|change| change.kind == ChangeKind::Retire) {
-            let node = change.node.as_deref().and_then(|name| self.session.lab.node(name));
-            let (Some(node), Some(stage)) = (node, self.stage(&change.name)) else { continue };
-            let task = format!("retire {}", stage.name);
-            let guest = (self.reach)(node);
-            let context = self.prepared.context(&self.session);
-            let script = retire::script(self.session.flavour(), stage, &context, node)?;
-            let output = self.events.timed(Some(&node.name), &task, guest.run(&script)).await?;
-            if output.status != 0 {
-                let text = output.text();
-                return Err(EngineError::of(
-                    &code::STEP,
-                    format!("take the stage {} off {}: {}", stage.name, node.name, text.trim()),
-                ));
-            }
-        }
-        let leaving = self.changes.iter().filter(|change| is_removal(change));
-        if !makes_nodes(&self.changes) {
-            for change in leaving.clone() {
-                let task = format!("{} {}", change.object, change.name);
-                let (session, desired) = (&self.session, &self.desired);
-                let work =
-                    provision::shared(session, &self.prepared, desired, &self.provider, change);
-                self.events.timed(None, &task, work).await?;
-            }
-        }
-        self.session.forget(leaving.filter_map(|change| change.node.as_deref()))
     }
 
     fn jobs(&self) -> Result<Vec<Job>, EngineError> {
@@ -353,6 +322,9 @@ impl Run {
     }
 
     fn advice(&self, node: &Node) -> String {
+        if !node.machine.is_guest() {
+            return format!("`lab ssh {}`; then `lab up` goes on from here", node.name);
+        }
         let console = self.prepared.layout.console(&node.domain);
         format!("look at the console, {console}; then `lab up` goes on from here")
     }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::kubernetes::checks::{Check, Health, Plan, Scope, value};
 use crate::model::dns::{Answer, Service};
 use crate::model::hosts;
-use crate::model::{Lab, Node};
+use crate::model::{Lab, Node, os};
 use crate::render::RenderError;
 
 /// Milliseconds that a connection between nodes may take: etcd's heartbeat has a hundred.
@@ -47,9 +47,12 @@ pub(crate) fn checks(scope: &Scope<'_>) -> Result<Plan, RenderError> {
         plan.nodes.extend([
             ssh.health(&[Health::Failover]),
             scope.one("names", node, proves, &known, "/etc/hosts, resolvectl status"),
-            asked_of_dns(scope, node, &told),
-            clock(scope, node)?,
         ]);
+        // Of existing machines nobody's DNS need know: they have names by their hosts files.
+        if node.machine.is_guest() {
+            plan.nodes.push(asked_of_dns(scope, node, &told));
+        }
+        plan.nodes.push(clock(scope, node)?);
     }
     Ok(plan)
 }
@@ -108,7 +111,7 @@ fn clock(scope: &Scope<'_>, node: &Node) -> Result<Check, RenderError> {
 /// Whether a node is one that stages can run on.
 pub(crate) fn inspect(scope: &Scope<'_>, node: &Node) -> Result<Vec<Check>, RenderError> {
     let name = &node.name;
-    Ok(vec![
+    let mut checks = vec![
         scope.one(
             "system",
             node,
@@ -117,16 +120,29 @@ pub(crate) fn inspect(scope: &Scope<'_>, node: &Node) -> Result<Vec<Check>, Rend
             "an image of the catalogue: `lab images list`",
         ),
         clock(scope, node)?,
-        scope.one(
+    ];
+    if node.machine.is_guest() {
+        checks.push(scope.one(
             "host-name",
             node,
             "its name is that of the topology",
             scope.script("host-name", context! { node => name })?,
             "`hostnamectl`; somebody renamed it, or it is another machine",
-        ),
-        asked_of_dns(scope, node, &dns(scope)?),
-        near(scope, node)?,
-    ])
+        ));
+        checks.push(asked_of_dns(scope, node, &dns(scope)?));
+    }
+    if !node.machine.is_guest() {
+        let shipped = os::names().contains(&node.os.as_str());
+        checks.push(scope.one(
+            "in-the-way",
+            node,
+            "nothing is in the way of a node, and the system is the one that the topology says",
+            scope.script("in-the-way", context! { system => shipped.then_some(&node.os) })?,
+            "`image` says which system it has; take away what is named",
+        ));
+    }
+    checks.push(near(scope, node)?);
+    Ok(checks)
 }
 
 /// Connections to every other node, what answers is its SSH server. The best counts: one of three, of

@@ -26,6 +26,7 @@ pub(crate) const STAGE: Stage = Stage {
         "clock.sh.j2",
         "dns.sh.j2",
         "host-name.sh.j2",
+        "in-the-way.sh.j2",
         "names.sh.j2",
         "near.sh.j2",
         "node-info.sh.j2",
@@ -49,7 +50,8 @@ struct Data {
 
 fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
     let sysctl = context.templates.render("stages/os/sysctl.conf.j2", &())?;
-    let artifacts = context.platform.artifact_volume().is_some();
+    // Machines that are there have no disk of ours: they were brought the binaries.
+    let artifacts = node.machine.is_guest() && context.platform.artifact_volume().is_some();
     let redhat = context.platform.os(&node.os).is_some_and(|os| os.family == Family::Redhat);
     // What `lab verify` asks with, and people, too.
     let mut steps: Vec<Step> =

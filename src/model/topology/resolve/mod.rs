@@ -3,6 +3,7 @@
 //! What [`crate::model::topology::check`] refused is not there; a default stands in, and the problem that
 //! was found keeps the draft from becoming a lab.
 
+mod existing;
 mod network;
 mod nodes;
 
@@ -11,7 +12,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::model::certificates::{Certificates, Place};
 use crate::model::components::Components;
 use crate::model::lab::{
-    Cloning, Ingress, Kubernetes, NO_KUBERNETES, Options, PodNetwork, PodSecurity, Ssh, Vip,
+    Cloning, Ingress, Kubernetes, NO_KUBERNETES, Options, PodNetwork, PodSecurity, Ssh,
+    SshOfExisting, Vip,
 };
 use crate::model::name::{self, Owner};
 use crate::model::role::Role;
@@ -36,11 +38,21 @@ pub(crate) fn resolve(
     let machines_alone = text(root.get("kubernetes")) == Some(NO_KUBERNETES);
     let (lab_name, lab_domain) = (&name, &domain);
     let defaults = root.get("defaults");
+    let machine = existing::machine(root);
+    existing::refuse_unfit(root, machine, problems);
     if too_many(root, problems) {
         return None;
     }
-    let mut nodes =
-        Nodes { lab: id, lab_name, domain: lab_domain, cidr, machines_alone, defaults, problems };
+    let mut nodes = Nodes {
+        lab: id,
+        lab_name,
+        domain: lab_domain,
+        cidr,
+        machines_alone,
+        machine,
+        defaults,
+        problems,
+    };
     let nodes = nodes.all(root);
     let given_vips = vips(root.get("vips"));
     let mut vips: Vec<Vip> = given_vips.iter().map(|(vip, _)| vip.clone()).collect();
@@ -153,6 +165,14 @@ fn ssh(given: Option<&Given>) -> Ssh {
     Ssh {
         user: text(get("user")).unwrap_or(preset::USER).to_owned(),
         authorized_keys: keys.iter().filter_map(|key| key.text().map(str::to_owned)).collect(),
+        existing: SshOfExisting {
+            port: get("port")
+                .and_then(Given::number)
+                .and_then(|port| u16::try_from(port).ok())
+                .unwrap_or(preset::SSH_PORT),
+            key: text(get("key")).map(str::to_owned),
+            known_hosts: text(get("known_hosts")).map(str::to_owned),
+        },
     }
 }
 

@@ -49,6 +49,8 @@ pub(super) struct Nodes<'a> {
     pub cidr: Option<Ipv4Net>,
     /// Nothing of Kubernetes is set up.
     pub machines_alone: bool,
+    /// What all nodes stand on.
+    pub machine: Machine,
     /// What counts where a group says nothing.
     pub defaults: Option<&'a Given>,
     pub problems: &'a mut Vec<Problem>,
@@ -87,22 +89,22 @@ impl Nodes<'_> {
         }
         let user_data = Arc::new(user_data([self.defaults, Some(&group.given), None]));
         let all = OfGroup { roles, default_os, user_data };
-        let number = |(index, (name, at))| self.node(group, index, name, at, &all);
-        names.into_iter().enumerate().map(number).collect()
+        let mut number = |(index, (name, at))| self.node(group, index, name, at, &all);
+        names.into_iter().enumerate().map(&mut number).collect()
     }
 
     fn node(
-        &self,
+        &mut self,
         group: &Entry,
         index: usize,
         name: String,
         name_span: Span,
         all: &OfGroup<'_>,
     ) -> NodeDraft {
-        let group = &group.given;
+        let (group, defaults) = (&group.given, self.defaults);
         let over = group.get("overrides").and_then(|all| all.get(&name));
         let own = |key: &str| over.and_then(|over| over.get(key));
-        let default = |key: &str| self.defaults.and_then(|defaults| defaults.get(key));
+        let default = |key: &str| defaults.and_then(|defaults| defaults.get(key));
         let field = |key: &str| own(key).or_else(|| group.get(key)).or_else(|| default(key));
         let listed = group.get("addresses").and_then(|list| list.items().get(index));
         let first = listed.or(group.get("first_address"));
@@ -115,6 +117,9 @@ impl Nodes<'_> {
         let nowhere = self.cidr.map_or(Ipv4Addr::UNSPECIFIED, |cidr| cidr.network());
         let memory = field("memory").and_then(Given::bytes).unwrap_or(preset::MEMORY);
         let cpus = field("cpus").and_then(Given::number).unwrap_or(preset::CPUS);
+        if address.is_none() && self.machine == Machine::Existing {
+            self.no_address(&name, &name_span);
+        }
         NodeDraft {
             has_address: own("address").is_some() || first.is_some(),
             address_span: span(own("address").or(first), &name_span),
@@ -123,7 +128,7 @@ impl Nodes<'_> {
             name_span,
             node: Node {
                 fqdn: format!("{name}.{}", self.domain),
-                machine: Machine::Guest,
+                machine: self.machine,
                 domain: format!("{}-{name}", self.lab_name),
                 uuid: name::object_id(self.lab, "domain", &name),
                 roles: all.roles.clone(),
@@ -135,16 +140,26 @@ impl Nodes<'_> {
                 os: text(field("image")).unwrap_or(all.default_os).to_owned(),
                 pod_subnet: own("pod_subnet").and_then(Given::network),
                 user_data: match over.and_then(|over| over.get("user_data")) {
-                    Some(_) => Arc::new(user_data([self.defaults, Some(group), over])),
+                    Some(_) => Arc::new(user_data([defaults, Some(group), over])),
                     None => Arc::clone(&all.user_data),
                 },
                 told: match all.roles.contains(&Role::Worker) {
-                    true => told([self.defaults, Some(group), over]),
+                    true => told([defaults, Some(group), over]),
                     false => Told::default(),
                 },
+                host_key: text(own("host_key")).map(str::to_owned),
                 name,
             },
         }
+    }
+
+    /// A machine that is there has its address already.
+    fn no_address(&mut self, name: &str, at: &Span) {
+        let message = format!("the existing machine '{}' has no address", printable(name));
+        self.problems.push(
+            Problem::error(&code::MISSING_FIELD, at, message)
+                .help("add `addresses: [ADDRESS]` to its group"),
+        );
     }
 
     fn names(&mut self, group: &Entry) -> Vec<(String, Span)> {

@@ -27,6 +27,12 @@ pub const TOPOLOGY: Table = Table {
     fields: &[
         need("name", Kind::Label(30), "Name of the lab; prefixes every object made for it."),
         may("domain", Kind::Domain, "DNS domain of the nodes.").or(Preset::Follows("NAME.lab")),
+        may(
+            "provider",
+            Kind::Choice(&[EXISTING]),
+            "What the nodes stand on where that is not guests: machines that are there already, reached by SSH.",
+        )
+        .or(Preset::Follows("guests of this computer's libvirt, or of one of the lab's own")),
         need("network", Kind::Table(&NETWORK), "The network all nodes share."),
         may("image", Kind::Shipped(os::names), "Operating system of the nodes.")
             .or(Preset::Word(os::DEFAULT)),
@@ -46,6 +52,9 @@ pub const TOPOLOGY: Table = Table {
         may("options", Kind::Table(&OPTIONS), "Choices about how the lab runs."),
     ],
 };
+
+/// The provider of machines that are there anyway.
+pub const EXISTING: &str = "existing";
 
 const CPUS: Kind = Kind::Integer(1, 256);
 
@@ -124,6 +133,12 @@ const OVERRIDE: Table = Table {
         may("image", Kind::Shipped(os::names), "This node's operating system."),
         may("pod_subnet", Kind::Network, "Addresses of this worker's pods.")
             .or(Preset::Follows("chosen by its address")),
+        may(
+            "host_key",
+            Kind::PublicKey,
+            "The public key that this existing machine's SSH server shows.",
+        )
+        .or(Preset::Follows("what known_hosts says")),
         may("user_data", Kind::UserData, "cloud-config or a script for this node."),
         may(
             "labels",
@@ -276,6 +291,12 @@ const SSH: Table = Table {
             Kind::List(&Kind::PublicKey),
             "Public keys of people who may log in, too.",
         ),
+        may("port", Kind::Integer(1, 65535), "Port of the SSH servers of existing machines.")
+            .or(Preset::Number(preset::SSH_PORT as u64)),
+        may("key", Kind::Path, "Private key for existing machines.")
+            .or(Preset::Follows("those of the SSH agent, else of ~/.ssh")),
+        may("known_hosts", Kind::Path, "File with the host keys of existing machines.")
+            .or(Preset::Follows("~/.ssh/known_hosts")),
     ],
 };
 

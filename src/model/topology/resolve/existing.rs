@@ -1,0 +1,81 @@
+//! What fits existing machines, and what fits guests.
+
+use crate::model::code;
+use crate::model::lab::Machine;
+use crate::model::topology::given::{Entry, Given, text};
+use crate::model::topology::problem::{Problem, Span};
+use crate::model::topology::schema::EXISTING;
+
+/// What makes a guest or its network, by the table that it stands in. Of an existing machine it says nothing.
+const OF_GUESTS: &[&str] =
+    &["cpus", "memory", "disk", "user_data", "mac", "boot_timeout", "clone", "acceleration"];
+const OF_THEIR_NETWORK: &[&str] =
+    &["mode", "uplink", "dhcp", "forwarders", "records", "reservations"];
+
+/// How existing machines are reached. Guests are reached by keys that are made for them.
+const OF_EXISTING: &[&str] = &["port", "key", "known_hosts"];
+
+/// What the nodes stand on.
+pub(super) fn machine(root: &Given) -> Machine {
+    match text(root.get("provider")) {
+        Some(EXISTING) => Machine::Existing,
+        _ => Machine::Guest,
+    }
+}
+
+/// Refuses what would be without effect.
+pub(super) fn refuse_unfit(root: &Given, machine: Machine, problems: &mut Vec<Problem>) {
+    let mut unfit = match machine {
+        Machine::Existing => of_guests(root),
+        Machine::Guest => of_existing(root),
+    };
+    unfit.sort_by_key(|(_, at)| at.start);
+    for (field, at) in unfit {
+        let (message, help) = match machine {
+            Machine::Existing => (
+                format!("existing machines are as they are: `{field}` would change nothing"),
+                format!("remove `{field}`"),
+            ),
+            Machine::Guest => (
+                format!("`{field}` is of existing machines, and lab makes these nodes"),
+                format!("remove `{field}`, or write `provider: {EXISTING}` at the top"),
+            ),
+        };
+        let problem = Problem::error(&code::FIELD_AND_PROVIDER, &at, message).help(help);
+        problems.push(problem);
+    }
+}
+
+type Place = (String, Span);
+
+fn fields(given: Option<&Given>, names: &[&str]) -> Vec<Place> {
+    let entries = given.map(Given::entries).unwrap_or_default();
+    let unfit = entries.iter().filter(|entry| names.contains(&entry.key.as_str()));
+    unfit.map(|entry| (entry.key.clone(), entry.key_span.clone())).collect()
+}
+
+fn of_groups(root: &Given, names: &[&str]) -> Vec<Place> {
+    let entries = |given: Option<&Given>| given.map(Given::entries).unwrap_or_default().to_vec();
+    let of_group = |group: &Entry| {
+        let overrides = entries(group.given.get("overrides"));
+        let own = overrides.iter().flat_map(|one| fields(Some(&one.given), names));
+        fields(Some(&group.given), names).into_iter().chain(own).collect::<Vec<_>>()
+    };
+    entries(root.get("nodes")).iter().flat_map(of_group).collect()
+}
+
+fn of_guests(root: &Given) -> Vec<Place> {
+    let mut all = of_groups(root, OF_GUESTS);
+    all.extend(fields(root.get("defaults"), OF_GUESTS));
+    all.extend(fields(root.get("options"), OF_GUESTS));
+    all.extend(fields(root.get("network"), OF_THEIR_NETWORK));
+    all.extend(fields(root.get("ssh"), &["authorized_keys"]));
+    all.extend(fields(root.get("kubernetes"), &["host_routes"]));
+    all
+}
+
+fn of_existing(root: &Given) -> Vec<Place> {
+    let mut all = of_groups(root, &["host_key"]);
+    all.extend(fields(root.get("ssh"), OF_EXISTING));
+    all
+}

@@ -1,0 +1,263 @@
+//! Machines that `lab` did not make: their own user, host keys and names, binaries by SSH. By the program itself, as
+//! people type it.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+use lab::drivers::guest::ssh::{Route, Ssh, Target};
+use lab::drivers::guest::{Guest, Login};
+
+use lab::model::Lab;
+use lab::pki::{SshKeys, generate_ssh_key};
+use lab::render::Templates;
+
+use crate::hall::Hall;
+use crate::machine::Machine;
+use crate::{archives, rig};
+
+const TOPOLOGY: &str = "name: basement
+provider: existing
+network: {cidr: 10.249.0.0/24}
+ssh: {user: admin, key: keys/admin, known_hosts: keys/known_hosts}
+nodes:
+  main: {roles: [etcd, control-plane], addresses: [10.249.0.11], overrides: {main: {host_key: HOST_KEY}}}
+  worker: {count: 2, addresses: [10.249.0.31, 10.249.0.32]}
+";
+
+const NODES: [&str; 3] = ["main", "worker1", "worker2"];
+/// Address of the one that leaves.
+const WORKER2: &str = "10.249.0.32";
+
+/// Somebody's machines, and the folder that `lab` is run in.
+struct Basement {
+    hall: Hall,
+    _machines: Vec<Machine>,
+    home: tempfile::TempDir,
+    keys: SshKeys,
+}
+
+impl Basement {
+    fn new() -> Self {
+        let home = rig::home();
+        let place = |name: &str| home.path().join(name);
+        let host_keys = NODES.map(|node| (node.to_owned(), generate_ssh_key().unwrap()));
+        let keys = SshKeys { user: generate_ssh_key().unwrap(), hosts: host_keys.into() };
+        let main = SshKeys::public(&keys.hosts["main"]).unwrap();
+        let topology = TOPOLOGY.replace("HOST_KEY", &main);
+        let lab = rig::lab(&topology);
+        fs::write(place("lab.yaml"), &topology).unwrap();
+        fs::create_dir(place("keys")).unwrap();
+        fs::write(place("keys/admin"), &keys.user).unwrap();
+        // What somebody has who logged in once.
+        let known = |name: &str| {
+            let key = SshKeys::public(&keys.hosts[name]).unwrap();
+            format!("{} {key}\n", lab.node(name).unwrap().address)
+        };
+        fs::write(place("keys/known_hosts"), known("worker1") + &known("worker2")).unwrap();
+        let hall = Hall::of_machines(&lab);
+        archives::write(&hall.dir.join("lab/images"), &hall.root);
+        let templates = lab::kubernetes::templates(&Default::default()).unwrap();
+        let _machines = machines(&hall, &templates, &lab, &keys);
+        let basement = Self { hall, _machines, home, keys };
+        for node in NODES {
+            basement.answers(node);
+        }
+        basement
+    }
+
+    fn answers(&self, node: &str) {
+        self.on(node, "systemctl is-system-running --wait >/dev/null");
+    }
+
+    fn topology(&self) -> String {
+        fs::read_to_string(self.home.path().join("lab.yaml")).unwrap()
+    }
+
+    fn lab_says(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let place = |name: &str| self.home.path().join(name);
+        let archives: PathBuf = self.hall.dir.join("lab/images");
+        let run = ["-C", place("").to_str().unwrap(), env!("CARGO_BIN_EXE_lab")].map(str::to_owned);
+        let mut command = self.hall.command("env");
+        command
+            .args(run)
+            .args(arguments)
+            .env("HOME", place("home"))
+            .env("XDG_STATE_HOME", place("state"))
+            .env("XDG_CACHE_HOME", place("cache"))
+            .env("XDG_RUNTIME_DIR", place("run"))
+            .env("LAB_ARTIFACTS", &self.hall.artifacts)
+            .env("LAB_IMAGES", archives)
+            .env_remove("SSH_AUTH_SOCK");
+        command
+    }
+
+    /// What `lab` says where it must succeed.
+    fn lab(&self, arguments: &[&str]) -> String {
+        let output = self.lab_says(arguments);
+        let said = format!(
+            "{}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
+        assert!(output.status.success(), "lab {arguments:?}\n{said}");
+        said
+    }
+}
+
+fn machines(hall: &Hall, templates: &Templates, lab: &Lab, keys: &SshKeys) -> Vec<Machine> {
+    lab.nodes.iter().map(|node| Machine::new(hall, templates, lab, node, keys)).collect()
+}
+
+/// What a machine is like; see the script.
+const PICTURE: &str = include_str!("picture.sh");
+/// Has a machine lack a package that stages want.
+const REPOSITORY: &str = include_str!("repository.sh");
+
+impl Basement {
+    /// Runs a script on a machine, as root, past `lab`'s own ways.
+    fn on(&self, name: &str, script: &str) -> String {
+        let lab = rig::lab(&self.topology());
+        let address = lab.node(name).map_or_else(|| WORKER2.parse().unwrap(), |node| node.address);
+        let ssh = Ssh::new(Target {
+            node: name.into(),
+            address: SocketAddr::from((address, 22)),
+            route: Route::Direct,
+            user: "admin".into(),
+            login: Login::Key(self.keys.user.clone()),
+            host_keys: vec![SshKeys::public(&self.keys.hosts[name]).unwrap()],
+            patience: Duration::from_secs(30),
+        });
+        let output = self.hall.inside(async { ssh.run(script).await }).unwrap();
+        assert_eq!(output.status, 0, "{name}: {script}\n{}", output.text());
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// A picture of each machine.
+    fn pictures(&self) -> Vec<String> {
+        NODES.iter().map(|node| self.on(node, PICTURE)).collect()
+    }
+
+    fn write(&self, topology: &str) {
+        fs::write(self.home.path().join("lab.yaml"), topology).unwrap();
+    }
+
+    /// What `lab` says where it must fail.
+    fn refused(&self, arguments: &[&str]) -> String {
+        let output = self.lab_says(arguments);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success(), "lab {arguments:?}\n{said}");
+        said
+    }
+
+    /// `lab up`, killed once it says `word`.
+    fn killed_at(&self, word: &str) {
+        let mut child = self.command(&["up"]).stderr(Stdio::piped()).spawn().unwrap();
+        let mut heard = String::new();
+        for line in BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok) {
+            heard.push_str(&(line + "\n"));
+            if heard.contains(word) {
+                break;
+            }
+        }
+        assert!(heard.contains(word), "{heard}");
+        // Of all that is in here one program has this name.
+        assert!(self.hall.shell("pkill -KILL -x lab", &[]).status.success());
+        child.wait().unwrap();
+    }
+}
+
+/// What is in one picture and not in the other.
+fn difference(before: &str, after: &str) -> String {
+    let lines = |text: &str| text.lines().map(str::to_owned).collect::<BTreeSet<_>>();
+    let (before, after) = (lines(before), lines(after));
+    let gone = before.difference(&after).map(|line| format!("- {line}\n"));
+    let came = after.difference(&before).map(|line| format!("+ {line}\n"));
+    gone.chain(came).collect()
+}
+
+#[test]
+#[ignore = "needs root and the Kubernetes binaries; `make test` runs it"]
+fn machines_that_exist_become_a_cluster_and_are_given_back_as_they_were() {
+    let basement = Basement::new();
+    basement.on("worker1", REPOSITORY);
+    basement.on("worker1", "hostname box17");
+    // One of another name, and one with a file of its own where a stage has one.
+    basement.on(
+        "main",
+        "printf '# mine\\n' >/etc/sysctl.d/90-lab.conf; chmod 600 /etc/sysctl.d/90-lab.conf",
+    );
+    let before = basement.pictures();
+
+    // Nothing is done to machines that cannot become nodes, or are not those that were meant.
+    basement.on(
+        "main",
+        "systemd-run --quiet --collect --unit=squatter socat TCP-LISTEN:6443,reuseaddr,fork /dev/null",
+    );
+    let said = basement.refused(&["up"]);
+    assert!(
+        said.contains("error[L1011]") && said.contains("port 6443 is taken by socat"),
+        "{said}"
+    );
+    basement.on("main", "systemctl stop squatter");
+    let topology = basement.topology();
+    let stranger = SshKeys::public(&generate_ssh_key().unwrap()).unwrap();
+    let known = SshKeys::public(&basement.keys.hosts["main"]).unwrap();
+    basement.write(&topology.replace(&known, &stranger));
+    let said = basement.refused(&["up"]);
+    assert!(said.contains("error[L1002]") && said.contains("known_hosts"), "{said}");
+    basement.write(&topology.replace("10.249.0.32", "10.249.0.33"));
+    let said = basement.refused(&["up"]);
+    assert!(said.contains("error[L1010]") && said.contains("ssh-keyscan"), "{said}");
+    basement.write(&topology);
+    for (before, after) in before.iter().zip(basement.pictures()) {
+        assert_eq!(difference(before, &after), "");
+    }
+
+    basement.killed_at("ok worker1        os");
+    let said = basement.lab(&["up"]);
+    assert!(said.contains("the lab 'basement' is up"), "{said}");
+    let said = basement.lab(&["up"]);
+    assert!(said.contains("nothing to do"), "{said}");
+    let said = basement.lab(&["verify"]);
+    assert!(said.contains(" 0 failed, 0 missing"), "{said}");
+    let nodes = basement.lab(&["kubectl", "get", "nodes", "--no-headers"]);
+    assert_eq!(nodes.matches(" Ready ").count(), 2, "{nodes}");
+    assert!(nodes.contains("worker1") && !nodes.contains("box17"), "{nodes}");
+    assert_eq!(basement.on("worker1", "cat /usr/share/ethtool/file"), "of ethtool\n");
+    let said = basement.refused(&["snapshot", "create", "first"]);
+    assert!(said.contains("the provider existing has no snapshots"), "{said}");
+
+    // Another lab does not take them.
+    basement.write(&topology.replace("name: basement", "name: attic"));
+    let said = basement.refused(&["up"]);
+    assert!(said.contains("it is a node of the lab basement"), "{said}");
+
+    // A node less: its machine is given back, and the cluster serves.
+    let fewer = topology.replace(
+        "count: 2, addresses: [10.249.0.31, 10.249.0.32]",
+        "count: 1, addresses: [10.249.0.31]",
+    );
+    basement.write(&fewer);
+    let said = basement.lab(&["up", "--yes"]);
+    assert!(said.contains("give back"), "{said}");
+    assert_eq!(difference(&before[2], &basement.on("worker2", PICTURE)), "");
+    let nodes = basement.lab(&["kubectl", "get", "nodes", "--no-headers"]);
+    assert!(!nodes.contains("worker2") && nodes.contains("worker1"), "{nodes}");
+
+    let said = basement.lab(&["down"]);
+    assert!(said.contains("the lab 'basement' is gone"), "{said}");
+    let said = basement.lab(&["down"]);
+    assert!(said.contains("nothing to do"), "{said}");
+    for (before, after) in before.iter().zip(basement.pictures()) {
+        assert_eq!(difference(before, &after), "");
+    }
+}
