@@ -213,6 +213,21 @@ pub struct SshOfExisting {
     pub key: Option<String>,
     /// A file of host keys, likewise; the person's own without.
     pub known_hosts: Option<String>,
+    /// A machine through which they are reached.
+    pub bastion: Option<Bastion>,
+}
+
+/// A machine that leads to others by SSH.
+#[derive(Clone, Debug)]
+pub struct Bastion {
+    /// Its name or address.
+    pub host: String,
+    /// Login name.
+    pub user: String,
+    /// Where its SSH server listens.
+    pub port: u16,
+    /// Its public host key; `None` where a known_hosts file says it.
+    pub host_key: Option<String>,
 }
 
 /// Choices about how the lab runs.

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::model::Lab;
+use crate::model::lab::Bastion;
 use crate::model::role::ROLES;
 use crate::render::shell::quote;
 
@@ -40,6 +41,9 @@ pub fn ssh_config(lab: &Lab, access: &Access<'_>) -> String {
         ));
         if !node.machine.is_guest() {
             text.push_str(&format!("    Port {}\n", lab.ssh.existing.port));
+            if let Some(Bastion { host, user, port, .. }) = &lab.ssh.existing.bastion {
+                text.push_str(&format!("    ProxyJump {user}@{host}:{port}\n"));
+            }
         }
         if let Some(proxy) = &access.proxy {
             let words: Vec<String> = proxy.iter().map(|part| percent(&quote(part))).collect();

@@ -4,12 +4,12 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use lab::drivers::guest::ssh::{Route, Ssh, Target};
+use lab::drivers::guest::ssh::{Gate, Route, Ssh, Target};
 use lab::drivers::guest::{Guest, Login};
 
 use lab::model::Lab;
@@ -18,20 +18,24 @@ use lab::render::Templates;
 
 use crate::hall::Hall;
 use crate::machine::Machine;
+use crate::rig::screen::Terminal;
 use crate::{archives, rig};
 
 const TOPOLOGY: &str = "name: basement
 provider: existing
 network: {cidr: 10.249.0.0/24}
-ssh: {user: admin, key: keys/admin, known_hosts: keys/known_hosts}
+ssh: {user: admin, key: keys/admin, known_hosts: keys/known_hosts, bastion: {host: 10.249.0.11, host_key: HOST_KEY}}
 nodes:
   main: {roles: [etcd, control-plane], addresses: [10.249.0.11], overrides: {main: {host_key: HOST_KEY}}}
   worker: {count: 2, addresses: [10.249.0.31, 10.249.0.32]}
 ";
 
 const NODES: [&str; 3] = ["main", "worker1", "worker2"];
-/// Address of the one that leaves.
-const WORKER2: &str = "10.249.0.32";
+const ADDRESSES: [&str; 3] = ["10.249.0.11:22", "10.249.0.31:22", "10.249.0.32:22"];
+/// The workers are reached through the bastion alone.
+const NO_WAY: &str = "for worker in 10.249.0.31 10.249.0.32; do
+  ip rule add to $worker ipproto tcp dport 22 prohibit
+done";
 
 /// Somebody's machines, and the folder that `lab` is run in.
 struct Basement {
@@ -39,10 +43,12 @@ struct Basement {
     _machines: Vec<Machine>,
     home: tempfile::TempDir,
     keys: SshKeys,
+    start: Instant,
 }
 
 impl Basement {
     fn new() -> Self {
+        let start = Instant::now();
         let home = rig::home();
         let place = |name: &str| home.path().join(name);
         let host_keys = NODES.map(|node| (node.to_owned(), generate_ssh_key().unwrap()));
@@ -60,10 +66,11 @@ impl Basement {
         };
         fs::write(place("keys/known_hosts"), known("worker1") + &known("worker2")).unwrap();
         let hall = Hall::of_machines(&lab);
+        assert!(hall.shell(NO_WAY, &[]).status.success());
         archives::write(&hall.dir.join("lab/images"), &hall.root);
         let templates = lab::kubernetes::templates(&Default::default()).unwrap();
         let _machines = machines(&hall, &templates, &lab, &keys);
-        let basement = Self { hall, _machines, home, keys };
+        let basement = Self { hall, _machines, home, keys, start };
         for node in NODES {
             basement.answers(node);
         }
@@ -100,6 +107,10 @@ impl Basement {
         command
     }
 
+    fn say(&self, text: &str) {
+        eprintln!("[{:6.1} s] {text}", self.start.elapsed().as_secs_f64());
+    }
+
     /// What `lab` says where it must succeed.
     fn lab(&self, arguments: &[&str]) -> String {
         let output = self.lab_says(arguments);
@@ -125,20 +136,29 @@ const REPOSITORY: &str = include_str!("repository.sh");
 impl Basement {
     /// Runs a script on a machine, as root, past `lab`'s own ways.
     fn on(&self, name: &str, script: &str) -> String {
-        let lab = rig::lab(&self.topology());
-        let address = lab.node(name).map_or_else(|| WORKER2.parse().unwrap(), |node| node.address);
-        let ssh = Ssh::new(Target {
+        let ssh = match name {
+            "main" => self.ssh(name, Route::Direct),
+            _ => self.ssh(
+                name,
+                Route::Through(Arc::new(self.ssh("main", Route::Direct)) as Arc<dyn Gate>),
+            ),
+        };
+        let output = self.hall.inside(async { ssh.run(script).await }).unwrap();
+        assert_eq!(output.status, 0, "{name}: {script}\n{}", output.text());
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    fn ssh(&self, name: &str, route: Route) -> Ssh {
+        let place = NODES.iter().position(|node| *node == name).unwrap();
+        Ssh::new(Target {
             node: name.into(),
-            address: SocketAddr::from((address, 22)),
-            route: Route::Direct,
+            address: ADDRESSES[place].parse().unwrap(),
+            route,
             user: "admin".into(),
             login: Login::Key(self.keys.user.clone()),
             host_keys: vec![SshKeys::public(&self.keys.hosts[name]).unwrap()],
             patience: Duration::from_secs(30),
-        });
-        let output = self.hall.inside(async { ssh.run(script).await }).unwrap();
-        assert_eq!(output.status, 0, "{name}: {script}\n{}", output.text());
-        String::from_utf8_lossy(&output.stdout).into_owned()
+        })
     }
 
     /// A picture of each machine.
@@ -197,6 +217,7 @@ fn machines_that_exist_become_a_cluster_and_are_given_back_as_they_were() {
     );
     let before = basement.pictures();
 
+    basement.say("the machines are there");
     // Nothing is done to machines that cannot become nodes, or are not those that were meant.
     basement.on(
         "main",
@@ -208,25 +229,51 @@ fn machines_that_exist_become_a_cluster_and_are_given_back_as_they_were() {
         "{said}"
     );
     basement.on("main", "systemctl stop squatter");
+    basement.say("a port that is taken is refused");
     let topology = basement.topology();
     let stranger = SshKeys::public(&generate_ssh_key().unwrap()).unwrap();
     let known = SshKeys::public(&basement.keys.hosts["main"]).unwrap();
     basement.write(&topology.replace(&known, &stranger));
     let said = basement.refused(&["up"]);
     assert!(said.contains("error[L1002]") && said.contains("known_hosts"), "{said}");
-    basement.write(&topology.replace("10.249.0.32", "10.249.0.33"));
+    basement.write(&topology);
+    basement.say("another host key is refused");
+    let id = basement.on("worker2", "cat /etc/machine-id").trim().to_owned();
+    basement.on("worker1", "cp /etc/machine-id /root/id");
+    basement.on("worker1", &format!("echo {id} >/etc/machine-id"));
+    let said = basement.refused(&["up"]);
+    assert!(said.contains("worker1 and worker2: both have the same /etc/machine-id"), "{said}");
+    basement.on("worker1", "cat /root/id >/etc/machine-id; rm /root/id");
+    basement.say("twins are refused");
+    // Of one nobody knows the host key: it is shown to a person, and to nobody else.
+    let known_hosts = basement.home.path().join("keys/known_hosts");
+    let known = fs::read_to_string(&known_hosts).unwrap();
+    let of_worker1 = known.lines().find(|line| line.starts_with("10.249.0.31")).unwrap();
+    fs::write(&known_hosts, format!("{of_worker1}\n")).unwrap();
     let said = basement.refused(&["up"]);
     assert!(said.contains("error[L1010]") && said.contains("ssh-keyscan"), "{said}");
+    basement.say("an unknown host key is refused");
+    let mut terminal = Terminal::run(basement.command(&["inspect", "worker2"]));
+    terminal.until(|rows| rows.iter().any(|row| row.contains("[y/N]")));
+    let shown = terminal.rows().join("\n");
+    assert!(shown.contains("worker2 at 10.249.0.32") && shown.contains("SHA256:"), "{shown}");
+    terminal.press(b"y\n");
+    terminal.until(|rows| rows.iter().any(|row| row.contains("0 failed")));
+    let now = fs::read_to_string(&known_hosts).unwrap();
+    assert_eq!(now.trim(), known.trim());
     basement.write(&topology);
     for (before, after) in before.iter().zip(basement.pictures()) {
         assert_eq!(difference(before, &after), "");
     }
 
+    basement.say("nothing was changed so far");
     basement.killed_at("ok worker1        os");
     let said = basement.lab(&["up"]);
     assert!(said.contains("the lab 'basement' is up"), "{said}");
+    basement.say("up, after it was killed in the middle");
     let said = basement.lab(&["up"]);
     assert!(said.contains("nothing to do"), "{said}");
+    basement.say("nothing to do");
     let said = basement.lab(&["verify"]);
     assert!(said.contains(" 0 failed, 0 missing"), "{said}");
     let nodes = basement.lab(&["kubectl", "get", "nodes", "--no-headers"]);
@@ -236,23 +283,28 @@ fn machines_that_exist_become_a_cluster_and_are_given_back_as_they_were() {
     let said = basement.refused(&["snapshot", "create", "first"]);
     assert!(said.contains("the provider existing has no snapshots"), "{said}");
 
+    basement.say("every check passes");
     // Another lab does not take them.
     basement.write(&topology.replace("name: basement", "name: attic"));
     let said = basement.refused(&["up"]);
     assert!(said.contains("it is a node of the lab basement"), "{said}");
 
+    basement.say("another lab does not take them");
     // A node less: its machine is given back, and the cluster serves.
     let fewer = topology.replace(
         "count: 2, addresses: [10.249.0.31, 10.249.0.32]",
         "count: 1, addresses: [10.249.0.31]",
     );
     basement.write(&fewer);
+    let said = basement.refused(&["up"]);
+    assert!(said.contains("what lab put on worker2 would be removed there"), "{said}");
     let said = basement.lab(&["up", "--yes"]);
     assert!(said.contains("give back"), "{said}");
     assert_eq!(difference(&before[2], &basement.on("worker2", PICTURE)), "");
     let nodes = basement.lab(&["kubectl", "get", "nodes", "--no-headers"]);
     assert!(!nodes.contains("worker2") && nodes.contains("worker1"), "{nodes}");
 
+    basement.say("one is given back as it was");
     let said = basement.lab(&["down"]);
     assert!(said.contains("the lab 'basement' is gone"), "{said}");
     let said = basement.lab(&["down"]);

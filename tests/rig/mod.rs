@@ -111,6 +111,7 @@ pub fn session(text: &str, home: &Path) -> Session {
         lab,
         source: text.into(),
         leaving: Vec::new(),
+        gate: OnceLock::new(),
         base: home.to_owned(),
         locked: home.join("lab.lock"),
         owner: owner(),

@@ -119,9 +119,9 @@ fn unpack(bytes: &[u8]) -> Vec<Put> {
 
 /// One server, for as long as the runtime lives on which it was started.
 pub struct Server {
-    address: SocketAddr,
-    user_key: String,
-    host_key: String,
+    pub address: SocketAddr,
+    pub user_key: String,
+    pub host_key: String,
     pub faults: Faults,
 }
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use lab::drivers::guest::ssh::{Ssh, Target, quote};
-use lab::drivers::guest::{Guest, Put};
+use lab::drivers::guest::ssh::{Route, Ssh, Target, quote};
+use lab::drivers::guest::{Guest, Login, Put, shown_key};
 use lab::model::File;
 use lab::pki::{SshKeys, generate_ssh_key};
 use tokio::net::TcpListener;
@@ -245,4 +245,51 @@ fn words_survive_a_shell() {
         let output = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();
         assert_eq!(output.stdout, word.as_bytes());
     }
+}
+
+/// Existing machines: by a person's own keys, and any of the host keys that are known.
+#[tokio::test]
+async fn a_person_logs_in_by_keys_of_their_own() {
+    let rig = sound().await;
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("id_ed25519");
+    let person = |login: Login| Ssh::new(Target { login, ..target(&rig) });
+    let said = person(Login::Person(home.path().into())).run("true").await.unwrap_err();
+    assert!(said.message.contains("there is no key") && !said.retry, "{said:?}");
+    std::fs::write(&file, "no key").unwrap();
+    let said = person(Login::File(file.clone())).run("true").await.unwrap_err();
+    assert!(said.message.contains("id_ed25519 cannot be used") && !said.retry, "{said:?}");
+    std::fs::write(&file, generate_ssh_key().unwrap()).unwrap();
+    let said = person(Login::File(file.clone())).run("true").await.unwrap_err();
+    assert_eq!((said.code.id, said.retry), ("L1003", false), "{said:?}");
+    assert!(said.hint.unwrap().contains("`ssh -p "));
+    std::fs::write(&file, &rig.user_key).unwrap();
+    for login in [Login::File(file), Login::Person(home.path().into())] {
+        assert_eq!(person(login).run("exit 3").await.unwrap().status, 3);
+    }
+    let mut several = target(&rig);
+    several.host_keys.insert(0, SshKeys::public(&generate_ssh_key().unwrap()).unwrap());
+    assert_eq!(Ssh::new(several).run("exit 4").await.unwrap().status, 4);
+}
+
+#[tokio::test]
+async fn a_stranger_shows_its_key_and_nobody_logs_in() {
+    let rig = sound().await;
+    let shown = shown_key(&Route::Direct, rig.address).await.unwrap();
+    assert_eq!(shown.to_openssh().unwrap(), SshKeys::public(&rig.host_key).unwrap());
+    assert_eq!(rig.faults.logins.load(Ordering::SeqCst), 0);
+}
+
+/// What is sent in pieces arrives as it was, and a piece that cannot be had ends it.
+#[tokio::test]
+async fn an_input_in_pieces_arrives_whole_or_not_at_all() {
+    let rig = sound().await;
+    let ssh = Ssh::new(target(&rig));
+    let pieces = (0..64_u8).map(|number| Ok(vec![number; 10_000]));
+    let output = ssh.exec_with("cat", pieces).await.unwrap();
+    let whole: Vec<u8> = (0..64_u8).flat_map(|number| vec![number; 10_000]).collect();
+    assert!(output.stdout == whole, "{} bytes of {}", output.stdout.len(), whole.len());
+    let broken = [Ok(vec![1]), Err(std::io::Error::other("the disk is gone"))];
+    let said = ssh.exec_with("cat", broken.into_iter()).await.unwrap_err();
+    assert!(said.message.contains("the disk is gone"), "{said}");
 }

@@ -69,7 +69,8 @@ fn everything() -> Json {
 fn existing() -> Json {
     json!({
         "name": "whole", "provider": "existing", "network": {"cidr": "10.9.0.0/24"},
-        "ssh": {"port": 2222, "key": "key", "known_hosts": "known_hosts"},
+        "ssh": {"port": 2222, "key": "key", "known_hosts": "known_hosts", "bastion": {
+            "host": "gate.example.com", "user": "anna", "port": 2223, "host_key": format!("ssh-ed25519 {}", "A".repeat(68))}},
         "nodes": {"a": {"roles": ["etcd", "control-plane", "worker"], "addresses": ["10.9.0.20"],
             "overrides": {"a": {"host_key": format!("ssh-ed25519 {}", "A".repeat(68))}}}},
     })

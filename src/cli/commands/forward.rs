@@ -85,7 +85,7 @@ async fn serve_all(
                 info(&format!("  kubectl: lab kubeconfig --local {local} > FILE"));
             }
         }
-        tokio::spawn(serve(listener, session.provider.route(), way.target));
+        tokio::spawn(serve(listener, session.route()?, way.target));
     }
     // Until the person has enough of it.
     let _ = tokio::signal::ctrl_c().await;

@@ -148,12 +148,17 @@ pub(crate) fn table(rows: &[Vec<String>]) -> String {
     text
 }
 
+/// True where there is a person to be asked.
+pub(crate) fn is_asked() -> bool {
+    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+}
+
 /// Asks the person, when there is one. Silence is no.
 pub(crate) fn agrees(what: &str) -> bool {
-    let (input, mut output) = (std::io::stdin(), std::io::stderr());
-    if !input.is_terminal() || !output.is_terminal() {
+    if !is_asked() {
         return false;
     }
+    let (input, mut output) = (std::io::stdin(), std::io::stderr());
     let _ = write!(output, "{}\ndo it? [y/N] ", visible(what));
     let _ = output.flush();
     let mut answer = String::new();

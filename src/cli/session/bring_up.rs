@@ -9,13 +9,14 @@ use crate::cli::global::Global;
 use crate::cli::output::{agrees, counted, info, say};
 use crate::cli::progress::{Progress, signals};
 use crate::cli::runtime::runtime;
+use crate::cli::session::acquaint::acquaint;
 use crate::cli::session::lookup::{known, lock, stages};
 use crate::cli::session::saved_plan::SavedPlan;
 use crate::engine::{self, EngineError, Events, Outcome, Session, Stop, UpOptions, rotate};
 use crate::pki::Root;
 
 pub(crate) fn bring_up(global: &Global, up: &Up, session: Session) -> Result<ExitCode, Failure> {
-    let session = Arc::new(session);
+    let session = Arc::new(acquaint(session)?);
     let changes = brought_up(global, up, &session)?;
     told(global, up, &session, changes);
     Ok(ExitCode::SUCCESS)

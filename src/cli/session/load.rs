@@ -212,6 +212,7 @@ pub(crate) fn session(global: &Global) -> Result<Session, Failure> {
         lab: loaded.lab,
         source: source.text,
         leaving: Vec::new(),
+        gate: OnceLock::new(),
         base: source.base,
         locked,
         owner: host::owner(),

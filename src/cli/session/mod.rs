@@ -1,6 +1,7 @@
 //! The lab that a command is about: its topology, its parts by name, its lock, a plan of it that was saved,
 //! and how it comes up.
 
+pub(crate) mod acquaint;
 pub(crate) mod bring_up;
 pub(crate) mod etcd;
 pub(crate) mod filled;

@@ -6,6 +6,7 @@ mod pinned;
 mod receive;
 mod route;
 pub mod ssh;
+mod stranger;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -14,6 +15,7 @@ use crate::model::code::{self, Code};
 
 pub use crate::model::Put;
 pub use login::Login;
+pub use stranger::shown_key;
 
 /// What a script left behind.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,7 +1,9 @@
 //! Guests over SSH. The host key is known before the first connection: another one ends it before
 //! any authentication. One connection per node serves all stages.
 
+use std::future::Future;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,7 +16,7 @@ use crate::drivers::guest::heard::{Heard, LONGEST, LONGEST_TALK, MOST_HEARD};
 use crate::drivers::guest::login::{Login, Refused};
 pub use crate::drivers::guest::pinned::Pinned;
 use crate::drivers::guest::receive::{RECEIVE, archive};
-pub use crate::drivers::guest::route::Route;
+pub use crate::drivers::guest::route::{Gate, Route, Stream};
 use crate::drivers::guest::{Answer, Guest, GuestError, Output, Put, Reply};
 use crate::model::code;
 pub use crate::render::quote;
@@ -117,8 +119,8 @@ impl Ssh {
         let expected = expected.collect::<Result<Vec<_>, _>>().map_err(broken)?;
         // What it is asked to show: a key that we know.
         let algorithms: Vec<_> = expected.iter().map(PublicKey::algorithm).collect();
-        let stream = target.route.dial(target.address).await.map_err(|error| self.fail(error))?;
-        stream.set_nodelay(true).map_err(|error| self.fail(error))?;
+        let stream =
+            target.route.dial(target.address).await.map_err(|error| self.no_way(&error))?;
         let config = client::Config {
             keepalive_interval: Some(Duration::from_secs(30)),
             keepalive_max: 10,
@@ -146,6 +148,12 @@ impl Ssh {
             Ok(Err(refused)) => Err(self.refused(refused)),
             Err(_) => Err(self.fail("no answer to the login")),
         }
+    }
+
+    /// What a bastion says of itself is said as it is.
+    fn no_way(&self, error: &std::io::Error) -> GuestError {
+        let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<GuestError>());
+        inner.cloned().unwrap_or_else(|| self.fail(error))
     }
 
     fn refused(&self, refused: Refused) -> GuestError {
@@ -289,6 +297,23 @@ impl Ssh {
         let cut = || self.fail("the connection was cut before the command ended");
         let status = heard.status.ok_or_else(cut)?;
         Ok(Output { status, ..heard.output })
+    }
+}
+
+impl Gate for Ssh {
+    fn open(
+        &self,
+        address: SocketAddr,
+    ) -> Pin<Box<dyn Future<Output = std::io::Result<Stream>> + Send + '_>> {
+        Box::pin(async move {
+            let session = self.session().await.map_err(std::io::Error::other)?;
+            let (host, port) = (address.ip().to_string(), u32::from(address.port()));
+            let opened = session.channel_open_direct_tcpip(host, port, "127.0.0.1", 0).await;
+            let channel = opened.map_err(|error| {
+                std::io::Error::other(format!("through {}: {error}", self.target.node))
+            })?;
+            Ok(Box::new(channel.into_stream()) as Stream)
+        })
     }
 }
 

@@ -129,19 +129,22 @@ pub(crate) fn refuse_stale(
 }
 
 pub(crate) fn refuse_loss(changes: &[Change], yes: bool) -> Result<(), EngineError> {
-    let of = |retired: bool| {
-        let destructive = changes.iter().filter(|change| change.is_destructive());
-        let chosen = destructive.filter(move |c| (c.kind == ChangeKind::Retire) == retired);
-        chosen.map(move |change| match &change.node {
-            Some(node) if retired => format!("{} of {node}", change.name),
-            _ => change.name.clone(),
-        })
-    };
-    let (disks, parts): (Vec<_>, Vec<_>) = (of(false).collect(), of(true).collect());
-    if yes || (disks.is_empty() && parts.is_empty()) {
+    let (mut disks, mut parts, mut machines) = (Vec::new(), Vec::new(), Vec::new());
+    for change in changes.iter().filter(|change| change.is_destructive()) {
+        let name = change.name.clone();
+        match (change.kind, change.object, &change.node) {
+            (ChangeKind::Retire, _, Some(node)) => parts.push(format!("{name} of {node}")),
+            (_, Object::Machine, _) => machines.push(name),
+            _ => disks.push(name),
+        }
+    }
+    if yes || (disks.is_empty() && parts.is_empty() && machines.is_empty()) {
         return Ok(());
     }
     let mut lost = Vec::new();
+    if !machines.is_empty() {
+        lost.push(format!("what lab put on {} would be removed there", machines.join(", ")));
+    }
     if !disks.is_empty() {
         lost.push(format!("{} would be removed with their disks", disks.join(", ")));
     }

@@ -1,7 +1,8 @@
 //! The way to machines that are there anyway: who they must be, and as whom we come.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use russh::keys::known_hosts::known_host_keys_path;
@@ -9,15 +10,19 @@ use russh::keys::{Algorithm, PublicKey};
 use serde::{Deserialize, Serialize};
 
 use crate::drivers::guest::Login;
-use crate::drivers::guest::ssh::{Ssh, Target};
+use crate::drivers::guest::ssh::{Gate, Route, Ssh, Target};
 use crate::engine::lab::open::Session;
 use crate::engine::lab::reach::Reach;
 use crate::engine::task::error::EngineError;
+use crate::model::lab::Bastion;
 use crate::model::{Node, code};
 use crate::pki::SshKeys;
 
 /// File of the lab's directory that names machines to be given back.
 const LEFT: &str = "leaving.json";
+
+/// How long a bastion may take to let us in.
+const BASTION_PATIENCE: Duration = Duration::from_secs(10);
 
 /// A machine that is to be given back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,12 +59,9 @@ impl Session {
         Ok(Ssh::new(Target {
             node: node.name.clone(),
             address: SocketAddr::from((node.address, self.lab.ssh.existing.port)),
-            route: self.provider.route(),
+            route: self.route_to_existing()?,
             user: self.lab.ssh.user.clone(),
-            login: match self.key_for_machines() {
-                Some(key) => Login::File(key),
-                None => Login::Person(self.dirs.ssh.clone()),
-            },
+            login: self.login_to_existing(),
             host_keys: self.host_keys(node)?,
             patience,
         }))
@@ -82,20 +84,66 @@ impl Session {
         if let Some(key) = &node.host_key {
             return Ok(vec![key.clone()]);
         }
-        let (file, port) = (self.known_hosts(), self.lab.ssh.existing.port);
+        let port = self.lab.ssh.existing.port;
+        let address = node.address.to_string();
+        let keys = self.known_keys(&[&address, &node.fqdn, &node.name], port)?;
+        match keys.is_empty() {
+            false => Ok(keys),
+            true => Err(self.unknown(&format!("existing machine {}", node.name), &address, port)),
+        }
+    }
+
+    /// What known_hosts has of a server with these names.
+    fn known_keys(&self, names: &[&str], port: u16) -> Result<Vec<String>, EngineError> {
+        let file = self.known_hosts();
         let mut keys: Vec<PublicKey> = Vec::new();
-        for name in [&node.address.to_string(), &node.fqdn, &node.name] {
+        for name in names {
             let found = known_host_keys_path(name, port, &file).map_err(|error| {
-                let text =
-                    format!("read the host key of {}: {}: {error}", node.name, file.display());
+                let text = format!("read the host key of {name}: {}: {error}", file.display());
                 EngineError::of(&code::NO_HOST_KEY, text).preflight()
             })?;
             keys.extend(found.into_iter().map(|(_, key)| key).filter(is_usable));
         }
-        let keys = keys.iter().filter_map(|key| key.to_openssh().ok()).collect::<Vec<_>>();
-        match keys.is_empty() {
-            false => Ok(keys),
-            true => Err(self.unknown(node, &file)),
+        Ok(keys.iter().filter_map(|key| key.to_openssh().ok()).collect())
+    }
+
+    /// The way to machines: one connection to the bastion serves all, where there is one.
+    pub(crate) fn route_to_existing(&self) -> Result<Route, EngineError> {
+        let Some(bastion) = &self.lab.ssh.existing.bastion else { return Ok(Route::Direct) };
+        if let Some(gate) = self.gate.get() {
+            return Ok(Route::Through(Arc::clone(gate) as Arc<dyn Gate>));
+        }
+        let Bastion { host, user, port, host_key } = bastion;
+        let host_keys = match host_key {
+            Some(key) => vec![key.clone()],
+            None => self.known_keys(&[host], *port)?,
+        };
+        if host_keys.is_empty() {
+            return Err(self.unknown(&format!("bastion {host}"), host, *port));
+        }
+        let found = (host.as_str(), *port).to_socket_addrs().map(|mut all| all.next());
+        let unfound = |why: String| {
+            let text = format!("find the bastion {host}: {why}");
+            EngineError::of(&code::UNREACHABLE, text).hint("is `bastion.host` right?").preflight()
+        };
+        let address = found.map_err(|error| unfound(error.to_string()))?;
+        let gate = Arc::new(Ssh::new(Target {
+            node: format!("{host} (the bastion)"),
+            address: address.ok_or_else(|| unfound("it has no address".into()))?,
+            route: Route::Direct,
+            user: user.clone(),
+            login: self.login_to_existing(),
+            host_keys,
+            patience: BASTION_PATIENCE,
+        }));
+        let gate = self.gate.get_or_init(|| gate);
+        Ok(Route::Through(Arc::clone(gate) as Arc<dyn Gate>))
+    }
+
+    fn login_to_existing(&self) -> Login {
+        match self.key_for_machines() {
+            Some(key) => Login::File(key),
+            None => Login::Person(self.dirs.ssh.clone()),
         }
     }
 
@@ -161,15 +209,15 @@ impl Session {
         Ok(self.store.write(LEFT, &text)?)
     }
 
-    fn unknown(&self, node: &Node, file: &std::path::Path) -> EngineError {
-        let (name, address, port) = (&node.name, node.address, self.lab.ssh.existing.port);
+    fn unknown(&self, what: &str, address: &str, port: u16) -> EngineError {
+        let file = self.known_hosts();
         let text = format!(
-            "reach the existing machine {name}: nobody says which host key it has, neither `host_key` nor {}",
+            "reach the {what}: nobody says which host key it has, neither `host_key` nor {}",
             file.display()
         );
         EngineError::of(&code::NO_HOST_KEY, text)
             .hint(format!(
-                "`ssh-keyscan -t ed25519 -p {port} {address}` shows one; compare it with /etc/ssh/ssh_host_ed25519_key.pub on the machine, then write it as `host_key` under `overrides`, or log in once by `ssh`"
+                "`ssh-keyscan -t ed25519 -p {port} {address}` shows one; compare it with /etc/ssh/ssh_host_ed25519_key.pub on the machine, then write it as `host_key`, or log in once by `ssh`"
             ))
             .preflight()
     }
@@ -197,7 +245,7 @@ impl Session {
     }
 
     /// The file that knows host keys of machines.
-    fn known_hosts(&self) -> PathBuf {
+    pub fn known_hosts(&self) -> PathBuf {
         match &self.lab.ssh.existing.known_hosts {
             Some(file) => self.base.join(file),
             None => self.dirs.ssh.join("known_hosts"),

@@ -11,5 +11,6 @@ pub(crate) mod prepare;
 pub(crate) mod prepared;
 pub(crate) mod provider;
 pub(crate) mod reach;
+mod strangers;
 pub(crate) mod timeouts;
 mod uploads;

@@ -1,10 +1,11 @@
 //! One lab, opened: what it should be, where it runs, its secrets, and the drivers to reach it.
 
 use std::path::PathBuf;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use crate::drivers::assets::binaries;
 use crate::drivers::assets::images::Images;
+use crate::drivers::guest::ssh::Ssh;
 use crate::drivers::host::Dirs;
 use crate::drivers::state::Store;
 use crate::engine::lab::provider::ProviderKind;
@@ -24,6 +25,8 @@ pub struct Session {
     pub lab: Lab,
     /// Machines that were nodes and are to be given back.
     pub leaving: Vec<Node>,
+    /// The connection to the bastion, once somebody needs it.
+    pub gate: OnceLock<Arc<Ssh>>,
     /// Topology text as given, kept with the lab's files.
     pub source: String,
     /// Folder that relative paths in the topology start from.

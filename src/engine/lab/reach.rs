@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::drivers::guest::ssh::{Ssh, Target};
+use crate::drivers::guest::ssh::{Route, Ssh, Target};
 use crate::drivers::guest::{Answer, Guest, GuestError, Login, Output, Put, Reply};
 use crate::drivers::provider::Provider;
 use crate::engine::lab::open::Session;
@@ -61,6 +61,17 @@ impl Session {
             host_keys: vec![SshKeys::public(host_key)?],
             patience,
         }))
+    }
+
+    /// The way into the nodes' network.
+    ///
+    /// # Errors
+    /// When nobody knows the bastion.
+    pub fn route(&self) -> Result<Route, EngineError> {
+        match self.lab.machines().next() {
+            Some(_) => self.route_to_existing(),
+            None => Ok(self.provider.route()),
+        }
     }
 
     /// The way to the nodes for somebody who only looks; `None` before there are keys. A node without

@@ -7,10 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
 
 use crate::drivers::assets::regular;
 use crate::drivers::guest::ssh::{Ssh, quote};
 use crate::drivers::guest::{Guest, GuestError, Output};
+use crate::drivers::provider::existing::Existing;
 use crate::drivers::provider::{Delivered, Deliveries, Delivery, ProviderError};
 use crate::engine::lab::open::Session;
 use crate::engine::lab::provider::ProviderKind;
@@ -30,9 +32,12 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Bytes that are read at once.
 const PIECE: usize = 1 << 18;
 
+/// Machines that are brought binaries at the same time: more of them share one way out of this computer.
+const AT_ONCE: usize = 4;
+
 /// The ways to a lab's machines.
-#[derive(Default)]
 struct Uploads {
+    places: Semaphore,
     ways: BTreeMap<String, Result<Arc<Ssh>, EngineError>>,
 }
 
@@ -44,10 +49,11 @@ impl Session {
     pub fn with_machines(mut self) -> Result<Self, EngineError> {
         let way =
             |node: &Node| (node.name.clone(), self.ssh_to_existing(node, PATIENCE).map(Arc::new));
-        if let ProviderKind::Existing(machines) = &self.provider {
-            let uploads = Uploads { ways: self.lab.machines().map(way).collect() };
+        if matches!(self.provider, ProviderKind::Existing(_)) {
+            let ways = self.lab.machines().map(way).collect();
+            let uploads = Uploads { places: Semaphore::new(AT_ONCE), ways };
             let leaving = self.machines_that_left()?;
-            let machines = machines.clone().and(self.lab.id, &leaving);
+            let machines = Existing::of(&self.lab).and(self.lab.id, &leaving);
             self.provider = ProviderKind::Existing(machines.delivered_by(Arc::new(uploads)));
             self.leaving = leaving;
         }
@@ -66,7 +72,11 @@ impl Deliveries for Uploads {
             None => return Err(failed(odd("the lab has no such machine"))),
         };
         // On a thread that may block.
-        Handle::current().block_on(deliver(&ssh, delivery)).map_err(failed)
+        let work = async {
+            let _place = self.places.acquire().await;
+            deliver(&ssh, delivery).await
+        };
+        Handle::current().block_on(work).map_err(failed)
     }
 }
 

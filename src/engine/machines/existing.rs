@@ -101,8 +101,31 @@ pub(crate) async fn refuse_unfit(session: &Session, overcommit: bool) -> Result<
     if free.is_empty() {
         return Ok(());
     }
+    refuse_twins(session, &reach).await?;
     let results = inspect_with(session, &reach, &free, &|_| {}).await?;
     refuse_results(&results, overcommit)
+}
+
+/// Refuses machines that are copies of each other: Kubernetes and systemd tell them apart by this id.
+async fn refuse_twins(session: &Session, reach: &Reach) -> Result<(), EngineError> {
+    let mut seen: BTreeMap<String, &str> = BTreeMap::new();
+    for node in session.lab.machines() {
+        let Ok(output) = reach(node).run(machine::IDENTITY).await else { continue };
+        let id = output.text().trim().to_owned();
+        if id.is_empty() {
+            continue;
+        }
+        if let Some(twin) = seen.insert(id, &node.name) {
+            let text = format!(
+                "use {twin} and {}: both have the same /etc/machine-id, as copies have",
+                node.name
+            );
+            return Err(EngineError::of(&code::UNFIT_MACHINE, text)
+                .hint("on one of them: `rm /etc/machine-id && systemd-machine-id-setup`, then restart it; a copy needs host keys of its own, too")
+                .preflight());
+        }
+    }
+    Ok(())
 }
 
 /// What was asked of machines that are to become nodes must hold. What is installed later may lack.

@@ -51,6 +51,9 @@ pub fn mark(lab: &Lab) -> File {
     }
 }
 
+/// Prints by what a machine is told from others.
+pub const IDENTITY: &str = "cat /etc/machine-id";
+
 /// Whose node a machine is, as [`OWNER`] prints it.
 pub fn owner(lab: &Lab) -> String {
     format!("the lab {} ({})", lab.name, lab.id)

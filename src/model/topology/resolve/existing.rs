@@ -1,8 +1,9 @@
 //! What fits existing machines, and what fits guests.
 
 use crate::model::code;
-use crate::model::lab::Machine;
+use crate::model::lab::{Bastion, Machine};
 use crate::model::topology::given::{Entry, Given, text};
+use crate::model::topology::preset;
 use crate::model::topology::problem::{Problem, Span};
 use crate::model::topology::schema::EXISTING;
 
@@ -13,7 +14,7 @@ const OF_THEIR_NETWORK: &[&str] =
     &["mode", "uplink", "dhcp", "forwarders", "records", "reservations"];
 
 /// How existing machines are reached. Guests are reached by keys that are made for them.
-const OF_EXISTING: &[&str] = &["port", "key", "known_hosts"];
+const OF_EXISTING: &[&str] = &["port", "key", "known_hosts", "bastion"];
 
 /// What the nodes stand on.
 pub(super) fn machine(root: &Given) -> Machine {
@@ -44,6 +45,22 @@ pub(super) fn refuse_unfit(root: &Given, machine: Machine, problems: &mut Vec<Pr
         let problem = Problem::error(&code::FIELD_AND_PROVIDER, &at, message).help(help);
         problems.push(problem);
     }
+}
+
+/// Where an SSH server listens.
+pub(super) fn port(given: Option<&Given>) -> u16 {
+    let port = given.and_then(Given::number).and_then(|port| u16::try_from(port).ok());
+    port.unwrap_or(preset::SSH_PORT)
+}
+
+/// A machine that leads to the others, as `user` where it says nobody else.
+pub(super) fn bastion(given: &Given, user: &str) -> Option<Bastion> {
+    Some(Bastion {
+        host: text(given.get("host"))?.to_owned(),
+        user: text(given.get("user")).unwrap_or(user).to_owned(),
+        port: port(given.get("port")),
+        host_key: text(given.get("host_key")).map(str::to_owned),
+    })
 }
 
 type Place = (String, Span);

@@ -166,12 +166,12 @@ fn ssh(given: Option<&Given>) -> Ssh {
         user: text(get("user")).unwrap_or(preset::USER).to_owned(),
         authorized_keys: keys.iter().filter_map(|key| key.text().map(str::to_owned)).collect(),
         existing: SshOfExisting {
-            port: get("port")
-                .and_then(Given::number)
-                .and_then(|port| u16::try_from(port).ok())
-                .unwrap_or(preset::SSH_PORT),
+            port: existing::port(get("port")),
             key: text(get("key")).map(str::to_owned),
             known_hosts: text(get("known_hosts")).map(str::to_owned),
+            bastion: get("bastion").and_then(|given| {
+                existing::bastion(given, text(get("user")).unwrap_or(preset::USER))
+            }),
         },
     }
 }
