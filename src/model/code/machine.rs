@@ -20,8 +20,9 @@ codes! {
         ["`lab status`", "`lab console NODE` shows its screen; `--log` all that it said since it started",
          "`lab restart NODE`"];
     HOST_KEY "L1002" "a node shows a host key that is not its own"
-        "Keys are made before the guest, so a wrong one is another machine at this address, or a guest rebuilt outside lab. Nothing was sent to it, no login was tried."
+        "Keys are made before the guest, so a wrong one is another machine at this address, or a guest rebuilt outside lab. Of an existing machine `host_key` or known_hosts says the right one. Nothing was sent to it, no login was tried."
         ["find out who has the address: `ip neigh`, `virsh list`",
+         "where an existing machine was set up anew: put its new key where the old one is",
          "where the guest was rebuilt: take the node out of the topology, `lab up --yes --force`, put it back, `lab up`"];
     LOGIN "L1003" "a node refused the login"
         "The key is right, but the user is not there (yet): cloud-init failed or did not end, or the user was removed in the guest."
