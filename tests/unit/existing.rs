@@ -94,6 +94,25 @@ fn a_lab_goes_through_all_its_stages_without_a_hypervisor() {
 }
 
 #[test]
+fn nothing_is_brought_where_there_are_no_binaries() {
+    let (mut rig, carrier) = three();
+    rig.artifacts = "";
+    rig.up(Up::PLAIN).0.unwrap();
+    assert!(carrier.0.lock().unwrap().is_empty());
+}
+
+/// Also `down` of a lab whose keys are damaged asks for none of them.
+#[test]
+fn the_way_to_machines_wants_no_key_of_guests() {
+    let (rig, _) = three();
+    let session = rig.session();
+    session.store.create().unwrap();
+    session.store.write("ssh/known_hosts", "controller1,x ssh-ed25519 AAAA\n").unwrap();
+    assert!(session.load_keys().is_err());
+    session.way_to_machines().unwrap();
+}
+
+#[test]
 fn status_tells_of_machines_as_it_does_of_guests() {
     let (rig, _) = three();
     rig.up(Up::PLAIN).0.unwrap();
@@ -167,7 +186,7 @@ fn down(rig: &Rig) -> (Vec<String>, Vec<Event>) {
     run(async {
         let (events, mut heard) = Events::channel();
         let teardown = Teardown::look(lab, place, store).await.unwrap();
-        let teardown = teardown.with_machines(&session, &rig.reach()).await.unwrap();
+        let teardown = teardown.with_machines_by(&session, &rig.reach()).await.unwrap();
         let removed = teardown.run(Keep::Nothing, &events).await.unwrap();
         drop(events);
         let mut said = Vec::new();

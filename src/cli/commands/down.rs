@@ -47,8 +47,7 @@ fn remove(
     let (lab, place, store) = (&session.lab, &session.provider, &session.store);
     let runtime = runtime()?;
     let teardown = runtime.block_on(async {
-        let reach = session.way_to_machines()?;
-        Teardown::look(lab, place, store).await?.with_machines(session, &reach).await
+        Teardown::look(lab, place, store).await?.with_machines(session).await
     })?;
     let found = teardown.plan(keep)?;
     if down.dry_run || found.is_empty() {

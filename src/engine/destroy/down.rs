@@ -75,19 +75,30 @@ impl<'a> Teardown<'a> {
         Ok(teardown)
     }
 
-    /// The same, which gives machines back that are there anyway, by this way to them.
+    /// The same, which gives machines back that are there anyway.
     ///
     /// # Errors
     /// When a script cannot be made.
-    pub async fn with_machines(
+    pub async fn with_machines(self, session: &Session) -> Result<Self, EngineError> {
+        match self.place {
+            ProviderKind::Existing(_) => {
+                self.with_machines_by(session, &session.way_to_machines()?).await
+            }
+            ProviderKind::System { .. } | ProviderKind::Private(_) => Ok(self),
+        }
+    }
+
+    /// [`Teardown::with_machines`] by a given way to them.
+    ///
+    /// # Errors
+    /// As [`Teardown::with_machines`].
+    pub async fn with_machines_by(
         mut self,
         session: &Session,
         reach: &Reach,
     ) -> Result<Self, EngineError> {
-        if matches!(self.place, ProviderKind::Existing(_)) {
-            self.machines = Machines::of(session, reach)?;
-            self.look_again().await?;
-        }
+        self.machines = Machines::of(session, reach)?;
+        self.look_again().await?;
         Ok(self)
     }
 

@@ -12,7 +12,6 @@ use crate::engine::machines::existing::{Lent, Standing, standings};
 use crate::engine::task::error::EngineError;
 use crate::engine::task::event::Events;
 use crate::kubernetes::operations::machine;
-use crate::model::Node;
 use crate::model::code;
 use crate::model::inventory::FoundMachine;
 
@@ -21,8 +20,6 @@ use crate::model::inventory::FoundMachine;
 pub(super) struct Machines {
     mine: String,
     lent: Vec<Lent>,
-    nodes: Vec<Node>,
-    reach: Option<Reach>,
     standings: BTreeMap<String, Standing>,
 }
 
@@ -30,21 +27,19 @@ impl Machines {
     /// Those of a lab, also those that left it.
     pub fn of(session: &Session, reach: &Reach) -> Result<Self, EngineError> {
         let prepared = unprepared(session)?;
-        let nodes: Vec<Node> = session.lab.machines().chain(&session.leaving).cloned().collect();
-        let lent = nodes.iter().map(|node| Lent::new(session, &prepared, reach, node));
+        let nodes = session.lab.machines().chain(&session.leaving);
+        let lent = nodes.map(|node| Lent::new(session, &prepared, reach, node));
         Ok(Self {
             mine: machine::owner(&session.lab),
             lent: lent.collect::<Result<_, _>>()?,
-            nodes,
-            reach: Some(Arc::clone(reach)),
             standings: BTreeMap::new(),
         })
     }
 
     /// Asks them, and gives those that are nodes.
     pub async fn look(&mut self, lab: Uuid) -> Vec<FoundMachine> {
-        let Some(reach) = &self.reach else { return Vec::new() };
-        self.standings = standings(&self.mine, reach, self.nodes.iter()).await;
+        let guests = self.lent.iter().map(|lent| (lent.node.clone(), Arc::clone(&lent.guest)));
+        self.standings = standings(&self.mine, guests).await;
         let ours = self.standings.iter().filter(|(_, standing)| matches!(standing, Standing::Ours));
         ours.map(|(node, _)| FoundMachine { lab, node: node.clone() }).collect()
     }

@@ -70,10 +70,11 @@ impl Session {
     /// The way to all machines, for somebody who does not wait long for those that are off.
     ///
     /// # Errors
-    /// When a key is unreadable.
+    /// Never: machines that nobody vouches for do not answer.
     pub fn way_to_machines(&self) -> Result<Reach, EngineError> {
         let machines = self.lab.machines().chain(&self.leaving);
-        self.reach_some(machines, &self.load_keys()?, self.timeouts().glance())
+        // Keys of guests, which may be damaged, open none of them.
+        self.reach_some(machines, &SshKeys::default(), self.timeouts().glance())
     }
 
     /// The public host keys that a machine may show, OpenSSH format; never none.

@@ -48,7 +48,7 @@ impl ProviderKind {
         dirs: &Dirs,
     ) -> Self {
         if lab.machines().next().is_some() {
-            return ProviderKind::Existing(Existing::of(lab));
+            return ProviderKind::Existing(Existing::of(lab.id, lab.machines()));
         }
         let private = || {
             let mut libvirt = PrivateLibvirt::new(store.root(), &dirs.runtime, lab.id);

@@ -53,7 +53,7 @@ impl Session {
             let ways = self.lab.machines().map(way).collect();
             let uploads = Uploads { places: Semaphore::new(AT_ONCE), ways };
             let leaving = self.machines_that_left()?;
-            let machines = Existing::of(&self.lab).and(self.lab.id, &leaving);
+            let machines = Existing::of(self.lab.id, self.lab.machines().chain(&leaving));
             self.provider = ProviderKind::Existing(machines.delivered_by(Arc::new(uploads)));
             self.leaving = leaving;
         }

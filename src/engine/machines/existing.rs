@@ -29,12 +29,10 @@ pub(crate) enum Standing {
 /// Asks machines whose they are, side by side.
 pub(crate) async fn standings(
     mine: &str,
-    reach: &Reach,
-    machines: impl Iterator<Item = &Node>,
+    machines: impl Iterator<Item = (String, Arc<dyn Guest>)>,
 ) -> BTreeMap<String, Standing> {
     let mut asked = tokio::task::JoinSet::new();
-    for node in machines {
-        let (name, guest) = (node.name.clone(), reach(node));
+    for (name, guest) in machines {
         let mine = mine.to_owned();
         asked.spawn(async move { (name, standing(&*guest, &mine).await) });
     }
@@ -74,7 +72,8 @@ pub(crate) async fn refuse_unfit(session: &Session, overcommit: bool) -> Result<
         session.host_keys(node)?;
     }
     let reach = session.way_to_machines()?;
-    let standings = standings(&machine::owner(&session.lab), &reach, session.lab.machines()).await;
+    let machines = session.lab.machines().map(|node| (node.name.clone(), reach(node)));
+    let standings = standings(&machine::owner(&session.lab), machines).await;
     let is_new = session.store.record()?.is_none();
     let mut free = Vec::new();
     for (name, standing) in &standings {
@@ -173,7 +172,8 @@ pub(crate) async fn take(
 pub(crate) struct Lent {
     /// The node.
     pub node: String,
-    guest: Arc<dyn Guest>,
+    /// The way to it.
+    pub guest: Arc<dyn Guest>,
     script: String,
 }
 

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::drivers::provider::{Capability, Deliveries, Provider, ProviderError, Result};
+use crate::model::Node;
 use crate::model::inventory::{FoundMachine, Inventory};
-use crate::model::{Lab, Node};
 
 /// The machines of one lab.
 #[derive(Clone, Default)]
@@ -24,17 +24,10 @@ impl std::fmt::Debug for Existing {
 }
 
 impl Existing {
-    /// The machines of a lab's nodes.
-    pub fn of(lab: &Lab) -> Self {
-        let machine = |node: &Node| FoundMachine { lab: lab.id, node: node.name.clone() };
-        Self::new(lab.machines().map(machine).collect())
-    }
-
-    /// The same, and those of nodes that left.
-    pub fn and(mut self, lab: Uuid, left: &[Node]) -> Self {
+    /// The machines of these nodes of a lab.
+    pub fn of<'n>(lab: Uuid, nodes: impl Iterator<Item = &'n Node>) -> Self {
         let machine = |node: &Node| FoundMachine { lab, node: node.name.clone() };
-        self.machines.extend(left.iter().map(machine));
-        self
+        Self::new(nodes.map(machine).collect())
     }
 
     /// A provider of these machines, to which nothing can be brought yet.
