@@ -18,6 +18,8 @@ pub struct Mark {
     pub hash: String,
     /// Hash of what its disk was made from, on domains.
     pub disk: String,
+    /// Further disks that stay when their node goes, on domains.
+    pub kept: Vec<String>,
 }
 
 /// What makes a domain the guest it is.
@@ -109,6 +111,8 @@ pub struct FoundPool {
     pub active: bool,
     /// Names of its completed volumes; empty while it is not started.
     pub volumes: Vec<String>,
+    /// Sizes that nodes see of those that are disks, in bytes.
+    pub sizes: BTreeMap<String, u64>,
 }
 
 /// A machine that is there anyway, as found: nobody made it here.

@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use crate::model::certificates::Certificates;
 use crate::model::components::Components;
+use crate::model::disk::Disk;
 use crate::model::network::Network;
 use crate::model::role::Role;
 use crate::model::taint::{Taint, Told};
@@ -87,6 +88,9 @@ pub struct Node {
     pub memory_mib: u64,
     /// Disk in bytes.
     pub disk_bytes: u64,
+    /// Further disks, in file order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub disks: Vec<Disk>,
     /// Operating system, a name of the catalogue.
     pub os: String,
     /// Addresses of this node's pods, on workers.

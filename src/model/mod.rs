@@ -5,6 +5,7 @@ pub mod assets;
 pub mod certificates;
 pub mod code;
 pub mod components;
+pub mod disk;
 pub mod dns;
 pub mod exit;
 pub mod file;

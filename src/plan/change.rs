@@ -60,6 +60,12 @@ impl Change {
         matches!(self.kind, ChangeKind::Remove | ChangeKind::Replace | ChangeKind::Retire)
     }
 
+    /// The node that leaves by it.
+    pub fn leaving(&self) -> Option<&str> {
+        let of_node = matches!(self.object, Object::Domain | Object::Machine);
+        self.node.as_deref().filter(|_| of_node && self.kind == ChangeKind::Remove)
+    }
+
     /// The sign before it in a list.
     pub fn sign(&self) -> &'static str {
         match self.kind {

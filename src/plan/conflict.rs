@@ -2,9 +2,10 @@
 
 use ipnet::Ipv4Net;
 
-use crate::model::Lab;
 use crate::model::inventory::{HostNetwork, Inventory, Mark, overlap};
+use crate::model::{Lab, size};
 use crate::plan::diff::Desired;
+use crate::render::disk_name;
 
 /// Something in the way, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +14,27 @@ pub struct Conflict {
     pub message: String,
     /// The cure.
     pub help: String,
+}
+
+/// Further disks that would have to become smaller: whatever is at their end would be lost.
+fn smaller<'a>(lab: &'a Lab, inventory: &'a Inventory) -> impl Iterator<Item = Conflict> + 'a {
+    let pool = inventory.pools.iter().find(|pool| pool.uuid == lab.pool_id());
+    let disks = lab.guests().flat_map(|node| node.disks.iter().map(move |disk| (node, disk)));
+    disks.filter_map(move |(node, disk)| {
+        let now = *pool?.sizes.get(&disk_name(&node.name, &disk.name))?;
+        (now > disk.bytes).then(|| Conflict {
+            message: format!(
+                "the disk {} of {} has {} and cannot become smaller",
+                disk.name,
+                node.name,
+                size::human(now)
+            ),
+            help: format!(
+                "write `size: {}`, or a disk of another name, which begins empty",
+                size::human(now)
+            ),
+        })
+    })
 }
 
 /// Everything in the way of `lab`. Our own objects never are.
@@ -42,6 +64,7 @@ pub fn conflicts(
             });
         }
     }
+    found.extend(smaller(lab, inventory));
     let cidr = lab.network.cidr;
     let overlaps = |net: &Ipv4Net| overlap(*net, cidr);
     let free = || advice(cidr, inventory, host);

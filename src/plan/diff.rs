@@ -10,13 +10,13 @@ use crate::kubernetes::drift::Upkeep;
 use crate::kubernetes::facts::Facts;
 use crate::kubernetes::flavour::Flavour;
 use crate::kubernetes::stage::{Duty, Retire};
-use crate::model::Version;
-use crate::model::inventory::{FoundDomain, Inventory};
+use crate::model::inventory::{FoundDomain, FoundPool, Inventory, Mark};
+use crate::model::{Version, size};
 use crate::pki::Due;
 use crate::plan::change::{Change, ChangeKind};
 use crate::plan::object::Object;
 use crate::plan::removal;
-use crate::render::{DomainSpec, NetworkSpec, PoolSpec};
+use crate::render::{self, DomainSpec, NetworkSpec, PoolSpec};
 
 /// A stage on a node, as it should have run.
 #[derive(Clone, Debug)]
@@ -149,7 +149,8 @@ pub fn diff(desired: &Desired, observed: &Observed) -> Vec<Change> {
     let found: BTreeMap<Uuid, &FoundDomain> =
         observed.inventory.domains.iter().map(|domain| (domain.uuid, domain)).collect();
     for domain in &desired.domains {
-        for name in lacking.get(&Some(domain.node.as_str())).into_iter().flatten() {
+        let lacks = lacking.get(&Some(domain.node.as_str())).map(Vec::as_slice).unwrap_or_default();
+        for name in lacks {
             changes.push(Change::of_node(
                 ChangeKind::Create,
                 Object::Volume,
@@ -158,11 +159,38 @@ pub fn diff(desired: &Desired, observed: &Observed) -> Vec<Change> {
                 "",
             ));
         }
-        changes.extend(domain_change(domain, found.get(&domain.uuid).copied()));
+        let larger = growing(domain, pool);
+        let change = domain_change(domain, found.get(&domain.uuid).copied(), &larger);
+        let change = change.or_else(|| without_its_disk(domain, lacks));
+        // A disk that is made anew is made in its size.
+        let grows = change.as_ref().is_none_or(|change| change.kind != ChangeKind::Replace);
+        changes.extend(change);
+        changes.extend(larger.into_iter().filter(|_| grows).map(|(change, _)| change));
+        changes.extend(disks_that_go(desired, &domain.node, &there));
     }
     stages(desired, observed, &mut changes);
     retirements(desired, observed, &mut changes);
     changes
+}
+
+/// A guest that runs holds on to a disk that was deleted, and starts with none.
+fn without_its_disk(domain: &DomainSpec, lacks: &[&String]) -> Option<Change> {
+    let gone = lacks.iter().find_map(|volume| render::disk_of(volume))?;
+    let why = format!("its disk {} is gone, and made anew", gone.1);
+    let kind = ChangeKind::Restart;
+    Some(Change::of_node(kind, Object::Domain, &domain.name, &domain.node, &why))
+}
+
+/// Further disks of a node that stays, which the topology no longer has.
+fn disks_that_go(desired: &Desired, node: &str, there: &BTreeSet<&String>) -> Vec<Change> {
+    let begin = format!("{node}.");
+    let own = there.range::<&String, _>(&begin..).take_while(|name| name.starts_with(&begin));
+    let is_own = |name: &&&String| render::disk_of(name).is_some_and(|(of, _)| of == node);
+    let is_wanted =
+        |name: &String| desired.volumes.iter().any(|(of, wanted)| of.is_some() && wanted == name);
+    let why = "the topology no longer has this disk; its data is lost";
+    let change = |name| Change::of_node(ChangeKind::Remove, Object::Volume, name, node, why);
+    own.filter(is_own).filter(|name| !is_wanted(name)).map(|name| change(name)).collect()
 }
 
 /// Stages that a node went through, but no longer has: it lost a role.
@@ -208,17 +236,50 @@ fn network(wanted: &NetworkSpec, observed: &Observed, changes: &mut Vec<Change>)
     }
 }
 
-fn domain_change(domain: &DomainSpec, found: Option<&FoundDomain>) -> Option<Change> {
+/// The changes by which a domain's disks become larger, and their sizes until then.
+fn growing(domain: &DomainSpec, pool: Option<&FoundPool>) -> Vec<(Change, u64)> {
+    let found = |volume: &str| pool.and_then(|pool| pool.sizes.get(volume)).copied();
+    let larger = domain.disks.iter().filter_map(|disk| {
+        let now = found(&disk.volume).filter(|now| *now < disk.bytes)?;
+        let why = format!("from {} to {}", size::human(now), size::human(disk.bytes));
+        let kind = ChangeKind::UpdateLive;
+        Some((Change::of_node(kind, Object::Volume, &disk.volume, &domain.node, &why), now))
+    });
+    larger.collect()
+}
+
+/// The mark of a domain but for the size that its disk had until now.
+fn but_for_size(domain: &DomainSpec, mark: &Mark, larger: &[(Change, u64)]) -> bool {
+    let root = domain.disks.first().map(|disk| disk.volume.as_str());
+    let mut before = larger.iter().filter(|(change, _)| Some(change.name.as_str()) == root);
+    before.any(|(_, bytes)| domain.disk_of_size(*bytes) == mark.disk)
+}
+
+fn domain_change(
+    domain: &DomainSpec,
+    found: Option<&FoundDomain>,
+    larger: &[(Change, u64)],
+) -> Option<Change> {
     let change =
         |kind, why: &str| Change::of_node(kind, Object::Domain, &domain.name, &domain.node, why);
     let reshaped = found.and_then(|found| reshaped(domain, found));
     let (kind, why) = match found {
         None => (ChangeKind::Create, ""),
-        Some(found) if found.mark.as_ref().is_some_and(|mark| mark.disk != domain.disk) => (
-            ChangeKind::Replace,
-            "image, disk, address, login or user-data changed; its data is lost",
-        ),
-        Some(found) if found.mark.as_ref().is_none_or(|mark| mark.hash != domain.hash) => {
+        Some(found)
+            if found.mark.as_ref().is_some_and(|mark| {
+                mark.disk != domain.disk && !but_for_size(domain, mark, larger)
+            }) =>
+        {
+            (
+                ChangeKind::Replace,
+                "image, disk, address, login or user-data changed; its data is lost",
+            )
+        }
+        Some(found)
+            if found.mark.as_ref().is_none_or(|mark| {
+                ![&domain.hash, &domain.hash_with(&mark.disk)].contains(&&mark.hash)
+            }) =>
+        {
             (ChangeKind::Restart, "its definition changed; the disk stays")
         }
         Some(_) if reshaped.is_some() => {

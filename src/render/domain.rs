@@ -7,6 +7,7 @@ use crate::model::inventory::Hardware;
 use crate::model::{Lab, Node, Platform};
 use crate::render::hardware::hardware;
 use crate::render::templates::{RenderError, Templates};
+use crate::render::volume::disk_name;
 
 /// A domain as it should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +26,42 @@ pub struct DomainSpec {
     pub hash: String,
     /// Hex sha256 of what the disk and its first boot are made from.
     pub disk: String,
+    /// What that is, the disk's size in its place.
+    pub made_from: serde_json::Value,
+    /// Its disks that can grow, the one that it boots from first.
+    pub disks: Vec<DiskSpec>,
+}
+
+/// A disk of a domain that can grow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DiskSpec {
+    /// Pool of its volume.
+    pub pool: String,
+    /// File name of its volume.
+    pub volume: String,
+    /// The drive inside the guest.
+    pub target: String,
+    /// Its size in bytes.
+    pub bytes: u64,
+}
+
+impl DomainSpec {
+    /// [`Self::disk`] as it was when the disk had this size.
+    pub fn disk_of_size(&self, bytes: u64) -> String {
+        let mut made_from = self.made_from.clone();
+        if let Some(size) = made_from.get_mut(SIZE) {
+            *size = bytes.into();
+        }
+        crate::render::volume::sha256(&made_from.to_string())
+    }
+
+    /// [`Self::hash`] as it was when the domain had this [`Self::disk`].
+    pub fn hash_with(&self, disk: &str) -> String {
+        let attribute = |name: &str, value: &str| format!("{name}=\"{value}\"");
+        let then = self.xml.replace(&attribute("hash", &self.hash), &attribute("hash", ""));
+        let then = then.replace(&attribute("disk", &self.disk), &attribute("disk", disk));
+        crate::render::volume::sha256(&then)
+    }
 }
 
 #[derive(Serialize)]
@@ -42,8 +79,39 @@ struct Data<'a> {
     overlay: String,
     seed: String,
     artifacts: Option<&'a str>,
+    disks: Vec<Drive<'a>>,
+    /// Names of the disks that stay when the node goes.
+    kept: String,
     console: &'a str,
     golden: bool,
+}
+
+/// A further disk as the document has it.
+#[derive(Serialize)]
+pub(super) struct Drive<'a> {
+    /// File name of its volume.
+    pub file: String,
+    /// The drive inside the guest.
+    pub target: String,
+    /// Its serial number.
+    pub serial: &'a str,
+    /// Its size in bytes.
+    #[serde(skip)]
+    pub bytes: u64,
+}
+
+/// The drive of a node's first further disk; others follow in the order of the alphabet.
+const FIRST: u8 = b'd';
+
+/// Each further disk of a node.
+pub(super) fn drives(node: &Node) -> impl Iterator<Item = Drive<'_>> {
+    let named = (FIRST..=b'z').zip(&node.disks);
+    named.map(move |(letter, disk)| Drive {
+        file: disk_name(&node.name, &disk.name),
+        target: format!("vd{}", char::from(letter)),
+        serial: &disk.serial,
+        bytes: disk.bytes,
+    })
 }
 
 /// What a guest boots without a boot loader of its own.
@@ -110,7 +178,11 @@ fn of_kind(
     use crate::model::platform::Acceleration;
     let kvm = platform.acceleration == Acceleration::Kvm;
     // Golden guests are nobody's in particular.
-    let disk = if golden { String::new() } else { disk_hash(lab, node) };
+    let made_from = if golden { serde_json::Value::Null } else { made_from(lab, node) };
+    let disk = match golden {
+        true => String::new(),
+        false => crate::render::volume::sha256(&made_from.to_string()),
+    };
     let mut data = Data {
         lab,
         node,
@@ -125,6 +197,9 @@ fn of_kind(
         overlay: crate::render::volume::overlay_name(node),
         seed: crate::render::volume::seed_name(node),
         artifacts: placement.artifacts.as_deref(),
+        // Golden guests have none: a node with such boots.
+        disks: if golden { Vec::new() } else { drives(node).collect() },
+        kept: if golden { String::new() } else { kept(node) },
         console: &placement.console,
         golden,
     };
@@ -141,12 +216,34 @@ fn of_kind(
         xml,
         hash: hash.clone(),
         disk: disk.clone(),
+        made_from,
+        disks: if golden { Vec::new() } else { growing(lab, node, platform) },
     })
 }
 
+/// The disks that can grow. One that a node boots from is at least as large as its image.
+fn growing(lab: &Lab, node: &Node, platform: &Platform) -> Vec<DiskSpec> {
+    let pool = lab.pool();
+    let spec = |target: &str, volume: String, bytes| DiskSpec {
+        pool: pool.clone(),
+        volume,
+        target: target.into(),
+        bytes,
+    };
+    let image = platform.images.get(&node.os).map_or(0, |image| image.virtual_size);
+    let root = spec("vda", crate::render::volume::overlay_name(node), node.disk_bytes.max(image));
+    let further = drives(node).map(|drive| spec(&drive.target, drive.file, drive.bytes));
+    std::iter::once(root).chain(further).collect()
+}
+
+fn kept(node: &Node) -> String {
+    let kept = node.disks.iter().filter(|disk| disk.keep).map(|disk| disk.name.as_str());
+    kept.collect::<Vec<_>>().join(" ")
+}
+
 /// Everything that is written once, at first boot, and cannot be changed on a running node: another
-/// image, size, address, login or user-data means another disk.
-fn disk_hash(lab: &Lab, node: &Node) -> String {
+/// image, address, login or user-data means another disk, and so does a smaller size.
+fn made_from(lab: &Lab, node: &Node) -> serde_json::Value {
     let mut parts = serde_json::json!([
         node.os,
         node.disk_bytes,
@@ -162,5 +259,8 @@ fn disk_hash(lab: &Lab, node: &Node) -> String {
     if let (Some(parts), Some(mtu)) = (parts.as_array_mut(), lab.network.mtu) {
         parts.push(mtu.into());
     }
-    crate::render::volume::sha256(&parts.to_string())
+    parts
 }
+
+/// Where the disk's size stands in [`made_from`].
+const SIZE: usize = 1;

@@ -17,7 +17,7 @@ mod templates;
 mod volume;
 
 pub use device::{DeviceSpec, devices};
-pub use domain::{DirectBoot, DomainSpec, Placement, domain, golden_domain};
+pub use domain::{DirectBoot, DiskSpec, DomainSpec, Placement, domain, golden_domain};
 pub use hardware::hardware;
 pub use network::{NetworkSpec, network};
 pub use seed::{Seed, golden_seed, seed};
@@ -25,5 +25,6 @@ pub use shell::quote;
 pub use snapshot::{SnapshotSpec, snapshot};
 pub use templates::{CLOUD_INIT, FOLDERS, RenderError, TOPOLOGIES, Templates, XML_TEMPLATES};
 pub use volume::{
-    PoolSpec, VolumeSpec, base_volume, overlay, overlay_name, pool, raw_volume, seed_name, sha256,
+    PoolSpec, VolumeSpec, base_volume, disk, disk_name, disk_of, overlay, overlay_name, pool,
+    raw_volume, seed_name, sha256,
 };

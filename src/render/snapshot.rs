@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use crate::model::snapshot::{Kind, Manifest};
 use crate::model::{Lab, Node};
+use crate::render::domain;
 use crate::render::templates::{RenderError, Templates};
 
 /// A domain's part of a snapshot as it should be.
@@ -19,13 +20,22 @@ pub struct SnapshotSpec {
     pub kind: Kind,
     /// Pool of the disk.
     pub pool: String,
-    /// File name of the disk.
+    /// File name of the disk that the domain boots from.
     pub disk: String,
+    /// File names of its further disks.
+    pub others: Vec<String>,
     /// Document to create it from.
     pub xml: String,
     /// Document that tells libvirt of one that exists, for disks of running guests: libvirt itself
     /// cannot make those.
     pub redefine: String,
+}
+
+impl SnapshotSpec {
+    /// File names of all its disks.
+    pub fn disks(&self) -> impl Iterator<Item = &String> {
+        std::iter::once(&self.disk).chain(&self.others)
+    }
 }
 
 #[derive(Serialize)]
@@ -35,6 +45,8 @@ struct Data<'a> {
     memory: bool,
     redefine: bool,
     created: i64,
+    /// Drives of its disks.
+    drives: Vec<String>,
 }
 
 /// Renders a node's part of the snapshot `name`. `created` is in seconds since 1970.
@@ -52,7 +64,10 @@ pub fn snapshot(
     let name = Manifest::inner(name);
     let memory = kind == Kind::Memory;
     let render = |redefine| {
-        let data = Data { lab, name: &name, memory, redefine, created };
+        let drives =
+            std::iter::once("vda".to_owned()).chain(domain::drives(node).map(|drive| drive.target));
+        let drives = drives.collect();
+        let data = Data { lab, name: &name, memory, redefine, created, drives };
         templates.render("xml-templates/snapshot.xml.j2", &data)
     };
     Ok(SnapshotSpec {
@@ -60,6 +75,7 @@ pub fn snapshot(
         kind,
         pool: lab.pool(),
         disk: crate::render::volume::overlay_name(node),
+        others: domain::drives(node).map(|drive| drive.file).collect(),
         xml: render(false)?,
         redefine: render(true)?,
         name: name.clone(),

@@ -4,6 +4,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use crate::model::disk::Disk;
 use crate::model::platform::Image;
 use crate::model::{Lab, Node, name};
 use crate::render::templates::{RenderError, Templates};
@@ -26,6 +27,8 @@ pub struct VolumeSpec {
     pub pool: String,
     /// Volume name, a file name.
     pub name: String,
+    /// Its size as a node sees it, in bytes.
+    pub capacity: u64,
     /// Document to create it from.
     pub xml: String,
 }
@@ -38,6 +41,16 @@ pub fn sha256(text: &str) -> String {
 /// Name of a node's own disk.
 pub fn overlay_name(node: &Node) -> String {
     format!("{}.qcow2", node.name)
+}
+
+/// Name of a further disk of a node. No node has a dot in its name.
+pub fn disk_name(node: &str, disk: &str) -> String {
+    format!("{node}.{disk}.qcow2")
+}
+
+/// The node and the disk that a volume of that name is.
+pub fn disk_of(volume: &str) -> Option<(&str, &str)> {
+    volume.strip_suffix(".qcow2")?.split_once('.')
 }
 
 /// Name of a node's seed disk.
@@ -75,7 +88,7 @@ struct Data<'a> {
 
 fn volume(templates: &Templates, pool: &str, data: &Data<'_>) -> Result<VolumeSpec, RenderError> {
     let xml = templates.render("xml-templates/volume.xml.j2", data)?;
-    Ok(VolumeSpec { pool: pool.into(), name: data.name.into(), xml })
+    Ok(VolumeSpec { pool: pool.into(), name: data.name.into(), capacity: data.capacity, xml })
 }
 
 /// A node's own disk: a qcow2 overlay over the base image at host path `backing`. Its clusters have
@@ -93,6 +106,21 @@ pub fn overlay(
     let name = overlay_name(node);
     let capacity = node.disk_bytes.max(image.virtual_size);
     let data = Data { name: &name, format: "qcow2", capacity, backing: Some(backing) };
+    volume(templates, &lab.pool(), &data)
+}
+
+/// A further disk of a node: empty.
+///
+/// # Errors
+/// When the template cannot be rendered.
+pub fn disk(
+    templates: &Templates,
+    lab: &Lab,
+    node: &Node,
+    disk: &Disk,
+) -> Result<VolumeSpec, RenderError> {
+    let name = disk_name(&node.name, &disk.name);
+    let data = Data { name: &name, format: "qcow2", capacity: disk.bytes, backing: None };
     volume(templates, &lab.pool(), &data)
 }
 

@@ -12,7 +12,9 @@ use lab::drivers::provider::{
 use lab::drivers::state::failpoint::Failpoints;
 use lab::model::inventory::Inventory;
 use lab::model::snapshot::Documents;
-use lab::render::{DeviceSpec, DomainSpec, NetworkSpec, PoolSpec, SnapshotSpec, VolumeSpec};
+use lab::render::{
+    DeviceSpec, DiskSpec, DomainSpec, NetworkSpec, PoolSpec, SnapshotSpec, VolumeSpec,
+};
 use uuid::Uuid;
 
 /// A test driver of its own, which starts with nothing.
@@ -99,6 +101,10 @@ impl Machines for TestDriver {
 
     fn remove(&self, uuid: Uuid) -> Result<()> {
         self.pass(&format!("remove domain {uuid}"))?.remove(uuid)
+    }
+
+    fn grow(&self, uuid: Uuid, disk: &DiskSpec) -> Result<()> {
+        self.pass(&format!("grow {}", disk.volume))?.grow(uuid, disk)
     }
 }
 

@@ -13,26 +13,26 @@ use lab::drivers::provider::{
 };
 use lab::drivers::state::failpoint::Failpoints;
 use lab::model::inventory::{FoundDomain, FoundNetwork, FoundPool, Inventory};
-use lab::model::snapshot::{Documents, Kind, Manifest};
-use lab::render::{self, DeviceSpec, DomainSpec, NetworkSpec, PoolSpec, SnapshotSpec, VolumeSpec};
+use lab::model::snapshot::Manifest;
+use lab::render::{self, DeviceSpec, DiskSpec, DomainSpec, NetworkSpec, PoolSpec, VolumeSpec};
 use uuid::Uuid;
 
 use super::memory_guest::MemoryGuest;
 
 #[derive(Debug, Default)]
-struct State {
-    inventory: Inventory,
+pub(super) struct State {
+    pub(super) inventory: Inventory,
     calls: Vec<String>,
     fail_at: Option<usize>,
     gate: Failpoints,
     /// What is on the disks, by volume name.
-    disks: BTreeMap<String, Arc<MemoryGuest>>,
+    pub(super) disks: BTreeMap<String, Arc<MemoryGuest>>,
     /// What was on them, by volume name and name of the snapshot.
-    saved: BTreeMap<(String, String), BTreeMap<String, String>>,
+    pub(super) saved: BTreeMap<(String, String), BTreeMap<String, String>>,
     /// How often a volume of that name was made.
     made: BTreeMap<String, usize>,
     /// Definitions of domains.
-    documents: BTreeMap<Uuid, String>,
+    pub(super) documents: BTreeMap<Uuid, String>,
     /// What domains have done.
     activities: BTreeMap<Uuid, Activity>,
     /// Volumes that somebody wrote to.
@@ -44,7 +44,7 @@ struct State {
 pub struct MemoryHypervisor(Mutex<State>);
 
 impl MemoryHypervisor {
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> std::sync::MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
@@ -65,11 +65,11 @@ impl MemoryHypervisor {
         state.fail_at = Some(call);
     }
 
-    fn disk(&self, volume: &str) -> Option<Arc<MemoryGuest>> {
+    pub(super) fn disk(&self, volume: &str) -> Option<Arc<MemoryGuest>> {
         self.state().disks.get(volume).cloned()
     }
 
-    fn redefine(&self, uuid: Uuid, name: &str, xml: &str) -> Result<()> {
+    pub(super) fn redefine(&self, uuid: Uuid, name: &str, xml: &str) -> Result<()> {
         let parsed = parse_document(xml)?;
         let shape = render::hardware(xml).ok();
         self.change(format!("define {name}"), |all| {
@@ -115,7 +115,7 @@ impl MemoryHypervisor {
         self.state().disks.insert(volume.into(), guest);
     }
 
-    fn change(&self, call: String, change: impl FnOnce(&mut Inventory)) -> Result<()> {
+    pub(super) fn change(&self, call: String, change: impl FnOnce(&mut Inventory)) -> Result<()> {
         let mut state = self.state();
         state.gate.hit(&call).map_err(|error| ProviderError::new(&call, error.to_string()))?;
         let number = state.calls.len() + 1;
@@ -136,10 +136,10 @@ impl MemoryHypervisor {
             return Ok(false);
         }
         self.change(format!("volume {}/{}", volume.pool, volume.name), |all| {
-            let mut pools = all.pools.iter_mut().filter(|pool| pool.name == volume.pool);
-            if let Some(pool) = pools.next().filter(|_| complete) {
-                pool.volumes.push(volume.name.clone());
-            }
+            in_pool(all, &volume.pool, |pool| {
+                pool.sizes.insert(volume.name.clone(), volume.capacity);
+                pool.volumes.extend(complete.then(|| volume.name.clone()));
+            });
         })?;
         *self.state().made.entry(volume.name.clone()).or_default() += 1;
         if let Some(disk) = self.disk(&volume.name) {
@@ -201,6 +201,14 @@ impl Machines for MemoryHypervisor {
     fn remove(&self, uuid: Uuid) -> Result<()> {
         self.change(format!("remove domain {uuid}"), |all| all.domains.retain(|d| d.uuid != uuid))
     }
+
+    fn grow(&self, _uuid: Uuid, disk: &DiskSpec) -> Result<()> {
+        self.change(format!("grow {}/{}", disk.pool, disk.volume), |all| {
+            in_pool(all, &disk.pool, |found| {
+                found.sizes.insert(disk.volume.clone(), disk.bytes);
+            });
+        })
+    }
 }
 
 impl Power for MemoryHypervisor {
@@ -234,8 +242,13 @@ impl Storage for MemoryHypervisor {
         if self.state().inventory.pools.iter().any(|found| found.uuid == pool.uuid) {
             return Ok(());
         }
-        let found =
-            FoundPool { name: pool.name.clone(), uuid: pool.uuid, active: true, volumes: vec![] };
+        let found = FoundPool {
+            name: pool.name.clone(),
+            uuid: pool.uuid,
+            active: true,
+            volumes: vec![],
+            sizes: BTreeMap::new(),
+        };
         self.change(format!("pool {}", pool.name), |all| all.pools.push(found))
     }
 
@@ -261,9 +274,10 @@ impl Storage for MemoryHypervisor {
 
     fn remove_volume(&self, pool: &str, volume: &str) -> Result<()> {
         self.change(format!("remove volume {pool}/{volume}"), |all| {
-            for found in all.pools.iter_mut().filter(|found| found.name == pool) {
+            in_pool(all, pool, |found| {
                 found.volumes.retain(|name| name != volume);
-            }
+                found.sizes.remove(volume);
+            });
         })?;
         self.state().saved.retain(|(disk, _), _| disk != volume);
         Ok(())
@@ -296,58 +310,6 @@ impl Networks for MemoryHypervisor {
     }
 }
 
-impl Snapshots for MemoryHypervisor {
-    fn save(&self, spec: &SnapshotSpec) -> Result<Documents> {
-        let files = self.disk(&spec.disk).map(|disk| disk.files()).unwrap_or_default();
-        let key = (spec.disk.clone(), spec.name.clone());
-        self.change(format!("save {} as {}", spec.domain, spec.name), |all| {
-            for domain in all.domains.iter_mut().filter(|domain| domain.uuid == spec.domain) {
-                domain.snapshots.retain(|name| *name != spec.name);
-                domain.snapshots.push(spec.name.clone());
-                domain.snapshots.sort();
-            }
-        })?;
-        let mut state = self.state();
-        state.saved.insert(key, files);
-        let domain = state.documents.get(&spec.domain).cloned().unwrap_or_default();
-        Ok(Documents { domain, snapshot: spec.xml.clone() })
-    }
-
-    fn revert(&self, spec: &SnapshotSpec, documents: &Documents) -> Result<()> {
-        let doing = format!("revert {} to {}", spec.domain, spec.name);
-        if !self.inventory()?.domains.iter().any(|domain| domain.uuid == spec.domain) {
-            let name = name_in(&documents.domain).unwrap_or_default();
-            self.redefine(spec.domain, &name, &documents.domain)?;
-        }
-        let files = self.state().saved.get(&(spec.disk.clone(), spec.name.clone())).cloned();
-        let files = files.ok_or_else(|| ProviderError::new(&doing, "there is no such part"))?;
-        let memory = spec.kind == Kind::Memory;
-        self.change(doing, |all| {
-            for domain in all.domains.iter_mut().filter(|domain| domain.uuid == spec.domain) {
-                (domain.active, domain.paused) = (memory, memory);
-                if !domain.snapshots.contains(&spec.name) {
-                    domain.snapshots.push(spec.name.clone());
-                }
-            }
-        })?;
-        if let Some(disk) = self.disk(&spec.disk) {
-            disk.replace_files(files);
-        }
-        Ok(())
-    }
-
-    fn forget(&self, spec: &SnapshotSpec, _documents: &Documents) -> Result<()> {
-        let key = (spec.disk.clone(), spec.name.clone());
-        self.change(format!("forget {} of {}", spec.name, spec.domain), |all| {
-            for domain in all.domains.iter_mut().filter(|domain| domain.uuid == spec.domain) {
-                domain.snapshots.retain(|name| *name != spec.name);
-            }
-        })?;
-        self.state().saved.remove(&key);
-        Ok(())
-    }
-}
-
 impl Clones for MemoryHypervisor {
     fn copy_volume(&self, volume: &VolumeSpec, _from: &Path) -> Result<()> {
         if self.make(volume, false)? {
@@ -360,10 +322,10 @@ impl Clones for MemoryHypervisor {
 
     fn seal_volume(&self, pool: &str, volume: &str) -> Result<()> {
         self.change(format!("seal {pool}/{volume}"), |all| {
-            for found in all.pools.iter_mut().filter(|found| found.name == pool) {
+            in_pool(all, pool, |found| {
                 found.volumes.retain(|name| name != volume);
                 found.volumes.push(volume.into());
-            }
+            });
         })
     }
 
@@ -376,10 +338,9 @@ impl Clones for MemoryHypervisor {
     }
 }
 
-/// The name in a domain's document.
-fn name_in(xml: &str) -> Option<String> {
-    let (_, rest) = xml.split_once("<name>")?;
-    rest.split_once("</name>").map(|(name, _)| name.to_owned())
+/// Changes the pool of that name.
+fn in_pool(all: &mut Inventory, name: &str, change: impl FnMut(&mut FoundPool)) {
+    all.pools.iter_mut().filter(|found| found.name == name).for_each(change);
 }
 
 fn set_active(all: &mut Inventory, uuid: Uuid, active: bool) {

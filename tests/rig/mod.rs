@@ -26,6 +26,7 @@ pub mod traces;
 
 pub mod memory;
 pub mod memory_guest;
+mod memory_snapshots;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

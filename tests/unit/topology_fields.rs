@@ -25,7 +25,8 @@ fn everything() -> Json {
         },
         "image": "debian-13",
         "defaults": {
-            "cpus": 4, "memory": "5GiB", "disk": "40GiB", "user_data": ["#!/bin/sh\nexit 0\n"],
+            "cpus": 4, "memory": "5GiB", "disk": "40GiB",
+            "disks": {"of-all": {"size": "1GiB"}}, "user_data": ["#!/bin/sh\nexit 0\n"],
             "labels": {"of": "all"}, "annotations": {"of": "all"}, "taints": ["of=all:NoExecute"],
         },
         "nodes": {
@@ -33,11 +34,15 @@ fn everything() -> Json {
             "one": {
                 "roles": ["etcd", "control-plane", "worker"], "names": ["a", "b", "c"],
                 "first_address": "10.9.0.20", "cpus": 2, "memory": "2GiB", "disk": "20GiB",
+                "disks": {
+                    "data": {"size": "1GiB", "serial": "one-1", "filesystem": "ext4", "keep": true},
+                    "logs": {"size": "1GiB", "mount": "/srv/logs"},
+                },
                 "image": "fedora", "user_data": {"timezone": "UTC"},
                 "labels": {"group": "one"}, "annotations": {"group": "one"}, "taints": ["group:NoSchedule"],
                 "overrides": {"b": {
                     "address": "10.9.0.40", "mac": "52:54:00:00:00:01", "cpus": 3,
-                    "memory": "3GiB", "disk": "30GiB", "image": "rocky",
+                    "memory": "3GiB", "disk": "30GiB", "disks": {"own": {"size": "2GiB", "filesystem": "ext4"}}, "image": "rocky",
                     "pod_subnet": "10.7.200.0/25", "user_data": {"locale": "C"},
                     "labels": {"node": "b"}, "annotations": {"node": "b"}, "taints": ["node=b:NoSchedule"],
                 }},

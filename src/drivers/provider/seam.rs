@@ -17,7 +17,9 @@ use uuid::Uuid;
 use crate::drivers::provider::error::{Capability, ProviderError, Result};
 use crate::model::inventory::Inventory;
 use crate::model::snapshot::Documents;
-use crate::render::{DeviceSpec, DomainSpec, NetworkSpec, PoolSpec, SnapshotSpec, VolumeSpec};
+use crate::render::{
+    DeviceSpec, DiskSpec, DomainSpec, NetworkSpec, PoolSpec, SnapshotSpec, VolumeSpec,
+};
 
 /// What nodes stand on: guests that it makes, or machines that are there.
 ///
@@ -127,6 +129,12 @@ pub trait Machines: Send + Sync {
     /// # Errors
     /// When the provider refuses.
     fn remove(&self, uuid: Uuid) -> Result<()>;
+
+    /// Makes a disk of a domain as large as it should be, while the domain runs where it does; fine when it is.
+    ///
+    /// # Errors
+    /// When the provider refuses.
+    fn grow(&self, uuid: Uuid, disk: &DiskSpec) -> Result<()>;
 }
 
 /// Starting, stopping and watching.

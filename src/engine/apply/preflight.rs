@@ -130,15 +130,17 @@ pub(crate) fn refuse_stale(
 
 pub(crate) fn refuse_loss(changes: &[Change], yes: bool) -> Result<(), EngineError> {
     let (mut disks, mut parts, mut machines) = (Vec::new(), Vec::new(), Vec::new());
+    let mut further = Vec::new();
     for change in changes.iter().filter(|change| change.is_destructive()) {
         let name = change.name.clone();
         match (change.kind, change.object, &change.node) {
             (ChangeKind::Retire, _, Some(node)) => parts.push(format!("{name} of {node}")),
             (_, Object::Machine, _) => machines.push(name),
+            (_, Object::Volume, _) => further.push(name),
             _ => disks.push(name),
         }
     }
-    if yes || (disks.is_empty() && parts.is_empty() && machines.is_empty()) {
+    if yes || [&disks, &parts, &machines, &further].into_iter().all(Vec::is_empty) {
         return Ok(());
     }
     let mut lost = Vec::new();
@@ -147,6 +149,9 @@ pub(crate) fn refuse_loss(changes: &[Change], yes: bool) -> Result<(), EngineErr
     }
     if !disks.is_empty() {
         lost.push(format!("{} would be removed with their disks", disks.join(", ")));
+    }
+    if !further.is_empty() {
+        lost.push(format!("the disk {} would be lost", further.join(", ")));
     }
     if !parts.is_empty() {
         lost.push(format!("{} would be removed with what it keeps there", parts.join(", ")));

@@ -53,7 +53,7 @@ impl Members<'_> {
         let named =
             self.changes.iter().filter_map(|change| Some((change, change.node.as_deref()?)));
         let gone = named.filter(|(change, name)| match change.kind {
-            ChangeKind::Remove => was_one(name),
+            ChangeKind::Remove => change.leaving().is_some() && was_one(name),
             ChangeKind::Retire => self.is_retirement(change),
             _ => false,
         });

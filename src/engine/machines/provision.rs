@@ -48,6 +48,10 @@ pub(crate) async fn shared(
             })
             .await
         }
+        (Object::Volume, ChangeKind::Remove) => {
+            let (pool, name) = (session.lab.pool(), change.name.clone());
+            call(provider, move |h| h.storage()?.remove_volume(&pool, &name)).await
+        }
         (Object::Volume, _) => {
             let (volume, content) = shared_volume(session, prepared, &change.name)?;
             call(provider, move |h| h.storage()?.ensure_volume(&volume, &content)).await
@@ -148,25 +152,61 @@ async fn remove_node(
     let uuid = crate::model::name::object_id(desired.lab, "domain", &node);
     // While the domain is there, the next run knows that something is left to do.
     session.forget(std::iter::once(node.as_str()))?;
-    remove(session, provider, &node, uuid).await
+    remove_left(session, provider, &node, uuid).await
 }
 
-/// Domain and disks of a node; fine when they are gone. The domain goes last: its mark is all that tells
-/// the run after one that was killed here what was going to be.
+/// Domain and disks of a node that the topology no longer has: only its mark still says which of them are to stay.
+pub(crate) async fn remove_left(
+    session: &Session,
+    provider: &Arc<dyn Provider>,
+    node: &str,
+    uuid: Uuid,
+) -> Result<(), EngineError> {
+    let kept = call(provider, move |h| {
+        let domains = h.inventory()?.domains;
+        let found = domains.into_iter().find(|domain| domain.uuid == uuid);
+        Ok(found.and_then(|domain| domain.mark).map(|mark| mark.kept).unwrap_or_default())
+    });
+    let kept = kept.await?;
+    remove(session, provider, node, uuid, kept).await
+}
+
+/// Domain and disks of a node but those in `kept`; fine when they are gone. The domain goes last: its mark is all
+/// that tells the run after one that was killed here what was going to be.
 pub(crate) async fn remove(
     session: &Session,
     provider: &Arc<dyn Provider>,
     node: &str,
     uuid: Uuid,
+    kept: Vec<String>,
 ) -> Result<(), EngineError> {
     let (pool, node) = (session.lab.pool(), node.to_owned());
     call(provider, move |h| {
         h.power()?.stop(uuid)?;
         h.storage()?.remove_volume(&pool, &format!("{node}.qcow2"))?;
         h.storage()?.remove_volume(&pool, &format!("{node}-seed.img"))?;
+        for volume in further(h, &pool, &node, &kept)? {
+            h.storage()?.remove_volume(&pool, &volume)?;
+        }
         h.machines()?.remove(uuid)
     })
     .await
+}
+
+/// Volumes of the node's further disks but those in `kept`.
+fn further(
+    provider: &dyn Provider,
+    pool: &str,
+    node: &str,
+    kept: &[String],
+) -> Result<Vec<String>, ProviderError> {
+    let pools = provider.inventory()?.pools.into_iter();
+    let volumes = pools.filter(|found| found.name == pool).flat_map(|found| found.volumes);
+    let goes = |volume: &String| {
+        let of = render::disk_of(volume).filter(|(owner, _)| *owner == node);
+        of.is_some_and(|(_, disk)| !kept.iter().any(|name| name == disk))
+    };
+    Ok(volumes.filter(goes).collect())
 }
 
 /// Has a machine that is there anyway hold the binaries; guests have them on a disk.
@@ -205,13 +245,19 @@ pub(crate) async fn node(
     changes: &[Change],
 ) -> Result<(), EngineError> {
     if changes.iter().any(|change| change.kind == ChangeKind::Replace) {
-        remove(session, provider, &domain.node, domain.uuid).await?;
-        for name in [render::overlay_name(node), render::seed_name(node)] {
+        let kept = node.disks.iter().filter(|disk| disk.keep).map(|disk| disk.name.clone());
+        remove(session, provider, &domain.node, domain.uuid, kept.collect()).await?;
+        let further = node.disks.iter().map(|disk| render::disk_name(&node.name, &disk.name));
+        let own = [render::overlay_name(node), render::seed_name(node)].into_iter();
+        for name in own.chain(further) {
             make_own(session, prepared, provider, node, &name).await?;
         }
     }
     for change in changes {
         match (change.object, change.kind) {
+            (Object::Volume, ChangeKind::UpdateLive) => {
+                grow(provider, domain, &change.name).await?;
+            }
             (Object::Volume, _) => {
                 make_own(session, prepared, provider, node, &change.name).await?;
             }
@@ -249,6 +295,23 @@ pub(crate) async fn node(
     Ok(())
 }
 
+/// Makes a disk larger. The mark goes first: with the old one, a disk of the new size would be another's.
+async fn grow(
+    provider: &Arc<dyn Provider>,
+    domain: &DomainSpec,
+    volume: &str,
+) -> Result<(), EngineError> {
+    let Some(disk) = domain.disks.iter().find(|disk| disk.volume == volume).cloned() else {
+        return Ok(());
+    };
+    let domain = domain.clone();
+    call(provider, move |h| {
+        h.machines()?.define(&domain)?;
+        h.machines()?.grow(domain.uuid, &disk)
+    })
+    .await
+}
+
 async fn make_own(
     session: &Session,
     prepared: &Prepared,
@@ -276,6 +339,10 @@ pub(crate) fn own_volume(
         };
         let backing = prepared.backing(session, node);
         return Ok((render::overlay(templates, lab, node, image, &backing)?, Content::Nothing));
+    }
+    let mut further = node.disks.iter();
+    if let Some(disk) = further.find(|disk| render::disk_name(&node.name, &disk.name) == name) {
+        return Ok((render::disk(templates, lab, node, disk)?, Content::Nothing));
     }
     let keys = &prepared.keys;
     let host = keys.hosts.get(&node.name).cloned().unwrap_or_default();

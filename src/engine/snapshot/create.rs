@@ -227,7 +227,8 @@ impl Creation<'_> {
     /// Bytes that the nodes' disks take.
     async fn sizes(&self, node_parts: &[NodePart]) -> Result<Vec<u64>, EngineError> {
         let measure = |h: &dyn Provider, _: &str, spec: &crate::render::SnapshotSpec| {
-            h.storage()?.volume_bytes(&spec.pool, &spec.disk)
+            let storage = h.storage()?;
+            spec.disks().map(|disk| storage.volume_bytes(&spec.pool, disk)).sum()
         };
         let all = parts::for_all(&self.drivers.provider, node_parts, measure).await?;
         Ok(all.into_iter().map(|(_, bytes)| bytes).collect())

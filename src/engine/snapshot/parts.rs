@@ -128,7 +128,11 @@ pub(super) async fn disks(
 ) -> Result<BTreeMap<String, String>, EngineError> {
     let all = node_parts(session, lab, "any", Kind::Disk)?;
     let look = |h: &dyn Provider, _: &str, spec: &SnapshotSpec| {
-        h.storage()?.volume_identity(&spec.pool, &spec.disk)
+        let storage = h.storage()?;
+        let of = |disk: &String| storage.volume_identity(&spec.pool, disk);
+        let all: Vec<Option<String>> = spec.disks().map(of).collect::<Result<_, _>>()?;
+        // Without one of its disks nothing of it can come back.
+        Ok(all.into_iter().collect::<Option<Vec<String>>>().map(|all| all.join(" ")))
     };
     let found = for_all(provider, &all, look).await?;
     Ok(found.into_iter().filter_map(|(node, disk)| Some((node, disk?))).collect())

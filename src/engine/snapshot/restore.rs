@@ -227,7 +227,7 @@ impl Restore<'_> {
         let (session, provider) = (self.session, &self.drivers.provider);
         let lab = &session.lab;
         for (node, uuid) in self.manifest.extra_nodes(inventory) {
-            provision::remove(session, provider, node, uuid).await?;
+            provision::remove_left(session, provider, node, uuid).await?;
         }
         let path = session.provider.layout().pool(&lab.pool());
         let pool = render::pool(&session.templates, &lab.pool(), lab.pool_id(), &path)?;

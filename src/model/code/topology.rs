@@ -93,4 +93,7 @@ codes! {
     DISK_SIZE "L0211" "a node's disk is too small"
         "The image of the operating system and what Kubernetes adds to it do not fit. Space is taken only as it fills, so a large disk costs nothing at first."
         ["give it at least `3GiB`"];
+    BAD_DISK "L0212" "further disks of a node cannot be so"
+        "Each is found by a serial number and mounted at a folder; two of one node cannot have the same, and one without a file system cannot be mounted. A node has 16 at most."
+        ["the line below the message says what to change"];
 }

@@ -73,7 +73,7 @@ impl World {
     fn run(&self, step: Step) -> Result<(), String> {
         if step == Step::Edit {
             let fewer = self.rig.text.replace("  worker:\n    count: 2", "  worker:\n    count: 1");
-            let edited = fewer.replace("disk: 20GiB", "disk: 30GiB");
+            let edited = fewer.replace("disk: 20GiB", "disk: 10GiB");
             assert!(fewer != self.rig.text && edited != fewer);
             *self.rig.edited.lock().unwrap() = Some(edited);
         }

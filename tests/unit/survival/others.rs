@@ -17,6 +17,7 @@ fn decoys(lab: &lab::model::Lab) -> Inventory {
         node: Some(lab.nodes[0].name.clone()),
         hash: "hash".into(),
         disk: "disk".into(),
+        kept: Vec::new(),
     };
     for at in 1..=20u128 {
         all.domains.push(FoundDomain {
@@ -46,6 +47,7 @@ fn decoys(lab: &lab::model::Lab) -> Inventory {
             uuid: uuid::Uuid::from_u128(at),
             active: at.is_multiple_of(2),
             volumes: vec![format!("{}.qcow2", lab.nodes[0].name)],
+            sizes: std::collections::BTreeMap::new(),
         });
     }
     all

@@ -102,7 +102,7 @@ fn where_one_did_not_come_back_nobody_is_next() {
 fn controllers_that_are_made_anew_serve_before_the_next_one_goes() {
     let mut rig = serving(&rig::shipped("book"));
     let disk = "memory: 2GiB\n    disk: 4GiB";
-    rig.edit(disk, "memory: 2GiB\n    disk: 6GiB");
+    rig.edit(disk, "memory: 2GiB\n    disk: 3GiB");
     let (_, events) = rig.done(Up::AGREED);
     let done = finished(&events);
     let at = |task: &str| {

@@ -29,7 +29,7 @@ fn a_change_that_needs_another_disk_replaces_the_node_only_when_agreed() {
     rig.done(Up::PLAIN);
     let before = rig.state();
     rig.clear();
-    rig.edit("disk: 20GiB", "disk: 30GiB");
+    rig.edit("disk: 20GiB", "disk: 10GiB");
     let (outcome, _) = rig.up(Up::PLAIN);
     let message = outcome.unwrap_err();
     assert!(message.contains("three-worker1 would be removed"), "{message}");
@@ -169,7 +169,7 @@ fn a_replaced_node_is_drained_and_made_anew() {
     let mut rig = Rig::new("three");
     resized(&mut rig, 1, 1, 2);
     rig.done(Up::PLAIN);
-    rig.edit("disk: 20GiB", "disk: 20GiB\n    overrides:\n      worker2: {disk: 30GiB}");
+    rig.edit("disk: 20GiB", "disk: 20GiB\n    overrides:\n      worker2: {disk: 10GiB}");
     rig.clear();
     let (_, events) = rig.done(Up::AGREED);
     assert!(
@@ -192,7 +192,7 @@ fn most_members_of_etcd_are_never_made_anew_at_once() {
     rig.done(Up::PLAIN);
     rig.edit(
         "count: 3\n    first_address: 10.240.0.11",
-        "count: 3\n    overrides: {etcd1: {disk: 30GiB}, etcd2: {disk: 30GiB}}\n    first_address: 10.240.0.11",
+        "count: 3\n    overrides: {etcd1: {disk: 5GiB}, etcd2: {disk: 5GiB}}\n    first_address: 10.240.0.11",
     );
     rig.clear();
     let message = rig.up(Up::AGREED).0.unwrap_err();

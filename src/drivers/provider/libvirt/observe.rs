@@ -1,5 +1,6 @@
 //! Reading what libvirt holds.
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
@@ -7,6 +8,7 @@ use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 use uuid::Uuid;
 use virt::connect::Connect;
+use virt::storage_pool::StoragePool;
 
 use crate::drivers::provider::libvirt::connection::failed;
 use crate::drivers::provider::libvirt::storage::DONE;
@@ -47,11 +49,13 @@ pub(crate) fn inventory(connect: &Connect) -> Result<Inventory> {
         });
     }
     for pool in connect.list_all_storage_pools(0).map_err(failed("list the storage pools"))? {
+        let volumes = complete(&pool.list_volumes().unwrap_or_default());
         found.pools.push(FoundPool {
             name: pool.name().unwrap_or_default(),
             uuid: uuid(&pool.uuid_string().unwrap_or_default()),
             active: pool.is_active().unwrap_or(false),
-            volumes: complete(&pool.list_volumes().unwrap_or_default()),
+            sizes: sizes(&pool, &volumes),
+            volumes,
         });
     }
     Ok(found)
@@ -60,6 +64,14 @@ pub(crate) fn inventory(connect: &Connect) -> Result<Inventory> {
 /// Names of the volumes that were completed: a half-made one is as good as none.
 fn complete(names: &[String]) -> Vec<String> {
     names.iter().filter_map(|name| name.strip_suffix(DONE)).map(str::to_owned).collect()
+}
+
+/// Sizes of the volumes that are disks.
+fn sizes(pool: &StoragePool, volumes: &[String]) -> BTreeMap<String, u64> {
+    let disks = volumes.iter().filter(|name| name.ends_with(".qcow2"));
+    let size =
+        |name: &String| Some(pool.lookup_storage_vol_by_name(name).ok()?.info().ok()?.capacity);
+    disks.filter_map(|name| Some((name.clone(), size(name)?))).collect()
 }
 
 fn uuid(text: &str) -> Uuid {
@@ -100,7 +112,10 @@ fn element(tag: &BytesStart<'_>, parsed: &mut Parsed) {
         "lab:object" => {
             if let (Some(lab), Some(hash)) = (get("lab"), get("hash")) {
                 let (node, disk) = (get("node"), get("disk").unwrap_or_default());
-                parsed.mark = Uuid::parse_str(&lab).ok().map(|lab| Mark { lab, node, hash, disk });
+                let kept = get("kept").unwrap_or_default();
+                let kept = kept.split_ascii_whitespace().map(str::to_owned).collect();
+                let of = |lab| Mark { lab, node, hash, disk, kept };
+                parsed.mark = Uuid::parse_str(&lab).ok().map(of);
             }
         }
         "mac" => parsed.macs.extend(get("address").map(|mac| mac.to_ascii_lowercase())),

@@ -14,7 +14,9 @@ use crate::drivers::provider::{
 };
 use crate::model::inventory::Inventory;
 use crate::model::snapshot::Documents;
-use crate::render::{DeviceSpec, DomainSpec, NetworkSpec, PoolSpec, SnapshotSpec, VolumeSpec};
+use crate::render::{
+    DeviceSpec, DiskSpec, DomainSpec, NetworkSpec, PoolSpec, SnapshotSpec, VolumeSpec,
+};
 
 /// How long a libvirtd may be away.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -144,6 +146,10 @@ impl Machines for Reconnecting {
 
     fn remove(&self, uuid: Uuid) -> Result<()> {
         self.with(|libvirt| Machines::remove(libvirt, uuid))
+    }
+
+    fn grow(&self, uuid: Uuid, disk: &DiskSpec) -> Result<()> {
+        self.with(|libvirt| Machines::grow(libvirt, uuid, disk))
     }
 }
 

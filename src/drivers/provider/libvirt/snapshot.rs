@@ -67,9 +67,13 @@ fn save_live_disk(
     definition: &str,
     doing: &str,
 ) -> Result<DomainSnapshot> {
-    let device = device(domain, spec, doing)?;
-    let arguments = json!({"device": device, "name": spec.name});
-    monitor(domain, "blockdev-snapshot-internal-sync", &arguments, doing)?;
+    // All of them in one moment, or none.
+    let action = |device: &String| {
+        let data = json!({"device": device, "name": spec.name});
+        json!({"type": "blockdev-snapshot-internal-sync", "data": data})
+    };
+    let actions: Vec<Value> = devices(domain, spec, doing)?.iter().map(action).collect();
+    monitor(domain, "transaction", &json!({"actions": actions}), doing)?;
     let end = "</domainsnapshot>";
     let xml = spec.redefine.replace(end, &format!("{definition}{end}"));
     domain
@@ -89,17 +93,19 @@ fn monitor(domain: &Domain, command: &str, arguments: &Value, doing: &str) -> Re
     }
 }
 
-/// QEMU's name of the qcow2 layer on the domain's own disk.
-fn device(domain: &Domain, spec: &SnapshotSpec, doing: &str) -> Result<String> {
+/// QEMU's names of the qcow2 layers on the domain's disks.
+fn devices(domain: &Domain, spec: &SnapshotSpec, doing: &str) -> Result<Vec<String>> {
     let nodes = monitor(domain, "query-named-block-nodes", &json!({"flat": true}), doing)?;
-    let is_it = |node: &&Value| {
-        let file = node["file"].as_str().unwrap_or_default();
-        node["drv"] == "qcow2" && file.rsplit('/').next() == Some(&spec.disk)
+    let layer_of = |disk: &String| {
+        let is_it = |node: &&Value| {
+            let file = node["file"].as_str().unwrap_or_default();
+            node["drv"] == "qcow2" && file.rsplit('/').next() == Some(disk)
+        };
+        let found = nodes.as_array().and_then(|nodes| nodes.iter().find(is_it));
+        let name = found.and_then(|node| node["node-name"].as_str()).map(str::to_owned);
+        name.ok_or_else(|| ProviderError::new(doing, format!("QEMU has no disk {disk} open")))
     };
-    let found = nodes.as_array().and_then(|nodes| nodes.iter().find(is_it));
-    let name = found.and_then(|node| node["node-name"].as_str());
-    let missing = || ProviderError::new(doing, format!("QEMU has no disk {} open", spec.disk));
-    name.map(str::to_owned).ok_or_else(missing)
+    spec.disks().map(layer_of).collect()
 }
 
 /// The domain and its part, defined again from `documents` when libvirt no longer knows them.
@@ -163,10 +169,13 @@ pub(crate) fn forget(libvirt: &Libvirt, spec: &SnapshotSpec, documents: &Documen
     if unknown && documents.snapshot.is_empty() {
         // Cut between QEMU's part of the work and libvirt's: only the disk knows it.
         if let Some(domain) = there.filter(|_| spec.kind == Kind::Disk)
-            && let Ok(device) = device(&domain, spec, &doing)
+            && let Ok(devices) = devices(&domain, spec, &doing)
         {
-            let arguments = json!({"device": device, "name": spec.name});
-            let _ = monitor(&domain, "blockdev-snapshot-delete-internal-sync", &arguments, &doing);
+            for device in devices {
+                let arguments = json!({"device": device, "name": spec.name});
+                let command = "blockdev-snapshot-delete-internal-sync";
+                let _ = monitor(&domain, command, &arguments, &doing);
+            }
         }
         return Ok(());
     }

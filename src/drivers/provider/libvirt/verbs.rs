@@ -16,7 +16,9 @@ use crate::drivers::provider::{
 };
 use crate::model::inventory::Inventory;
 use crate::model::snapshot::Documents;
-use crate::render::{DeviceSpec, DomainSpec, NetworkSpec, PoolSpec, SnapshotSpec, VolumeSpec};
+use crate::render::{
+    DeviceSpec, DiskSpec, DomainSpec, NetworkSpec, PoolSpec, SnapshotSpec, VolumeSpec,
+};
 
 impl Provider for Libvirt {
     fn name(&self) -> &str {
@@ -85,6 +87,23 @@ impl Machines for Libvirt {
         let flags = virt::sys::VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
             | virt::sys::VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA;
         domain.undefine_flags(flags).map_err(failed(format!("undefine domain '{name}'")))
+    }
+
+    fn grow(&self, uuid: Uuid, disk: &DiskSpec) -> Result<()> {
+        // The test driver's disks have no sizes that could change.
+        if self.is_test() {
+            return Ok(());
+        }
+        let doing = || failed(format!("make {} larger", disk.volume));
+        let running = self.domain(uuid).filter(|domain| domain.is_active().unwrap_or(false));
+        match running {
+            Some(domain) => domain
+                .block_resize(&disk.target, disk.bytes, virt::sys::VIR_DOMAIN_BLOCK_RESIZE_BYTES)
+                .map_err(doing()),
+            None => storage::volume(self, &disk.pool, &disk.volume)
+                .and_then(|volume| volume.resize(disk.bytes, 0).map(drop))
+                .map_err(doing()),
+        }
     }
 }
 

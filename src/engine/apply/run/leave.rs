@@ -6,7 +6,7 @@ use crate::engine::machines::provision;
 use crate::engine::task::error::EngineError;
 use crate::kubernetes::operations::retire;
 use crate::model::code;
-use crate::plan::{ChangeKind, Object};
+use crate::plan::{Change, ChangeKind, Object};
 
 impl Run {
     /// What leaves goes last: by now nobody counts on it any more.
@@ -27,21 +27,20 @@ impl Run {
                 ));
             }
         }
-        let leaving = self.changes.iter().filter(|change| is_removal(change));
-        if !makes_nodes(&self.changes) {
-            for change in leaving.clone() {
-                if change.object == Object::Machine {
-                    self.give_back(&change.name).await?;
-                    continue;
-                }
-                let task = format!("{} {}", change.object, change.name);
-                let (session, desired) = (&self.session, &self.desired);
-                let work =
-                    provision::shared(session, &self.prepared, desired, &self.provider, change);
-                self.events.timed(None, &task, work).await?;
+        // Nodes that leave made room for those that come.
+        let are_gone = makes_nodes(&self.changes);
+        let removals = self.changes.iter().filter(|change| is_removal(change));
+        for change in removals.filter(|change| !are_gone || change.leaving().is_none()) {
+            if change.object == Object::Machine {
+                self.give_back(&change.name).await?;
+                continue;
             }
+            let task = format!("{} {}", change.object, change.name);
+            let (session, desired) = (&self.session, &self.desired);
+            let work = provision::shared(session, &self.prepared, desired, &self.provider, change);
+            self.events.timed(None, &task, work).await?;
         }
-        self.session.forget(leaving.filter_map(|change| change.node.as_deref()))
+        self.session.forget(self.changes.iter().filter_map(Change::leaving))
     }
 
     /// A machine that left the topology is as it was before the lab. One that is gone is left out.

@@ -56,7 +56,7 @@ pub(crate) async fn shared_changes(
     // Certificates were made, and the provider was started, before there was a plan to carry out.
     let done = |change: &Change| [Object::Provider, Object::Certificate].contains(&change.object);
     let now = |change: &&Change| {
-        !done(change) && (change.node.is_none() || (first && is_removal(change)))
+        !done(change) && (change.node.is_none() || (first && change.leaving().is_some()))
     };
     for change in changes.iter().filter(now) {
         let task = format!("{} {}", change.object, change.name);

@@ -26,7 +26,7 @@ pub(crate) async fn copy(
     domain: &DomainSpec,
     from: &Golden,
 ) -> Result<(), EngineError> {
-    provision::remove(session, provider, &node.name, domain.uuid).await?;
+    provision::remove(session, provider, &node.name, domain.uuid, Vec::new()).await?;
     let own = |name: &str| provision::own_volume(session, prepared, node, name);
     let (volume, _) = own(&render::overlay_name(node))?;
     let (seed, content) = own(&render::seed_name(node))?;

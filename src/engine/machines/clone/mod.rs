@@ -113,6 +113,9 @@ fn refusal(provider: &dyn Provider, node: &Node) -> Option<&'static str> {
     if provider.clones().is_err() {
         return Some("copies of golden guests are made on private providers only");
     }
+    if !node.disks.is_empty() {
+        return Some("a golden guest has no room for its further disks");
+    }
     (!node.user_data.is_empty()).then_some("its user_data wants a first boot")
 }
 

@@ -4,6 +4,7 @@ use minijinja::context;
 use serde::Serialize;
 
 use crate::kubernetes::checks::{Check, Health, Plan, Scope, value};
+use crate::kubernetes::stages::os::disks;
 use crate::model::dns::{Answer, Service};
 use crate::model::hosts;
 use crate::model::{Lab, Node, os};
@@ -53,6 +54,7 @@ pub(crate) fn checks(scope: &Scope<'_>) -> Result<Plan, RenderError> {
             plan.nodes.push(asked_of_dns(scope, node, &told));
         }
         plan.nodes.push(clock(scope, node)?);
+        plan.nodes.extend(disks::check(scope, node)?);
     }
     Ok(plan)
 }

@@ -1,6 +1,7 @@
 //! `os`: what Kubernetes asks of the operating system, and names for the other nodes.
 
 mod checks;
+mod disks;
 
 use serde::Serialize;
 
@@ -24,9 +25,13 @@ pub(crate) const STAGE: Stage = Stage {
     templates: templates!(
         "os":
         "clock.sh.j2",
+        "disk.mount.j2",
+        "disks.sh.j2",
         "dns.sh.j2",
+        "fill.sh.j2",
         "host-name.sh.j2",
         "in-the-way.sh.j2",
+        "mounted.sh.j2",
         "names.sh.j2",
         "near.sh.j2",
         "node-info.sh.j2",
@@ -96,6 +101,9 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
         let mount = context.templates.render("stages/os/opt-lab.mount.j2", &Data { redhat })?;
         steps.push(Step::file("/etc/systemd/system/opt-lab.mount", mount));
         steps.push(Step::unit("opt-lab.mount"));
+    }
+    if node.machine.is_guest() {
+        steps.extend(disks::steps(context, node)?);
     }
     steps.push(Step::Wait(Wait {
         optional: false,

@@ -8,8 +8,17 @@ use crate::model::topology::problem::{Problem, Span};
 use crate::model::topology::schema::EXISTING;
 
 /// What makes a guest or its network, by the table that it stands in. Of an existing machine it says nothing.
-const OF_GUESTS: &[&str] =
-    &["cpus", "memory", "disk", "user_data", "mac", "boot_timeout", "clone", "acceleration"];
+const OF_GUESTS: &[&str] = &[
+    "cpus",
+    "memory",
+    "disk",
+    "disks",
+    "user_data",
+    "mac",
+    "boot_timeout",
+    "clone",
+    "acceleration",
+];
 const OF_THEIR_NETWORK: &[&str] =
     &["mode", "uplink", "dhcp", "forwarders", "records", "reservations"];
 

@@ -3,6 +3,7 @@
 //! What [`crate::model::topology::check`] refused is not there; a default stands in, and the problem that
 //! was found keeps the draft from becoming a lab.
 
+mod disks;
 mod existing;
 mod network;
 mod nodes;

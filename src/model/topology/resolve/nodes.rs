@@ -17,6 +17,7 @@ use crate::model::topology::draft::NodeDraft;
 use crate::model::topology::given::{Entry, Given, Value, span, text};
 use crate::model::topology::preset;
 use crate::model::topology::problem::{Problem, Span, printable};
+use crate::model::topology::resolve::disks;
 use crate::model::user_data::UserData;
 use crate::model::{code, os, size};
 
@@ -136,6 +137,7 @@ impl Nodes<'_> {
                 mac: text(own("mac")).map_or_else(|| name::mac(self.lab, &name), str::to_owned),
                 cpus: cpus as u32,
                 memory_mib: memory / size::MIB,
+                disks: disks::of([defaults, Some(group), over], self.problems),
                 disk_bytes: field("disk").and_then(Given::bytes).unwrap_or(preset::DISK),
                 os: text(field("image")).unwrap_or(all.default_os).to_owned(),
                 pod_subnet: own("pod_subnet").and_then(Given::network),

@@ -3,6 +3,7 @@
 //! One table serves three readers: the checker ([`crate::model::topology::check`]), the JSON Schema that editors
 //! use, and the reference in the documentation. A new field is one line here.
 
+mod disk;
 mod json;
 mod kind;
 mod network;
@@ -14,6 +15,7 @@ use crate::model::lab::{Cloning, NO_KUBERNETES, PodNetwork, PodSecurity};
 use crate::model::os;
 use crate::model::role::Role;
 use crate::model::topology::preset::{self, Preset};
+use crate::model::topology::schema::disk::DISKS;
 pub use crate::model::topology::schema::json::json_schema;
 pub use crate::model::topology::schema::kind::{Field, Kind, Table};
 use crate::model::topology::schema::kind::{may, need};
@@ -65,6 +67,7 @@ const DEFAULTS: Table = Table {
         may("memory", Kind::Size, "Memory of each node.").or(Preset::Bytes(preset::MEMORY)),
         may("disk", Kind::Size, "Disk of each node; space is taken as it fills.")
             .or(Preset::Bytes(preset::DISK)),
+        may("disks", DISKS, "Further disks of each node, by name."),
         may("user_data", Kind::UserData, "cloud-config or a script for all nodes."),
         may(
             "labels",
@@ -104,6 +107,7 @@ const GROUP: Table = Table {
         may("memory", Kind::Size, "Memory of each.").or(Preset::Bytes(preset::MEMORY)),
         may("disk", Kind::Size, "Disk of each; space is taken as it fills.")
             .or(Preset::Bytes(preset::DISK)),
+        may("disks", DISKS, "Further disks of each, by name, besides those of `defaults`."),
         may("image", Kind::Shipped(os::names), "Operating system of these nodes."),
         may("user_data", Kind::UserData, "cloud-config or a script for these nodes."),
         may(
@@ -130,6 +134,11 @@ const OVERRIDE: Table = Table {
         may("cpus", CPUS, "This node's virtual CPUs."),
         may("memory", Kind::Size, "This node's memory."),
         may("disk", Kind::Size, "This node's disk."),
+        may(
+            "disks",
+            DISKS,
+            "This node's further disks, besides those above; one of the same name counts instead.",
+        ),
         may("image", Kind::Shipped(os::names), "This node's operating system."),
         may("pod_subnet", Kind::Network, "Addresses of this worker's pods.")
             .or(Preset::Follows("chosen by its address")),

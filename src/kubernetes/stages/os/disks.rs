@@ -1,0 +1,66 @@
+//! A node's further disks: their file systems, and where they are mounted.
+
+use minijinja::context;
+
+use crate::kubernetes::checks::{Check, Scope, value};
+use crate::kubernetes::stage::{Context, StageError};
+use crate::kubernetes::step::{Run, Step};
+use crate::model::Node;
+use crate::model::disk::Disk;
+use crate::render::RenderError;
+
+/// Puts file systems onto disks that are empty and mounts them; mounts of disks that are gone go.
+pub(super) fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
+    let disks: Vec<_> = node.disks.iter().map(shown).collect();
+    let units: Vec<String> = node.disks.iter().filter_map(Disk::unit).collect();
+    let data = context! { disks, units };
+    let mut steps = vec![Step::Run(Run {
+        title: match disks_of(node).as_str() {
+            "" => "let go of disks that the topology no longer has".into(),
+            names => format!("prepare the disks {names}"),
+        },
+        unless: None,
+        script: context.templates.render("stages/os/disks.sh.j2", &data)?,
+        // Nodes that never had one are as they were.
+        transient: node.disks.is_empty(),
+    })];
+    for disk in &node.disks {
+        let (Some(mount), Some(unit)) = (&disk.mount, disk.unit()) else { continue };
+        let Disk { name, filesystem, .. } = disk;
+        let data =
+            context! { name, mount, device => disk.device(), filesystem => filesystem.name() };
+        let content = context.templates.render("stages/os/disk.mount.j2", &data)?;
+        steps.push(Step::file(format!("/etc/systemd/system/{unit}"), content));
+        steps.push(Step::unit(unit));
+    }
+    // Sizes are part of the script: where one is another, it runs again.
+    let sizes: Vec<u64> =
+        std::iter::once(node.disk_bytes).chain(node.disks.iter().map(|disk| disk.bytes)).collect();
+    let disks: Vec<_> = node.disks.iter().map(shown).collect();
+    let fill = context.templates.render("stages/os/fill.sh.j2", &context! { disks, sizes })?;
+    steps.push(Step::run("let file systems fill their disks", fill));
+    Ok(steps)
+}
+
+fn disks_of(node: &Node) -> String {
+    let names: Vec<&str> = node.disks.iter().map(|disk| disk.name.as_str()).collect();
+    names.join(", ")
+}
+
+/// A disk as scripts see it.
+fn shown(disk: &Disk) -> minijinja::Value {
+    let Disk { name, mount, bytes, filesystem, .. } = disk;
+    let filesystem = filesystem.name();
+    context! { name, mount, bytes, filesystem, device => disk.device() }
+}
+
+/// They are there in their size, and hold what is written where they are mounted.
+pub(super) fn check(scope: &Scope<'_>, node: &Node) -> Result<Option<Check>, RenderError> {
+    if node.disks.is_empty() {
+        return Ok(None);
+    }
+    let disks: Vec<_> = node.disks.iter().map(shown).collect();
+    let script = scope.script("mounted", context! { disks => value(&disks) })?;
+    let proves = format!("its disks {} are there and mounted", disks_of(node));
+    Ok(Some(scope.one("disks", node, proves, script, "lsblk; systemctl status '*.mount'")))
+}
