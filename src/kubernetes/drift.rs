@@ -151,6 +151,20 @@ mod tests {
         assert_eq!(Facts::parse(""), None);
     }
 
+    /// As `sha256sum` and `find` really write it.
+    #[test]
+    fn units_with_escapes_are_as_they_were_left() {
+        let path = "/etc/systemd/system/srv-my\\x2ddata.mount";
+        let kept = Upkeep::of(&[Step::private(path, "abc")]);
+        let twice = path.replace('\\', "\\\\");
+        let found = format!("entry 600 root:root {path} \nsum \\{SUM}  {twice}\nend\n");
+        assert_eq!(
+            kept.changed(&Facts::parse(&found).unwrap_or_default()),
+            Vec::<String>::new(),
+            "{found}"
+        );
+    }
+
     #[test]
     fn paths_are_quoted() {
         let odd = Upkeep::of(&[Step::file("/etc/a b'c", "x")]);

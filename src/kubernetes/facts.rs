@@ -81,9 +81,14 @@ impl Facts {
     }
 
     fn sum(&mut self, rest: &str) {
-        if let Some((sum, path)) = rest.split_once("  ")
-            && let Some(entry) = self.entries.get_mut(path)
-        {
+        // Of a path with a backslash sha256sum writes two, and one before the line.
+        let (rest, doubled) = match rest.strip_prefix('\\') {
+            Some(rest) => (rest, true),
+            None => (rest, false),
+        };
+        let Some((sum, path)) = rest.split_once("  ") else { return };
+        let path = if doubled { path.replace("\\\\", "\\") } else { path.to_owned() };
+        if let Some(entry) = self.entries.get_mut(&path) {
             entry.sum = Some(sum.into());
         }
     }

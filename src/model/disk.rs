@@ -44,6 +44,11 @@ impl Disk {
         format!("/dev/disk/by-id/virtio-{}", self.serial)
     }
 
+    /// The systemd unit that it is itself.
+    pub fn device_unit(&self) -> String {
+        format!("{}.device", escaped(&self.device()))
+    }
+
     /// The systemd unit that mounts it.
     pub fn unit(&self) -> Option<String> {
         self.mount.as_deref().map(|path| format!("{}.mount", escaped(path)))

@@ -29,6 +29,8 @@ pub struct Hardware {
     pub memory_kib: u64,
     /// Virtual processors.
     pub cpus: String,
+    /// Model of its processors, or how they are chosen.
+    pub cpu: String,
     /// Kernel of a direct boot.
     pub kernel: Option<String>,
     /// Its command line.
@@ -51,6 +53,7 @@ impl Hardware {
             all.push(format!("{} processors instead of {}", found.cpus, self.cpus));
         }
         let parts = [
+            ("other processors", self.cpu == found.cpu),
             ("another kernel", self.kernel == found.kernel),
             ("another kernel command line", self.cmdline == found.cmdline),
             ("other disks", self.disks == found.disks),
@@ -75,6 +78,8 @@ pub struct FoundDomain {
     pub active: bool,
     /// True while it stands still.
     pub paused: bool,
+    /// True when it starts with the computer.
+    pub autostart: bool,
     /// Names of its snapshots.
     pub snapshots: Vec<String>,
     /// MAC addresses of its cards, lower case.

@@ -91,6 +91,12 @@ pub struct Node {
     /// Further disks, in file order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub disks: Vec<Disk>,
+    /// The model of its processors, where the topology says one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu_model: Option<String>,
+    /// What a person adds to its definition, elements of a libvirt domain.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub xml: Option<String>,
     /// Operating system, a name of the catalogue.
     pub os: String,
     /// Addresses of this node's pods, on workers.
@@ -243,6 +249,9 @@ pub struct Options {
     pub boot_timeout: u64,
     /// Where new nodes come from.
     pub clone: Cloning,
+    /// Whether guests start with the computer; nobody says without.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub autostart: Option<bool>,
 }
 
 words! {

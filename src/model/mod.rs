@@ -10,6 +10,7 @@ pub mod dns;
 pub mod exit;
 pub mod file;
 pub mod flaw;
+pub mod hardware;
 pub mod hosts;
 pub mod inventory;
 pub mod lab;

@@ -162,6 +162,8 @@ pub fn diff(desired: &Desired, observed: &Observed) -> Vec<Change> {
         let larger = growing(domain, pool);
         let change = domain_change(domain, found.get(&domain.uuid).copied(), &larger);
         let change = change.or_else(|| without_its_disk(domain, lacks));
+        let change =
+            change.or_else(|| with_the_computer(domain, found.get(&domain.uuid).copied()?));
         // A disk that is made anew is made in its size.
         let grows = change.as_ref().is_none_or(|change| change.kind != ChangeKind::Replace);
         changes.extend(change);
@@ -171,6 +173,17 @@ pub fn diff(desired: &Desired, observed: &Observed) -> Vec<Change> {
     stages(desired, observed, &mut changes);
     retirements(desired, observed, &mut changes);
     changes
+}
+
+/// Whether a guest starts with the computer changes while it runs.
+fn with_the_computer(domain: &DomainSpec, found: &FoundDomain) -> Option<Change> {
+    let wanted = domain.autostart.filter(|wanted| *wanted != found.autostart)?;
+    let why = match wanted {
+        true => "it starts with the computer",
+        false => "it no longer starts with the computer",
+    };
+    let kind = ChangeKind::UpdateLive;
+    Some(Change::of_node(kind, Object::Domain, &domain.name, &domain.node, why))
 }
 
 /// A guest that runs holds on to a disk that was deleted, and starts with none.

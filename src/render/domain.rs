@@ -3,9 +3,11 @@
 use serde::Serialize;
 use uuid::Uuid;
 
+use crate::model::hardware;
 use crate::model::inventory::Hardware;
 use crate::model::{Lab, Node, Platform};
-use crate::render::hardware::hardware;
+use crate::render::hardware::hardware as hardware_of;
+use crate::render::merged::merged;
 use crate::render::templates::{RenderError, Templates};
 use crate::render::volume::disk_name;
 
@@ -26,6 +28,8 @@ pub struct DomainSpec {
     pub hash: String,
     /// Hex sha256 of what the disk and its first boot are made from.
     pub disk: String,
+    /// Whether it starts with the computer, where the topology says it.
+    pub autostart: Option<bool>,
     /// What that is, the disk's size in its place.
     pub made_from: serde_json::Value,
     /// Its disks that can grow, the one that it boots from first.
@@ -72,6 +76,7 @@ struct Data<'a> {
     disk_hash: &'a str,
     domain_type: &'a str,
     cpu_mode: &'a str,
+    cpu_model: Option<&'a str>,
     kernel: Option<&'a str>,
     initrd: Option<&'a str>,
     pool: &'a str,
@@ -189,7 +194,17 @@ fn of_kind(
         hash: "",
         disk_hash: &disk,
         domain_type: platform.acceleration.domain_type(),
-        cpu_mode: if kvm { "host-passthrough" } else { "maximum" },
+        cpu_mode: match node.cpu_model.as_deref() {
+            Some(hardware::MAX) => "maximum",
+            None | Some(hardware::HOST) if kvm => "host-passthrough",
+            // The computer's own processor cannot be emulated.
+            None | Some(hardware::HOST) => "maximum",
+            Some(_) => "custom",
+        },
+        cpu_model: node
+            .cpu_model
+            .as_deref()
+            .filter(|model| ![hardware::MAX, hardware::HOST].contains(model)),
         kernel: placement.boot.as_ref().map(|boot| boot.kernel.as_str()),
         initrd: placement.boot.as_ref().map(|boot| boot.initrd.as_str()),
         pool: &placement.pool,
@@ -204,18 +219,24 @@ fn of_kind(
         golden,
     };
     let template = "xml-templates/domain.xml.j2";
-    let hash = crate::render::volume::sha256(&templates.render(template, &data)?);
+    let added = node.xml.as_deref();
+    let render = |data: &Data<'_>| {
+        let own = templates.render(template, data)?;
+        added.map_or(Ok(own.clone()), |added| merged(&own, added))
+    };
+    let hash = crate::render::volume::sha256(&render(&data)?);
     data.hash = &hash;
-    let xml = templates.render(template, &data)?;
+    let xml = render(&data)?;
     let (name, uuid) = (node.domain.clone(), node.uuid);
     Ok(DomainSpec {
         node: node.name.clone(),
         name,
         uuid,
-        hardware: hardware(&xml)?,
+        hardware: hardware_of(&xml)?,
         xml,
         hash: hash.clone(),
         disk: disk.clone(),
+        autostart: lab.options.autostart.filter(|_| !golden),
         made_from,
         disks: if golden { Vec::new() } else { growing(lab, node, platform) },
     })

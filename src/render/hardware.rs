@@ -11,7 +11,15 @@ struct Domain {
     memory: Amount,
     vcpu: Text,
     os: Os,
+    cpu: Option<Cpu>,
     devices: Devices,
+}
+
+#[derive(Deserialize)]
+struct Cpu {
+    #[serde(rename = "@mode", default)]
+    mode: String,
+    model: Option<Text>,
 }
 
 #[derive(Deserialize)]
@@ -89,11 +97,18 @@ pub fn hardware(xml: &str) -> Result<Hardware, RenderError> {
     Ok(Hardware {
         memory_kib: kib(&domain.memory),
         cpus: domain.vcpu.text.trim().to_owned(),
+        cpu: domain.cpu.map(cpu).unwrap_or_default(),
         kernel: domain.os.kernel,
         cmdline: domain.os.cmdline,
         disks: disks.map(|(dev, file)| (dev, file.unwrap_or_default())).collect(),
         cards: cards.map(|(mac, network)| (mac, network.unwrap_or_default())).collect(),
     })
+}
+
+/// A model where one is named, else the way to it.
+fn cpu(cpu: Cpu) -> String {
+    let model = cpu.model.map(|model| model.text.trim().to_owned());
+    model.unwrap_or(cpu.mode)
 }
 
 /// Libvirt writes KiB, whatever it was given; we write MiB.

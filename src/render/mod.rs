@@ -8,6 +8,7 @@ mod domain;
 pub mod golden;
 pub mod graph;
 mod hardware;
+mod merged;
 mod multipart;
 mod network;
 mod seed;

@@ -81,6 +81,7 @@ impl MemoryHypervisor {
                 mark: parsed.mark,
                 active: before.as_ref().is_some_and(|domain| domain.active),
                 paused: before.as_ref().is_some_and(|domain| domain.paused),
+                autostart: before.as_ref().is_some_and(|domain| domain.autostart),
                 snapshots: before.map(|domain| domain.snapshots).unwrap_or_default(),
                 macs: parsed.macs,
                 hardware: shape.clone(),
@@ -195,7 +196,12 @@ impl Provider for MemoryHypervisor {
 
 impl Machines for MemoryHypervisor {
     fn define(&self, domain: &DomainSpec) -> Result<()> {
-        self.redefine(domain.uuid, &domain.name, &domain.xml)
+        self.redefine(domain.uuid, &domain.name, &domain.xml)?;
+        let mut state = self.state();
+        for found in state.inventory.domains.iter_mut().filter(|found| found.uuid == domain.uuid) {
+            found.autostart = domain.autostart.unwrap_or(found.autostart);
+        }
+        Ok(())
     }
 
     fn remove(&self, uuid: Uuid) -> Result<()> {

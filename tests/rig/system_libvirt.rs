@@ -82,6 +82,13 @@ impl SystemLibvirt {
         tool("virsh", &all)
     }
 
+    /// True where libvirt starts that domain when it comes up with its computer.
+    pub fn starts_with_the_computer(&self, domain: &str) -> bool {
+        self.virsh(&["dominfo", domain])
+            .lines()
+            .any(|line| line.strip_prefix("Autostart:").is_some_and(|rest| rest.trim() == "enable"))
+    }
+
     pub fn define(&self, kind: &str, xml: &str) {
         let file = self.dir.join("decoy.xml");
         fs::write(&file, xml).unwrap();

@@ -26,14 +26,14 @@ fn everything() -> Json {
         "image": "debian-13",
         "defaults": {
             "cpus": 4, "memory": "5GiB", "disk": "40GiB",
-            "disks": {"of-all": {"size": "1GiB"}}, "user_data": ["#!/bin/sh\nexit 0\n"],
+            "disks": {"of-all": {"size": "1GiB"}}, "cpu_model": "max", "xml": "<memtune/>", "user_data": ["#!/bin/sh\nexit 0\n"],
             "labels": {"of": "all"}, "annotations": {"of": "all"}, "taints": ["of=all:NoExecute"],
         },
         "nodes": {
             "front": {"roles": ["load-balancer"], "count": 2, "name": "front-%02d", "first_number": 0, "addresses": ["10.9.0.50", "10.9.0.60"]},
             "one": {
                 "roles": ["etcd", "control-plane", "worker"], "names": ["a", "b", "c"],
-                "first_address": "10.9.0.20", "cpus": 2, "memory": "2GiB", "disk": "20GiB",
+                "first_address": "10.9.0.20", "cpus": 2, "memory": "2GiB", "disk": "20GiB", "cpu_model": "host", "xml": "<cputune/>",
                 "disks": {
                     "data": {"size": "1GiB", "serial": "one-1", "filesystem": "ext4", "keep": true},
                     "logs": {"size": "1GiB", "mount": "/srv/logs"},
@@ -42,7 +42,7 @@ fn everything() -> Json {
                 "labels": {"group": "one"}, "annotations": {"group": "one"}, "taints": ["group:NoSchedule"],
                 "overrides": {"b": {
                     "address": "10.9.0.40", "mac": "52:54:00:00:00:01", "cpus": 3,
-                    "memory": "3GiB", "disk": "30GiB", "disks": {"own": {"size": "2GiB", "filesystem": "ext4"}}, "image": "rocky",
+                    "memory": "3GiB", "disk": "30GiB", "cpu_model": "Nehalem", "xml": "<blkiotune/>", "disks": {"own": {"size": "2GiB", "filesystem": "ext4"}}, "image": "rocky",
                     "pod_subnet": "10.7.200.0/25", "user_data": {"locale": "C"},
                     "labels": {"node": "b"}, "annotations": {"node": "b"}, "taints": ["node=b:NoSchedule"],
                 }},
@@ -66,7 +66,7 @@ fn everything() -> Json {
             "user": "anna",
             "authorized_keys": [format!("ssh-ed25519 {} anna@home", "A".repeat(68))],
         },
-        "options": {"acceleration": "tcg", "boot_timeout": 60, "clone": "boot"},
+        "options": {"acceleration": "tcg", "boot_timeout": 60, "clone": "boot", "autostart": false},
     })
 }
 

@@ -37,6 +37,7 @@ const SYNONYMS: &[(&[&str], &[&str])] = &[
     (&["vip", "floating_ips", "virtual_ips"], &["vips"]),
     (&["os", "distro", "box", "base_image", "os_image", "template"], &["image"]),
     (&["storage", "disk_size", "disksize", "hdd", "disks"], &["disk"]),
+    (&["cpu_mode", "cpu_type", "cpumodel", "cputype"], &["cpu_model"]),
     (&["extra_disks", "data_disks", "additional_disks", "volumes"], &["disks"]),
     (&["mount_point", "mountpoint", "mount_path"], &["mount"]),
     (&["fs", "fstype", "format"], &["filesystem"]),

@@ -108,8 +108,11 @@ fn commands_in_the_documents_are_understood() {
 
 /// Commands that no page's walk on real guests types, and the tests that do.
 const ELSEWHERE: &[(&str, &str)] = &[
-    ("lab console worker1", "tests/guests/system_libvirt.rs: nodes_come_go_off_and_on_and_leave"),
-    ("lab doctor", "tests/unit/doctor.rs, tests/guests/system_libvirt.rs"),
+    (
+        "lab console worker1",
+        "tests/guests/system_libvirt/mod.rs: nodes_come_go_off_and_on_and_leave",
+    ),
+    ("lab doctor", "tests/unit/doctor.rs, tests/guests/system_libvirt/mod.rs"),
     ("lab down", "tests/guests/three/to_nothing.rs"),
     ("lab forward", "tests/guests/three/programs.rs: a_kubectl_of_ones_own_reaches_the_api"),
     ("lab init --from three", "tests/unit/cli/topologies.rs"),

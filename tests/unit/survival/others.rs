@@ -26,6 +26,7 @@ fn decoys(lab: &lab::model::Lab) -> Inventory {
             mark: Some(mark(at)),
             active: at.is_multiple_of(3),
             paused: at.is_multiple_of(6),
+            autostart: false,
             snapshots: vec!["lab-one".into(), "mine".into()],
             macs: vec![format!("52:54:00:ff:00:{at:02x}")],
             hardware: None,

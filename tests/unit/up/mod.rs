@@ -1,6 +1,7 @@
 //! `up` on drivers that keep everything in memory: what it does, in which order, and what it refuses.
 
 mod copies;
+mod details;
 mod disks;
 mod edits;
 mod failures;

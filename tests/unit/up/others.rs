@@ -18,6 +18,7 @@ fn objects_of_others_are_refused_before_anything_is_touched() {
             mark: None,
             active: true,
             paused: false,
+            autostart: false,
             snapshots: Vec::new(),
             macs: vec![lab.nodes[1].mac.clone()],
             hardware: None,

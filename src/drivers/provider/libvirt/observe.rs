@@ -28,6 +28,7 @@ pub(crate) fn inventory(connect: &Connect) -> Result<Inventory> {
             uuid: uuid(&domain.uuid_string().unwrap_or_default()),
             active: domain.is_active().unwrap_or(false),
             paused: crate::drivers::provider::libvirt::snapshot::is_paused(&domain),
+            autostart: domain.autostart().unwrap_or(false),
             snapshots: crate::drivers::provider::libvirt::snapshot::names(&domain),
             hardware: parsed.mark.as_ref().and_then(|_| render::hardware(&xml).ok()),
             mark: parsed.mark,

@@ -74,10 +74,15 @@ impl Machines for Libvirt {
         let found = self.connect.lookup_domain_by_name(name).ok();
         let found = found.and_then(|domain| domain.uuid_string().ok());
         self.refuse_foreign("domain", name, found, domain.uuid)?;
-        self.connect
+        let defined = self
+            .connect
             .define_domain_xml_flags(&domain.xml, virt::sys::VIR_DOMAIN_DEFINE_VALIDATE)
-            .map(drop)
-            .map_err(failed(format!("define domain '{name}'")))
+            .map_err(failed(format!("define domain '{name}'")))?;
+        let doing = failed(format!("have domain '{name}' start with the computer, or not"));
+        domain
+            .autostart
+            .map_or(Ok(()), |wanted| defined.set_autostart(wanted).map(drop))
+            .map_err(doing)
     }
 
     fn remove(&self, uuid: Uuid) -> Result<()> {

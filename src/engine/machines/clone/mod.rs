@@ -116,6 +116,9 @@ fn refusal(provider: &dyn Provider, node: &Node) -> Option<&'static str> {
     if !node.disks.is_empty() {
         return Some("a golden guest has no room for its further disks");
     }
+    if node.xml.is_some() {
+        return Some("its definition has something of a person's own");
+    }
     (!node.user_data.is_empty()).then_some("its user_data wants a first boot")
 }
 

@@ -12,8 +12,10 @@ use crate::render::RenderError;
 /// Puts file systems onto disks that are empty and mounts them; mounts of disks that are gone go.
 pub(super) fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
     let disks: Vec<_> = node.disks.iter().map(shown).collect();
-    let units: Vec<String> = node.disks.iter().filter_map(Disk::unit).collect();
-    let data = context! { disks, units };
+    let mounted = || node.disks.iter().filter(|disk| disk.mount.is_some());
+    let units: Vec<String> = mounted().filter_map(Disk::unit).collect();
+    let devices: Vec<String> = mounted().map(Disk::device_unit).collect();
+    let data = context! { disks, units, devices };
     let mut steps = vec![Step::Run(Run {
         title: match disks_of(node).as_str() {
             "" => "let go of disks that the topology no longer has".into(),
@@ -31,6 +33,9 @@ pub(super) fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, Sta
             context! { name, mount, device => disk.device(), filesystem => filesystem.name() };
         let content = context.templates.render("stages/os/disk.mount.j2", &data)?;
         steps.push(Step::file(format!("/etc/systemd/system/{unit}"), content));
+        // One that was taken away is not waited for as long as a boot takes otherwise.
+        let patience = format!("/etc/systemd/system/{}.d/lab.conf", disk.device_unit());
+        steps.push(Step::file(patience, "[Unit]\nJobRunningTimeoutSec=30\n"));
         steps.push(Step::unit(unit));
     }
     // Sizes are part of the script: where one is another, it runs again.

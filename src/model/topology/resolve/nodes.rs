@@ -139,6 +139,8 @@ impl Nodes<'_> {
                 memory_mib: memory / size::MIB,
                 disks: disks::of([defaults, Some(group), over], self.problems),
                 disk_bytes: field("disk").and_then(Given::bytes).unwrap_or(preset::DISK),
+                cpu_model: text(field("cpu_model")).map(str::to_owned),
+                xml: text(field("xml")).map(str::to_owned),
                 os: text(field("image")).unwrap_or(all.default_os).to_owned(),
                 pod_subnet: own("pod_subnet").and_then(Given::network),
                 user_data: match over.and_then(|over| over.get("user_data")) {

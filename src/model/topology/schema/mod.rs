@@ -11,6 +11,7 @@ pub mod pairs;
 
 use crate::model::addon;
 use crate::model::certificates;
+use crate::model::hardware;
 use crate::model::lab::{Cloning, NO_KUBERNETES, PodNetwork, PodSecurity};
 use crate::model::os;
 use crate::model::role::Role;
@@ -58,6 +59,8 @@ pub const TOPOLOGY: Table = Table {
 /// The provider of machines that are there anyway.
 pub const EXISTING: &str = "existing";
 
+const CPU_MODEL: Kind = Kind::Text(hardware::cpu_model);
+const XML: Kind = Kind::Text(hardware::snippet);
 const CPUS: Kind = Kind::Integer(1, 256);
 
 const DEFAULTS: Table = Table {
@@ -68,6 +71,17 @@ const DEFAULTS: Table = Table {
         may("disk", Kind::Size, "Disk of each node; space is taken as it fills.")
             .or(Preset::Bytes(preset::DISK)),
         may("disks", DISKS, "Further disks of each node, by name."),
+        may(
+            "cpu_model",
+            CPU_MODEL,
+            "What processors each node sees: `host`, `max`, or a model of QEMU's.",
+        )
+        .or(Preset::Follows("host, and max where guests are emulated")),
+        may(
+            "xml",
+            XML,
+            "Elements of a libvirt domain that are added to the definition of each node.",
+        ),
         may("user_data", Kind::UserData, "cloud-config or a script for all nodes."),
         may(
             "labels",
@@ -108,6 +122,8 @@ const GROUP: Table = Table {
         may("disk", Kind::Size, "Disk of each; space is taken as it fills.")
             .or(Preset::Bytes(preset::DISK)),
         may("disks", DISKS, "Further disks of each, by name, besides those of `defaults`."),
+        may("cpu_model", CPU_MODEL, "What processors each sees: `host`, `max`, or a model of QEMU's."),
+        may("xml", XML, "Elements of a libvirt domain that are added to the definition of each."),
         may("image", Kind::Shipped(os::names), "Operating system of these nodes."),
         may("user_data", Kind::UserData, "cloud-config or a script for these nodes."),
         may(
@@ -139,6 +155,8 @@ const OVERRIDE: Table = Table {
             DISKS,
             "This node's further disks, besides those above; one of the same name counts instead.",
         ),
+        may("cpu_model", CPU_MODEL, "What processors this node sees."),
+        may("xml", XML, "What is added to this node's definition."),
         may("image", Kind::Shipped(os::names), "This node's operating system."),
         may("pod_subnet", Kind::Network, "Addresses of this worker's pods.")
             .or(Preset::Follows("chosen by its address")),
@@ -345,6 +363,11 @@ const OPTIONS: Table = Table {
             "Whether new nodes are copies of a golden guest that was booted before: `warm` makes it \
              where it is missing, `auto` takes it where it is there.",
         ).or(Preset::Word(preset::CLONE.name())),
+        may(
+            "autostart",
+            Kind::Boolean,
+            "Whether guests of the computer's libvirt start with the computer.",
+        ).or(Preset::Follows("as it is")),
     ],
 };
 

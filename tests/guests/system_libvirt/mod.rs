@@ -1,6 +1,8 @@
 //! A lab on the system's libvirt, among what others have there. Each test is a chapter on the one lab of its
 //! process, which the last of them, by its name, takes down.
 
+mod storage;
+
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
@@ -378,72 +380,6 @@ fn a_foreign_network_in_the_way_is_refused() {
             "{code} {said}"
         );
     });
-}
-
-/// Where the topology's disk stands.
-const DISK: &str = "  disk: 5GiB\n";
-
-/// Another disk is there and mounted, is part of snapshots, grows with the first one while the guest runs, and goes.
-/// The last but one by its name: a disk that grew does not become smaller.
-#[test]
-#[ignore = "boots guests; `make test` runs it"]
-fn the_disks_of_a_node_come_grow_and_go() {
-    chapter(|lab| {
-        let disks = |root: &str, size: &str| {
-            let more = format!(
-                "  disk: {root}\n  disks:\n    data: {{size: {size}, mount: /srv/data}}\n    raw: {{size: 20MiB, serial: raw-1}}\n"
-            );
-            fs::write(lab.file(), SYSTEM.replace(DISK, &more)).unwrap();
-        };
-        let run = |script: &str| lab.ok(&["ssh", "alpha", "--", script]).trim().to_owned();
-        disks("5GiB", "200MiB");
-        lab.ok(&["up", "--until", "os"]);
-        assert_eq!(run("findmnt -n -o FSTYPE --mountpoint /srv/data"), "ext4");
-        assert_eq!(run("lsblk -b -d -n -o SIZE /dev/disk/by-id/virtio-raw-1"), "20971520");
-        assert_eq!(run("blkid -p /dev/disk/by-id/virtio-raw-1 || echo raw"), "raw");
-        write(&run, "before");
-        lab.ok(&["snapshot", "save", "one"]);
-        lab.ok(&["snapshot", "save", "two", "--disk-only"]);
-        write(&run, "after");
-        lab.ok(&["snapshot", "restore", "one", "--yes"]);
-        assert_eq!(run("cat /srv/data/file"), "before");
-        // With snapshots in them.
-        let boot = run(BOOT);
-        disks("6GiB", "400MiB");
-        let plan = lab.ok(&["plan", "--until", "os"]);
-        assert!(
-            plan.contains("~ update volume alpha.data.qcow2  (from 200 MiB to 400 MiB)"),
-            "{plan}"
-        );
-        assert!(plan.contains("~ update volume alpha.qcow2  (from 5 GiB to 6 GiB)"), "{plan}");
-        lab.ok(&["up", "--until", "os"]);
-        assert_eq!(run(BOOT), boot, "it was restarted");
-        assert_eq!(run("cat /srv/data/file"), "before");
-        let sizes = run("df --block-size=1M --output=size / /srv/data | tail -n 2");
-        let sizes: Vec<u64> = sizes.lines().map(|line| line.trim().parse().unwrap()).collect();
-        assert!(sizes[0] > 5400 && sizes[1] > 330, "{sizes:?}");
-        let checks = lab.ok(&["verify", "os"]);
-        assert!(checks.contains("its disks data, raw are there and mounted"), "{checks}");
-        ["one", "two"].iter().for_each(|name| drop(lab.ok(&["snapshot", "delete", name])));
-        assert_eq!(run("cat /srv/data/file"), "before");
-        fs::write(lab.file(), SYSTEM.replace(DISK, "  disk: 6GiB\n")).unwrap();
-        let (code, _, said) = lab.lab(&["up", "--until", "os"]);
-        assert!(
-            code == 2 && said.contains("alpha.data.qcow2, alpha.raw.qcow2 would be lost"),
-            "{code} {said}"
-        );
-        lab.ok(&["up", "--until", "os", "--yes"]);
-        assert_eq!(
-            run("lsblk -d -n -o NAME | grep -c vd; ls /etc/systemd/system | grep -c srv || true"),
-            "3\n0"
-        );
-        assert_eq!(run("systemctl is-system-running || systemctl --failed"), "running");
-    });
-}
-
-/// Writes a file onto the further disk, and has it reach the disk.
-fn write(run: &impl Fn(&str) -> String, text: &str) {
-    run(&format!("sudo sh -c 'echo {text} >/srv/data/file; sync'"));
 }
 
 /// The last one, by its name.
