@@ -14,7 +14,7 @@ pub(crate) mod task;
 pub(crate) mod verify;
 
 pub use apply::checkpoint::{name_after, up_by_checkpoints};
-pub use apply::outcome::{Outcome, UpOptions};
+pub use apply::outcome::{Outcome, UpOptions, within};
 pub use apply::preflight::{as_agreed, footprint, footprint_before};
 pub use apply::up::{plan, up, up_with};
 pub use cluster::{repair, rotate};

@@ -1,7 +1,8 @@
 //! What a guest is like besides its size: the model of its processor, and what a person adds to its definition.
 
 use quick_xml::Reader;
-use quick_xml::events::Event;
+use quick_xml::events::attributes::AttrError;
+use quick_xml::events::{BytesStart, Event};
 
 use crate::model::flaw::Flaw;
 
@@ -53,13 +54,13 @@ pub fn snippet(text: &str) -> Result<(), Flaw> {
             Event::Eof => return Ok(()),
             Event::Start(tag) => {
                 path.push(tag.name().as_ref().to_owned());
-                attributes(&tag).map_err(bad)?;
+                attributes(&tag).map_err(|error| bad(error.to_string()))?;
                 refuse_own(&path)?;
                 elements += 1;
             }
             Event::Empty(tag) => {
                 path.push(tag.name().as_ref().to_owned());
-                attributes(&tag).map_err(bad)?;
+                attributes(&tag).map_err(|error| bad(error.to_string()))?;
                 refuse_own(&path)?;
                 path.pop();
                 elements += 1;
@@ -78,8 +79,8 @@ pub fn snippet(text: &str) -> Result<(), Flaw> {
     }
 }
 
-fn attributes(tag: &quick_xml::events::BytesStart<'_>) -> Result<(), String> {
-    tag.attributes().try_for_each(|found| found.map(drop).map_err(|error| error.to_string()))
+fn attributes(tag: &BytesStart<'_>) -> Result<(), AttrError> {
+    tag.attributes().try_for_each(|found| found.map(drop))
 }
 
 fn refuse_own(path: &[String]) -> Result<(), Flaw> {

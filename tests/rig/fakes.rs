@@ -1,6 +1,6 @@
 //! A lab on drivers that keep everything in memory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use lab::drivers::assets::goldens::Goldens;
@@ -61,6 +61,8 @@ pub struct Rig {
     pub way: Option<Reach>,
     /// A saved plan that `up` must keep to.
     pub agreed: Option<serde_json::Value>,
+    /// Nodes that `up` changes, where it changes not all.
+    pub limit: Option<BTreeSet<String>>,
     /// Kubernetes of the binaries at hand.
     pub version: &'static str,
     /// Start of the digest of the disk with them.
@@ -91,6 +93,7 @@ impl Rig {
             existing: None,
             way: None,
             agreed: None,
+            limit: None,
             version: "1.36.2",
             artifacts: "0123456789abcdef",
             boots: 2,
@@ -210,9 +213,13 @@ impl Rig {
             prepared.platform.addon_images.clear();
         }
         let drivers = self.drivers();
-        let (yes, agreed) = (how.yes, self.agreed.clone());
-        let options =
-            UpOptions { yes, concurrency: Some(self.boots), agreed, ..UpOptions::default() };
+        let options = UpOptions {
+            yes: how.yes,
+            concurrency: Some(self.boots),
+            agreed: self.agreed.clone(),
+            limit: self.limit.clone(),
+            ..UpOptions::default()
+        };
         let stop = how.stop.unwrap_or_default();
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
         runtime.block_on(async {

@@ -1,5 +1,6 @@
 //! What can be typed.
 
+mod apply;
 mod assets;
 mod certs;
 mod etcd;
@@ -12,6 +13,7 @@ use clap_complete::env::Shells;
 
 use crate::cli::global::{Format, Global, Provider};
 
+pub(super) use apply::{Plan, Up};
 pub(super) use assets::AssetsCommand;
 pub(super) use certs::CertsCommand;
 pub(super) use etcd::{EtcdCommand, RepairCommand};

@@ -11,7 +11,7 @@ use crate::cli::global::{Format, Global};
 use crate::cli::output::{counted, info, print, print_data};
 use crate::cli::runtime::runtime;
 use crate::cli::session::load;
-use crate::cli::session::lookup::stages;
+use crate::cli::session::lookup::{limit, stages};
 use crate::cli::session::saved_plan::SavedPlan;
 use crate::engine;
 use crate::model::{Lab, Role, size};
@@ -20,8 +20,10 @@ use crate::plan::Object;
 pub(crate) fn run(global: &Global, plan: &Plan) -> Result<ExitCode, Failure> {
     let session = load::session(global)?;
     let stages = stages(session.flavour(), plan.until.as_deref())?;
+    let limit = limit(&session.lab, &plan.limit)?;
     let prepared = engine::preview(&session)?;
     let changes = runtime()?.block_on(engine::plan(&session, &prepared, &stages))?;
+    let (changes, others) = engine::within(changes, limit.as_ref());
     if let Some(path) = &plan.save {
         let agreed = engine::as_agreed(&changes);
         SavedPlan::new(&session.lab, plan.until.as_ref(), agreed).save(path)?;
@@ -31,6 +33,9 @@ pub(crate) fn run(global: &Global, plan: &Plan) -> Result<ExitCode, Failure> {
         Format::Json => {
             let capacity = capacity(&session.lab);
             print_data(&json!({"changes": changes, "capacity": capacity, "missing": missing}));
+        }
+        Format::Table if changes.is_empty() && others > 0 => {
+            print(&format!("no changes here; {} of other nodes", counted(others, "change")));
         }
         Format::Table if changes.is_empty() => {
             print(&format!("no changes: the lab '{}' is as its topology says", session.lab.name));

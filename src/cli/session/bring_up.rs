@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::cli::args::Up;
 use crate::cli::failure::{self, FAILED, Failure, INTERRUPTED};
@@ -10,7 +11,7 @@ use crate::cli::output::{agrees, counted, info, say};
 use crate::cli::progress::{Progress, signals};
 use crate::cli::runtime::runtime;
 use crate::cli::session::acquaint::acquaint;
-use crate::cli::session::lookup::{known, lock, stages};
+use crate::cli::session::lookup::{known, limit, lock, stages};
 use crate::cli::session::saved_plan::SavedPlan;
 use crate::engine::{self, EngineError, Events, Outcome, Session, Stop, UpOptions, rotate};
 use crate::pki::Root;
@@ -32,6 +33,9 @@ pub(crate) fn told(global: &Global, up: &Up, session: &Session, changes: Option<
         ));
     }
     match changes {
+        None if !up.limit.is_empty() => {
+            say(global, &format!("nothing to do on {}", up.limit.join(", ")));
+        }
         None => say(
             global,
             &format!(
@@ -68,8 +72,10 @@ pub(crate) fn brought_up(
         force: up.force,
         from,
         overcommit: up.overcommit,
+        limit: limit(&session.lab, &up.limit)?,
         agreed: saved.map(|plan| plan.changes),
     };
+    let late = up.timeout.map(|time| Instant::now() + time);
     let runtime = runtime()?;
     let attempt = |options: UpOptions, log| {
         runtime.block_on(async {
@@ -77,12 +83,14 @@ pub(crate) fn brought_up(
             let reader = tokio::spawn(Progress::new(global, Some(log)).read(receiver));
             let stop = Stop::default();
             let signals = tokio::spawn(signals::listen(stop.clone(), "lab up"));
+            let clock = tokio::spawn(stop_at(late, stop.clone()));
             let session = Arc::clone(session);
             let outcome = match up.checkpoint {
                 true => engine::up_by_checkpoints(session, options, stop, events).await,
                 false => engine::up(session, options, stop, events).await,
             };
             signals.abort();
+            clock.abort();
             (outcome, reader.await.ok())
         })
     };
@@ -106,6 +114,10 @@ pub(crate) fn brought_up(
             }
             Ok(Some(changes.len()))
         }
+        Outcome::Stopped if late.is_some_and(|late| Instant::now() >= late) => {
+            info("the time is up; what was done stays, and `lab up` goes on from here");
+            Err(Failure::silent(FAILED))
+        }
         Outcome::Stopped => {
             info("stopped as asked; `lab up` goes on from here");
             Err(Failure::silent(INTERRUPTED))
@@ -119,6 +131,14 @@ pub(crate) fn brought_up(
             Err(Failure::silent(FAILED))
         }
     }
+}
+
+/// Asks to stop when the time is up.
+async fn stop_at(late: Option<Instant>, stop: Stop) {
+    let Some(late) = late else { return };
+    tokio::time::sleep_until(late.into()).await;
+    info("the time is up: stopping after the current steps");
+    stop.request();
 }
 
 /// How the run ended, in a word.

@@ -1,5 +1,7 @@
 //! Parts of a lab by the names that people type, and its lock.
 
+use std::collections::BTreeSet;
+
 use crate::cli::failure::Failure;
 use crate::drivers::state::LockError;
 use crate::drivers::state::file_lock::FileLock;
@@ -7,7 +9,7 @@ use crate::engine::Session;
 use crate::kubernetes::flavour::Flavour;
 use crate::kubernetes::stage::Stage;
 use crate::model::near::nearest;
-use crate::model::{Lab, Node};
+use crate::model::{Lab, Node, Role};
 
 /// The stages that `--until NAME` means; all without it. `ssh` is before the first.
 pub(crate) fn stages(
@@ -52,4 +54,19 @@ pub(crate) fn known_node<'l>(lab: &'l Lab, name: &str) -> Result<&'l Node, Failu
             None => failure.hint(format!("its nodes: {}", names().collect::<Vec<_>>().join(", "))),
         }
     })
+}
+
+/// The nodes that `--limit` names, by their names or their roles; `None` where it names none.
+pub(crate) fn limit(lab: &Lab, words: &[String]) -> Result<Option<BTreeSet<String>>, Failure> {
+    let mut nodes = BTreeSet::new();
+    for word in words {
+        match Role::parse(word).filter(|_| lab.node(word).is_none()) {
+            Some(role) => nodes.extend(lab.with_role(role).map(|node| node.name.clone())),
+            None => drop(nodes.insert(known_node(lab, word)?.name.clone())),
+        }
+    }
+    if nodes.is_empty() && !words.is_empty() {
+        return Err(Failure::unknown(format!("no node of the lab '{}' has such a role", lab.name)));
+    }
+    Ok((!words.is_empty()).then_some(nodes))
 }

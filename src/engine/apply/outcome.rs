@@ -1,5 +1,7 @@
 //! How `up` behaves, and how it ends.
 
+use std::collections::BTreeSet;
+
 use crate::engine::task::event::Failure;
 use crate::kubernetes::flavour::Flavour;
 use crate::kubernetes::stage::Stage;
@@ -20,8 +22,22 @@ pub struct UpOptions {
     pub from: Option<&'static Stage>,
     /// Nodes start though this computer has no room for them.
     pub overcommit: bool,
+    /// Nodes that are changed, all when not said; what all nodes share is made in any case.
+    pub limit: Option<BTreeSet<String>>,
     /// What a saved plan says: other changes are refused. See [`crate::engine::as_agreed`].
     pub agreed: Option<serde_json::Value>,
+}
+
+/// The changes that nodes of `limit` have, or that no single node has; and how many others there are.
+pub fn within(changes: Vec<Change>, limit: Option<&BTreeSet<String>>) -> (Vec<Change>, usize) {
+    let all = changes.len();
+    let is_within = |change: &Change| match (&change.node, limit) {
+        (Some(node), Some(limit)) => limit.contains(node),
+        _ => true,
+    };
+    let within: Vec<Change> = changes.into_iter().filter(is_within).collect();
+    let others = all - within.len();
+    (within, others)
 }
 
 impl UpOptions {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 use crate::drivers::provider::Provider;
-use crate::engine::apply::outcome::{Outcome, UpOptions};
+use crate::engine::apply::outcome::{Outcome, UpOptions, within};
 use crate::engine::apply::preflight;
 use crate::engine::apply::run::one_at_a_time::OneAtATime;
 use crate::engine::apply::run::{Run, at_rest, shared_changes};
@@ -149,7 +149,10 @@ pub async fn up_with(
     }
     preflight::refuse_version(prepared.platform.version, observed.kubernetes(session.flavour()))?;
     preflight::refuse_other_flavour(flavour, &markers)?;
-    let changes = diff(&desired, &observed);
+    let (changes, others) = within(diff(&desired, &observed), options.limit.as_ref());
+    if others > 0 {
+        events.note(format!("{others} changes of other nodes are left"));
+    }
     // What runs again was done all the same: those who have it can be asked.
     observed.markers.clone_from(&markers);
     preflight::refuse_stale(&changes, options.agreed.as_ref())?;

@@ -56,8 +56,9 @@ fn the_disks_of_a_node_come_grow_and_go() {
 
 /// The disks go, and with the same start other processors come, and a device of a person's own.
 fn it_is_another_machine_without_them(lab: &System, run: &impl Fn(&str) -> String) {
-    let more = "  disk: 6GiB\n  cpu_model: Nehalem\n  xml: <devices><watchdog model='i6300esb'/></devices>\noptions: {autostart: true}\n";
-    fs::write(lab.file(), SYSTEM.replace(DISK, more)).unwrap();
+    let more = "  disk: 6GiB\n  cpu_model: Nehalem\n  xml: <devices><watchdog model='i6300esb'/></devices>\n";
+    let text = SYSTEM.replace(DISK, more) + "options: {autostart: true}\n";
+    fs::write(lab.file(), text).unwrap();
     let (code, _, said) = lab.lab(&["up", "--until", "os"]);
     let lost = "alpha.data.qcow2, alpha.raw.qcow2 would be lost";
     assert!(code == 2 && said.contains(lost), "{code} {said}");

@@ -1,6 +1,8 @@
 //! First run, rerun, and all that lies between them: the order of stages, a run that was stopped, a plan that
 //! was saved.
 
+use std::collections::BTreeSet;
+
 use lab::engine::{Event, Outcome, Stop};
 use lab::kubernetes::{DEFAULT, marker};
 
@@ -232,4 +234,27 @@ fn a_plan_says_which_certificates_are_made_anew_and_why() {
             "~ update certificate kubelet-server-worker1  (it ends on 2026-03-09)",
         ]
     );
+}
+
+#[test]
+fn other_nodes_are_left_where_few_are_named() {
+    let mut rig = Rig::new("three");
+    rig.done(Up::PLAIN);
+    rig.edit("memory: 1GiB", "memory: 1100MiB");
+    rig.edit("    memory: 2GiB\n    disk: 20GiB", "    memory: 2200MiB\n    disk: 10GiB");
+    rig.limit = Some(["etcd1".to_owned()].into());
+    rig.clear();
+    // What would be lost of another node is nobody's business now.
+    let (changes, events) = rig.done(Up::PLAIN);
+    let nodes: BTreeSet<&str> =
+        changes.iter().filter_map(|change| change.node.as_deref()).collect();
+    assert_eq!(nodes, ["etcd1"].into());
+    assert!(rig.calls_of("worker1").is_empty(), "{:?}", rig.calls_of("worker1"));
+    let is_told = |event: &Event| matches!(event, Event::Note { text } if text.contains("of other nodes are left"));
+    assert!(events.iter().any(is_told), "{events:#?}");
+    rig.clear();
+    rig.is_as_wanted();
+    rig.limit = None;
+    let message = rig.up(Up::PLAIN).0.unwrap_err();
+    assert!(message.contains("three-worker1 would be removed"), "{message}");
 }
