@@ -114,6 +114,8 @@ pub struct FoundPool {
     pub uuid: Uuid,
     /// True while it is started.
     pub active: bool,
+    /// Its directory.
+    pub path: String,
     /// Names of its completed volumes; empty while it is not started.
     pub volumes: Vec<String>,
     /// Sizes that nodes see of those that are disks, in bytes.

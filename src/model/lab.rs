@@ -249,6 +249,9 @@ pub struct Options {
     pub boot_timeout: u64,
     /// Where new nodes come from.
     pub clone: Cloning,
+    /// Folder in which the computer's libvirt keeps disks, where the topology says one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub storage: Option<String>,
     /// Whether guests start with the computer; nobody says without.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub autostart: Option<bool>,

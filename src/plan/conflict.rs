@@ -3,6 +3,7 @@
 use ipnet::Ipv4Net;
 
 use crate::model::inventory::{HostNetwork, Inventory, Mark, overlap};
+use crate::model::platform::Layout;
 use crate::model::{Lab, size};
 use crate::plan::diff::Desired;
 use crate::render::disk_name;
@@ -37,6 +38,25 @@ fn smaller<'a>(lab: &'a Lab, inventory: &'a Inventory) -> impl Iterator<Item = C
     })
 }
 
+/// Disks do not move. Those of a private libvirt are wherever the lab's directory is by now.
+fn elsewhere(lab: &Lab, desired: &Desired, inventory: &Inventory) -> Option<Conflict> {
+    let wanted = desired.pool.as_ref()?;
+    let is_usual = wanted.path == Layout::system().pool(&wanted.name);
+    if lab.options.storage.is_none() && !is_usual {
+        return None;
+    }
+    let found = inventory.pools.iter().find(|pool| pool.uuid == wanted.uuid)?;
+    (!found.path.is_empty() && found.path != wanted.path).then(|| Conflict {
+        message: format!("the lab's disks are in {}, not in {}", found.path, wanted.path),
+        help: match found.path.rsplit_once('/') {
+            Some((folder, _)) => {
+                format!("write `options: {{storage: {folder}}}`, or `lab down` first")
+            }
+            None => "`lab down` first".into(),
+        },
+    })
+}
+
 /// Everything in the way of `lab`. Our own objects never are.
 pub fn conflicts(
     lab: &Lab,
@@ -65,6 +85,7 @@ pub fn conflicts(
         }
     }
     found.extend(smaller(lab, inventory));
+    found.extend(elsewhere(lab, desired, inventory));
     let cidr = lab.network.cidr;
     let overlaps = |net: &Ipv4Net| overlap(*net, cidr);
     let free = || advice(cidr, inventory, host);

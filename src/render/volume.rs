@@ -16,6 +16,8 @@ pub struct PoolSpec {
     pub name: String,
     /// Libvirt id.
     pub uuid: Uuid,
+    /// Its directory.
+    pub path: String,
     /// Document to define.
     pub xml: String,
 }
@@ -75,7 +77,7 @@ pub fn pool(
         path: &'a str,
     }
     let xml = templates.render("xml-templates/pool.xml.j2", &Data { name, uuid, path })?;
-    Ok(PoolSpec { name: name.into(), uuid, xml })
+    Ok(PoolSpec { name: name.into(), uuid, path: path.into(), xml })
 }
 
 #[derive(Serialize)]

@@ -251,6 +251,7 @@ impl Storage for MemoryHypervisor {
         let found = FoundPool {
             name: pool.name.clone(),
             uuid: pool.uuid,
+            path: pool.path.clone(),
             active: true,
             volumes: vec![],
             sizes: BTreeMap::new(),

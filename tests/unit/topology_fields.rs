@@ -66,7 +66,7 @@ fn everything() -> Json {
             "user": "anna",
             "authorized_keys": [format!("ssh-ed25519 {} anna@home", "A".repeat(68))],
         },
-        "options": {"acceleration": "tcg", "boot_timeout": 60, "clone": "boot", "autostart": false},
+        "options": {"acceleration": "tcg", "boot_timeout": 60, "clone": "boot", "autostart": false, "storage": "/srv/labs"},
     })
 }
 

@@ -69,7 +69,7 @@ fn log(session: &Session, node: &Node) -> Result<String, Failure> {
     if let Some(lack) = provider.ok().and_then(|p| p.consoles().err()) {
         return Err(Failure::from(crate::engine::EngineError::from(lack)));
     }
-    let path = session.provider.layout().console(&node.domain);
+    let path = session.provider.layout(&session.lab).console(&node.domain);
     let bytes = std::fs::read(&path).map_err(|error| {
         let failure = Failure::failed(format!("read {path}: {error}"));
         match error.kind() {

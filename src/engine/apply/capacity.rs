@@ -72,7 +72,7 @@ pub(crate) fn admit(
     if insists || !is_local(session) || demand.nodes == 0 {
         return Ok(());
     }
-    let place = session.provider.layout().pools;
+    let place = session.provider.layout(&session.lab).pools;
     match shortage(demand, Capacity::read(place.as_ref())) {
         None => Ok(()),
         Some(why) => Err(EngineError::of(&code::NO_ROOM, format!("find room for the lab on this computer: {why}"))
@@ -93,7 +93,7 @@ fn is_local(session: &Session) -> bool {
 /// Refuses a snapshot of memory that the disk has no room for: guests would stand still until it is full, and
 /// those of other labs with them.
 pub(crate) fn admit_memory(session: &Session, lab: &Lab) -> Result<(), EngineError> {
-    let place = session.provider.layout().pools;
+    let place = session.provider.layout(&session.lab).pools;
     let free = Capacity::read(place.as_ref()).disk;
     match memory_shortage(lab, free).filter(|_| is_local(session)) {
         None => Ok(()),

@@ -12,6 +12,7 @@ use crate::engine::lab::bases::{refuse_other_base, take_back, with_cure};
 use crate::engine::lab::locked;
 use crate::engine::lab::open::Session;
 use crate::engine::lab::prepared::Prepared;
+use crate::engine::lab::provider::ProviderKind;
 use crate::engine::task::error::EngineError;
 use crate::engine::task::event::Events;
 use crate::model::addon::{self, Addon};
@@ -25,6 +26,7 @@ use crate::pki::{Bundle, SshKeys, super_admin};
 /// # Errors
 /// When something that is there cannot be used.
 pub fn preview(session: &Session) -> Result<Prepared, EngineError> {
+    refuse_elsewhere(session)?;
     let version = wanted_version(session);
     let found = found_here(session)?;
     let mut images = BTreeMap::new();
@@ -73,6 +75,7 @@ pub(crate) fn unprepared(session: &Session) -> Result<Prepared, EngineError> {
 /// # Errors
 /// When a download, a check or a key fails.
 pub fn prepare(session: &Session, say: &Events) -> Result<Prepared, EngineError> {
+    refuse_elsewhere(session)?;
     let found = found(session, say)?;
     // What the topology asks for was spoken of when it was read.
     if let Some(text) = found.as_ref().and_then(|found| found.version.unknown())
@@ -226,7 +229,7 @@ fn prepared(
     let platform = Platform { acceleration, version, images, artifacts, addon_images };
     Ok(Prepared {
         platform,
-        layout: session.provider.layout(),
+        layout: session.provider.layout(&session.lab),
         found,
         artifact_disk: None,
         bundle,
@@ -272,4 +275,19 @@ fn tenths<'e>(say: &'e Events, what: &'e str) -> impl Fn(u64, Option<u64>) + Syn
 
 fn unfit(why: impl Into<String>) -> EngineError {
     EngineError::of(&code::UNFIT, why).preflight()
+}
+
+/// A private libvirt has its files in the lab's directory: whatever is elsewhere would outlive it.
+fn refuse_elsewhere(session: &Session) -> Result<(), EngineError> {
+    match (&session.provider, &session.lab.options.storage) {
+        (ProviderKind::Private(_), Some(storage)) => {
+            let text = format!(
+                "keep disks in {storage}: `options.storage` is for the computer's libvirt, and a private one keeps them in the lab's directory"
+            );
+            Err(EngineError::of(&code::FIELD_AND_PROVIDER, text)
+                .hint("remove `storage`; XDG_STATE_HOME says where labs have their directories")
+                .preflight())
+        }
+        _ => Ok(()),
+    }
 }

@@ -104,9 +104,12 @@ impl ProviderKind {
     }
 
     /// Where things are on its computer.
-    pub fn layout(&self) -> Layout {
+    pub fn layout(&self, lab: &Lab) -> Layout {
         match self {
-            ProviderKind::System { .. } => Layout::system(),
+            ProviderKind::System { .. } => {
+                let usual = Layout::system();
+                Layout { pools: lab.options.storage.clone().unwrap_or(usual.pools), ..usual }
+            }
             ProviderKind::Private(libvirt) => libvirt.layout(),
             // Nothing of theirs is on any computer of ours.
             ProviderKind::Existing(_) => {

@@ -229,7 +229,7 @@ impl Restore<'_> {
         for (node, uuid) in self.manifest.extra_nodes(inventory) {
             provision::remove_left(session, provider, node, uuid).await?;
         }
-        let path = session.provider.layout().pool(&lab.pool());
+        let path = session.provider.layout(&session.lab).pool(&lab.pool());
         let pool = render::pool(&session.templates, &lab.pool(), lab.pool_id(), &path)?;
         let network = render::network(&session.templates, lab)?;
         let there = |all: &Inventory| {

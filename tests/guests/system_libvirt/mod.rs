@@ -39,6 +39,8 @@ nodes:
     roles: [etcd, control-plane, worker]
     names: [alpha]
     first_address: 10.250.0.11
+    disks:
+      data: {size: 200MiB, mount: /srv/my-data}
     user_data:
       write_files:
         - path: /var/tmp/own
@@ -52,6 +54,7 @@ defaults:
     #!/bin/sh
     echo \"$(cat /var/tmp/bytes) from a script\" >/var/tmp/told
 kubernetes: {host_routes: true}
+options: {storage: /var/lib/libvirt/of-a-person}
 ";
 
 const BOOT: &str = "cat /proc/sys/kernel/random/boot_id";

@@ -47,6 +47,7 @@ fn decoys(lab: &lab::model::Lab) -> Inventory {
             name: format!("decoy-{at}"),
             uuid: uuid::Uuid::from_u128(at),
             active: at.is_multiple_of(2),
+            path: String::new(),
             volumes: vec![format!("{}.qcow2", lab.nodes[0].name)],
             sizes: std::collections::BTreeMap::new(),
         });

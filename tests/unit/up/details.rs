@@ -2,6 +2,7 @@
 //! the computer.
 
 use lab::drivers::provider::Provider;
+use lab::engine::ProviderKind;
 use lab::render::DomainSpec;
 
 use crate::rig;
@@ -84,4 +85,19 @@ fn whether_guests_start_with_the_computer_changes_while_they_run() {
         rig.clear();
         rig.is_as_wanted();
     }
+}
+
+#[test]
+fn disks_are_where_the_topology_says_and_do_not_move() {
+    let mut rig = Rig::of(LAB);
+    rig.done(Up::PLAIN);
+    rig.edit("options: {", "options: {storage: /srv/labs, ");
+    rig.hypervisor.plant(|all| all.pools[0].path = "/elsewhere/lab-details".into());
+    let message = rig.up(Up::AGREED).0.unwrap_err();
+    assert!(message.contains("the lab's disks are in /elsewhere/lab-details"), "{message}");
+    let system = ProviderKind::System { uri: "test:///default".into() };
+    assert_eq!(system.layout(&rig.lab()).pool("lab-details"), "/srv/labs/lab-details");
+    // The session's is a private one.
+    let error = lab::engine::preview(&rig.session()).unwrap_err();
+    assert_eq!(error.code.id, "L0308", "{error}");
 }

@@ -55,6 +55,7 @@ pub(crate) fn inventory(connect: &Connect) -> Result<Inventory> {
             name: pool.name().unwrap_or_default(),
             uuid: uuid(&pool.uuid_string().unwrap_or_default()),
             active: pool.is_active().unwrap_or(false),
+            path: directory(&pool).unwrap_or_default(),
             sizes: sizes(&pool, &volumes),
             volumes,
         });
@@ -65,6 +66,13 @@ pub(crate) fn inventory(connect: &Connect) -> Result<Inventory> {
 /// Names of the volumes that were completed: a half-made one is as good as none.
 fn complete(names: &[String]) -> Vec<String> {
     names.iter().filter_map(|name| name.strip_suffix(DONE)).map(str::to_owned).collect()
+}
+
+/// A pool's directory; `None` for pools of other kinds.
+fn directory(pool: &StoragePool) -> Option<String> {
+    let xml = pool.xml_desc(0).ok()?;
+    let path = xml.split_once("<path>")?.1.split_once("</path>")?.0;
+    quick_xml::escape::unescape(path).ok().map(std::borrow::Cow::into_owned)
 }
 
 /// Sizes of the volumes that are disks.

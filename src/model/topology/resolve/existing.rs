@@ -10,6 +10,7 @@ use crate::model::topology::schema::EXISTING;
 /// What makes a guest or its network, by the table that it stands in. Of an existing machine it says nothing.
 const OF_GUESTS: &[&str] = &[
     "cpus",
+    "storage",
     "cpu_model",
     "xml",
     "autostart",

@@ -184,6 +184,7 @@ fn options(given: Option<&Given>) -> Options {
         acceleration: text(get("acceleration")).unwrap_or(preset::ACCELERATION).to_owned(),
         boot_timeout: seconds.unwrap_or(preset::BOOT_TIMEOUT),
         clone: text(get("clone")).and_then(Cloning::parse).unwrap_or(preset::CLONE),
+        storage: text(get("storage")).map(str::to_owned),
         autostart: get("autostart").and_then(Given::truth),
     }
 }

@@ -15,6 +15,7 @@ use crate::model::hardware;
 use crate::model::lab::{Cloning, NO_KUBERNETES, PodNetwork, PodSecurity};
 use crate::model::os;
 use crate::model::role::Role;
+use crate::model::storage;
 use crate::model::topology::preset::{self, Preset};
 use crate::model::topology::schema::disk::DISKS;
 pub use crate::model::topology::schema::json::json_schema;
@@ -363,6 +364,11 @@ const OPTIONS: Table = Table {
             "Whether new nodes are copies of a golden guest that was booted before: `warm` makes it \
              where it is missing, `auto` takes it where it is there.",
         ).or(Preset::Word(preset::CLONE.name())),
+        may(
+            "storage",
+            Kind::Text(storage::folder),
+            "Folder in which the computer's libvirt keeps the lab's disks; made where it is missing.",
+        ).or(Preset::Word("/var/lib/libvirt/lab")),
         may(
             "autostart",
             Kind::Boolean,
