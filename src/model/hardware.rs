@@ -44,6 +44,7 @@ pub fn snippet(text: &str) -> Result<(), Flaw> {
     let mut reader = Reader::from_str(text);
     let mut path: Vec<String> = Vec::new();
     let mut elements = 0;
+    let mut cards = Cards::default();
     loop {
         let event = reader.read_event().map_err(|error| bad(error.to_string()))?;
         match event {
@@ -54,6 +55,7 @@ pub fn snippet(text: &str) -> Result<(), Flaw> {
             Event::Eof => return Ok(()),
             Event::Start(tag) => {
                 path.push(tag.name().as_ref().to_owned());
+                cards.begin(&path);
                 attributes(&tag).map_err(|error| bad(error.to_string()))?;
                 refuse_own(&path)?;
                 elements += 1;
@@ -62,10 +64,15 @@ pub fn snippet(text: &str) -> Result<(), Flaw> {
                 path.push(tag.name().as_ref().to_owned());
                 attributes(&tag).map_err(|error| bad(error.to_string()))?;
                 refuse_own(&path)?;
+                cards.begin(&path);
+                cards.end(&path)?;
                 path.pop();
                 elements += 1;
             }
-            Event::End(_) => drop(path.pop()),
+            Event::End(_) => {
+                cards.end(&path)?;
+                path.pop();
+            }
             Event::Text(found) if path.is_empty() && !found.trim().is_empty() => {
                 return Err(bad("there is text outside of any element".into()));
             }
@@ -75,6 +82,36 @@ pub fn snippet(text: &str) -> Result<(), Flaw> {
         }
         if path.len() > DEEPEST {
             return Err(bad("it is nested too deeply".into()));
+        }
+    }
+}
+
+/// Network cards among what is added: without an address of their own libvirt would choose another each time.
+#[derive(Default)]
+struct Cards {
+    has_mac: bool,
+}
+
+impl Cards {
+    fn begin(&mut self, path: &[String]) {
+        match path {
+            [devices, card] if devices == "devices" && card == "interface" => self.has_mac = false,
+            [devices, card, mac] if devices == "devices" && card == "interface" => {
+                self.has_mac |= mac == "mac";
+            }
+            _ => {}
+        }
+    }
+
+    fn end(&self, path: &[String]) -> Result<(), Flaw> {
+        let is_card =
+            matches!(path, [devices, card] if devices == "devices" && card == "interface");
+        match is_card && !self.has_mac {
+            true => Err(Flaw::new(
+                "a network card is added without an address of its own",
+                "write `<mac address='52:54:00:...'/>` into it: nodes of one group want one each, under `overrides`",
+            )),
+            false => Ok(()),
         }
     }
 }
@@ -93,6 +130,10 @@ fn refuse_own(path: &[String]) -> Result<(), Flaw> {
         [name] if OWN.contains(&name) => Err(Flaw::new(
             format!("<{name}> is said by lab itself"),
             "remove that element; `cpus`, `memory`, `disk` and `name` are fields of their own",
+        )),
+        ["cpu", "model"] => Err(Flaw::new(
+            "the model of processors is a field of its own",
+            "remove <model>, and write `cpu_model`",
         )),
         ["devices", device] => match OWN_DEVICES.iter().find(|(own, _)| *own == device) {
             Some((own, field)) => Err(Flaw::new(
@@ -115,6 +156,7 @@ mod tests {
             "<devices><watchdog model='i6300esb' action='reset'/></devices>\n",
             "<memoryBacking><hugepages/></memoryBacking><devices>\n<!-- a card --><tpm model='tpm-crb'/></devices>",
             "<description>mine &amp; yours</description>",
+            "<devices><interface type='bridge'><mac address='52:54:00:00:00:09'/><source bridge='br0'/></interface></devices>",
             "<qemu:commandline xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'><qemu:arg value='-S'/></qemu:commandline>",
         ] {
             assert!(snippet(good).is_ok(), "{good}: {:?}", snippet(good));
@@ -128,7 +170,10 @@ mod tests {
             "<a b='1' b='2'/>",
             "<domain><devices/></domain>",
             "<uuid>1</uuid>",
+            "<cpu><model>Nehalem</model></cpu>",
             "<devices><disk/></devices>",
+            "<devices><interface type='bridge'><source bridge='br0'/></interface></devices>",
+            "<devices><interface type='user'/></devices>",
             "<!DOCTYPE x><a/>",
             "<?xml version='1.0'?><a/>",
             "<a/> and more",

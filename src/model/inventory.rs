@@ -18,6 +18,8 @@ pub struct Mark {
     pub hash: String,
     /// Hash of what its disk was made from, on domains.
     pub disk: String,
+    /// The size that its disk was asked for, in bytes, on domains; domains of earlier versions do not say.
+    pub size: Option<u64>,
     /// Further disks that stay when their node goes, on domains.
     pub kept: Vec<String>,
 }

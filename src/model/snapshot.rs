@@ -28,7 +28,7 @@ pub struct Part {
     pub node: String,
     /// Id of its domain.
     pub domain: Uuid,
-    /// What tells its disk from a later one of the same name.
+    /// What tells its disks from later ones of the same names, separated by blanks; the first is booted from.
     pub disk: String,
     /// Bytes that the snapshot added to its disk.
     pub bytes: u64,
@@ -67,6 +67,11 @@ pub struct Manifest {
     pub nodes: Vec<Part>,
 }
 
+/// What tells the disk that a node boots from, of what tells all of them: the first word.
+pub fn first(disks: &str) -> &str {
+    disks.split(' ').next().unwrap_or_default()
+}
+
 impl Manifest {
     /// Name of the snapshot inside libvirt and inside the disks.
     pub fn inner(name: &str) -> String {
@@ -82,7 +87,12 @@ impl Manifest {
     pub fn lost(&self, disks: &BTreeMap<String, String>) -> Option<String> {
         self.nodes.iter().find_map(|part| match disks.get(&part.node) {
             None => Some(format!("the disk of {} is gone", part.node)),
-            Some(disk) if *disk != part.disk => Some(format!("{} was made anew since", part.node)),
+            Some(disk) if first(disk) != first(&part.disk) => {
+                Some(format!("{} was made anew since", part.node))
+            }
+            Some(disk) if *disk != part.disk => {
+                Some(format!("a further disk of {} is gone, or was made anew since", part.node))
+            }
             Some(_) => None,
         })
     }

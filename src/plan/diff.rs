@@ -150,6 +150,9 @@ pub fn diff(desired: &Desired, observed: &Observed) -> Vec<Change> {
         observed.inventory.domains.iter().map(|domain| (domain.uuid, domain)).collect();
     for domain in &desired.domains {
         let lacks = lacking.get(&Some(domain.node.as_str())).map(Vec::as_slice).unwrap_or_default();
+        // What is in a pool that is not started nobody sees.
+        let unseen = pool.is_some_and(|pool| !pool.active) && found.contains_key(&domain.uuid);
+        let lacks = if unseen { &[] } else { lacks };
         for name in lacks {
             changes.push(Change::of_node(
                 ChangeKind::Create,
@@ -160,14 +163,21 @@ pub fn diff(desired: &Desired, observed: &Observed) -> Vec<Change> {
             ));
         }
         let larger = growing(domain, pool);
-        let change = domain_change(domain, found.get(&domain.uuid).copied(), &larger);
+        let change = domain_change(domain, found.get(&domain.uuid).copied(), pool);
         let change = change.or_else(|| without_its_disk(domain, lacks));
         let change =
             change.or_else(|| with_the_computer(domain, found.get(&domain.uuid).copied()?));
+        let is_larger = !larger.is_empty();
+        let change = change
+            .or_else(|| remarked(domain, found.get(&domain.uuid).copied()?).filter(|_| !is_larger));
         // A disk that is made anew is made in its size.
-        let grows = change.as_ref().is_none_or(|change| change.kind != ChangeKind::Replace);
+        let replaced = change.as_ref().is_some_and(|change| change.kind == ChangeKind::Replace);
+        let stays = |volume: &str| {
+            let name = render::disk_of(volume).map(|(_, disk)| disk);
+            !replaced || domain.kept.iter().any(|kept| Some(kept.as_str()) == name)
+        };
         changes.extend(change);
-        changes.extend(larger.into_iter().filter(|_| grows).map(|(change, _)| change));
+        changes.extend(larger.into_iter().filter(|change| stays(&change.name)));
         changes.extend(disks_that_go(desired, &domain.node, &there));
     }
     stages(desired, observed, &mut changes);
@@ -199,8 +209,7 @@ fn disks_that_go(desired: &Desired, node: &str, there: &BTreeSet<&String>) -> Ve
     let begin = format!("{node}.");
     let own = there.range::<&String, _>(&begin..).take_while(|name| name.starts_with(&begin));
     let is_own = |name: &&&String| render::disk_of(name).is_some_and(|(of, _)| of == node);
-    let is_wanted =
-        |name: &String| desired.volumes.iter().any(|(of, wanted)| of.is_some() && wanted == name);
+    let is_wanted = |name: &String| desired.volumes.iter().any(|(_, wanted)| wanted == name);
     let why = "the topology no longer has this disk; its data is lost";
     let change = |name| Change::of_node(ChangeKind::Remove, Object::Volume, name, node, why);
     own.filter(is_own).filter(|name| !is_wanted(name)).map(|name| change(name)).collect()
@@ -249,29 +258,43 @@ fn network(wanted: &NetworkSpec, observed: &Observed, changes: &mut Vec<Change>)
     }
 }
 
-/// The changes by which a domain's disks become larger, and their sizes until then.
-fn growing(domain: &DomainSpec, pool: Option<&FoundPool>) -> Vec<(Change, u64)> {
+/// The changes by which a domain's disks become larger.
+fn growing(domain: &DomainSpec, pool: Option<&FoundPool>) -> Vec<Change> {
     let found = |volume: &str| pool.and_then(|pool| pool.sizes.get(volume)).copied();
     let larger = domain.disks.iter().filter_map(|disk| {
         let now = found(&disk.volume).filter(|now| *now < disk.bytes)?;
         let why = format!("from {} to {}", size::human(now), size::human(disk.bytes));
         let kind = ChangeKind::UpdateLive;
-        Some((Change::of_node(kind, Object::Volume, &disk.volume, &domain.node, &why), now))
+        Some(Change::of_node(kind, Object::Volume, &disk.volume, &domain.node, &why))
     });
     larger.collect()
 }
 
-/// The mark of a domain but for the size that its disk had until now.
-fn but_for_size(domain: &DomainSpec, mark: &Mark, larger: &[(Change, u64)]) -> bool {
-    let root = domain.disks.first().map(|disk| disk.volume.as_str());
-    let mut before = larger.iter().filter(|(change, _)| Some(change.name.as_str()) == root);
-    before.any(|(_, bytes)| domain.disk_of_size(*bytes) == mark.disk)
+/// True where a domain's mark is another one for the size of its disk alone, which is not to become smaller.
+fn but_for_size(domain: &DomainSpec, mark: &Mark, pool: Option<&FoundPool>) -> bool {
+    let Some(root) = domain.disks.first() else { return false };
+    let now = pool.and_then(|pool| pool.sizes.get(&root.volume)).copied();
+    let was = mark.size.or(now);
+    now.is_none_or(|now| now <= root.bytes)
+        && was.is_some_and(|was| domain.disk_of_size(was) == mark.disk)
+}
+
+/// What a mark says of disks changes while the guest runs.
+fn remarked(domain: &DomainSpec, found: &FoundDomain) -> Option<Change> {
+    let mark = found.mark.as_ref()?;
+    let is_so = mark.disk == domain.disk
+        && mark.kept == domain.kept
+        && mark.size.is_none_or(|size| size == domain.size);
+    let why = "what is written down of its disks changed";
+    let kind = ChangeKind::UpdateLive;
+    let change = || Change::of_node(kind, Object::Domain, &domain.name, &domain.node, why);
+    (!is_so).then(change)
 }
 
 fn domain_change(
     domain: &DomainSpec,
     found: Option<&FoundDomain>,
-    larger: &[(Change, u64)],
+    pool: Option<&FoundPool>,
 ) -> Option<Change> {
     let change =
         |kind, why: &str| Change::of_node(kind, Object::Domain, &domain.name, &domain.node, why);
@@ -280,7 +303,7 @@ fn domain_change(
         None => (ChangeKind::Create, ""),
         Some(found)
             if found.mark.as_ref().is_some_and(|mark| {
-                mark.disk != domain.disk && !but_for_size(domain, mark, larger)
+                mark.disk != domain.disk && !but_for_size(domain, mark, pool)
             }) =>
         {
             (

@@ -30,6 +30,12 @@ pub struct DomainSpec {
     pub disk: String,
     /// Whether it starts with the computer, where the topology says it.
     pub autostart: Option<bool>,
+    /// The document without what its mark says of its hash and its disks.
+    pub unmarked: String,
+    /// The size that its disk is asked for, in bytes.
+    pub size: u64,
+    /// Further disks that stay when its node goes.
+    pub kept: Vec<String>,
     /// What that is, the disk's size in its place.
     pub made_from: serde_json::Value,
     /// Its disks that can grow, the one that it boots from first.
@@ -61,9 +67,8 @@ impl DomainSpec {
 
     /// [`Self::hash`] as it was when the domain had this [`Self::disk`].
     pub fn hash_with(&self, disk: &str) -> String {
-        let attribute = |name: &str, value: &str| format!("{name}=\"{value}\"");
-        let then = self.xml.replace(&attribute("hash", &self.hash), &attribute("hash", ""));
-        let then = then.replace(&attribute("disk", &self.disk), &attribute("disk", disk));
+        let attribute = |disk: &str| format!("disk=\"{disk}\"");
+        let then = self.unmarked.replace(&attribute(&self.disk), &attribute(disk));
         crate::render::volume::sha256(&then)
     }
 }
@@ -85,6 +90,8 @@ struct Data<'a> {
     seed: String,
     artifacts: Option<&'a str>,
     disks: Vec<Drive<'a>>,
+    /// The size that the disk is asked for.
+    size: Option<u64>,
     /// Names of the disks that stay when the node goes.
     kept: String,
     console: &'a str,
@@ -214,7 +221,8 @@ fn of_kind(
         artifacts: placement.artifacts.as_deref(),
         // Golden guests have none: a node with such boots.
         disks: if golden { Vec::new() } else { drives(node).collect() },
-        kept: if golden { String::new() } else { kept(node) },
+        size: None,
+        kept: String::new(),
         console: &placement.console,
         golden,
     };
@@ -224,8 +232,12 @@ fn of_kind(
         let own = templates.render(template, data)?;
         added.map_or(Ok(own.clone()), |added| merged(&own, added))
     };
-    let hash = crate::render::volume::sha256(&render(&data)?);
+    let unmarked = render(&data)?;
+    let hash = crate::render::volume::sha256(&unmarked);
     data.hash = &hash;
+    // Of these the hash says nothing: they change while the guest runs.
+    let kept = if golden { Vec::new() } else { kept(node) };
+    (data.size, data.kept) = (Some(node.disk_bytes).filter(|_| !golden), kept.join(" "));
     let xml = render(&data)?;
     let (name, uuid) = (node.domain.clone(), node.uuid);
     Ok(DomainSpec {
@@ -237,6 +249,9 @@ fn of_kind(
         hash: hash.clone(),
         disk: disk.clone(),
         autostart: lab.options.autostart.filter(|_| !golden),
+        unmarked,
+        size: node.disk_bytes,
+        kept,
         made_from,
         disks: if golden { Vec::new() } else { growing(lab, node, platform) },
     })
@@ -252,14 +267,15 @@ fn growing(lab: &Lab, node: &Node, platform: &Platform) -> Vec<DiskSpec> {
         bytes,
     };
     let image = platform.images.get(&node.os).map_or(0, |image| image.virtual_size);
-    let root = spec("vda", crate::render::volume::overlay_name(node), node.disk_bytes.max(image));
+    // As libvirt rounds.
+    let bytes = node.disk_bytes.max(image).next_multiple_of(1024);
+    let root = spec("vda", crate::render::volume::overlay_name(node), bytes);
     let further = drives(node).map(|drive| spec(&drive.target, drive.file, drive.bytes));
     std::iter::once(root).chain(further).collect()
 }
 
-fn kept(node: &Node) -> String {
-    let kept = node.disks.iter().filter(|disk| disk.keep).map(|disk| disk.name.as_str());
-    kept.collect::<Vec<_>>().join(" ")
+fn kept(node: &Node) -> Vec<String> {
+    node.disks.iter().filter(|disk| disk.keep).map(|disk| disk.name.clone()).collect()
 }
 
 /// Everything that is written once, at first boot, and cannot be changed on a running node: another

@@ -90,12 +90,21 @@ fn add(domain: &mut Element, element: Element) {
         tag.push_attribute(attribute);
         there.tag = tag;
     }
-    for inner in elements(element.children) {
-        match there.child(&inner.name()).filter(|_| name != "devices") {
-            Some(old) => *old = inner,
-            None => there.children.push(Child::Element(inner)),
-        }
+    let is_text =
+        |child: &Child| matches!(child, Child::Other(Event::Text(text)) if !text.trim().is_empty());
+    if element.children.iter().any(is_text) {
+        there.children = element.children;
+        return;
     }
+    let added: Vec<Element> = elements(element.children).collect();
+    let replaced = |child: &Child| match child {
+        Child::Element(old) => added.iter().any(|new| new.name() == old.name()),
+        Child::Other(_) => false,
+    };
+    if name != "devices" {
+        there.children.retain(|child| !replaced(child));
+    }
+    there.children.extend(added.into_iter().map(Child::Element));
 }
 
 fn write(writer: &mut Writer<Vec<u8>>, children: &[Child]) -> std::io::Result<()> {
@@ -129,6 +138,13 @@ mod tests {
                       <cpu mode=\"host-model\"><topology sockets='1'/></cpu>\
                       <devices><rng model=\"virtio\"/><rng model='other'/></devices><memtune/></domain>";
         assert_eq!(merged(document, snippet).unwrap_or_default(), wanted);
+        let repeated = "<cpu><feature name='a'/><feature name='b'/></cpu><name>other</name>";
+        let found = merged(document, repeated).unwrap_or_default();
+        assert!(
+            found.contains("<cpu mode=\"maximum\"><feature name='a'/><feature name='b'/></cpu>"),
+            "{found}"
+        );
+        assert!(found.contains("<name>other</name>"), "{found}");
         assert_eq!(merged(document, "<!-- nothing -->").unwrap_or_default(), document);
     }
 }

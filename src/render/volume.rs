@@ -47,12 +47,12 @@ pub fn overlay_name(node: &Node) -> String {
 
 /// Name of a further disk of a node. No node has a dot in its name.
 pub fn disk_name(node: &str, disk: &str) -> String {
-    format!("{node}.{disk}.qcow2")
+    format!("{node}.disk-{disk}.qcow2")
 }
 
 /// The node and the disk that a volume of that name is.
 pub fn disk_of(volume: &str) -> Option<(&str, &str)> {
-    volume.strip_suffix(".qcow2")?.split_once('.')
+    volume.strip_suffix(".qcow2")?.split_once(".disk-")
 }
 
 /// Name of a node's seed disk.

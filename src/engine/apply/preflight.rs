@@ -8,6 +8,7 @@ use crate::drivers::host::footprint::HostFootprint;
 use crate::drivers::provider::Provider;
 use crate::drivers::state::Record;
 use crate::engine::apply::capacity;
+use crate::engine::cluster::upgrade::Upgrade;
 use crate::engine::lab::open::Session;
 use crate::engine::lab::prepare::preview;
 use crate::engine::lab::provider::ProviderKind;
@@ -284,4 +285,17 @@ pub(crate) fn remember_before(session: &Session) -> Result<(), EngineError> {
     }
     let text = serde_json::to_string_pretty(&footprint(session)).unwrap_or_default();
     Ok(session.store.write(PICTURE, &text)?)
+}
+
+/// Controllers come before workers, and nobody is left behind.
+pub(crate) fn refuse_part_of_an_upgrade(upgrade: Option<Upgrade>) -> Result<(), EngineError> {
+    match upgrade {
+        Some(upgrade) => Err(EngineError::of(
+            &code::USAGE,
+            format!("upgrade some nodes alone, as `--limit` asks: {}", upgrade.told()),
+        )
+        .hint("leave `--limit` away: nodes are upgraded one after the other, controllers first")
+        .preflight()),
+        None => Ok(()),
+    }
 }

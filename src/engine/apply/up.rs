@@ -26,7 +26,9 @@ use crate::engine::task::event::{Event, Events};
 use crate::engine::task::stop::Stop;
 use crate::kubernetes::flavour::Flavour;
 use crate::kubernetes::stage::Stage;
+use crate::model::inventory::Inventory;
 use crate::plan::{Change, Desired, Object, Observed, diff};
+use crate::render::PoolSpec;
 
 /// What `up` would do. Changes nothing.
 ///
@@ -54,6 +56,21 @@ pub async fn plan(
         }
     }
     Ok(diff(&desired, &observed))
+}
+
+/// What there is. A pool that is only stopped is started first: what is in it cannot be seen before.
+async fn inventory(
+    provider: &Arc<dyn Provider>,
+    desired: &Desired,
+) -> Result<Inventory, EngineError> {
+    let found = provision::call(provider, |h| h.inventory()).await?;
+    let rests = |pool: &PoolSpec| found.pools.iter().any(|p| p.uuid == pool.uuid && !p.active);
+    let Some(pool) = desired.pool.clone().filter(rests) else { return Ok(found) };
+    provision::call(provider, move |h| {
+        h.storage()?.ensure_pool(&pool)?;
+        h.inventory()
+    })
+    .await
 }
 
 /// The computer's routes to the lab's pods, and the guests' way out. Where there is no computer around,
@@ -138,7 +155,7 @@ pub async fn up_with(
     let flavour = session.flavour();
     let desired = prepared.desired(&session, &options.stages(flavour))?;
     let mut observed = Observed { provider_running: true, ..Observed::default() };
-    observed.inventory = provision::call(&provider, |h| h.inventory()).await?;
+    observed.inventory = inventory(&provider, &desired).await?;
     surroundings(&session, &provider, &desired, &mut observed)?;
     preflight::refuse_conflicts(&session, &desired, &observed.inventory)?;
     preflight::refuse_changed_bases(&desired, &observed.inventory, &provider).await?;
@@ -149,10 +166,8 @@ pub async fn up_with(
     }
     preflight::refuse_version(prepared.platform.version, observed.kubernetes(session.flavour()))?;
     preflight::refuse_other_flavour(flavour, &markers)?;
-    let (changes, others) = within(diff(&desired, &observed), options.limit.as_ref());
-    if others > 0 {
-        events.note(format!("{others} changes of other nodes are left"));
-    }
+    let all = diff(&desired, &observed);
+    let (changes, others) = within(all.clone(), options.limit.as_ref());
     // What runs again was done all the same: those who have it can be asked.
     observed.markers.clone_from(&markers);
     preflight::refuse_stale(&changes, options.agreed.as_ref())?;
@@ -160,6 +175,13 @@ pub async fn up_with(
     bases::keep(&session, &prepared)?;
     if changes.is_empty() {
         return Ok(Outcome::Unchanged);
+    }
+    let version = prepared.platform.version;
+    if others > 0 {
+        // Members of before are forgotten by nobody, whoever is changed first.
+        quorum::refuse_loss(&session, &observed, &all)?;
+        preflight::refuse_part_of_an_upgrade(Upgrade::of(&session, &observed, version, false))?;
+        events.note(format!("{others} changes of other nodes are left"));
     }
     preflight::refuse_loss(&changes, options.yes)?;
     quorum::refuse_loss(&session, &observed, &changes)?;
@@ -179,8 +201,11 @@ pub async fn up_with(
     }
     session.store.save_record(&preflight::record(&session)?)?;
     drain::prepare(&session, &reach, &observed, &changes, options.force, &events).await?;
-    session.remember_machines_that_left()?;
-    session.store.write("topology.yaml", &session.source)?;
+    // What other nodes were stays known until they are changed, too.
+    if others == 0 || session.store.read("topology.yaml")?.is_none() {
+        session.remember_machines_that_left()?;
+        session.store.write("topology.yaml", &session.source)?;
+    }
     shared_changes(&session, &prepared, &desired, &provider, &changes, &events).await?;
 
     let goldens = clone::choose(&session, &prepared, &provider, &changes, &events).await?;

@@ -235,7 +235,7 @@ pub(crate) async fn deliver(
     call(provider, move |h| h.deliveries()?.deliver(&name, &delivery)).await
 }
 
-/// Brings one node's domain to run.
+/// Brings one node's domain to run. Where it is made anew, further disks in `kept` stay.
 pub(crate) async fn node(
     session: &Session,
     prepared: &Prepared,
@@ -243,10 +243,10 @@ pub(crate) async fn node(
     node: &Node,
     domain: &DomainSpec,
     changes: &[Change],
+    kept: Vec<String>,
 ) -> Result<(), EngineError> {
     if changes.iter().any(|change| change.kind == ChangeKind::Replace) {
-        let kept = node.disks.iter().filter(|disk| disk.keep).map(|disk| disk.name.clone());
-        remove(session, provider, &domain.node, domain.uuid, kept.collect()).await?;
+        remove(session, provider, &domain.node, domain.uuid, kept).await?;
         let further = node.disks.iter().map(|disk| render::disk_name(&node.name, &disk.name));
         let own = [render::overlay_name(node), render::seed_name(node)].into_iter();
         for name in own.chain(further) {
@@ -267,7 +267,7 @@ pub(crate) async fn node(
                     if kind == ChangeKind::Restart {
                         h.power()?.shut_down(domain.uuid, PATIENCE)?;
                     }
-                    if kind != ChangeKind::Start {
+                    if kind != ChangeKind::Start || domain.autostart.is_some() {
                         h.machines()?.define(&domain)?;
                     }
                     h.power()?.start(domain.uuid)

@@ -9,7 +9,7 @@ use crate::engine::lab::open::Session;
 use crate::engine::machines::provision::call;
 use crate::engine::task::error::EngineError;
 use crate::model::Lab;
-use crate::model::snapshot::Kind;
+use crate::model::snapshot::{Kind, first};
 use crate::render::{self, SnapshotSpec};
 
 /// A node's part: its name and what libvirt is told of it.
@@ -107,7 +107,7 @@ pub(super) async fn remove(
     let kept = shelf.manifest(name)?.map(|manifest| manifest.nodes).unwrap_or_default();
     let anew = |node: &str| {
         let part = kept.iter().find(|part| part.node == node);
-        part.is_some_and(|part| there.get(node) != Some(&part.disk))
+        part.is_some_and(|part| there.get(node).map(|disk| first(disk)) != Some(first(&part.disk)))
     };
     let mut node_parts = node_parts(session, lab, name, kind)?;
     node_parts.retain(|(node, _)| there.contains_key(node) && !anew(node));
@@ -120,6 +120,9 @@ pub(super) async fn remove(
     .map(drop)
 }
 
+/// In place of what tells a further disk from others.
+const GONE: &str = "gone";
+
 /// What tells the nodes' disks from others, by node; nodes without a disk are left out.
 pub(super) async fn disks(
     session: &Session,
@@ -130,9 +133,10 @@ pub(super) async fn disks(
     let look = |h: &dyn Provider, _: &str, spec: &SnapshotSpec| {
         let storage = h.storage()?;
         let of = |disk: &String| storage.volume_identity(&spec.pool, disk);
-        let all: Vec<Option<String>> = spec.disks().map(of).collect::<Result<_, _>>()?;
-        // Without one of its disks nothing of it can come back.
-        Ok(all.into_iter().collect::<Option<Vec<String>>>().map(|all| all.join(" ")))
+        let Some(first) = of(&spec.disk)? else { return Ok(None) };
+        let further: Vec<Option<String>> = spec.others.iter().map(of).collect::<Result<_, _>>()?;
+        let further = further.into_iter().map(|found| found.unwrap_or_else(|| GONE.into()));
+        Ok(Some(std::iter::once(first).chain(further).collect::<Vec<_>>().join(" ")))
     };
     let found = for_all(provider, &all, look).await?;
     Ok(found.into_iter().filter_map(|(node, disk)| Some((node, disk?))).collect())

@@ -32,7 +32,8 @@ fn they_grow(lab: &System, run: &impl Fn(&str) -> String) {
     let larger = SYSTEM.replace("disk: 5GiB", "disk: 6GiB").replace("200MiB", "400MiB");
     fs::write(lab.file(), larger).unwrap();
     let plan = lab.ok(&["plan", "--until", "os"]);
-    for (volume, sizes) in [("data.qcow2", "200 MiB to 400 MiB"), ("qcow2", "5 GiB to 6 GiB")] {
+    for (volume, sizes) in [("disk-data.qcow2", "200 MiB to 400 MiB"), ("qcow2", "5 GiB to 6 GiB")]
+    {
         let wanted = format!("~ update volume alpha.{volume}  (from {sizes})");
         assert!(plan.contains(&wanted), "{plan}");
     }
@@ -54,9 +55,9 @@ fn it_is_another_machine(lab: &System, run: &impl Fn(&str) -> String) {
         .replace("data: {size: 200MiB, mount: /srv/my-data}", "raw: {size: 20MiB, serial: raw-1}")
         .replace("first_address:", &format!("{of_its_own}\n    first_address:"))
         .replace("options: {", "options: {autostart: true, ");
-    fs::write(lab.file(), text).unwrap();
+    fs::write(lab.file(), &text).unwrap();
     let (code, _, said) = lab.lab(&["up", "--until", "os"]);
-    assert!(code == 2 && said.contains("alpha.data.qcow2 would be lost"), "{code} {said}");
+    assert!(code == 2 && said.contains("alpha.disk-data.qcow2 would be lost"), "{code} {said}");
     lab.ok(&["up", "--until", "os", "--yes"]);
     assert_eq!(run("lsblk -b -d -n -o SIZE /dev/disk/by-id/virtio-raw-1"), "20971520");
     assert_eq!(run("sudo blkid -p /dev/disk/by-id/virtio-raw-1 || echo raw"), "raw");
@@ -69,6 +70,11 @@ fn it_is_another_machine(lab: &System, run: &impl Fn(&str) -> String) {
     assert!(lab.libvirt.everything().contains("/var/lib/libvirt/of-a-person/lab-sys/alpha.qcow2"));
     let plan = lab.ok(&["plan", "--until", "os"]);
     assert!(plan.contains("no changes"), "{plan}");
+    // A disk that holds something of a person's is not written over.
+    run("sudo mkswap /dev/disk/by-id/virtio-raw-1");
+    fs::write(lab.file(), text.replace("serial: raw-1", "serial: raw-1, mount: /srv/raw")).unwrap();
+    let (code, _, said) = lab.lab(&["up", "--until", "os"]);
+    assert!(code == 1 && said.contains("the disk raw holds swap"), "{code} {said}");
 }
 
 /// Writes a file onto the further disk, and has it reach the disk.

@@ -17,6 +17,7 @@ fn decoys(lab: &lab::model::Lab) -> Inventory {
         node: Some(lab.nodes[0].name.clone()),
         hash: "hash".into(),
         disk: "disk".into(),
+        size: None,
         kept: Vec::new(),
     };
     for at in 1..=20u128 {

@@ -36,11 +36,11 @@ fn a_further_disk_is_made_mounted_and_asked_for() {
         unit.contains("What=/dev/disk/by-id/virtio-data\nWhere=/srv/data\nType=ext4\n"),
         "{unit}"
     );
-    assert_eq!(volumes(&rig), ["files.qcow2", "files-seed.img", "files.data.qcow2"]);
+    assert_eq!(volumes(&rig), ["files.qcow2", "files-seed.img", "files.disk-data.qcow2"]);
     rig.edit("data: {size", "more: {size: 1GiB, serial: more-1}\n      data: {size");
     let (_, events) = rig.done(Up::PLAIN);
     let made = calls(&rig);
-    assert!(made.iter().any(|call| call.ends_with("files.more.qcow2")), "{made:?}");
+    assert!(made.iter().any(|call| call.ends_with("files.disk-more.qcow2")), "{made:?}");
     let restarted = made.iter().position(|call| call.starts_with("shut down")).unwrap();
     let volume = made.iter().position(|call| call.starts_with("volume")).unwrap();
     assert!(volume < restarted, "{made:?}");
@@ -55,7 +55,7 @@ fn a_disk_that_the_topology_no_longer_has_goes_only_when_agreed() {
     rig.edit("    disks:\n      data: {size: 10GiB, mount: /srv/data}\n", "");
     let message = rig.up(Up::PLAIN).0.unwrap_err();
     assert!(message.starts_with("error[L0604]"), "{message}");
-    assert!(message.contains("the disk files.data.qcow2 would be lost"), "{message}");
+    assert!(message.contains("the disk files.disk-data.qcow2 would be lost"), "{message}");
     assert_eq!(rig.calls(), 0);
     rig.done(Up::AGREED);
     let made = calls(&rig);
@@ -90,7 +90,7 @@ fn disks_grow_while_their_node_runs() {
     let (_, events) = rig.done(Up::PLAIN);
     let made = calls(&rig);
     let grown: Vec<&String> = made.iter().filter(|call| call.starts_with("grow")).collect();
-    assert_eq!(grown, ["grow lab-disks/files.qcow2", "grow lab-disks/files.data.qcow2"]);
+    assert_eq!(grown, ["grow lab-disks/files.qcow2", "grow lab-disks/files.disk-data.qcow2"]);
     for lost in ["stop", "shut down", "remove", "volume"] {
         assert!(!made.iter().any(|call| call.starts_with(lost)), "{lost}: {made:?}");
     }
@@ -147,7 +147,7 @@ fn what_is_to_be_kept_outlives_its_node() {
     rig.done(Up::AGREED);
     let made = calls(&rig);
     assert!(made.iter().any(|call| call == "remove volume lab-disks/files.qcow2"), "{made:?}");
-    assert!(!made.iter().any(|call| call.contains("files.data")), "{made:?}");
+    assert!(!made.iter().any(|call| call.contains("files.disk-data")), "{made:?}");
     // It leaves, and its disk stays; it comes again, and has it.
     rig.edit(
         "  files:\n    roles: []\n    first_address: 10.240.0.11",
@@ -155,14 +155,14 @@ fn what_is_to_be_kept_outlives_its_node() {
     );
     rig.clear();
     rig.done(Up::AGREED);
-    assert_eq!(volumes(&rig), ["files.data.qcow2"]);
+    assert_eq!(volumes(&rig), ["files.disk-data.qcow2"]);
     rig.edit(
         "  other:",
         "  files:\n    roles: []\n    disks:\n      data: {size: 10GiB, keep: true}\n  other:",
     );
     rig.clear();
     rig.done(Up::AGREED);
-    assert!(!calls(&rig).iter().any(|call| call.contains("files.data")), "{:?}", calls(&rig));
+    assert!(!calls(&rig).iter().any(|call| call.contains("files.disk-data")), "{:?}", calls(&rig));
     // What is not kept goes with its node.
     rig.edit("size: 10GiB, keep: true", "size: 10GiB");
     rig.done(Up::AGREED);
@@ -176,12 +176,124 @@ fn a_disk_that_somebody_deleted_is_made_anew_and_told() {
     let rig = up();
     rig.hypervisor.plant(|all| {
         for pool in &mut all.pools {
-            pool.volumes.retain(|name| name != "files.data.qcow2");
+            pool.volumes.retain(|name| name != "files.disk-data.qcow2");
         }
     });
     rig.done(Up::PLAIN);
     let made = calls(&rig);
-    assert!(made.iter().any(|call| call.ends_with("files.data.qcow2")), "{made:?}");
+    assert!(made.iter().any(|call| call.ends_with("files.disk-data.qcow2")), "{made:?}");
     assert!(made.iter().any(|call| call.starts_with("shut down")), "{made:?}");
     assert!(!made.iter().any(|call| call.starts_with("remove")), "{made:?}");
+}
+
+/// True when no node was stopped or made anew.
+fn runs_on(rig: &Rig) -> bool {
+    let stops = ["sh", "stop", "remove"];
+    !calls(rig).iter().any(|call| stops.iter().any(|stop| call.starts_with(stop)))
+}
+
+#[test]
+fn whether_a_disk_stays_is_written_down_while_its_node_runs() {
+    let mut rig = up();
+    rig.edit("mount: /srv/data", "mount: /srv/data, keep: true");
+    rig.done(Up::PLAIN);
+    assert!(runs_on(&rig), "{:?}", calls(&rig));
+    rig.clear();
+    rig.is_as_wanted();
+}
+
+/// Sizes that libvirt rounds, and a disk that is smaller than its image.
+#[test]
+fn any_size_is_found_again_and_grows() {
+    for (before, after) in [("25GB", "30GB"), ("3GiB", "20GiB"), ("5300MB", "5301MB")] {
+        let text = LAB.replace("disk: 20GiB", &format!("disk: {before}")).replace("10GiB", before);
+        let mut rig = Rig::of(&text);
+        rig.done(Up::PLAIN);
+        // As libvirt does.
+        rig.hypervisor.plant(|all| {
+            for size in all.pools.iter_mut().flat_map(|pool| pool.sizes.values_mut()) {
+                *size = size.next_multiple_of(1024);
+            }
+        });
+        rig.is_as_wanted();
+        let grown = rig.text.replace(before, after);
+        rig.becomes(grown);
+        rig.clear();
+        rig.done(Up::PLAIN);
+        assert!(runs_on(&rig), "{before} to {after}: {:?}", calls(&rig));
+        rig.clear();
+        rig.is_as_wanted();
+    }
+}
+
+#[test]
+fn a_growth_that_was_cut_and_taken_back_loses_nothing() {
+    for at in 1..=3 {
+        let mut rig = up();
+        rig.edit("disk: 20GiB", "disk: 30GiB");
+        rig.hypervisor.fail_at(at);
+        let cut = matches!(rig.up(Up::PLAIN).0, Ok(Outcome::Failed(_)));
+        rig.hypervisor.fail_at(usize::MAX);
+        rig.edit("disk: 30GiB", "disk: 20GiB");
+        if at == 2 {
+            assert!(cut, "the resize was not the second call: {:?}", calls(&rig));
+            rig.done(Up::PLAIN);
+            assert!(runs_on(&rig), "{:?}", calls(&rig));
+            rig.clear();
+            rig.is_as_wanted();
+        }
+    }
+}
+
+#[test]
+fn a_kept_disk_grows_beside_a_node_that_is_made_anew() {
+    let kept = LAB.replace("mount: /srv/data", "mount: /srv/data, keep: true");
+    let mut rig = Rig::of(&kept);
+    rig.done(Up::PLAIN);
+    rig.edit("first_address: 10.240.0.10", "first_address: 10.240.0.11");
+    rig.edit("size: 10GiB", "size: 15GiB");
+    rig.clear();
+    rig.done(Up::AGREED);
+    assert!(calls(&rig).contains(&"grow lab-disks/files.disk-data.qcow2".to_owned()));
+    rig.clear();
+    rig.is_as_wanted();
+}
+
+#[test]
+fn a_disk_that_is_not_kept_is_made_anew_with_its_node() {
+    let mut rig = up();
+    rig.edit("first_address: 10.240.0.10", "first_address: 10.240.0.11");
+    rig.done(Up::AGREED);
+    let made = calls(&rig);
+    let at = |begin: &str| made.iter().position(|call| call.starts_with(begin)).unwrap();
+    let disk = "lab-disks/files.disk-data.qcow2";
+    assert!(at(&format!("remove volume {disk}")) < at(&format!("volume {disk}")), "{made:?}");
+    rig.clear();
+    rig.is_as_wanted();
+}
+
+/// Nobody agreed to more than a disk to boot from.
+#[test]
+fn a_lost_root_disk_takes_no_other_disk_along() {
+    let rig = up();
+    rig.hypervisor.plant(|all| {
+        for pool in &mut all.pools {
+            pool.volumes.retain(|name| name != "files.qcow2");
+        }
+    });
+    rig.done(Up::PLAIN);
+    assert!(!calls(&rig).iter().any(|call| call.contains("disk-data")), "{:?}", calls(&rig));
+    rig.done(Up::PLAIN);
+    rig.clear();
+    rig.is_as_wanted();
+}
+
+/// A pool that does not run shows nothing of what is in it.
+#[test]
+fn a_pool_that_is_stopped_is_not_an_empty_one() {
+    let rig = up();
+    rig.hypervisor.plant(|all| all.pools.iter_mut().for_each(|pool| pool.active = false));
+    let (outcome, _) = rig.up(Up::PLAIN);
+    assert!(!matches!(outcome, Ok(Outcome::Failed(_)) | Err(_)), "{outcome:?}");
+    assert!(!calls(&rig).iter().any(|call| call.contains("volume")), "{:?}", calls(&rig));
 }

@@ -258,3 +258,22 @@ fn other_nodes_are_left_where_few_are_named() {
     let message = rig.up(Up::PLAIN).0.unwrap_err();
     assert!(message.contains("three-worker1 would be removed"), "{message}");
 }
+
+/// What the other nodes were is known until they are changed, too; and controllers come before workers.
+#[test]
+fn a_part_of_the_nodes_is_not_the_whole_lab() {
+    let mut rig = Rig::new("three");
+    rig.done(Up::PLAIN);
+    rig.limit = Some(["worker1".to_owned()].into());
+    rig.edit("first_address: 10.240.0.11", "first_address: 10.240.0.16");
+    rig.edit("    memory: 2GiB\n    disk: 20GiB", "    memory: 2200MiB\n    disk: 20GiB");
+    rig.done(Up::PLAIN);
+    let saved = rig.store().read("topology.yaml").unwrap().unwrap();
+    assert!(saved.contains("10.240.0.11"), "{saved}");
+    rig.version = "1.36.9";
+    rig.artifacts = "9876543210fedcba";
+    rig.clear();
+    let message = rig.up(Up::PLAIN).0.unwrap_err();
+    assert!(message.contains("upgrade some nodes alone"), "{message}");
+    assert_eq!(rig.calls(), 0);
+}

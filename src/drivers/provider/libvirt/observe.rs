@@ -123,7 +123,8 @@ fn element(tag: &BytesStart<'_>, parsed: &mut Parsed) {
                 let (node, disk) = (get("node"), get("disk").unwrap_or_default());
                 let kept = get("kept").unwrap_or_default();
                 let kept = kept.split_ascii_whitespace().map(str::to_owned).collect();
-                let of = |lab| Mark { lab, node, hash, disk, kept };
+                let size = get("size").and_then(|size| size.parse().ok());
+                let of = |lab| Mark { lab, node, hash, disk, size, kept };
                 parsed.mark = Uuid::parse_str(&lab).ok().map(of);
             }
         }

@@ -137,6 +137,11 @@ pub(crate) fn revert(libvirt: &Libvirt, spec: &SnapshotSpec, documents: &Documen
         if domain.is_active().unwrap_or(false) {
             domain.destroy().map_err(failed(doing.clone()))?;
         }
+        // It has the disks of that time again, and no others.
+        if !documents.domain.is_empty() {
+            let defined = libvirt.connect.define_domain_xml_flags(&documents.domain, 0);
+            defined.map(drop).map_err(failed(doing.clone()))?;
+        }
         return snapshot.revert(0).map_err(failed(doing));
     }
     // A definition that changed since is part of what comes back.

@@ -41,21 +41,37 @@ pub(crate) fn ensure_pool(libvirt: &Libvirt, spec: &PoolSpec) -> Result<()> {
     let name = &spec.name;
     let doing = |what: &str| format!("{what} storage pool '{name}'");
     let _guard = lock(libvirt);
-    let pool = match libvirt.connect.lookup_storage_pool_by_uuid(spec.uuid) {
-        Ok(pool) => pool,
-        Err(_) => libvirt
+    let found = libvirt.connect.lookup_storage_pool_by_uuid(spec.uuid).ok();
+    // One that has disks of guests has its directory; without it a file system is not mounted.
+    let has_disks = found.is_some() && is_used(libvirt, &spec.path);
+    let pool = match found {
+        Some(pool) => pool,
+        None => libvirt
             .connect
             .define_storage_pool_xml(&spec.xml, 0)
             .map_err(failed(doing("define")))?,
     };
     if !pool.is_active().unwrap_or(false) {
-        if !libvirt.is_test() {
+        if !libvirt.is_test() && !has_disks {
             pool.build(0).map_err(failed(doing("make the directory of")))?;
         }
-        pool.create(0).map_err(failed(doing("start")))?;
+        pool.create(0).map_err(|error| {
+            let error = failed(doing("start"))(error);
+            match has_disks {
+                true => error.hint(format!("guests have disks in {}: is it mounted?", spec.path)),
+                false => error,
+            }
+        })?;
     }
     pool.set_autostart(true).map_err(failed(doing("autostart")))?;
     pool.refresh(0).map_err(failed(doing("refresh")))
+}
+
+/// True when some domain has a disk in that directory.
+fn is_used(libvirt: &Libvirt, directory: &str) -> bool {
+    let inside = format!("'{}/", quick_xml::escape::escape(directory));
+    let domains = libvirt.connect.list_all_domains(0).unwrap_or_default();
+    domains.iter().any(|domain| domain.xml_desc(0).is_ok_and(|xml| xml.contains(&inside)))
 }
 
 pub(crate) fn ensure_volume(libvirt: &Libvirt, spec: &VolumeSpec, content: &Content) -> Result<()> {

@@ -64,7 +64,8 @@ impl Run {
         let (session, prepared, provider) = (&self.session, &self.prepared, &self.provider);
         let is_there =
             !own.iter().any(|c| c.object == Object::Domain && c.kind == ChangeKind::Create);
-        let mut anew = clone::is_new(node, own) && is_there;
+        let planned = own.iter().any(|change| change.kind == ChangeKind::Replace);
+        let mut anew = clone::is_new(node, own) && is_there && !planned;
         if let Some(golden) = self.goldens.get(&node.name) {
             let made = clone::copy(session, prepared, provider, node, domain, golden).await;
             let Err(error) = made else { return Ok(()) };
@@ -74,7 +75,10 @@ impl Run {
         let replace =
             Change::of_node(ChangeKind::Replace, Object::Domain, &domain.name, &node.name, "");
         let changes = if anew { &[replace][..] } else { own };
-        provision::node(session, prepared, provider, node, domain, changes).await
+        // Only what was planned, and agreed to, takes further disks away.
+        let stays = node.disks.iter().filter(|disk| !planned || disk.keep);
+        let kept = stays.map(|disk| disk.name.clone()).collect();
+        provision::node(session, prepared, provider, node, domain, changes, kept).await
     }
 
     /// Says what is odd about a node that came up.

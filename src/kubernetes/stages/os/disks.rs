@@ -11,8 +11,11 @@ use crate::render::RenderError;
 
 /// Puts file systems onto disks that are empty and mounts them; mounts of disks that are gone go.
 pub(super) fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
-    let disks: Vec<_> = node.disks.iter().map(shown).collect();
-    let mounted = || node.disks.iter().filter(|disk| disk.mount.is_some());
+    // Folders before those in them.
+    let mut all: Vec<&Disk> = node.disks.iter().collect();
+    all.sort_by_key(|disk| disk.mount.clone());
+    let disks: Vec<_> = all.iter().copied().map(shown).collect();
+    let mounted = || all.iter().copied().filter(|disk| disk.mount.is_some());
     let units: Vec<String> = mounted().filter_map(Disk::unit).collect();
     let devices: Vec<String> = mounted().map(Disk::device_unit).collect();
     let data = context! { disks, units, devices };
@@ -26,7 +29,8 @@ pub(super) fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, Sta
         // Nodes that never had one are as they were.
         transient: node.disks.is_empty(),
     })];
-    for disk in &node.disks {
+    let mut started = Vec::new();
+    for disk in &all {
         let (Some(mount), Some(unit)) = (&disk.mount, disk.unit()) else { continue };
         let Disk { name, filesystem, .. } = disk;
         let data =
@@ -36,8 +40,9 @@ pub(super) fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, Sta
         // One that was taken away is not waited for as long as a boot takes otherwise.
         let patience = format!("/etc/systemd/system/{}.d/lab.conf", disk.device_unit());
         steps.push(Step::file(patience, "[Unit]\nJobRunningTimeoutSec=30\n"));
-        steps.push(Step::unit(unit));
+        started.push(Step::unit(unit));
     }
+    steps.extend(started);
     // Sizes are part of the script: where one is another, it runs again.
     let sizes: Vec<u64> =
         std::iter::once(node.disk_bytes).chain(node.disks.iter().map(|disk| disk.bytes)).collect();
@@ -54,9 +59,9 @@ fn disks_of(node: &Node) -> String {
 
 /// A disk as scripts see it.
 fn shown(disk: &Disk) -> minijinja::Value {
-    let Disk { name, mount, bytes, filesystem, .. } = disk;
+    let Disk { name, serial, mount, bytes, filesystem, .. } = disk;
     let filesystem = filesystem.name();
-    context! { name, mount, bytes, filesystem, device => disk.device() }
+    context! { name, serial, mount, bytes, filesystem, device => disk.device() }
 }
 
 /// They are there in their size, and hold what is written where they are mounted.

@@ -33,7 +33,8 @@ fn disk(entry: &Entry) -> Option<Disk> {
     let mount = text(given.get("mount")).map(str::to_owned);
     let usual = if mount.is_some() { Filesystem::Ext4 } else { Filesystem::Raw };
     Some(Disk {
-        bytes: given.get("size").and_then(Given::bytes)?,
+        // libvirt rounds, too: the next run must find what this one asked for.
+        bytes: given.get("size").and_then(Given::bytes)?.next_multiple_of(size::MIB),
         serial: text(given.get("serial")).unwrap_or(&entry.key).to_owned(),
         filesystem: text(given.get("filesystem")).and_then(Filesystem::parse).unwrap_or(usual),
         mount,
