@@ -26,6 +26,7 @@ pub mod role;
 pub mod router_id;
 pub mod size;
 pub mod snapshot;
+pub mod ssh;
 pub mod storage;
 pub mod taint;
 pub mod topology;

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use crate::model::Lab;
-use crate::model::lab::Bastion;
 use crate::model::role::ROLES;
+use crate::model::ssh::Bastion;
 use crate::render::shell::quote;
 
 /// Where the lab's SSH files are, and the way to a network that this computer is not part of.

@@ -66,8 +66,6 @@ impl Templates {
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.set_auto_escape_callback(escape_of);
         environment.set_formatter(format_value);
-        let ports: BTreeMap<&str, u16> = port::NAMED.iter().copied().collect();
-        environment.add_global("ports", Value::from(Serde(&ports)));
         environment.add_filter("quote", |text: &str| Value::from_safe_string(quote(text)));
         let own = |(name, text): &(&str, &str)| ((*name).to_owned(), (*text).to_owned());
         let mut all: BTreeMap<String, String> = stages.iter().map(own).collect();
@@ -80,7 +78,15 @@ impl Templates {
             let text = overrides.get(&name).cloned().unwrap_or(text);
             environment.add_template_owned(name, text).map_err(|error| explain(&error))?;
         }
-        Ok(Self { environment })
+        Ok(Self { environment }.with_api_at(port::API))
+    }
+
+    /// The same for a cluster whose API is at that port.
+    pub fn with_api_at(mut self, api: u16) -> Self {
+        let mut ports: BTreeMap<&str, u16> = port::NAMED.iter().copied().collect();
+        ports.insert("api", api);
+        self.environment.add_global("ports", Value::from(Serde(&ports)));
+        self
     }
 
     /// Renders one template with `data`, a small struct per template.

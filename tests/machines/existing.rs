@@ -28,6 +28,7 @@ ssh: {user: admin, key: keys/admin, known_hosts: keys/known_hosts, bastion: {hos
 nodes:
   main: {roles: [etcd, control-plane], addresses: [10.249.0.11], overrides: {main: {host_key: HOST_KEY}}}
   worker: {count: 2, addresses: [10.249.0.31, 10.249.0.32]}
+kubernetes: {api_port: 8443}
 ";
 
 const NODES: [&str; 3] = ["main", "worker1", "worker2"];
@@ -221,11 +222,11 @@ fn machines_that_exist_become_a_cluster_and_are_given_back_as_they_were() {
     // Nothing is done to machines that cannot become nodes, or are not those that were meant.
     basement.on(
         "main",
-        "systemd-run --quiet --collect --unit=squatter socat TCP-LISTEN:6443,reuseaddr,fork /dev/null",
+        "systemd-run --quiet --collect --unit=squatter socat TCP-LISTEN:8443,reuseaddr,fork /dev/null",
     );
     let said = basement.refused(&["up"]);
     assert!(
-        said.contains("error[L1011]") && said.contains("port 6443 is taken by socat"),
+        said.contains("error[L1011]") && said.contains("port 8443 is taken by socat"),
         "{said}"
     );
     basement.on("main", "systemctl stop squatter");

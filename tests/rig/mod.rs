@@ -97,6 +97,7 @@ fn templates() -> Templates {
 /// A lab from topology text, with all its directories below `home`.
 pub fn session(text: &str, home: &Path) -> Session {
     let lab = lab(text);
+    let templates = templates().with_api_at(lab.kubernetes.api_port);
     let dirs = Dirs {
         state: home.join("state"),
         cache: home.join("cache"),
@@ -118,7 +119,7 @@ pub fn session(text: &str, home: &Path) -> Session {
         owner: owner(),
         store,
         provider,
-        templates: templates(),
+        templates,
         images: Images::new(Cache::new(&dirs.cache), &BTreeMap::new()),
         dirs,
         timeouts: OnceLock::new(),

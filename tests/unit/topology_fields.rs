@@ -52,7 +52,7 @@ fn everything() -> Json {
         "kubernetes": {
             "version": "1.30.1", "flavour": "hard-way", "service_cidr": "10.8.0.0/24",
             "pod_cidr": "10.7.0.0/16", "node_mask": 25, "pod_network": "overlay", "pod_security": "restricted",
-            "host_routes": true, "endpoint": "api", "ingress": {"http": 31000, "https": 32000},
+            "host_routes": true, "api_port": 8443, "endpoint": "api", "ingress": {"http": 31000, "https": 32000},
             "addons": [], "cluster_domain": "whole.local", "artifacts": "bin",
             "certificates": {"expiry": "17520h", "country": "DE", "state": "Berlin", "city": "Berlin"},
             "certificate_names": ["api.whole.example", "192.0.2.7"],

@@ -13,7 +13,7 @@ use crate::cli::runtime::runtime;
 use crate::cli::session::load;
 use crate::drivers::guest::ssh::Route;
 use crate::engine::Session;
-use crate::model::{Lab, port};
+use crate::model::Lab;
 
 /// A port here, and where it leads.
 struct Way {
@@ -39,9 +39,10 @@ fn parse(lab: &Lab, word: &str) -> Result<Way, Failure> {
             .hint("api, LOCAL:api, TARGET:PORT or LOCAL:TARGET:PORT; a target is a node or a floating address")
     };
     let number = |text: &str| text.parse::<u16>().map_err(|_| wrong());
+    let api = lab.kubernetes.api_port;
     let (local, name, port) = match word.split(':').collect::<Vec<_>>().as_slice() {
-        ["api"] => (port::API, "api", port::API),
-        [local, "api"] => (number(local)?, "api", port::API),
+        ["api"] => (api, "api", api),
+        [local, "api"] => (number(local)?, "api", api),
         [name, port] => (number(port)?, *name, number(port)?),
         [local, name, port] => (number(local)?, *name, number(port)?),
         _ => return Err(wrong()),
@@ -81,7 +82,7 @@ async fn serve_all(
         let local = listener.local_addr().map_or(way.local, |address| address.port());
         if !global.quiet {
             info(&format!("127.0.0.1:{local} leads to {} ({})", way.shown, way.target));
-            if way.target.port() == port::API {
+            if way.target.port() == session.lab.kubernetes.api_port {
                 info(&format!("  kubectl: lab kubeconfig --local {local} > FILE"));
             }
         }

@@ -208,6 +208,7 @@ pub(crate) fn session(global: &Global) -> Result<Session, Failure> {
         .code(&code::OTHER_PROVIDER)
         .hint("leave --provider away, or `lab down` first"));
     }
+    let templates = templates.with_api_at(loaded.lab.kubernetes.api_port);
     let session = Session {
         lab: loaded.lab,
         source: source.text,

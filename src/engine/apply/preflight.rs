@@ -18,7 +18,7 @@ use crate::kubernetes::flavour::Flavour;
 use crate::model::inventory::Inventory;
 use crate::model::network::Mode;
 use crate::model::{Version, code};
-use crate::plan::{Change, ChangeKind, Desired, Object, conflicts};
+use crate::plan::{Change, ChangeKind, Desired, Object, Observed, conflicts};
 
 /// What the lab's nodes stand on must be what the provider can give them.
 pub(crate) fn refuse_unable(session: &Session, provider: &dyn Provider) -> Result<(), EngineError> {
@@ -296,6 +296,22 @@ pub(crate) fn refuse_part_of_an_upgrade(upgrade: Option<Upgrade>) -> Result<(), 
         )
         .hint("leave `--limit` away: nodes are upgraded one after the other, controllers first")
         .preflight()),
+        None => Ok(()),
+    }
+}
+
+/// Kubelets, kubeconfigs and load balancers know the API by its port; one after the other they would look for it in vain.
+pub(crate) fn refuse_other_port(session: &Session, observed: &Observed) -> Result<(), EngineError> {
+    let wanted = session.lab.kubernetes.api_port;
+    let serves = observed.kubernetes(session.flavour()).is_some();
+    let was = session.before()?.map(|before| before.kubernetes.api_port);
+    match was.filter(|was| serves && *was != wanted) {
+        Some(was) => {
+            let text = format!("move the API from port {was} to {wanted}: its nodes know it there");
+            Err(EngineError::of(&code::CONSENT, text)
+                .hint(format!("write `api_port: {was}`; or `lab down`, then `lab up`"))
+                .preflight())
+        }
         None => Ok(()),
     }
 }

@@ -14,7 +14,7 @@ use crate::drivers::guest::ssh::{Gate, Route, Ssh, Target};
 use crate::engine::lab::open::Session;
 use crate::engine::lab::reach::Reach;
 use crate::engine::task::error::EngineError;
-use crate::model::lab::Bastion;
+use crate::model::ssh::Bastion;
 use crate::model::{Node, code};
 use crate::pki::SshKeys;
 

@@ -6,7 +6,7 @@ use crate::drivers::host::kubeconfig_file;
 use crate::drivers::state::{Store, StoreError};
 use crate::engine::lab::open::Session;
 use crate::engine::task::error::EngineError;
-use crate::model::{Lab, code, port};
+use crate::model::{Lab, code};
 use crate::pki::{Identity, Issuer, kubeconfig};
 
 /// File of the lab's directory with a path per line.
@@ -97,7 +97,7 @@ pub fn administrator_kubeconfig(
     let ca = bundle.ca(Issuer::Kubernetes).map_err(failed)?;
     let server = match (local, session.lab.api_endpoint()) {
         (Some(port), _) => format!("https://127.0.0.1:{port}"),
-        (None, Some(endpoint)) => format!("https://{endpoint}:{}", port::API),
+        (None, Some(endpoint)) => format!("https://{endpoint}:{}", session.lab.kubernetes.api_port),
         (None, None) => {
             return Err(EngineError::of(
                 &code::NO_SUCH,

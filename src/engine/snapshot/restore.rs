@@ -112,6 +112,7 @@ fn adopt_saved_lab(session: &mut Session, name: &str) -> Result<(), EngineError>
         .and_then(|record| serde_json::from_value(record["router_ids"].clone()).ok())
         .unwrap_or_default();
     router_id::assign(lab.id, &mut lab.vips, &ids, &Default::default());
+    session.templates = session.templates.clone().with_api_at(lab.kubernetes.api_port);
     session.lab = lab;
     session.source = text;
     Ok(())

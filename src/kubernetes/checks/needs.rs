@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::kubernetes::checks::check::Check;
 use crate::kubernetes::checks::scope::{self, Scope};
-use crate::model::Node;
+use crate::model::{Node, port};
 use crate::render::RenderError;
 
 /// What a stage needs of a node.
@@ -45,7 +45,10 @@ pub(crate) fn checks(
     let script = |name: &str, data: Value| scope::script(scope.templates, "checks", name, data);
     let memory: u32 = needs.iter().map(|needs| needs.memory).sum();
     let disk: u32 = needs.iter().map(|needs| needs.disk).sum();
-    let ports: Vec<Port> = needs.iter().flat_map(|needs| needs.ports).copied().collect();
+    let mut ports: Vec<Port> = needs.iter().flat_map(|needs| needs.ports).copied().collect();
+    for port in ports.iter_mut().filter(|port| port.number == port::API) {
+        port.number = scope.lab.kubernetes.api_port;
+    }
     let installed = needs.iter().flat_map(|needs| needs.programs.iter().copied());
     let programs: Vec<&str> =
         ["curl", "ip", "nft", "openssl"].into_iter().chain(installed).collect();

@@ -30,7 +30,7 @@ codes! {
         "Clients know the address of the first only, so the others are of no use when that one fails."
         ["add a floating address with `role: load-balancer` under `vips`"];
     SHARED_PORT "L0416" "API server and load balancer want the same port"
-        "On a node that is both, each wants port 6443. With a floating address HAProxy takes that one's, and the API server the node's own."
+        "On a node that is both, each wants the API's port. With a floating address HAProxy takes that one's, and the API server the node's own."
         ["add a floating address with `role: load-balancer` under `vips`", "give the two roles to different nodes"];
     FLOATING_ON_BALANCERS "L0417" "a floating address of controllers is on a load balancer"
         "One of the controllers is a load balancer, too. There API server and HAProxy would both want the floating address's port 6443."

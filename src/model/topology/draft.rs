@@ -2,8 +2,9 @@
 
 use uuid::Uuid;
 
-use crate::model::lab::{Kubernetes, Lab, Node, Options, Ssh, Vip};
+use crate::model::lab::{Kubernetes, Lab, Node, Options, Vip};
 use crate::model::network::Network;
+use crate::model::ssh::Ssh;
 use crate::model::topology::problem::Span;
 
 /// A node, and where it stands in the file.
@@ -39,6 +40,7 @@ pub(crate) struct Spans {
     pub service_cidr: Span,
     pub pod_cidr: Span,
     pub node_mask: Span,
+    pub api_port: Span,
     /// Addresses of the floating addresses, in their order.
     pub vips: Vec<Span>,
     /// Their router ids.

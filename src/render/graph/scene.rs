@@ -101,9 +101,9 @@ impl Flow {
     }
 
     /// For the legend.
-    pub fn meaning(self) -> String {
+    pub fn meaning(self, api: u16) -> String {
         match self {
-            Flow::Api => format!("Kubernetes API, port {}", port::API),
+            Flow::Api => format!("Kubernetes API, port {api}"),
             Flow::Held => "floating address, may move".into(),
             Flow::Etcd => format!("etcd, port {}", port::ETCD_CLIENT),
             Flow::Web => "web traffic to pods".into(),
@@ -123,6 +123,9 @@ pub struct Scene {
     pub rows: Vec<Row>,
     /// Lines.
     pub edges: Vec<Edge>,
+    /// Where the API is.
+    #[serde(skip)]
+    pub api_port: u16,
 }
 
 /// Boxes side by side: what runs the cluster on the left, what serves its users on the right.
@@ -173,7 +176,13 @@ impl Scene {
             row(nodes(Role::Etcd), Vec::new()),
         ];
         rows.retain(|row| row.items().next().is_some());
-        Self { title: lab.name.clone(), subtitle: subtitle(lab), rows, edges: edges(lab) }
+        Self {
+            title: lab.name.clone(),
+            subtitle: subtitle(lab),
+            rows,
+            edges: edges(lab),
+            api_port: lab.kubernetes.api_port,
+        }
     }
 
     /// All boxes.

@@ -112,20 +112,26 @@ pub fn svg(scene: &Scene, heading: bool) -> String {
     }
     let mut x = MARGIN;
     for flow in scene.flows() {
-        entry(&mut text, flow, x, height - MARGIN / 2.0 - 8.0);
-        x += entry_width(flow);
+        entry(
+            &mut text,
+            flow.word(),
+            &flow.meaning(scene.api_port),
+            x,
+            height - MARGIN / 2.0 - 8.0,
+        );
+        x += entry_width(&flow.meaning(scene.api_port));
     }
     text.push_str("</svg>\n");
     text
 }
 
 /// A letter of the small kind is about seven wide.
-fn entry_width(flow: Flow) -> f64 {
-    60.0 + flow.meaning().len() as f64 * 7.2
+fn entry_width(meaning: &str) -> f64 {
+    60.0 + meaning.len() as f64 * 7.2
 }
 
 fn legend_width(scene: &Scene) -> f64 {
-    scene.flows().into_iter().map(entry_width).sum()
+    scene.flows().into_iter().map(|flow| entry_width(&flow.meaning(scene.api_port))).sum()
 }
 
 fn label(text: &mut String, class: &str, x: f64, y: f64, anchor: &str, words: &str) {
@@ -236,7 +242,7 @@ fn wrapped(words: &str) -> Vec<String> {
     lines
 }
 
-fn entry(text: &mut String, flow: Flow, x: f64, y: f64) {
-    let _ = writeln!(text, "<path class=\"edge {}\" d=\"M{x:.1} {y:.1} h26\"/>", flow.word());
-    label(text, "small", x + 33.0, y + 4.0, "start", &flow.meaning());
+fn entry(text: &mut String, word: &str, meaning: &str, x: f64, y: f64) {
+    let _ = writeln!(text, "<path class=\"edge {word}\" d=\"M{x:.1} {y:.1} h26\"/>");
+    label(text, "small", x + 33.0, y + 4.0, "start", meaning);
 }

@@ -164,3 +164,30 @@ fn load_balancers_move_to_nodes_of_their_own() {
     };
     assert!(at("load-balancer front") < at("retire load-balancer"), "{done:#?}");
 }
+
+#[test]
+fn the_api_is_at_the_port_of_the_topology_and_stays_there() {
+    let mut rig =
+        Rig::of(&rig::shipped("book").replace("kubernetes:\n", "kubernetes:\n  api_port: 8443\n"));
+    assert!(rig.text.contains("8443"));
+    rig.done(Up::PLAIN);
+    for (node, guest) in &rig.guests {
+        let files = guest.files();
+        let wrong = files.iter().find(|(_, text)| text.contains(":6443") || text.contains("=6443"));
+        assert_eq!(wrong, None, "{node}");
+    }
+    let has = |node: &str, path: &str, text: &str| {
+        let files = rig.guests[node].files();
+        assert!(files[path].contains(text), "{node} {path}: {}", files[path]);
+    };
+    has("controller1", "/etc/systemd/system/kube-apiserver.service", "--secure-port=8443");
+    has("controller1", "/etc/kubernetes/admin.conf", ":8443\n");
+    has("worker1", "/var/lib/kubelet/kubeconfig", ":8443\n");
+    has("lb1", "/etc/haproxy/haproxy.cfg", ":8443 check");
+    rig.is_as_wanted();
+    rig.edit("api_port: 8443", "api_port: 9443");
+    rig.clear();
+    let message = rig.up(Up::AGREED).0.unwrap_err();
+    assert!(message.contains("move the API from port 8443 to 9443"), "{message}");
+    assert_eq!(rig.calls(), 0);
+}

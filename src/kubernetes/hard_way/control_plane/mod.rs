@@ -190,7 +190,7 @@ fn kubeconfigs(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageErr
     let ca = bundle.ca(Issuer::Kubernetes)?;
     let config = |file: &str, user: &str, identity| {
         let pair = bundle.pair(identity)?;
-        let text = kubeconfig(&context.lab.name, &server(node), &ca, user, pair);
+        let text = kubeconfig(&context.lab.name, &server(context.lab, node), &ca, user, pair);
         Ok::<_, StageError>(Step::secret(format!("/etc/kubernetes/{file}.conf"), text))
     };
     Ok(vec![
@@ -208,12 +208,18 @@ fn kubeconfigs(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageErr
 /// is bound by them.
 fn super_admin(context: &Context<'_>, node: &Node) -> Result<Step, StageError> {
     let (ca, pair) = (context.bundle.ca(Issuer::Kubernetes)?, context.super_admin);
-    let text = kubeconfig(&context.lab.name, &server(node), &ca, "kubernetes-super-admin", pair);
+    let text = kubeconfig(
+        &context.lab.name,
+        &server(context.lab, node),
+        &ca,
+        "kubernetes-super-admin",
+        pair,
+    );
     let bound = format!("{KUBECTL} diff -f {BINDINGS} >/dev/null 2>&1");
     Ok(Step::secret(SUPER_ADMIN, text).transient(&bound))
 }
 
 /// Each controller talks to its own API server: no component depends on another node.
-fn server(node: &Node) -> String {
-    format!("https://{}:{}", node.address, port::API)
+fn server(lab: &Lab, node: &Node) -> String {
+    format!("https://{}:{}", node.address, lab.kubernetes.api_port)
 }

@@ -82,7 +82,7 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
             "find an API server for the worker: the lab has no controller".into(),
         ));
     };
-    let server = format!("https://{endpoint}:{}", port::API);
+    let server = format!("https://{endpoint}:{}", lab.kubernetes.api_port);
     let ca = bundle.ca(Issuer::Kubernetes)?;
     let data = Data {
         lab,

@@ -74,8 +74,7 @@ fn at_vip(scope: &Scope<'_>, node: &Node, vip: &Vip) -> Check {
     let script = format!(
         "curl -fsS -o /dev/null --max-time 20 --retry 3 --cacert /etc/lab/pki/ca.crt --cert /etc/lab/pki/health.crt \
          --key /etc/lab/pki/health.key https://{}:{}/readyz",
-        vip.address,
-        port::API
+        vip.address, scope.lab.kubernetes.api_port
     );
     let proves = format!("the API answers at {} ({})", vip.address, vip.name);
     let hint = "journalctl -u keepalived -u haproxy";

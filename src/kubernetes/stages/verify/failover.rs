@@ -7,7 +7,7 @@ use minijinja::{Value, context};
 
 use crate::kubernetes::stage::KUBECTL;
 use crate::kubernetes::stages::runtime::TEST_IMAGE;
-use crate::model::{Lab, Node, Role, port};
+use crate::model::{Lab, Node, Role};
 use crate::render::{RenderError, Templates};
 
 /// What to look at where nobody took the place of a node that was stopped.
@@ -20,6 +20,8 @@ pub struct Trial {
     pub observer: String,
     /// Where the API must answer.
     pub endpoint: Ipv4Addr,
+    /// Where the API is there.
+    port: u16,
     /// Where the service must answer.
     pub entry: Ipv4Addr,
     /// Pods of the service.
@@ -57,6 +59,7 @@ pub fn trial(lab: &Lab, stopped: &Node) -> Option<Trial> {
     Some(Trial {
         observer: observer.name.clone(),
         endpoint: lab.api_endpoint()?,
+        port: lab.kubernetes.api_port,
         entry: balancer.or_else(worker)?,
         replicas: lab.with_role(Role::Worker).count().clamp(1, 3),
     })
@@ -68,7 +71,7 @@ impl Trial {
     /// # Errors
     /// When a script cannot be rendered.
     pub fn scripts(&self, templates: &Templates, run: &str) -> Result<Scripts, RenderError> {
-        let server = format!("{KUBECTL} -s https://{}:{}", self.endpoint, port::API);
+        let server = format!("{KUBECTL} -s https://{}:{}", self.endpoint, self.port);
         let kubectl = format!("{server} --request-timeout=15s -n lab-failover-{run}");
         let entry = self.entry.to_string();
         let render = |name: &str, data: Value| {

@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::kubernetes::stage::{After, Context, KUBECTL, Stage, StageError};
 use crate::kubernetes::step::{Run, Step, Wait};
 use crate::model::lab::Vip;
-use crate::model::{Node, Role, Taint, port};
+use crate::model::{Lab, Node, Role, Taint, port};
 
 pub(crate) const STAGE: Stage = Stage {
     name: "verify",
@@ -65,13 +65,12 @@ struct Data<'a> {
 }
 
 /// The API answers at a floating address.
-fn floating(vip: &Vip) -> Step {
+fn floating(lab: &Lab, vip: &Vip) -> Step {
     Step::Wait(Wait {
         title: format!("the API answers at {} ({})", vip.address, vip.name),
         probe: format!(
             "{KUBECTL} --server=https://{}:{} --request-timeout=30s get --raw=/readyz >/dev/null 2>&1",
-            vip.address,
-            port::API
+            vip.address, lab.kubernetes.api_port
         ),
         timeout: 600,
         hint: "journalctl -u keepalived -n 20 --no-pager; ip -br -4 address".into(),
@@ -103,7 +102,7 @@ fn steps(context: &Context<'_>, _node: &Node) -> Result<Vec<Step>, StageError> {
     let pods = context.templates.render("stages/verify/pods.yaml.j2", &data)?;
     let count = workers.len();
     let mut steps = vec![Step::private(PODS, pods)];
-    steps.extend(context.lab.vips.iter().map(floating));
+    steps.extend(context.lab.vips.iter().map(|vip| floating(context.lab, vip)));
     steps.push(Step::Wait(Wait {
             optional: false,
         title: format!("{count} of {count} nodes are Ready"),

@@ -1,7 +1,8 @@
 //! What fits existing machines, and what fits guests.
 
 use crate::model::code;
-use crate::model::lab::{Bastion, Machine};
+use crate::model::lab::Machine;
+use crate::model::ssh::Bastion;
 use crate::model::topology::given::{Entry, Given, text};
 use crate::model::topology::preset;
 use crate::model::topology::problem::{Problem, Span};

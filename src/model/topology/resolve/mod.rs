@@ -13,12 +13,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::model::certificates::{Certificates, Place};
 use crate::model::components::Components;
 use crate::model::lab::{
-    Cloning, Ingress, Kubernetes, NO_KUBERNETES, Options, PodNetwork, PodSecurity, Ssh,
-    SshOfExisting, Vip,
+    Cloning, Ingress, Kubernetes, NO_KUBERNETES, Options, PodNetwork, PodSecurity, Vip,
 };
 use crate::model::name::{self, Owner};
+use crate::model::port;
 use crate::model::role::Role;
 use crate::model::router_id;
+use crate::model::ssh::{Ssh, SshOfExisting};
 use crate::model::topology::draft::{LabDraft, NetworkSpans, Spans};
 use crate::model::topology::given::{Entry, Given, span, text};
 use crate::model::topology::preset;
@@ -110,6 +111,10 @@ fn kubernetes(given: Option<&Given>) -> Kubernetes {
         service_cidr: network("service_cidr", preset::SERVICE_CIDR),
         pod_cidr: network("pod_cidr", preset::POD_CIDR),
         node_mask: node_mask as u8,
+        api_port: get("api_port")
+            .and_then(Given::number)
+            .and_then(|port| u16::try_from(port).ok())
+            .unwrap_or(port::API),
         pod_network: text(get("pod_network"))
             .and_then(PodNetwork::parse)
             .unwrap_or(preset::POD_NETWORK),
@@ -212,6 +217,7 @@ fn spans(root: &Given, vips: &[&Entry], network: NetworkSpans) -> Spans {
         service_cidr: of("kubernetes", "service_cidr"),
         pod_cidr: of("kubernetes", "pod_cidr"),
         node_mask: of("kubernetes", "node_mask"),
+        api_port: of("kubernetes", "api_port"),
         vips: of_vips("address"),
         router_ids: of_vips("router_id"),
         endpoint: of("kubernetes", "endpoint"),

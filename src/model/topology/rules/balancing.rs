@@ -1,15 +1,33 @@
 //! Rules about floating addresses and load balancers: who takes port 6443 where.
 
-use crate::model::code;
 use crate::model::role::Role;
 use crate::model::topology::draft::{LabDraft, NodeDraft};
 use crate::model::topology::problem::Problem;
+use crate::model::{code, port};
 
 pub(crate) fn rules(lab: &LabDraft, problems: &mut Vec<Problem>) {
     router_ids(lab, problems);
     endpoint(lab, problems);
     unreachable_balancers(lab, problems);
     shared_port(lab, problems);
+    port_of_another(lab, problems);
+}
+
+/// Ports that other programs of a cluster have, and those that services may have on every node.
+fn port_of_another(lab: &LabDraft, problems: &mut Vec<Problem>) {
+    let api = lab.kubernetes.api_port;
+    let web = [("http", port::HTTP), ("https", port::HTTPS)];
+    let web = web.into_iter().filter(|_| balancers(lab).next().is_some());
+    let own = port::NAMED.iter().copied().filter(|(name, _)| *name != "api").chain(web);
+    let whose = own.filter(|(_, port)| *port == api).map(|(name, _)| name.replace('_', "-")).next();
+    let whose = whose.or_else(|| (30000..=32767).contains(&api).then(|| "services".into()));
+    if let Some(whose) = whose {
+        let message = format!("the API cannot have port {api}: it is that of {whose}");
+        problems.push(
+            Problem::error(&code::SHARED_PORT, &lab.spans.api_port, message)
+                .help(format!("write another `api_port`, like {} or 8443", port::API)),
+        );
+    }
 }
 
 fn router_ids(lab: &LabDraft, problems: &mut Vec<Problem>) {
@@ -80,7 +98,10 @@ fn shared_port(lab: &LabDraft, problems: &mut Vec<Problem>) {
             Problem::error(
                 &code::SHARED_PORT,
                 &draft.name_span,
-                format!("'{name}' is controller and load balancer, and both want port 6443"),
+                format!(
+                    "'{name}' is controller and load balancer, and both want port {}",
+                    lab.kubernetes.api_port
+                ),
             )
             .help("add a floating address with `role: load-balancer`: HAProxy then takes that one"),
         );
@@ -96,7 +117,13 @@ fn shared_port(lab: &LabDraft, problems: &mut Vec<Problem>) {
                         vip.name
                     ),
                 )
-                .also(&draft.name_span, "API server and HAProxy would both want its port 6443")
+                .also(
+                    &draft.name_span,
+                    format!(
+                        "API server and HAProxy would both want its port {}",
+                        lab.kubernetes.api_port
+                    ),
+                )
                 .help("write `role: load-balancer` for it"),
             );
         }

@@ -14,6 +14,7 @@ use crate::model::certificates;
 use crate::model::hardware;
 use crate::model::lab::{Cloning, NO_KUBERNETES, PodNetwork, PodSecurity};
 use crate::model::os;
+use crate::model::port;
 use crate::model::role::Role;
 use crate::model::storage;
 use crate::model::topology::preset::{self, Preset};
@@ -227,6 +228,8 @@ const KUBERNETES: Table = Table {
         .or(Preset::Truth(preset::HOST_ROUTES)),
         may("endpoint", Kind::Label(40), "Floating address that kubelets and kubeconfigs use.")
             .or(Preset::Follows("the controllers', else the load balancers'")),
+        may("api_port", Kind::Integer(1, 65535), "Where the API is, at nodes and floating addresses.")
+            .or(Preset::Number(port::API as u64)),
         may("ingress", Kind::Table(&INGRESS), "Where load balancers lead web traffic."),
         may("addons", Kind::Set(addon::names), "What is installed on the cluster.")
             .or(Preset::Words(preset::ADDONS)),
