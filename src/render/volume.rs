@@ -55,6 +55,12 @@ pub fn disk_of(volume: &str) -> Option<(&str, &str)> {
     volume.strip_suffix(".qcow2")?.split_once(".disk-")
 }
 
+/// Names of the disks that a node writes to, the one that it boots from first.
+pub fn disks_of(node: &Node) -> Vec<String> {
+    let further = node.disks.iter().map(|disk| disk_name(&node.name, &disk.name));
+    std::iter::once(overlay_name(node)).chain(further).collect()
+}
+
 /// Name of a node's seed disk.
 pub fn seed_name(node: &Node) -> String {
     format!("{}-seed.img", node.name)

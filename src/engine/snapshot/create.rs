@@ -1,6 +1,7 @@
 //! `lab snapshot create`: all guests stand still, all are saved side by side, all go on. All or
 //! nothing.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
@@ -22,7 +23,8 @@ use crate::engine::task::event::Events;
 use crate::engine::task::stop::Stop;
 use crate::model::inventory::{Inventory, MachineState};
 use crate::model::snapshot::{self, AllDocuments, Intent, Kind, Manifest, Part, SCHEMA_VERSION};
-use crate::model::{Lab, Version, code, name};
+use crate::model::{Lab, Node, Version, code, name};
+use crate::render;
 
 /// How long guests are waited for that shall do something for a snapshot, but need not.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -98,6 +100,18 @@ pub async fn create(
     }
 }
 
+/// True where a node's domain does not have the disks that would be saved.
+fn has_other_disks(node: &Node, inventory: &Inventory) -> bool {
+    let mut domains = inventory.domains.iter().filter(|domain| domain.uuid == node.uuid);
+    let Some(found) = domains.next().and_then(|domain| domain.hardware.as_ref()) else {
+        return false;
+    };
+    let name = |file: &String| file.rsplit('/').next().unwrap_or_default().to_owned();
+    let disks = found.disks.values().map(name).filter(|file| render::disk_of(file).is_some());
+    let wanted = render::disks_of(node).into_iter().skip(1);
+    disks.collect::<BTreeSet<_>>() != wanted.collect()
+}
+
 /// Checks that all nodes are in one state; true when they run.
 fn ready(lab: &Lab, inventory: &Inventory, wish: &SnapshotRequest) -> Result<bool, EngineError> {
     let doing =
@@ -115,6 +129,10 @@ fn ready(lab: &Lab, inventory: &Inventory, wish: &SnapshotRequest) -> Result<boo
     if !still.is_empty() {
         return Err(doing(format!("{} standing still", are(&still)))
             .hint("`lab up` lets guests that stand still go on"));
+    }
+    if let Some(other) = lab.guests().find(|node| has_other_disks(node, inventory)) {
+        let why = format!("{} has other disks than its topology says", other.name);
+        return Err(doing(why).hint("`lab up` first"));
     }
     match (stopped.len(), wish.kind) {
         (0, _) => Ok(true),

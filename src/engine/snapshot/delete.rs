@@ -7,7 +7,9 @@ use crate::engine::machines::provision::call;
 use crate::engine::snapshot::{interrupted, list, open, parts};
 use crate::engine::task::error::EngineError;
 use crate::engine::task::event::Events;
+use crate::model::Lab;
 use crate::model::snapshot::Intent;
+use crate::render;
 
 /// Deletes a snapshot; the bytes that the disks take less.
 ///
@@ -24,24 +26,24 @@ pub async fn delete(
     // A restore that was cut needs its snapshot.
     interrupted::recover_interrupted(session, &drivers.provider, &drivers.reach, events).await?;
     let manifest = open::manifest(session, name)?;
-    let nodes: Vec<String> = manifest.nodes.iter().map(|part| part.node.clone()).collect();
-    let before = taken(session, drivers, &nodes).await?;
+    let lab = list::lab_of(session, name)?;
+    let before = taken(drivers, &lab).await?;
     shelf.begin(name, &Intent::Delete)?;
     let work = async {
-        let lab = list::lab_of(session, name)?;
         parts::remove(session, &drivers.provider, &lab, name, manifest.kind).await?;
         shelf.remove(name).map_err(EngineError::from)
     };
     events.timed(None, &format!("delete {name}"), work).await?;
-    Ok(before.saturating_sub(taken(session, drivers, &nodes).await?))
+    Ok(before.saturating_sub(taken(drivers, &lab).await?))
 }
 
-/// Bytes that the disks of `nodes` take.
-async fn taken(session: &Session, drivers: &Drivers, nodes: &[String]) -> Result<u64, EngineError> {
-    let mut all = 0;
-    for node in nodes {
-        let (pool, volume) = (session.lab.pool(), format!("{node}.qcow2"));
-        all += call(&drivers.provider, move |h| h.storage()?.volume_bytes(&pool, &volume)).await?;
-    }
-    Ok(all)
+/// Bytes that the disks of a lab's nodes take.
+async fn taken(drivers: &Drivers, lab: &Lab) -> Result<u64, EngineError> {
+    let pool = lab.pool();
+    let volumes: Vec<String> = lab.guests().flat_map(render::disks_of).collect();
+    call(&drivers.provider, move |h| {
+        let storage = h.storage()?;
+        volumes.iter().map(|volume| storage.volume_bytes(&pool, volume)).sum()
+    })
+    .await
 }

@@ -9,7 +9,8 @@ use crate::engine::snapshot::parts;
 use crate::engine::task::error::EngineError;
 use crate::model::snapshot::{Intent, Kind, Manifest};
 use crate::model::topology;
-use crate::model::{Lab, code};
+use crate::model::{Lab, Node, code};
+use crate::render;
 
 /// A snapshot as it is told.
 #[derive(Clone, Debug, Serialize)]
@@ -122,9 +123,12 @@ pub(super) fn certificates(manifest: &Manifest, now: i64) -> Option<String> {
 fn lost_files(session: &Session, manifest: &Manifest) -> Option<String> {
     let ProviderKind::Private(libvirt) = &session.provider else { return None };
     let pool = std::path::PathBuf::from(libvirt.layout().pool(&session.lab.pool()));
-    let gone =
-        manifest.nodes.iter().find(|part| !pool.join(format!("{}.qcow2", part.node)).exists());
-    gone.map(|part| format!("the disk of {} is gone", part.node))
+    let lab = lab_of(session, &manifest.name).ok()?;
+    let nodes = manifest.nodes.iter().filter_map(|part| lab.node(&part.node));
+    let lacks =
+        |node: &&Node| render::disks_of(node).iter().any(|volume| !pool.join(volume).exists());
+    let gone = nodes.into_iter().find(lacks)?;
+    Some(format!("a disk of {} is gone", gone.name))
 }
 
 /// The lab as a snapshot has it.
