@@ -27,5 +27,5 @@ pub use snapshot::{SnapshotSpec, snapshot};
 pub use templates::{CLOUD_INIT, FOLDERS, RenderError, TOPOLOGIES, Templates, XML_TEMPLATES};
 pub use volume::{
     PoolSpec, VolumeSpec, base_volume, disk, disk_name, disk_of, disks_of, overlay, overlay_name,
-    pool, raw_volume, seed_name, sha256,
+    pool, raw_volume, seed_name, sha256, volumes_of,
 };

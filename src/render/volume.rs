@@ -61,6 +61,13 @@ pub fn disks_of(node: &Node) -> Vec<String> {
     std::iter::once(overlay_name(node)).chain(further).collect()
 }
 
+/// Names of all volumes that are a node's own, in the order in which they are made.
+pub fn volumes_of(node: &Node) -> Vec<String> {
+    let mut all = disks_of(node);
+    all.insert(1, seed_name(node));
+    all
+}
+
 /// Name of a node's seed disk.
 pub fn seed_name(node: &Node) -> String {
     format!("{}-seed.img", node.name)

@@ -180,9 +180,8 @@ impl Prepared {
             shared.extend(self.platform.artifact_volume());
         }
         let own = lab.guests().flat_map(|node| {
-            let further = node.disks.iter().map(|disk| render::disk_name(&node.name, &disk.name));
-            let all = [render::overlay_name(node), render::seed_name(node)].into_iter();
-            all.chain(further).map(|volume| (Some(node.name.clone()), volume))
+            let own = render::volumes_of(node).into_iter();
+            own.map(|volume| (Some(node.name.clone()), volume))
         });
         shared.into_iter().map(|name| (None, name)).chain(own).collect()
     }

@@ -12,6 +12,7 @@ use crate::engine::lab::open::Session;
 use crate::engine::lab::prepared::Prepared;
 use crate::engine::task::blocking::blocking;
 use crate::engine::task::error::EngineError;
+use crate::model::inventory::Inventory;
 use crate::model::{Node, code};
 use crate::pki::SshKeys;
 use crate::plan::{Change, ChangeKind, Desired, Object};
@@ -162,30 +163,29 @@ pub(crate) async fn remove_left(
     node: &str,
     uuid: Uuid,
 ) -> Result<(), EngineError> {
-    let kept = call(provider, move |h| {
-        let domains = h.inventory()?.domains;
-        let found = domains.into_iter().find(|domain| domain.uuid == uuid);
-        Ok(found.and_then(|domain| domain.mark).map(|mark| mark.kept).unwrap_or_default())
-    });
-    let kept = kept.await?;
-    remove(session, provider, node, uuid, kept).await
+    let found = call(provider, |h| h.inventory()).await?;
+    let domain = found.domains.iter().find(|domain| domain.uuid == uuid);
+    let mark = domain.and_then(|domain| domain.mark.as_ref());
+    let kept = mark.map(|mark| mark.kept.as_slice()).unwrap_or_default();
+    let goes = further(&found, &session.lab.pool(), node, kept);
+    remove(session, provider, node, uuid, goes).await
 }
 
-/// Domain and disks of a node but those in `kept`; fine when they are gone. The domain goes last: its mark is all
+/// Domain, disks and the `further` volumes of a node; fine when they are gone. The domain goes last: its mark is all
 /// that tells the run after one that was killed here what was going to be.
 pub(crate) async fn remove(
     session: &Session,
     provider: &Arc<dyn Provider>,
     node: &str,
     uuid: Uuid,
-    kept: Vec<String>,
+    further: Vec<String>,
 ) -> Result<(), EngineError> {
     let (pool, node) = (session.lab.pool(), node.to_owned());
     call(provider, move |h| {
         h.power()?.stop(uuid)?;
         h.storage()?.remove_volume(&pool, &format!("{node}.qcow2"))?;
         h.storage()?.remove_volume(&pool, &format!("{node}-seed.img"))?;
-        for volume in further(h, &pool, &node, &kept)? {
+        for volume in further {
             h.storage()?.remove_volume(&pool, &volume)?;
         }
         h.machines()?.remove(uuid)
@@ -194,19 +194,13 @@ pub(crate) async fn remove(
 }
 
 /// Volumes of the node's further disks but those in `kept`.
-fn further(
-    provider: &dyn Provider,
-    pool: &str,
-    node: &str,
-    kept: &[String],
-) -> Result<Vec<String>, ProviderError> {
-    let pools = provider.inventory()?.pools.into_iter();
-    let volumes = pools.filter(|found| found.name == pool).flat_map(|found| found.volumes);
-    let goes = |volume: &String| {
+fn further(found: &Inventory, pool: &str, node: &str, kept: &[String]) -> Vec<String> {
+    let pools = found.pools.iter().filter(|found| found.name == pool);
+    let goes = |volume: &&String| {
         let of = render::disk_of(volume).filter(|(owner, _)| *owner == node);
         of.is_some_and(|(_, disk)| !kept.iter().any(|name| name == disk))
     };
-    Ok(volumes.filter(goes).collect())
+    pools.flat_map(|pool| &pool.volumes).filter(goes).cloned().collect()
 }
 
 /// Has a machine that is there anyway hold the binaries; guests have them on a disk.
@@ -246,10 +240,10 @@ pub(crate) async fn node(
     kept: Vec<String>,
 ) -> Result<(), EngineError> {
     if changes.iter().any(|change| change.kind == ChangeKind::Replace) {
-        remove(session, provider, &domain.node, domain.uuid, kept).await?;
-        let further = node.disks.iter().map(|disk| render::disk_name(&node.name, &disk.name));
-        let own = [render::overlay_name(node), render::seed_name(node)].into_iter();
-        for name in own.chain(further) {
+        let found = call(provider, |h| h.inventory()).await?;
+        let goes = further(&found, &session.lab.pool(), &node.name, &kept);
+        remove(session, provider, &domain.node, domain.uuid, goes).await?;
+        for name in render::volumes_of(node) {
             make_own(session, prepared, provider, node, &name).await?;
         }
     }

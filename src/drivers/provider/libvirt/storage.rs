@@ -42,8 +42,7 @@ pub(crate) fn ensure_pool(libvirt: &Libvirt, spec: &PoolSpec) -> Result<()> {
     let doing = |what: &str| format!("{what} storage pool '{name}'");
     let _guard = lock(libvirt);
     let found = libvirt.connect.lookup_storage_pool_by_uuid(spec.uuid).ok();
-    // One that has disks of guests has its directory; without it a file system is not mounted.
-    let has_disks = found.is_some() && is_used(libvirt, &spec.path);
+    let was_there = found.is_some();
     let pool = match found {
         Some(pool) => pool,
         None => libvirt
@@ -52,6 +51,8 @@ pub(crate) fn ensure_pool(libvirt: &Libvirt, spec: &PoolSpec) -> Result<()> {
             .map_err(failed(doing("define")))?,
     };
     if !pool.is_active().unwrap_or(false) {
+        // One that has disks of guests has its directory; without it a file system is not mounted.
+        let has_disks = was_there && is_used(libvirt, &spec.path);
         if !libvirt.is_test() && !has_disks {
             pool.build(0).map_err(failed(doing("make the directory of")))?;
         }

@@ -76,8 +76,10 @@ impl Run {
             Change::of_node(ChangeKind::Replace, Object::Domain, &domain.name, &node.name, "");
         let changes = if anew { &[replace][..] } else { own };
         // Only what was planned, and agreed to, takes further disks away.
-        let stays = node.disks.iter().filter(|disk| !planned || disk.keep);
-        let kept = stays.map(|disk| disk.name.clone()).collect();
+        let kept = match planned {
+            true => domain.kept.clone(),
+            false => node.disks.iter().map(|disk| disk.name.clone()).collect(),
+        };
         provision::node(session, prepared, provider, node, domain, changes, kept).await
     }
 

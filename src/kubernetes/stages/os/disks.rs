@@ -2,7 +2,7 @@
 
 use minijinja::context;
 
-use crate::kubernetes::checks::{Check, Scope, value};
+use crate::kubernetes::checks::{Check, Scope};
 use crate::kubernetes::stage::{Context, StageError};
 use crate::kubernetes::step::{Run, Step};
 use crate::model::Node;
@@ -18,7 +18,7 @@ pub(super) fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, Sta
     let mounted = || all.iter().copied().filter(|disk| disk.mount.is_some());
     let units: Vec<String> = mounted().filter_map(Disk::unit).collect();
     let devices: Vec<String> = mounted().map(Disk::device_unit).collect();
-    let data = context! { disks, units, devices };
+    let data = context! { disks => &disks, units, devices };
     let mut steps = vec![Step::Run(Run {
         title: match disks_of(node).as_str() {
             "" => "let go of disks that the topology no longer has".into(),
@@ -45,8 +45,7 @@ pub(super) fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, Sta
     steps.extend(started);
     // Sizes are part of the script: where one is another, it runs again.
     let sizes: Vec<u64> =
-        std::iter::once(node.disk_bytes).chain(node.disks.iter().map(|disk| disk.bytes)).collect();
-    let disks: Vec<_> = node.disks.iter().map(shown).collect();
+        std::iter::once(node.disk_bytes).chain(all.iter().map(|disk| disk.bytes)).collect();
     let fill = context.templates.render("stages/os/fill.sh.j2", &context! { disks, sizes })?;
     steps.push(Step::run("let file systems fill their disks", fill));
     Ok(steps)
@@ -70,7 +69,7 @@ pub(super) fn check(scope: &Scope<'_>, node: &Node) -> Result<Option<Check>, Ren
         return Ok(None);
     }
     let disks: Vec<_> = node.disks.iter().map(shown).collect();
-    let script = scope.script("mounted", context! { disks => value(&disks) })?;
+    let script = scope.script("mounted", context! { disks })?;
     let proves = format!("its disks {} are there and mounted", disks_of(node));
     Ok(Some(scope.one("disks", node, proves, script, "lsblk; systemctl status '*.mount'")))
 }
