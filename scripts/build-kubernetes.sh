@@ -3,13 +3,13 @@
 #
 #   build-kubernetes.sh OUT_DIR
 #
-# Puts static, stripped amd64 builds of the six commands below into OUT_DIR. Needs
+# Puts static, stripped amd64 builds of the commands below into OUT_DIR. Needs
 # root and a Debian 12 mirror. Works in OUT_DIR/.build: removed after a success,
 # kept after a failure so that the next call finds what was already compiled.
 set -euo pipefail
 
 VERSION=v1.20.2
-BINARIES=(kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy kubectl)
+BINARIES=(kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy kubectl kubeadm)
 PACKAGES=(dpkg-dev golang-1.19-go golang-github-modern-go-reflect2-dev)
 
 say() { printf '[kubernetes %4ds] %s\n' "$SECONDS" "$*"; }
@@ -115,6 +115,7 @@ nice -n 5 go build -v -p "$(nproc)" -trimpath -ldflags "-s -w -buildid= $ldflags
 for name in "${BINARIES[@]}"; do
     flags=(--version)
     [[ $name != kubectl ]] || flags=(version --client --short)
+    [[ $name != kubeadm ]] || flags=(version --output=short)
     reported=$("$bin/$name" "${flags[@]}") || die "$name does not run"
     [[ $reported == *"$VERSION" ]] || die "$name reports '$reported', not $VERSION"
 done

@@ -106,7 +106,11 @@ impl Cluster {
             if bad.is_empty() {
                 return;
             }
-            assert!(Instant::now() < deadline, "{bad:#?}");
+            if Instant::now() >= deadline {
+                let pods = self.kubectl("get pods -A -o wide");
+                let dns = self.kubectl_says("-n kube-system logs -l k8s-app=kube-dns --tail=20");
+                panic!("{bad:#?}\n{pods}\n{dns:?}");
+            }
         }
     }
 

@@ -26,7 +26,12 @@ fn main() {
     serve_http(8080, Names::default(), false);
     serve_http(8181, Arc::clone(&names), true);
     let known = Arc::clone(&names);
-    std::thread::spawn(move || watch(&known, &domain));
+    // Who does not watch any more must not answer, either: the kubelet starts it again.
+    std::thread::spawn(move || {
+        let ended = std::panic::catch_unwind(|| watch(&known, &domain));
+        println!("the watch ended: {ended:?}");
+        std::process::exit(1);
+    });
     serve_dns(&names);
 }
 
@@ -59,7 +64,12 @@ fn watch(names: &Names, domain: &str) {
     let agent = config.build().new_agent();
     let host = std::env::var("KUBERNETES_SERVICE_HOST").unwrap();
     loop {
-        let token = std::fs::read_to_string(format!("{ACCOUNT}/token")).unwrap();
+        // It is away while it is signed anew.
+        let Ok(token) = std::fs::read_to_string(format!("{ACCOUNT}/token")) else {
+            println!("there is no token");
+            std::thread::sleep(Duration::from_secs(1));
+            continue;
+        };
         let asked = agent
             .get(format!("https://{host}/api/v1/services"))
             .header("Authorization", format!("Bearer {}", token.trim()))

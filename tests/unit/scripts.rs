@@ -115,6 +115,8 @@ fn of_rotations(session: &Session) -> Vec<Script> {
     assert_eq!(
         titles,
         [
+            "give namespaces both authorities",
+            "give pods both authorities",
             "have pods trust both authorities",
             "sign kept tokens anew",
             "give pods new tokens",

@@ -34,6 +34,8 @@ pub(crate) const TEMPLATES: Shipped = templates!(
     "move-pods.sh.j2",
     "news.sh.j2",
     "open.sh.j2",
+    "pods-given.sh.j2",
+    "pods-mounted.sh.j2",
     "pods-trust.sh.j2",
     "readiness.sh.j2",
     "retire.sh.j2",

@@ -25,10 +25,21 @@ pub(crate) fn rotated(
     let one = |title, script| Aftermath { title, at: Where::Any(Duty::Api), script, note: None };
     Ok(match (root, bundle.standing(root).phase) {
         (Root::Ca, Some(Phase::Trusted)) => {
+            let given = render("pods-given", context! { kubectl => kubectl.clone() })?;
+            let mounted = render("pods-mounted", context! {})?;
             let script = render("pods-trust", context! { kubectl })?;
             let note = "pods of your own that ask the API trust the old authority alone until they start again: \
                         `lab kubectl rollout restart deployment NAME`";
-            vec![Aftermath { note: Some(note), ..one("have pods trust both authorities", script) }]
+            vec![
+                one("give namespaces both authorities", given),
+                Aftermath {
+                    title: "give pods both authorities",
+                    at: Where::Every(Duty::Pods),
+                    script: mounted,
+                    note: None,
+                },
+                Aftermath { note: Some(note), ..one("have pods trust both authorities", script) },
+            ]
         }
         (Root::ServiceAccount, Some(Phase::Signing)) => {
             let former = bundle.former_token_key()?;
