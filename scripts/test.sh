@@ -64,7 +64,9 @@ phase find cloud-init -name '*.sh' -exec shellcheck --shell=sh {} +
 # Most of them wait: more at once than there are processors.
 phase nice env RUST_TEST_THREADS=8 cargo test --locked
 phase finish_namespaces
-phase cargo test --locked --test machines -- "${guests[@]}"
+larger=()
+[[ $full == full ]] || larger=(--skip full_)
+phase cargo test --locked --test machines -- "${guests[@]}" "${larger[@]}"
 phase cargo test --locked --test guests -- "${guests[@]}" ordinary_user::
 phase cargo test --locked --test guests -- "${guests[@]}" three::
 # All that is left, so that nothing is forgotten.

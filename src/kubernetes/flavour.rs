@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use crate::kubernetes::checks::{Check, Health, Needs, Plan, needs};
 use crate::kubernetes::stage::{After, Duty, Shipped, Stage, StageError};
-use crate::model::{Lab, Node};
+use crate::model::{Lab, Node, Version};
 use crate::pki::{Bundle, LeafSpec, Root};
 use crate::render::{RenderError, Templates};
 
@@ -23,8 +23,34 @@ pub struct Flavour {
     pub certificates: fn(&Lab) -> Vec<LeafSpec>,
     /// Binaries without which it cannot be set up; the first one's version is the lab's.
     pub binaries: &'static [&'static str],
+    /// Container images that the cluster itself runs from, by their names in the registry.
+    pub images: fn(Version) -> Vec<String>,
     /// The binary by which people talk to the cluster.
     pub client: &'static str,
+    /// True when a node may get and lose the roles of controllers and workers while it stays.
+    pub roles_come_and_go: bool,
+    /// How the CIS Benchmark's questions are asked of it.
+    pub benchmark: Benchmark,
+}
+
+/// Where a flavour differs from what the benchmark's table says.
+#[derive(Clone, Copy, Debug)]
+pub struct Benchmark {
+    /// Paths of the table, and where these files are.
+    pub moved: &'static [(&'static str, &'static str)],
+    /// Numbers of rules that cannot be asked.
+    pub without: &'static [&'static str],
+}
+
+impl Benchmark {
+    /// As the table has it.
+    pub const PLAIN: Self = Self { moved: &[], without: &[] };
+
+    /// What a rule asks for, with the paths of the flavour.
+    pub fn place(&self, arguments: &str) -> String {
+        let all = self.moved.iter();
+        all.fold(arguments.to_owned(), |text, (from, to)| text.replace(from, to))
+    }
 }
 
 impl Flavour {

@@ -19,6 +19,7 @@ pub mod drift;
 pub mod facts;
 pub mod flavour;
 pub mod hard_way;
+pub mod kubeadm;
 pub mod marker;
 pub mod node_info;
 pub mod none;
@@ -41,7 +42,7 @@ pub use stages::verify::failover;
 pub use step::{Step, fingerprint};
 
 /// Every flavour that a topology may choose.
-pub const FLAVOURS: &[&Flavour] = &[DEFAULT, &none::FLAVOUR];
+pub const FLAVOURS: &[&Flavour] = &[DEFAULT, &kubeadm::FLAVOUR, &none::FLAVOUR];
 
 /// The flavour of topologies that name none.
 pub const DEFAULT: &Flavour = &hard_way::FLAVOUR;
@@ -52,7 +53,7 @@ pub fn flavour(lab: &Lab) -> &'static Flavour {
     chosen.copied().unwrap_or(DEFAULT)
 }
 
-/// The stages of all flavours, each once.
+/// The stages of all flavours, one of each name.
 pub fn all_stages() -> impl Iterator<Item = &'static Stage> {
     let all = FLAVOURS.iter().enumerate();
     all.flat_map(|(index, flavour)| {
@@ -69,8 +70,9 @@ pub fn all_stages() -> impl Iterator<Item = &'static Stage> {
 /// When a template does not parse; the message names it and the line.
 pub fn templates(overrides: &BTreeMap<String, String>) -> Result<Templates, RenderError> {
     let own = FLAVOURS.iter().flat_map(|flavour| flavour.templates);
+    let stages = FLAVOURS.iter().flat_map(|flavour| flavour.stages);
     let mut shipped: Vec<_> =
-        all_stages().flat_map(|stage| stage.templates).chain(own).copied().collect();
+        stages.flat_map(|stage| stage.templates).chain(own).copied().collect();
     shipped.extend(checks::TEMPLATES.iter().chain(operations::TEMPLATES).chain(step::TEMPLATES));
     shipped.push(("stages/drift.sh.j2", include_str!("drift.sh.j2")));
     Templates::new(&shipped, overrides)

@@ -97,6 +97,8 @@ pub struct Wanted<'a> {
     pub folder: Option<&'a Path>,
     /// Container images that stages name, and what registries call them.
     pub containers: &'a [(&'a str, &'a str)],
+    /// The same that the cluster itself runs from: registries know them by that name.
+    pub pods: &'a [String],
     /// True when guests reach registries.
     pub outside: bool,
 }
@@ -176,6 +178,11 @@ fn containers(lab: &Lab, platform: &Platform, wanted: &Wanted<'_>) -> Vec<Asset>
             false => asset(name, Source::Nowhere),
         })
         .collect();
+    all.extend(wanted.pods.iter().map(|name| match wanted.outside {
+        _ if archived(name) => asset(name, Source::AtHand),
+        true => asset(name, Source::Registry(name.clone())),
+        false => asset(name, Source::Nowhere),
+    }));
     all.extend(lab.kubernetes.addons.iter().map(|addon| match platform.addon_images.get(addon) {
         Some(name) if archived(name) => asset(name, Source::AtHand),
         Some(name) => asset(name, Source::Registry(name.clone())),

@@ -165,6 +165,9 @@ pub struct Ingress {
 /// The flavour of labs that are machines alone: `kubernetes: none`.
 pub const NO_KUBERNETES: &str = "none";
 
+/// The flavour of labs whose control plane runs in pods, set up by kubeadm.
+pub const KUBEADM: &str = "kubeadm";
+
 /// What is bootstrapped on the nodes.
 #[derive(Clone, Debug, Serialize)]
 pub struct Kubernetes {
@@ -248,6 +251,11 @@ impl Lab {
         self.nodes.iter().filter(move |node| node.roles.contains(&role))
     }
 
+    /// Nodes that run pods, in file order.
+    pub fn with_pods(&self) -> impl Iterator<Item = &Node> {
+        self.nodes.iter().filter(|node| self.kubernetes.has_pods(&node.roles))
+    }
+
     /// The node of that name.
     pub fn node(&self, name: &str) -> Option<&Node> {
         self.nodes.iter().find(|node| node.name == name)
@@ -275,8 +283,8 @@ impl Lab {
 
     /// Routes that the computer itself has to the workers' pods, when asked for.
     pub fn host_routes(&self) -> BTreeMap<Ipv4Net, Ipv4Addr> {
-        let workers = self.with_role(Role::Worker).filter(|_| self.kubernetes.host_routes);
-        workers.filter_map(|node| Some((node.pod_subnet?, node.address))).collect()
+        let with_pods = self.with_pods().filter(|_| self.kubernetes.host_routes);
+        with_pods.filter_map(|node| Some((node.pod_subnet?, node.address))).collect()
     }
 
     /// Operating systems that guests are made with, each once.
@@ -343,6 +351,12 @@ impl Kubernetes {
     /// True where nothing is.
     pub fn is_none(&self) -> bool {
         self.flavour == NO_KUBERNETES
+    }
+
+    /// True when a node with these roles runs pods: workers, and controllers whose control plane is pods.
+    pub fn has_pods(&self, roles: &BTreeSet<Role>) -> bool {
+        roles.contains(&Role::Worker)
+            || self.flavour == KUBEADM && roles.contains(&Role::ControlPlane)
     }
 
     /// True when the add-on is wanted.

@@ -59,6 +59,17 @@ impl Version {
                 _ => Some("v1"),
             },
             readiness_has_a_timeout: self.minor >= 25,
+            kubeadm: match self.minor {
+                ..=21 => "v1beta2",
+                22..=30 => "v1beta3",
+                _ => "v1beta4",
+            },
+            kubeadm_lists: self.minor >= 31,
+            kubeadm_super_admin: self.minor >= 29,
+            kubeadm_patches: match self.minor {
+                ..=21 => "--experimental-patches",
+                _ => "--patches",
+            },
         }
     }
 }
@@ -94,4 +105,12 @@ pub struct Capabilities {
     pub pod_security: Option<&'static str>,
     /// From 1.25 readiness asks etcd once more, with a time-out of its own (`--etcd-readycheck-timeout`).
     pub readiness_has_a_timeout: bool,
+    /// Version of the API by which kubeadm is configured.
+    pub kubeadm: &'static str,
+    /// From that API's `v1beta4` on flags are lists of names and values, and time-outs have a place of their own.
+    pub kubeadm_lists: bool,
+    /// From 1.29 on kubeadm looks for one more kubeconfig, `super-admin.conf`.
+    pub kubeadm_super_admin: bool,
+    /// The flag by which kubeadm is told of changes to manifests.
+    pub kubeadm_patches: &'static str,
 }

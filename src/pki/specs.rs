@@ -177,7 +177,7 @@ pub fn leaf_specs(lab: &Lab) -> Vec<LeafSpec> {
     specs.push(kube(Identity::Proxy, "system:kube-proxy").of("system:node-proxier"));
     specs.push(kube(Identity::Health, "lab:health"));
     specs.push(kube(Identity::Admin, "kubernetes-admin").of("lab:cluster-admins"));
-    for node in lab.with_role(Role::Worker) {
+    for node in lab.with_pods() {
         let user = format!("system:node:{}", node.name);
         specs.push(kube(Identity::KubeletClient(node), &user).of("system:nodes"));
         let mut serving = leaf(Identity::KubeletServer(node), Issuer::Kubernetes, &user, &[Server]);

@@ -59,10 +59,62 @@ fn with_libraries(name: &str, program: &Path) -> Files {
     files
 }
 
+/// What kubeadm has run in pods, by the names that it gives them, out of plain binaries in `programs`.
+pub fn write_control_plane(dir: &Path, root: &Path, programs: &Path) {
+    for name in ["kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy"] {
+        let program = fs::read(programs.join(name)).unwrap();
+        let mut files = Files::from([(format!("usr/local/bin/{name}"), program)]);
+        if name == "kube-proxy" {
+            files.extend(packet_filter(root));
+        }
+        let image = format!("registry.k8s.io/{name}:{RELEASE}");
+        archive(&dir.join(format!("{name}.tar")), &image, &[], &tarred(&files));
+    }
+}
+
+/// The release of the binaries.
+const RELEASE: &str = "v1.20.2";
+
+/// What iptables goes by in kube-proxy's image.
+const NAMES: [&str; 6] = [
+    "iptables",
+    "iptables-save",
+    "iptables-restore",
+    "ip6tables",
+    "ip6tables-save",
+    "ip6tables-restore",
+];
+
+/// iptables with all that it loads, and conntrack, from a file system with Debian's packages.
+fn packet_filter(root: &Path) -> Files {
+    let mut files = Files::new();
+    let iptables = fs::read(root.join("usr/sbin/xtables-nft-multi")).unwrap();
+    files.extend(NAMES.map(|name| (format!("usr/sbin/{name}"), iptables.clone())));
+    let modules = "usr/lib/x86_64-linux-gnu/xtables";
+    let mut loaded = vec!["usr/sbin/xtables-nft-multi".to_owned(), "usr/sbin/conntrack".to_owned()];
+    for entry in fs::read_dir(root.join(modules)).unwrap().flatten() {
+        loaded.push(format!("{modules}/{}", entry.file_name().to_str().unwrap()));
+    }
+    for path in loaded {
+        let listed = Command::new("chroot").arg(root).args(["ldd", &format!("/{path}")]).output();
+        let listed = listed.unwrap();
+        assert!(listed.status.success(), "{path}: {}", String::from_utf8_lossy(&listed.stderr));
+        for word in String::from_utf8_lossy(&listed.stdout).split_whitespace() {
+            if let Some(library) = word.strip_prefix('/') {
+                let content = || fs::read(root.join(library)).unwrap();
+                files.entry(library.to_owned()).or_insert_with(content);
+            }
+        }
+        let content = fs::read(root.join(&path)).unwrap();
+        files.insert(path, content);
+    }
+    files
+}
+
 fn archive(path: &Path, name: &str, entrypoint: &[&str], layer: &[u8]) {
     let config = json!({
         "architecture": "amd64", "os": "linux",
-        "config": {"Entrypoint": entrypoint, "Env": ["PATH=/bin"]},
+        "config": {"Entrypoint": entrypoint, "Env": ["PATH=/usr/local/bin:/usr/sbin:/usr/bin:/bin"]},
         "rootfs": {"type": "layers", "diff_ids": [format!("sha256:{}", sum(layer))]},
     })
     .to_string()

@@ -13,9 +13,9 @@ use lab::drivers::assets::binaries;
 use lab::drivers::guest::ssh::{Route, Ssh, Target};
 use lab::drivers::guest::{Guest, Login};
 use lab::engine::{Reach, Session};
-use lab::kubernetes::DEFAULT;
-use lab::kubernetes::stage::KUBECTL;
+use lab::kubernetes::stage::{KUBECTL, Stage};
 use lab::model::Node;
+use lab::model::lab::KUBEADM;
 use lab::model::platform::Acceleration;
 use lab::pki::SshKeys;
 
@@ -63,23 +63,32 @@ pub struct Cluster {
 impl Cluster {
     /// Machines that answer, with nothing of Kubernetes on them.
     pub fn bare() -> Self {
+        Self::bare_of(TOPOLOGY)
+    }
+
+    /// The same for another topology.
+    pub fn bare_of(topology: &str) -> Self {
         let start = Instant::now();
         let home = rig::home();
-        let session = rig::session(TOPOLOGY, home.path());
+        let session = rig::session(topology, home.path());
         session.store.create().unwrap();
         let hall = Hall::new(&session.lab);
-        archives::write(&hall.dir.join("lab/images"), &hall.root);
+        let images = hall.dir.join("lab/images");
+        archives::write(&images, &hall.root);
+        if session.lab.kubernetes.flavour == KUBEADM {
+            archives::write_control_plane(&images, &hall.root, &hall.artifacts);
+        }
         let mut cluster = Self {
             hall,
             machines: BTreeMap::new(),
             hypervisor: Arc::default(),
-            topology: TOPOLOGY.into(),
+            topology: topology.into(),
             secrets: Secrets::default(),
             home,
             start,
         };
         cluster.say("namespaces and images are there");
-        cluster.change(TOPOLOGY);
+        cluster.change(topology);
         cluster
     }
 
@@ -89,6 +98,11 @@ impl Cluster {
 
     pub fn session(&self) -> Session {
         rig::session(&self.topology, self.home.path())
+    }
+
+    /// A stage of the lab's flavour.
+    pub fn stage(&self, name: &str) -> &'static Stage {
+        self.session().flavour().stage(name).unwrap()
     }
 
     /// From now on the topology is this text: machines of its nodes are started, and answer.
@@ -183,7 +197,7 @@ impl Cluster {
     pub fn prepared(&self, session: &Session) -> lab::engine::Prepared {
         let images = self.hall.dir.join("lab/images");
         let found = binaries::scan(
-            DEFAULT.binaries,
+            session.flavour().binaries,
             &self.hall.artifacts,
             Some(&images),
             session.images.cache(),

@@ -25,7 +25,7 @@ fn not_passed(results: &[CheckResult]) -> Vec<&str> {
 }
 
 /// Types a line of a page.
-fn type_it(cluster: &Cluster, stage: &'static Stage, line: &str) {
+pub fn type_it(cluster: &Cluster, stage: &'static Stage, line: &str) {
     let all = words(line);
     let words: Vec<&str> = all.iter().map(String::as_str).collect();
     match words.as_slice() {
@@ -41,7 +41,7 @@ fn type_it(cluster: &Cluster, stage: &'static Stage, line: &str) {
             assert!(stage.name == "etcd" || answer.is_ok(), "{line}: {answer:?}");
         }
         ["verify", of] => {
-            let results = cluster.verify_stage(DEFAULT.stage(of).unwrap());
+            let results = cluster.verify_stage(cluster.stage(of));
             assert!(!not_passed(&results).is_empty(), "`{line}` found nothing");
         }
         ["plan"] => {
@@ -49,7 +49,7 @@ fn type_it(cluster: &Cluster, stage: &'static Stage, line: &str) {
             let told = |text: &String| text.contains("changed by hand");
             assert!(changes.iter().any(told), "`{line}` found nothing: {changes:?}");
         }
-        ["stage", "run", node, of] => cluster.run_stage(machine(node), DEFAULT.stage(of).unwrap()),
+        ["stage", "run", node, of] => cluster.run_stage(machine(node), cluster.stage(of)),
         // Where the address is: there is one load balancer here.
         ["status"] => {}
         _ => panic!("{line}: nobody types this on machines"),
@@ -57,7 +57,7 @@ fn type_it(cluster: &Cluster, stage: &'static Stage, line: &str) {
 }
 
 /// What a page looks at, of nodes and of the API.
-fn look(cluster: &Cluster, page: &str, stage: &'static Stage) {
+pub fn look(cluster: &Cluster, page: &str, stage: &'static Stage) {
     let lines = block(page, "## Look");
     let (here, other): (Vec<_>, Vec<_>) = lines.iter().partition(|line| looks_at_nodes(line));
     assert!(stage.name == "verify" || !here.is_empty(), "nothing of {other:?} is of nodes");

@@ -1,7 +1,6 @@
 //! What every node trusts, rotated under pods that run: nobody loses anything but whoever kept old keys.
 
 use lab::engine::{Events, Outcome, rotate};
-use lab::kubernetes::DEFAULT;
 use lab::pki::{Identity, Phase, Root};
 
 use crate::cluster::{Cluster, MAIN};
@@ -45,60 +44,63 @@ fn settle(cluster: &Cluster) {
 #[test]
 #[ignore = "needs root and the Kubernetes binaries; `make test` runs it"]
 fn everything_is_rotated_under_pods() {
-    on_cluster(|cluster| {
-        cluster.kubectl("create secret generic kept --from-literal=word=through-it-all");
-        cluster.kubectl("create deployment rotated --image=lab.local/pause:1");
-        cluster.kubectl("scale deployment/rotated --replicas=2");
-        cluster.kubectl("rollout status deployment/rotated --timeout=120s");
-        let pods = "get pods -l app=rotated -o 'jsonpath={range .items[*]}{.metadata.uid} {.status.containerStatuses[0].restartCount}{\"\\n\"}{end}'";
-        let raw = format!(
-            "{ETCDCTL} get /registry/secrets/default/kept --print-value-only | head -c 35 | tr -d '\\0'"
-        );
-        let (running, old_token) = (cluster.kubectl(pods), token(cluster));
-        assert!(cluster.run(MAIN, &raw).starts_with("k8s:enc:secretbox:v1:key1:"));
-        let old = cluster.secrets.bundle.pair(Identity::Admin).unwrap().clone();
-        cluster.run(
-            MAIN,
-            &format!(
-                "umask 077; cat > /run/lab/old.crt <<'E'\n{}E\ncat > /run/lab/old.key <<'E'\n{}E\n",
-                old.certificate, old.key
-            ),
-        );
-        let by_token = format!("-H 'Authorization: Bearer {old_token}'");
-        let by_certificate = "--cert /run/lab/old.crt --key /run/lab/old.key";
-        for how in [&by_token, by_certificate] {
-            assert_ne!(answer(cluster, how), "401");
-        }
-        for phase in [Phase::Trusted, Phase::Signing, Phase::Ending] {
-            for root in Root::ALL {
-                cluster.secrets.bundle.advance(root, time::OffsetDateTime::now_utc()).unwrap();
-            }
-            let lab = cluster.session().lab;
-            cluster.secrets.complete(&lab);
-            let Outcome::Done(changes) = cluster.up_done().outcome else { unreachable!() };
-            assert!(changes.len() >= 3, "{changes:?}");
-            settle(cluster);
-            cluster.say(phase.told());
-        }
-        assert_eq!(answer(cluster, &by_token), "401", "the old token");
-        assert_eq!(answer(cluster, by_certificate), "401", "the old administrator");
-        let new_token = token(cluster);
-        assert_ne!(answer(cluster, &format!("-H 'Authorization: Bearer {new_token}'")), "401");
-        assert_eq!(cluster.kubectl(pods), running, "pods were restarted");
-        let word = cluster.kubectl("get secret kept -o 'jsonpath={.data.word}'");
-        assert_eq!(word, lab::pki::base64(b"through-it-all"));
-        let written = cluster.run(MAIN, &raw);
-        assert!(written.starts_with("k8s:enc:secretbox:v1:key2:"), "{written}");
+    on_cluster(all_is_rotated);
+}
+
+/// Every root of a cluster, through all phases, under a Secret and pods of somebody's.
+pub fn all_is_rotated(cluster: &mut Cluster) {
+    cluster.kubectl("create secret generic kept --from-literal=word=through-it-all");
+    cluster.kubectl("create deployment rotated --image=lab.local/pause:1");
+    cluster.kubectl("scale deployment/rotated --replicas=2");
+    cluster.kubectl("rollout status deployment/rotated --timeout=120s");
+    let pods = "get pods -l app=rotated -o 'jsonpath={range .items[*]}{.metadata.uid} {.status.containerStatuses[0].restartCount}{\"\\n\"}{end}'";
+    let raw = format!(
+        "{ETCDCTL} get /registry/secrets/default/kept --print-value-only | head -c 35 | tr -d '\\0'"
+    );
+    let (running, old_token) = (cluster.kubectl(pods), token(cluster));
+    assert!(cluster.run(MAIN, &raw).starts_with("k8s:enc:secretbox:v1:key1:"));
+    let old = cluster.secrets.bundle.pair(Identity::Admin).unwrap().clone();
+    cluster.run(
+        MAIN,
+        &format!(
+            "umask 077; cat > /run/lab/old.crt <<'E'\n{}E\ncat > /run/lab/old.key <<'E'\n{}E\n",
+            old.certificate, old.key
+        ),
+    );
+    let by_token = format!("-H 'Authorization: Bearer {old_token}'");
+    let by_certificate = "--cert /run/lab/old.crt --key /run/lab/old.key";
+    for how in [&by_token, by_certificate] {
+        assert_ne!(answer(cluster, how), "401");
+    }
+    for phase in [Phase::Trusted, Phase::Signing, Phase::Ending] {
         for root in Root::ALL {
             cluster.secrets.bundle.advance(root, time::OffsetDateTime::now_utc()).unwrap();
         }
-        cluster.run(MAIN, "rm -f /run/lab/old.crt /run/lab/old.key");
-        cluster.kubectl("delete deployment rotated");
-        cluster.kubectl("delete secret kept");
-        cluster.up_unchanged();
-        for stage in ["etcd", "control-plane", "worker", "addons"] {
-            cluster.until_verified(DEFAULT.stage(stage).unwrap());
-        }
-        cluster.say("all is rotated, and old keys open nothing");
-    });
+        let lab = cluster.session().lab;
+        cluster.secrets.complete(&lab);
+        let Outcome::Done(changes) = cluster.up_done().outcome else { unreachable!() };
+        assert!(changes.len() >= 3, "{changes:?}");
+        settle(cluster);
+        cluster.say(phase.told());
+    }
+    assert_eq!(answer(cluster, &by_token), "401", "the old token");
+    assert_eq!(answer(cluster, by_certificate), "401", "the old administrator");
+    let new_token = token(cluster);
+    assert_ne!(answer(cluster, &format!("-H 'Authorization: Bearer {new_token}'")), "401");
+    assert_eq!(cluster.kubectl(pods), running, "pods were restarted");
+    let word = cluster.kubectl("get secret kept -o 'jsonpath={.data.word}'");
+    assert_eq!(word, lab::pki::base64(b"through-it-all"));
+    let written = cluster.run(MAIN, &raw);
+    assert!(written.starts_with("k8s:enc:secretbox:v1:key2:"), "{written}");
+    for root in Root::ALL {
+        cluster.secrets.bundle.advance(root, time::OffsetDateTime::now_utc()).unwrap();
+    }
+    cluster.run(MAIN, "rm -f /run/lab/old.crt /run/lab/old.key");
+    cluster.kubectl("delete deployment rotated");
+    cluster.kubectl("delete secret kept");
+    cluster.up_unchanged();
+    for stage in ["etcd", "control-plane", "worker", "addons"] {
+        cluster.until_verified(cluster.stage(stage));
+    }
+    cluster.say("all is rotated, and old keys open nothing");
 }

@@ -17,6 +17,12 @@ pub const LOOKS: &[&str] = &[
     "lab runs show",
 ];
 
+/// Pages of stages that only one flavour has.
+pub const PAGES: [(&str, &str); 2] = [
+    ("control-plane", "src/kubernetes/kubeadm/control_plane/page.md"),
+    ("worker", "src/kubernetes/kubeadm/worker/page.md"),
+];
+
 /// Whether a line asks a node or the API, whoever carries it there. Others are the program's own.
 pub fn looks_at_nodes(line: &str) -> bool {
     line.starts_with("lab ssh ") || line.starts_with("lab kubectl ")

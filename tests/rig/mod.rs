@@ -50,7 +50,8 @@ use lab::render::{TOPOLOGIES, Templates};
 
 use secrets::Secrets;
 
-pub const SHIPPED: &[&str] = &["bare-metal", "book", "machines", "single", "three", "thw"];
+pub const SHIPPED: &[&str] =
+    &["bare-metal", "book", "kubeadm", "machines", "single", "three", "thw"];
 
 pub fn owner() -> Owner {
     Owner { machine: "test-machine".into(), uid: 1000 }

@@ -50,7 +50,7 @@ fn everything() -> Json {
         },
         "vips": {"api": {"address": "10.9.0.5", "role": "load-balancer", "router_id": 7}},
         "kubernetes": {
-            "version": "1.30.1", "flavour": "hard-way", "service_cidr": "10.8.0.0/24",
+            "version": "1.30.1", "flavour": "kubeadm", "service_cidr": "10.8.0.0/24",
             "pod_cidr": "10.7.0.0/16", "node_mask": 25, "pod_network": "overlay", "pod_security": "restricted",
             "host_routes": true, "api_port": 8443, "endpoint": "api", "ingress": {"http": 31000, "https": 32000},
             "addons": [], "cluster_domain": "whole.local", "artifacts": "bin",

@@ -14,10 +14,12 @@ use crate::engine::lab::prepare::preview;
 use crate::engine::lab::provider::ProviderKind;
 use crate::engine::machines::{existing, provision};
 use crate::engine::task::error::EngineError;
+use crate::kubernetes;
 use crate::kubernetes::flavour::Flavour;
+use crate::kubernetes::stage::Duty;
 use crate::model::inventory::Inventory;
 use crate::model::network::Mode;
-use crate::model::{Version, code};
+use crate::model::{Node, Role, Version, code};
 use crate::plan::{Change, ChangeKind, Desired, Object, Observed, conflicts};
 
 /// What the lab's nodes stand on must be what the provider can give them.
@@ -314,4 +316,46 @@ pub(crate) fn refuse_other_port(session: &Session, observed: &Observed) -> Resul
         }
         None => Ok(()),
     }
+}
+
+/// What one flavour set up is in the way of the other.
+pub(crate) fn refuse_other_way(session: &Session, observed: &Observed) -> Result<(), EngineError> {
+    let (wanted, before) = (session.flavour(), session.before()?);
+    let was = before.as_ref().map(kubernetes::flavour).filter(|was| was.is_a_cluster());
+    let Some(was) = was.filter(|was| wanted.is_a_cluster() && was.name != wanted.name) else {
+        return Ok(());
+    };
+    let began = |duty| observed.markers.values().any(|of| was.has(of.keys(), duty));
+    if ![Duty::Member, Duty::Api, Duty::Pods].into_iter().any(began) {
+        return Ok(());
+    }
+    let (was, wanted) = (was.name, wanted.name);
+    let text = format!("set Kubernetes up by `{wanted}`: this lab's nodes have it by `{was}`");
+    Err(EngineError::of(&code::CONSENT, text)
+        .hint(format!("write `flavour: {was}`; or `lab down`, then `lab up`"))
+        .preflight())
+}
+
+/// Where a node is a controller or a worker for as long as it is there, it does not become another.
+pub(crate) fn refuse_other_roles(
+    session: &Session,
+    observed: &Observed,
+) -> Result<(), EngineError> {
+    let Some(before) = session.before()?.filter(|_| !session.flavour().roles_come_and_go) else {
+        return Ok(());
+    };
+    let of_cluster = |node: &Node| [Role::ControlPlane, Role::Worker].map(|role| node.is(role));
+    let changes = |node: &&Node| {
+        observed.markers.get(&node.name).is_some_and(|stages| {
+            session.flavour().has(stages.keys(), Duty::Pods)
+                && before.node(&node.name).is_some_and(|was| of_cluster(was) != of_cluster(node))
+        })
+    };
+    let Some(node) = session.lab.nodes.iter().find(changes) else { return Ok(()) };
+    let (name, flavour) = (&node.name, session.flavour().name);
+    let text =
+        format!("give {name} other roles: by `{flavour}` a node keeps them while it is there");
+    Err(EngineError::of(&code::CONSENT, text)
+        .hint(format!("take {name} out of the topology and `lab up`, then put it in again"))
+        .preflight())
 }

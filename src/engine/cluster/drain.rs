@@ -42,7 +42,7 @@ fn leaving(
         let address = old.or_else(|| lab.node(node)).map(|node| node.address);
         let (pods, member) = match (change.kind, change.object, change.name.as_str()) {
             (ChangeKind::Remove, Object::Domain | Object::Machine, _) => match old {
-                Some(old) => (old.is(Role::Worker), old.is(Role::Etcd)),
+                Some(old) => (lab.kubernetes.has_pods(&old.roles), old.is(Role::Etcd)),
                 None => (true, true),
             },
             // Made anew, a member joins again by itself; elsewhere nobody would know it as the same.

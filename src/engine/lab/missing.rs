@@ -44,7 +44,9 @@ pub fn missing_assets(session: &Session, platform: &Platform) -> Vec<MissingAsse
 
 fn all_assets(session: &Session, platform: &Platform) -> Vec<Asset> {
     let folder = session.chosen_artifacts();
+    let pods = (session.flavour().images)(platform.version);
     let wanted = Wanted {
+        pods: &pods,
         binaries: session.flavour().binaries,
         folder: folder.as_deref(),
         containers: match session.flavour().is_a_cluster() {

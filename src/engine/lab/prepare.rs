@@ -111,6 +111,11 @@ pub fn prepare(session: &Session, say: &Events) -> Result<Prepared, EngineError>
         images.insert(os.to_owned(), image);
     }
     images.extend(of_machines(session)?);
+    if let Some(found) = &found {
+        let names = (session.flavour().images)(found.version);
+        let outside = session.provider.reaches_outside(&session.lab);
+        refuse_without_images(&names, &found.artifacts, outside)?;
+    }
     session.store.create()?;
     locked::hold(session, &used(session, found.as_ref(), &images), say)?;
     let mut bundle = session.of_flavour(session.store.bundle_to_complete()?);
@@ -123,6 +128,24 @@ pub fn prepare(session: &Session, say: &Events) -> Result<Prepared, EngineError>
     let keys = session.ensure_keys()?;
     let version = wanted_version(session);
     Ok(Prepared { due, ..prepared(session, found, version, images, bundle, keys)? })
+}
+
+/// A cluster whose own images are nowhere would be waited for in vain.
+fn refuse_without_images(
+    names: &[String],
+    artifacts: &Artifacts,
+    outside: bool,
+) -> Result<(), EngineError> {
+    let missing: Vec<&str> = names
+        .iter()
+        .filter(|name| !outside && !artifacts.image_names.contains(*name))
+        .map(String::as_str)
+        .collect();
+    let Some(first) = missing.first() else { return Ok(()) };
+    Err(unfit(format!(
+        "run the cluster's own pods: the lab's guests have no way to a registry, and no archive here has {first}"
+    ))
+    .hint(format!("LAB_IMAGES=DIR names a folder with archives of {}", missing.join(", "))))
 }
 
 /// What machines that are there run: of their systems the catalogue's word is enough.
@@ -289,5 +312,23 @@ fn refuse_elsewhere(session: &Session) -> Result<(), EngineError> {
                 .preflight())
         }
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn images_of_the_cluster_are_at_hand_or_a_registry_is_reached() {
+        let names = ["a/one:1".to_owned(), "a/two:1".to_owned()];
+        let mut artifacts = Artifacts::default();
+        artifacts.image_names.insert("a/one:1".into());
+        assert!(refuse_without_images(&names, &artifacts, true).is_ok());
+        assert!(refuse_without_images(&names[..1], &artifacts, false).is_ok());
+        let refused = refuse_without_images(&names, &artifacts, false).err();
+        let text = refused.map(|error| error.to_string()).unwrap_or_default();
+        assert!(text.contains("no archive here has a/two:1"), "{text}");
+        assert!(refuse_without_images(&[], &artifacts, false).is_ok());
     }
 }

@@ -1,13 +1,13 @@
 //! The flavour `hard-way`: every component a systemd unit of its own.
 
-mod components;
+pub(crate) mod components;
 pub(crate) mod control_plane;
 pub mod etcd;
 mod operations;
-mod version;
+pub(crate) mod version;
 pub(crate) mod worker;
 
-use crate::kubernetes::flavour::Flavour;
+use crate::kubernetes::flavour::{Benchmark, Flavour};
 use crate::kubernetes::stages::{addons, load_balancer, nodes, os, pod_network, runtime, verify};
 use crate::pki::leaf_specs;
 
@@ -40,5 +40,8 @@ pub const FLAVOUR: Flavour = Flavour {
         "kube-proxy",
         "kubectl",
     ],
+    images: |_| Vec::new(),
     client: "kubectl",
+    roles_come_and_go: true,
+    benchmark: Benchmark::PLAIN,
 };

@@ -1,6 +1,6 @@
 //! The flavour `none`: machines with names, and nothing of Kubernetes on them.
 
-use crate::kubernetes::flavour::Flavour;
+use crate::kubernetes::flavour::{Benchmark, Flavour};
 use crate::kubernetes::hard_way;
 use crate::kubernetes::stages::os;
 
@@ -13,5 +13,8 @@ pub const FLAVOUR: Flavour = Flavour {
     operations: hard_way::FLAVOUR.operations,
     certificates: |_| Vec::new(),
     binaries: &[],
+    images: |_| Vec::new(),
     client: "",
+    roles_come_and_go: true,
+    benchmark: Benchmark::PLAIN,
 };

@@ -247,7 +247,7 @@ fn item(node: &Node, health: Option<&BTreeMap<String, Health>>) -> Item {
         "" => "no role".to_owned(),
         roles => roles.replace(',', ", "),
     }];
-    if let Some(subnet) = node.pod_subnet.filter(|_| node.is(Role::Worker)) {
+    if let Some(subnet) = node.pod_subnet {
         lines.push(format!("pods {subnet}"));
     }
     let known =

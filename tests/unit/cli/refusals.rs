@@ -20,7 +20,7 @@ fn what_is_not_there_is_named() {
         ),
         (
             &["init", "--from", "nothing"],
-            "choose from: bare-metal, book, machines, single, three, thw",
+            "choose from: bare-metal, book, kubeadm, machines, single, three, thw",
         ),
         (&["images", "rm", "beos"], "the catalogue has debian-12"),
     ];

@@ -191,3 +191,28 @@ fn the_api_is_at_the_port_of_the_topology_and_stays_there() {
     assert!(message.contains("move the API from port 8443 to 9443"), "{message}");
     assert_eq!(rig.calls(), 0);
 }
+
+#[test]
+fn a_cluster_does_not_become_one_of_another_flavour() {
+    let mut rig = Rig::of(&(rig::shipped("single") + "kubernetes:\n  flavour: hard-way\n"));
+    rig.done(Up::PLAIN);
+    rig.edit("flavour: hard-way", "flavour: kubeadm");
+    rig.clear();
+    let message = rig.up(Up::AGREED).0.unwrap_err();
+    let wanted = "set Kubernetes up by `kubeadm`: this lab's nodes have it by `hard-way`";
+    assert!(message.contains(wanted), "{message}");
+    assert_eq!(rig.calls(), 0);
+}
+
+#[test]
+fn a_node_of_kubeadm_keeps_its_roles() {
+    let mut rig = Rig::of(&rig::shipped("kubeadm"));
+    rig.done(Up::PLAIN);
+    rig.is_as_wanted();
+    rig.edit("roles: [etcd, control-plane]", "roles: [etcd, control-plane, worker]");
+    rig.clear();
+    let message = rig.up(Up::AGREED).0.unwrap_err();
+    let wanted = "give controller1 other roles: by `kubeadm` a node keeps them while it is there";
+    assert!(message.contains(wanted), "{message}");
+    assert_eq!(rig.calls(), 0);
+}

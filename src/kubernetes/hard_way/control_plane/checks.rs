@@ -32,7 +32,8 @@ pub(crate) fn checks(scope: &Scope<'_>) -> Result<Plan, RenderError> {
     Ok(plan)
 }
 
-fn of_controller(scope: &Scope<'_>, node: &Node) -> Result<[Check; 5], RenderError> {
+/// An API server that is ready.
+pub(crate) fn ready(scope: &Scope<'_>, node: &Node, hint: &str) -> Result<Check, RenderError> {
     // Asked up to five times: the server's own question to etcd has two seconds, which an emulated
     // member under the load of all these checks may miss once.
     let ready = scope.one(
@@ -40,19 +41,28 @@ fn of_controller(scope: &Scope<'_>, node: &Node) -> Result<[Check; 5], RenderErr
         node,
         "the API server and everything it needs is ready",
         scope.script("api-ready", context! {})?,
-        "journalctl -u kube-apiserver",
+        hint,
     );
+    Ok(ready.health(&[Health::Restore, Health::Failover]))
+}
+
+/// Nobody else reaches the controller manager and the scheduler.
+pub(crate) fn closed(scope: &Scope<'_>, node: &Node) -> Result<Check, RenderError> {
+    Ok(scope.one(
+        "no-open-ports",
+        node,
+        "controller manager and scheduler serve this node alone",
+        scope.script("no-open-ports", context! {})?,
+        "--bind-address and --port of kube-controller-manager and kube-scheduler",
+    ))
+}
+
+fn of_controller(scope: &Scope<'_>, node: &Node) -> Result<[Check; 5], RenderError> {
     Ok([
-        ready.health(&[Health::Restore, Health::Failover]),
+        ready(scope, node, "journalctl -u kube-apiserver")?,
         scope.answers(node, "kube-controller-manager", port::CONTROLLER_MANAGER),
         scope.answers(node, "kube-scheduler", port::SCHEDULER),
-        scope.one(
-            "no-open-ports",
-            node,
-            "controller manager and scheduler serve this node alone",
-            scope.script("no-open-ports", context! {})?,
-            "--bind-address and --port of kube-controller-manager and kube-scheduler",
-        ),
+        closed(scope, node)?,
         scope.one(
             "anonymous-refused",
             node,
@@ -64,7 +74,11 @@ fn of_controller(scope: &Scope<'_>, node: &Node) -> Result<[Check; 5], RenderErr
 }
 
 /// Writes a Secret and looks for its text in etcd, where the controller can reach a member.
-fn encrypted(scope: &Scope<'_>, node: &Node, index: usize) -> Result<Check, RenderError> {
+pub(crate) fn encrypted(
+    scope: &Scope<'_>,
+    node: &Node,
+    index: usize,
+) -> Result<Check, RenderError> {
     let script = match scope.lab.with_role(Role::Etcd).next() {
         Some(member) => {
             let (index, member) = (format!("{index:x}"), member.address.to_string());

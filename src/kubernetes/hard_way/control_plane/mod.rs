@@ -1,7 +1,7 @@
 //! `control-plane`: API server, controller manager and scheduler of one controller.
 
-mod checks;
-mod config;
+pub(crate) mod checks;
+pub(crate) mod config;
 
 use serde::Serialize;
 
@@ -69,10 +69,15 @@ struct Data<'a> {
 
 const BINARIES: &[&str] =
     &["kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl"];
+
+/// What a control plane consists of, as units and as pods.
+pub(crate) const COMPONENTS: [&str; 3] =
+    ["kube-apiserver", "kube-controller-manager", "kube-scheduler"];
+
 /// True when the API server takes the node's own address alone: HAProxy has, or will have, another one on
 /// the same port. It does so wherever floating addresses are HAProxy's, so that it need not start anew when
 /// nodes become load balancers, or cease to be.
-fn leaves_room(lab: &Lab, node: &Node) -> bool {
+pub(crate) fn leaves_room(lab: &Lab, node: &Node) -> bool {
     let is_held_by = |role| lab.vips.iter().any(|vip| vip.role == role);
     node.is(Role::LoadBalancer) || is_held_by(Role::LoadBalancer) && !is_held_by(Role::ControlPlane)
 }
@@ -86,28 +91,12 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
     steps.extend(certificates(context, node)?);
     steps.extend(config::files(context)?);
     steps.extend(kubeconfigs(context, node)?);
-    let lab = context.lab;
-    let data = Data {
-        lab,
-        node,
-        ciphers: crate::kubernetes::hard_way::etcd::CIPHERS,
-        emulated: context.platform.acceleration.is_emulated(),
-        shares_port: leaves_room(lab, node),
-        etcd_servers: lab
-            .with_role(Role::Etcd)
-            .map(|member| format!("https://{}:{}", member.address, port::ETCD_CLIENT))
-            .collect(),
-        capabilities: context.platform.version.capabilities(),
-    };
-    let units =
-        ["kube-apiserver.service", "kube-controller-manager.service", "kube-scheduler.service"];
-    for unit in units {
-        let text = context.templates.render(&format!("stages/control_plane/{unit}.j2"), &data)?;
-        let component = unit.trim_end_matches(".service");
-        let text = components::with_flags(text, &lab.kubernetes.components, component);
-        steps.push(Step::private(format!("/etc/systemd/system/{unit}"), text));
+    for component in COMPONENTS {
+        let path = format!("/etc/systemd/system/{component}.service");
+        steps.push(Step::private(path, unit(context, node, component)?));
     }
-    let [api_server, others @ ..] = units.map(Step::unit);
+    let [api_server, others @ ..] =
+        COMPONENTS.map(|component| Step::unit(format!("{component}.service")));
     steps.push(api_server);
     steps.extend([
         Step::Wait(Wait {
@@ -117,6 +106,45 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
             timeout: 600,
             hint: "journalctl -u kube-apiserver -n 30 --no-pager".into(),
         }),
+    ]);
+    steps.extend(bound(context, node)?);
+    // Not before: whoever got the lease beside an API server that is not healthy would end, and leave
+    // the others waiting for the lease to run out.
+    steps.extend(others);
+    Ok(steps)
+}
+
+/// The unit of a component, with the flags of the topology. A flag stands on a line of its own.
+pub(crate) fn unit(
+    context: &Context<'_>,
+    node: &Node,
+    component: &str,
+) -> Result<String, StageError> {
+    let lab = context.lab;
+    let data = Data {
+        lab,
+        node,
+        ciphers: crate::kubernetes::hard_way::etcd::CIPHERS,
+        emulated: context.platform.acceleration.is_emulated(),
+        shares_port: leaves_room(lab, node),
+        etcd_servers: etcd_servers(lab),
+        capabilities: context.platform.version.capabilities(),
+    };
+    let name = format!("stages/control_plane/{component}.service.j2");
+    let text = context.templates.render(&name, &data)?;
+    Ok(components::with_flags(text, &lab.kubernetes.components, component))
+}
+
+/// Where API servers find etcd.
+pub(crate) fn etcd_servers(lab: &Lab) -> Vec<String> {
+    let members = lab.with_role(Role::Etcd);
+    members.map(|member| format!("https://{}:{}", member.address, port::ETCD_CLIENT)).collect()
+}
+
+/// The lab's groups are bound to their roles, once and by a credential that goes again; then the API server
+/// serves the administrator.
+pub(crate) fn bound(context: &Context<'_>, node: &Node) -> Result<[Step; 4], StageError> {
+    Ok([
         super_admin(context, node)?,
         Step::Run(Run {
             transient: false,
@@ -142,14 +170,10 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
             timeout: 300,
             hint: format!("{KUBECTL} get --raw='/readyz?verbose' 2>&1 | tail -n 30"),
         }),
-    ]);
-    // Not before: whoever got the lease beside an API server that is not healthy would end, and leave
-    // the others waiting for the lease to run out.
-    steps.extend(others);
-    Ok(steps)
+    ])
 }
 
-fn directories() -> [Step; 5] {
+pub(crate) fn directories() -> [Step; 5] {
     [
         Step::directory("/etc/kubernetes", 0o755),
         Step::directory("/etc/kubernetes/pki/etcd", 0o755),
@@ -159,7 +183,7 @@ fn directories() -> [Step; 5] {
     ]
 }
 
-fn certificates(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
+pub(crate) fn certificates(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
     let bundle = context.bundle;
     let pki = "/etc/kubernetes/pki";
     let mut steps = vec![
@@ -185,7 +209,7 @@ fn certificates(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageEr
     Ok(steps)
 }
 
-fn kubeconfigs(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
+pub(crate) fn kubeconfigs(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
     let bundle = context.bundle;
     let ca = bundle.ca(Issuer::Kubernetes)?;
     let config = |file: &str, user: &str, identity| {
@@ -220,6 +244,6 @@ fn super_admin(context: &Context<'_>, node: &Node) -> Result<Step, StageError> {
 }
 
 /// Each controller talks to its own API server: no component depends on another node.
-fn server(lab: &Lab, node: &Node) -> String {
+pub(crate) fn server(lab: &Lab, node: &Node) -> String {
     format!("https://{}:{}", node.address, lab.kubernetes.api_port)
 }

@@ -20,14 +20,21 @@ pub(crate) const NEEDS: Needs = Needs {
 };
 
 pub(crate) fn checks(scope: &Scope<'_>) -> Result<Plan, RenderError> {
+    with(scope, |node| Ok(["kubelet", "kube-proxy"].map(|unit| scope.active(node, unit))))
+}
+
+/// What must be so of workers whose programs are asked for by `programs`.
+pub(crate) fn with(
+    scope: &Scope<'_>,
+    programs: impl Fn(&Node) -> Result<[Check; 2], RenderError>,
+) -> Result<Plan, RenderError> {
     let mut plan = Plan::default();
     for node in scope.lab.with_role(Role::Worker) {
-        let units = ["kubelet", "kube-proxy"];
-        plan.nodes.extend(units.map(|unit| scope.active(node, unit)));
+        plan.nodes.extend(programs(node)?);
         plan.nodes.push(reachable(scope, node)?);
     }
     let Some(controller) = scope.lab.with_role(Role::ControlPlane).next() else { return Ok(plan) };
-    for node in scope.lab.with_role(Role::Worker) {
+    for node in scope.lab.with_pods() {
         plan.cluster.push(ready(scope, controller, &node.name)?);
     }
     plan.restored.extend(all_ready(scope, controller)?);
@@ -58,7 +65,7 @@ fn ready(scope: &Scope<'_>, controller: &Node, name: &str) -> Result<Check, Rend
 /// anew the word that they are Ready must be, too: a kubelet that starts renews its lease first, and
 /// until it speaks for itself what it said before it was cut off still stands.
 fn all_ready(scope: &Scope<'_>, controller: &Node) -> Result<Option<Check>, RenderError> {
-    let count = scope.lab.with_role(Role::Worker).count();
+    let count = scope.lab.with_pods().count();
     if count == 0 {
         return Ok(None);
     }

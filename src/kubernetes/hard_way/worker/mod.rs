@@ -1,6 +1,6 @@
 //! `worker`: the kubelet and kube-proxy.
 
-mod checks;
+pub(crate) mod checks;
 
 use serde::Serialize;
 
@@ -59,11 +59,32 @@ pub(crate) const STAGE: Stage = Stage {
 struct Data<'a> {
     lab: &'a Lab,
     node: &'a Node,
+    emulated: bool,
+    capabilities: Capabilities,
+}
+
+#[derive(Serialize)]
+struct Configuration<'a> {
+    lab: &'a Lab,
     ciphers: Vec<&'a str>,
     dns: String,
     max_pods: u64,
-    emulated: bool,
     capabilities: Capabilities,
+}
+
+/// The configuration that all kubelets have, with the fields of the topology.
+pub(crate) fn kubelet_configuration(context: &Context<'_>) -> Result<String, StageError> {
+    let lab = context.lab;
+    let data = Configuration {
+        lab,
+        ciphers: ciphers(),
+        max_pods: lab.kubernetes.max_pods(),
+        dns: lab.kubernetes.dns_service().to_string(),
+        capabilities: context.platform.version.capabilities(),
+    };
+    let text = context.templates.render("stages/worker/kubelet.yaml.j2", &data)?;
+    let told = &lab.kubernetes.components;
+    Ok(components::with_fields(&text, &told.kubelet, &told.feature_gates))
 }
 
 /// Of the cipher suites those that the CIS Benchmark lists for kubelets (4.2.12), by the names it has for
@@ -87,17 +108,14 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
     let data = Data {
         lab,
         node,
-        ciphers: ciphers(),
-        max_pods: lab.kubernetes.max_pods(),
         emulated: context.platform.acceleration.is_emulated(),
-        dns: lab.kubernetes.dns_service().to_string(),
         capabilities: context.platform.version.capabilities(),
     };
     let render = |name: &str| context.templates.render(&format!("stages/worker/{name}.j2"), &data);
     let told = &lab.kubernetes.components;
     let gates = &told.feature_gates;
     let kubelet = components::with_flags(render("kubelet.service")?, told, "kubelet");
-    let kubelet_config = components::with_fields(&render("kubelet.yaml")?, &told.kubelet, gates);
+    let kubelet_config = kubelet_configuration(context)?;
     let proxy_config =
         components::with_fields(&render("kube-proxy.yaml")?, &told.kube_proxy, gates);
     let user = format!("system:node:{}", node.name);

@@ -4,8 +4,8 @@ use minijinja::context;
 use serde::Serialize;
 
 use crate::kubernetes::checks::{Check, Plan, Scope, value};
+use crate::model::Node;
 use crate::model::lab::PodNetwork;
-use crate::model::{Node, Role};
 use crate::render::RenderError;
 
 /// The way to one worker's pods.
@@ -27,7 +27,7 @@ pub(crate) fn checks(scope: &Scope<'_>) -> Result<Plan, RenderError> {
 
 fn routes(scope: &Scope<'_>, node: &Node) -> Result<Check, RenderError> {
     let lab = scope.lab;
-    let others = lab.with_role(Role::Worker).filter(|other| other.name != node.name);
+    let others = lab.with_pods().filter(|other| other.name != node.name);
     let route = |other| {
         let Node { name, address, pod_subnet, .. }: &Node = other;
         let next = match lab.kubernetes.pod_network {

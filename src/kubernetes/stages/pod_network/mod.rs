@@ -14,7 +14,7 @@ use serde::Serialize;
 use crate::kubernetes::stage::{After, Context, Stage, StageError};
 use crate::kubernetes::step::Step;
 use crate::model::lab::PodNetwork;
-use crate::model::{Lab, Node, Role};
+use crate::model::{Lab, Node};
 use overlay::Overlay;
 
 pub(crate) const STAGE: Stage = Stage {
@@ -73,7 +73,7 @@ fn peers(lab: &Lab, node: &Node) -> BTreeSet<String> {
 }
 
 fn data<'a>(lab: &'a Lab, node: &'a Node) -> Data<'a> {
-    let others = lab.with_role(Role::Worker).filter(|other| other.name != node.name);
+    let others = lab.with_pods().filter(|other| other.name != node.name);
     let route = |other: &Node| {
         let subnet = other.pod_subnet?.to_string();
         Some(Route { subnet, via: other.address.to_string() })

@@ -4,7 +4,7 @@
 use ipnet::Ipv4Net;
 use serde::Serialize;
 
-use crate::model::{Lab, Node, Role, name, port};
+use crate::model::{Lab, Node, name, port};
 
 /// Bytes that VXLAN over IPv4 puts around a packet: 14 Ethernet, 20 IP, 8 UDP, 8 VXLAN (RFC 7348).
 const OVERHEAD: u64 = 50;
@@ -41,7 +41,7 @@ fn mac(lab: &Lab, node: &Node) -> String {
 
 /// The end of `node`.
 pub(crate) fn overlay(lab: &Lab, node: &Node) -> Overlay {
-    let others = lab.with_role(Role::Worker).filter(|other| other.name != node.name);
+    let others = lab.with_pods().filter(|other| other.name != node.name);
     let peer = |other: &Node| {
         let subnet: Ipv4Net = other.pod_subnet?;
         Some(Peer {

@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use crate::kubernetes::stage::{After, Context, Retire, Stage, StageError};
 use crate::kubernetes::step::{Run, Step, Wait};
+use crate::model::Node;
 use crate::model::platform::Artifacts;
-use crate::model::{Node, Role};
 
 /// Name of the image that holds a pod's namespaces. The archive of that name in a built image is
 /// used; where there is none, the registry's pause image gets the name.
@@ -27,7 +27,7 @@ pub(crate) const STAGE: Stage = Stage {
     title: "Container runtime",
     why: "The kubelet starts no container itself: containerd does, through runc and the CNI plugins.",
     after: &[After::SameNode("os")],
-    nodes: |lab| lab.with_role(Role::Worker).collect(),
+    nodes: |lab| lab.with_pods().collect(),
     steps,
     retire: Retire::WithData(&[]),
     units: &["containerd.service"],

@@ -45,7 +45,9 @@ fn rule(line: &'static str) -> Option<Rule> {
 pub(crate) fn check(scope: &Scope<'_>, node: &Node) -> Result<Option<Check>, RenderError> {
     let mut lines = Vec::new();
     let mut last = "files";
-    for rule in RULES.iter().filter(|rule| node.is(rule.role)) {
+    let benchmark = crate::kubernetes::flavour(scope.lab).benchmark;
+    let asked = |rule: &&Rule| node.is(rule.role) && !benchmark.without.contains(&rule.id);
+    for rule in RULES.iter().filter(asked) {
         if rule.on != last {
             last = rule.on;
             match rule.on.split_once(' ') {
@@ -54,7 +56,7 @@ pub(crate) fn check(scope: &Scope<'_>, node: &Node) -> Result<Option<Check>, Ren
                 None => lines.push(format!("flags {}", rule.on)),
             }
         }
-        lines.push(format!("{} {} {}", rule.ask, rule.id, rule.arguments));
+        lines.push(format!("{} {} {}", rule.ask, rule.id, benchmark.place(rule.arguments)));
     }
     if lines.is_empty() {
         return Ok(None);

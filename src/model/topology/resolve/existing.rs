@@ -1,7 +1,7 @@
 //! What fits existing machines, and what fits guests.
 
 use crate::model::code;
-use crate::model::lab::Machine;
+use crate::model::lab::{KUBEADM, Machine};
 use crate::model::ssh::Bastion;
 use crate::model::topology::given::{Entry, Given, text};
 use crate::model::topology::preset;
@@ -58,6 +58,19 @@ pub(super) fn refuse_unfit(root: &Given, machine: Machine, problems: &mut Vec<Pr
         };
         let problem = Problem::error(&code::FIELD_AND_PROVIDER, &at, message).help(help);
         problems.push(problem);
+    }
+}
+
+/// Machines are given back as they were, which was never shown of what kubeadm leaves.
+pub(super) fn refuse_kubeadm(root: &Given, machine: Machine, problems: &mut Vec<Problem>) {
+    let flavour = root.get("kubernetes").and_then(|given| given.get("flavour"));
+    let Some(flavour) = flavour.filter(|flavour| text(Some(flavour)) == Some(KUBEADM)) else {
+        return;
+    };
+    if machine == Machine::Existing {
+        let message = "existing machines are not set up by kubeadm yet";
+        let problem = Problem::error(&code::FIELD_AND_PROVIDER, &flavour.span, message);
+        problems.push(problem.help("remove `flavour`: they are set up by systemd units"));
     }
 }
 

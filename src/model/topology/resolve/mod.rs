@@ -42,6 +42,7 @@ pub(crate) fn resolve(
     let defaults = root.get("defaults");
     let machine = existing::machine(root);
     existing::refuse_unfit(root, machine, problems);
+    existing::refuse_kubeadm(root, machine, problems);
     if too_many(root, problems) {
         return None;
     }

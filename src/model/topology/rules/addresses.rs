@@ -8,7 +8,6 @@ use ipnet::Ipv4Net;
 use crate::model::code;
 use crate::model::flaw::Flaw;
 use crate::model::inventory::overlap;
-use crate::model::role::Role;
 use crate::model::topology::draft::{LabDraft, NodeDraft};
 use crate::model::topology::problem::{Problem, Span};
 
@@ -201,7 +200,7 @@ pub(crate) fn vips(lab: &LabDraft, problems: &mut Vec<Problem>) {
     }
 }
 
-/// Gives each worker its pod subnet by its own address, so that neighbours keep theirs when nodes
+/// Gives each node with pods its pod subnet by its own address, so that neighbours keep theirs when nodes
 /// come and go.
 pub(crate) fn pod_subnets(lab: &mut LabDraft, problems: &mut Vec<Problem>) {
     let (pods, mask) = (lab.kubernetes.pod_cidr, lab.kubernetes.node_mask);
@@ -211,7 +210,10 @@ pub(crate) fn pod_subnets(lab: &mut LabDraft, problems: &mut Vec<Problem>) {
     let base = u32::from(lab.network.cidr.network());
     let count = 1u64 << (mask - pods.prefix_len());
     let mut seen: HashMap<Ipv4Net, (String, Span)> = HashMap::new();
-    for draft in lab.nodes.iter_mut().filter(|d| d.node.is(Role::Worker)) {
+    let kubernetes = &lab.kubernetes;
+    let (with_pods, others): (Vec<_>, Vec<_>) =
+        lab.nodes.iter_mut().partition(|draft| kubernetes.has_pods(&draft.node.roles));
+    for draft in with_pods {
         let offset = u64::from(u32::from(draft.node.address).wrapping_sub(base)) % count;
         let start = u32::from(pods.network()).wrapping_add((offset as u32) << (32 - mask));
         let derived = Ipv4Net::new_assert(Ipv4Addr::from(start), mask);
@@ -244,7 +246,7 @@ pub(crate) fn pod_subnets(lab: &mut LabDraft, problems: &mut Vec<Problem>) {
         }
         seen.insert(subnet, here);
     }
-    for draft in lab.nodes.iter_mut().filter(|d| !d.node.is(Role::Worker)) {
+    for draft in others {
         if draft.node.pod_subnet.take().is_some() {
             problems.push(
                 Problem::error(

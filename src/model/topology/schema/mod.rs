@@ -12,7 +12,7 @@ pub mod pairs;
 use crate::model::addon;
 use crate::model::certificates;
 use crate::model::hardware;
-use crate::model::lab::{Cloning, NO_KUBERNETES, PodNetwork, PodSecurity};
+use crate::model::lab::{Cloning, KUBEADM, NO_KUBERNETES, PodNetwork, PodSecurity};
 use crate::model::os;
 use crate::model::port;
 use crate::model::role::Role;
@@ -201,7 +201,11 @@ const KUBERNETES: Table = Table {
     name: "kubernetes",
     fields: &[
         may("version", Kind::Version, "Release to run.").or(Preset::Release),
-        may("flavour", Kind::Choice(&["hard-way"]), "How it is set up: systemd services.")
+        may(
+            "flavour",
+            Kind::Choice(&["hard-way", KUBEADM]),
+            "How it is set up: systemd services, or kubeadm and a control plane in pods.",
+        )
             .or(Preset::Word(preset::FLAVOUR)),
         may("service_cidr", Kind::Network, "Addresses of services; never on an interface.")
             .or(Preset::Network(preset::SERVICE_CIDR)),
