@@ -19,6 +19,7 @@ mod golden;
 mod guard;
 mod imports;
 mod injection;
+mod kubeadm;
 mod libvirt_test_driver;
 mod locked;
 mod pki;
