@@ -59,16 +59,25 @@ fn with_libraries(name: &str, program: &Path) -> Files {
     files
 }
 
-/// What kubeadm has run in pods, by the names that it gives them, out of plain binaries in `programs`.
+/// What kubeadm has run in pods, by the names that it gives them, as people pack it who have no registry.
 pub fn write_control_plane(dir: &Path, root: &Path, programs: &Path) {
     for name in ["kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy"] {
-        let program = fs::read(programs.join(name)).unwrap();
-        let mut files = Files::from([(format!("usr/local/bin/{name}"), program)]);
+        let mut files = vec![programs.join(name).display().to_string()];
         if name == "kube-proxy" {
             files.extend(packet_filter(root));
         }
-        let image = format!("registry.k8s.io/{name}:{RELEASE}");
-        archive(&dir.join(format!("{name}.tar")), &image, &[], &tarred(&files));
+        let out = dir.join(format!("{name}.tar"));
+        let done = Command::new(env!("CARGO_BIN_EXE_lab"))
+            .args(["images", "oci", &format!("registry.k8s.io/{name}:{RELEASE}"), "--out"])
+            .arg(out)
+            .args(files)
+            .env("HOME", dir)
+            .env_remove("XDG_STATE_HOME")
+            .env_remove("XDG_CACHE_HOME")
+            .env_remove("XDG_CONFIG_HOME")
+            .output()
+            .unwrap();
+        assert!(done.status.success(), "{name}: {}", String::from_utf8_lossy(&done.stderr));
     }
 }
 
@@ -85,30 +94,30 @@ const NAMES: [&str; 6] = [
     "ip6tables-restore",
 ];
 
-/// iptables with all that it loads, and conntrack, from a file system with Debian's packages.
-fn packet_filter(root: &Path) -> Files {
-    let mut files = Files::new();
-    let iptables = fs::read(root.join("usr/sbin/xtables-nft-multi")).unwrap();
-    files.extend(NAMES.map(|name| (format!("usr/sbin/{name}"), iptables.clone())));
+/// iptables with all that it loads, and conntrack, from a file system with Debian's packages: where each goes, and
+/// where it is.
+fn packet_filter(root: &Path) -> Vec<String> {
+    let iptables = "usr/sbin/xtables-nft-multi";
     let modules = "usr/lib/x86_64-linux-gnu/xtables";
-    let mut loaded = vec!["usr/sbin/xtables-nft-multi".to_owned(), "usr/sbin/conntrack".to_owned()];
+    let mut loaded = vec![iptables.to_owned(), "usr/sbin/conntrack".to_owned()];
     for entry in fs::read_dir(root.join(modules)).unwrap().flatten() {
         loaded.push(format!("{modules}/{}", entry.file_name().to_str().unwrap()));
     }
+    let mut all =
+        BTreeMap::from(NAMES.map(|name| (format!("usr/sbin/{name}"), iptables.to_owned())));
     for path in loaded {
         let listed = Command::new("chroot").arg(root).args(["ldd", &format!("/{path}")]).output();
         let listed = listed.unwrap();
         assert!(listed.status.success(), "{path}: {}", String::from_utf8_lossy(&listed.stderr));
         for word in String::from_utf8_lossy(&listed.stdout).split_whitespace() {
             if let Some(library) = word.strip_prefix('/') {
-                let content = || fs::read(root.join(library)).unwrap();
-                files.entry(library.to_owned()).or_insert_with(content);
+                all.insert(library.to_owned(), library.to_owned());
             }
         }
-        let content = fs::read(root.join(&path)).unwrap();
-        files.insert(path, content);
+        all.insert(path.clone(), path);
     }
-    files
+    let put = |(path, from): (String, String)| format!("/{path}={}", root.join(from).display());
+    all.into_iter().map(put).collect()
 }
 
 fn archive(path: &Path, name: &str, entrypoint: &[&str], layer: &[u8]) {

@@ -302,6 +302,23 @@ pub(in crate::cli) enum ImagesCommand {
         #[arg(long)]
         force: bool,
     },
+    /// Pack programs into the archive of a container image, for LAB_IMAGES
+    #[command(
+        after_help = "Example:\n  lab images oci registry.k8s.io/kube-apiserver:v1.20.2 bin/kube-apiserver --out images/kube-apiserver.tar"
+    )]
+    Oci {
+        /// Name of the image, with its tag
+        name: String,
+        /// Programs for /usr/local/bin, or where else each file goes
+        #[arg(required = true, value_name = "[PATH=]FILE")]
+        files: Vec<String>,
+        /// The archive
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+        /// A word of what is run where a pod says nothing
+        #[arg(long, value_name = "WORD")]
+        command: Vec<String>,
+    },
     /// Remove the local copy of an image
     Rm {
         /// Name in the catalogue

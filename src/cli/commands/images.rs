@@ -13,6 +13,7 @@ use crate::cli::session::load;
 use crate::drivers::assets::cache::Cache;
 use crate::drivers::assets::goldens::Goldens;
 use crate::drivers::assets::images::Images;
+use crate::drivers::assets::images::packed::{Packed, Part, pack};
 use crate::drivers::host::Dirs;
 use crate::drivers::state::{Record, records};
 use crate::model::os;
@@ -58,6 +59,13 @@ pub(crate) fn run(global: &Global, images: &ImagesArgs) -> Result<ExitCode, Fail
                     local.sha256
                 ));
             }
+        }
+        ImagesCommand::Oci { name, files, out, command } => {
+            let parts =
+                files.iter().map(|file| Part::parse(file)).collect::<Result<Vec<_>, _>>()?;
+            let command: Vec<&str> = command.iter().map(String::as_str).collect();
+            let Packed { sha256, size } = pack(name, &command, &parts, out)?;
+            say(&format!("image {name} is in {}: {}, sha256 {sha256}", out.display(), human(size)));
         }
         ImagesCommand::Rm { name } => {
             refuse_in_use(name, &users(name, &dirs))?;

@@ -2,6 +2,7 @@
 
 mod files;
 mod looks;
+mod oci;
 mod refusals;
 mod topologies;
 

@@ -22,19 +22,28 @@ pub(crate) struct Entry {
     pub link: Option<String>,
 }
 
-/// Writes an archive of an image called `name`. A pod's own arguments replace `command`.
+/// How an image's first program is found.
+pub(crate) struct Start<'a> {
+    /// Its words; a pod's own arguments replace them.
+    pub command: &'a [&'a str],
+    /// Where programs without a path are looked for.
+    pub path: &'a str,
+}
+
+/// Writes an archive of an image called `name`. The same files make the same archive.
 pub(crate) fn write(
     out: impl Write,
     name: &str,
-    command: &[&str],
+    start: &Start<'_>,
     entries: &[Entry],
 ) -> io::Result<()> {
+    let Start { command, path } = start;
     let layer = layer(entries)?;
     let digest = hex(&Sha256::digest(&layer));
     let config = json!({
         "architecture": "amd64",
         "os": "linux",
-        "config": {"Cmd": command, "Env": ["PATH=/bin"], "WorkingDir": "/"},
+        "config": {"Cmd": command, "Env": [format!("PATH={path}")], "WorkingDir": "/"},
         "rootfs": {"type": "layers", "diff_ids": [format!("sha256:{digest}")]},
         "history": [{"created": "1970-01-01T00:00:00Z", "created_by": "lab images build"}],
     })

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use sha2::{Digest, Sha256};
 
 use crate::drivers::assets::error::{AssetError, Fault};
-use crate::drivers::assets::images::archive::{self, Entry};
+use crate::drivers::assets::images::archive::{self, Entry, Start};
 use crate::drivers::host::tool::{find_program, run_tool};
 use crate::model::name::hex;
 use crate::model::os::Os;
@@ -271,7 +271,7 @@ fn container_images(root: &Path) -> std::io::Result<()> {
     };
     let pause = [program("pause", "usr/bin/catatonit")?];
     let out = BufWriter::new(File::create(dir.join("pause.tar"))?);
-    archive::write(out, "lab.local/pause:1", &["/pause", "-P"], &pause)?;
+    archive::write(out, "lab.local/pause:1", &started_by(&["/pause", "-P"]), &pause)?;
     let mut busybox = vec![program("bin/busybox", "bin/busybox")?];
     for applet in [
         "sh", "cat", "echo", "hostname", "httpd", "ip", "ls", "nc", "nslookup", "ping", "ps",
@@ -284,7 +284,11 @@ fn container_images(root: &Path) -> std::io::Result<()> {
         });
     }
     let out = BufWriter::new(File::create(dir.join("busybox.tar"))?);
-    archive::write(out, "lab.local/busybox:1", &["/bin/sh"], &busybox)
+    archive::write(out, "lab.local/busybox:1", &started_by(&["/bin/sh"]), &busybox)
+}
+
+fn started_by<'a>(command: &'a [&'a str]) -> Start<'a> {
+    Start { command, path: "/bin" }
 }
 
 fn take(boot: &Path, prefix: &str, to: &Path) -> std::io::Result<()> {

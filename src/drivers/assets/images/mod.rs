@@ -4,6 +4,7 @@
 pub mod archive;
 mod build;
 mod kept;
+pub mod packed;
 
 use std::collections::BTreeMap;
 use std::fs;
