@@ -38,13 +38,15 @@ pub struct Flavour {
 pub struct Benchmark {
     /// Paths of the table, and where these files are.
     pub moved: &'static [(&'static str, &'static str)],
+    /// Numbers of rules that also hold where nothing is said, since the value asked for is the default.
+    pub by_default: &'static [&'static str],
     /// Numbers of rules that cannot be asked.
     pub without: &'static [&'static str],
 }
 
 impl Benchmark {
     /// As the table has it.
-    pub const PLAIN: Self = Self { moved: &[], without: &[] };
+    pub const PLAIN: Self = Self { moved: &[], by_default: &[], without: &[] };
 
     /// What a rule asks for, with the paths of the flavour.
     pub fn place(&self, arguments: &str) -> String {

@@ -123,7 +123,7 @@ fn packet_filter(root: &Path) -> Vec<String> {
 fn archive(path: &Path, name: &str, entrypoint: &[&str], layer: &[u8]) {
     let config = json!({
         "architecture": "amd64", "os": "linux",
-        "config": {"Entrypoint": entrypoint, "Env": ["PATH=/usr/local/bin:/usr/sbin:/usr/bin:/bin"]},
+        "config": {"Entrypoint": entrypoint, "Env": ["PATH=/bin"]},
         "rootfs": {"type": "layers", "diff_ids": [format!("sha256:{}", sum(layer))]},
     })
     .to_string()

@@ -19,7 +19,7 @@ use crate::kubernetes::flavour::Flavour;
 use crate::kubernetes::stage::Duty;
 use crate::model::inventory::Inventory;
 use crate::model::network::Mode;
-use crate::model::{Node, Role, Version, code};
+use crate::model::{Lab, Node, Role, Version, code};
 use crate::plan::{Change, ChangeKind, Desired, Object, Observed, conflicts};
 
 /// What the lab's nodes stand on must be what the provider can give them.
@@ -302,31 +302,42 @@ pub(crate) fn refuse_part_of_an_upgrade(upgrade: Option<Upgrade>) -> Result<(), 
     }
 }
 
+/// What nodes of the lab as it was brought up last would have to become, and cannot while they are there.
+pub(crate) fn refuse_what_stays(session: &Session, observed: &Observed) -> Result<(), EngineError> {
+    let Some(before) = session.before()? else { return Ok(()) };
+    refuse_other_port(session, &before, observed)?;
+    refuse_other_way(session, &before, observed)?;
+    refuse_other_roles(session, &before, observed)
+}
+
 /// Kubelets, kubeconfigs and load balancers know the API by its port; one after the other they would look for it in vain.
-pub(crate) fn refuse_other_port(session: &Session, observed: &Observed) -> Result<(), EngineError> {
+fn refuse_other_port(
+    session: &Session,
+    before: &Lab,
+    observed: &Observed,
+) -> Result<(), EngineError> {
     let wanted = session.lab.kubernetes.api_port;
     let serves = observed.kubernetes(session.flavour()).is_some();
-    let was = session.before()?.map(|before| before.kubernetes.api_port);
-    match was.filter(|was| serves && *was != wanted) {
-        Some(was) => {
-            let text = format!("move the API from port {was} to {wanted}: its nodes know it there");
-            Err(EngineError::of(&code::CONSENT, text)
-                .hint(format!("write `api_port: {was}`; or `lab down`, then `lab up`"))
-                .preflight())
-        }
-        None => Ok(()),
+    let was = before.kubernetes.api_port;
+    if !serves || was == wanted {
+        return Ok(());
     }
+    let text = format!("move the API from port {was} to {wanted}: its nodes know it there");
+    Err(EngineError::of(&code::CONSENT, text)
+        .hint(format!("write `api_port: {was}`; or `lab down`, then `lab up`"))
+        .preflight())
 }
 
 /// What one flavour set up is in the way of the other.
-pub(crate) fn refuse_other_way(session: &Session, observed: &Observed) -> Result<(), EngineError> {
-    let (wanted, before) = (session.flavour(), session.before()?);
-    let was = before.as_ref().map(kubernetes::flavour).filter(|was| was.is_a_cluster());
-    let Some(was) = was.filter(|was| wanted.is_a_cluster() && was.name != wanted.name) else {
-        return Ok(());
-    };
+fn refuse_other_way(
+    session: &Session,
+    before: &Lab,
+    observed: &Observed,
+) -> Result<(), EngineError> {
+    let (wanted, was) = (session.flavour(), kubernetes::flavour(before));
     let began = |duty| observed.markers.values().any(|of| was.has(of.keys(), duty));
-    if ![Duty::Member, Duty::Api, Duty::Pods].into_iter().any(began) {
+    let is_same = was.name == wanted.name || !was.is_a_cluster() || !wanted.is_a_cluster();
+    if is_same || ![Duty::Member, Duty::Api, Duty::Pods].into_iter().any(began) {
         return Ok(());
     }
     let (was, wanted) = (was.name, wanted.name);
@@ -337,13 +348,14 @@ pub(crate) fn refuse_other_way(session: &Session, observed: &Observed) -> Result
 }
 
 /// Where a node is a controller or a worker for as long as it is there, it does not become another.
-pub(crate) fn refuse_other_roles(
+fn refuse_other_roles(
     session: &Session,
+    before: &Lab,
     observed: &Observed,
 ) -> Result<(), EngineError> {
-    let Some(before) = session.before()?.filter(|_| !session.flavour().roles_come_and_go) else {
+    if session.flavour().roles_come_and_go {
         return Ok(());
-    };
+    }
     let of_cluster = |node: &Node| [Role::ControlPlane, Role::Worker].map(|role| node.is(role));
     let changes = |node: &&Node| {
         observed.markers.get(&node.name).is_some_and(|stages| {

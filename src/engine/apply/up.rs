@@ -166,9 +166,7 @@ pub async fn up_with(
     }
     preflight::refuse_version(prepared.platform.version, observed.kubernetes(session.flavour()))?;
     preflight::refuse_other_flavour(flavour, &markers)?;
-    preflight::refuse_other_port(&session, &observed)?;
-    preflight::refuse_other_way(&session, &observed)?;
-    preflight::refuse_other_roles(&session, &observed)?;
+    preflight::refuse_what_stays(&session, &observed)?;
     let all = diff(&desired, &observed);
     let (changes, others) = within(all.clone(), options.limit.as_ref());
     // What runs again was done all the same: those who have it can be asked.

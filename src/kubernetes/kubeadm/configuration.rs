@@ -27,13 +27,6 @@ const OWN: &[&str] = &[
 const NOT_OF_THE_SCHEDULER: &[&str] =
     &["client-ca-file", "requestheader-client-ca-file", "tls-cert-file", "tls-private-key-file"];
 
-impl Flag {
-    fn new(name: &str, value: &str) -> Self {
-        let value = Value::from_safe_string(Document::Text(value.to_owned()).line());
-        Self { name: name.to_owned(), value }
-    }
-}
-
 #[derive(Serialize)]
 struct Data<'a> {
     lab: &'a Lab,
@@ -62,6 +55,13 @@ struct Data<'a> {
 struct Flag {
     name: String,
     value: Value,
+}
+
+impl Flag {
+    fn new(name: &str, value: &str) -> Self {
+        let value = Value::from_safe_string(Document::Text(value.to_owned()).line());
+        Self { name: name.to_owned(), value }
+    }
 }
 
 /// Flags of a unit, those that lists have in it left out.
@@ -98,7 +98,7 @@ pub(super) fn of_cluster(context: &Context<'_>, node: &Node) -> Result<String, S
         endpoint: endpoint(lab)?,
         is_worker: node.is(Role::Worker),
         etcd_servers: etcd_servers(lab),
-        patience: if platform.acceleration.is_emulated() { 1800 } else { 600 },
+        patience: patience(context),
         api_server,
         controller_manager,
         scheduler,
@@ -107,6 +107,11 @@ pub(super) fn of_cluster(context: &Context<'_>, node: &Node) -> Result<String, S
         proxy: Value::from_safe_string(of_proxy(lab)),
     };
     Ok(context.templates.render("stages/kubeadm/configuration.yaml.j2", &data)?)
+}
+
+/// Seconds until what kubeadm starts must be there.
+fn patience(context: &Context<'_>) -> u32 {
+    if context.platform.acceleration.is_emulated() { 1800 } else { 600 }
 }
 
 /// Where clients find the API.
@@ -155,7 +160,7 @@ pub(super) fn of_join(
         discovery,
         is_controller: node.is(Role::ControlPlane),
         is_worker: node.is(Role::Worker),
-        patience: if context.platform.acceleration.is_emulated() { 1800 } else { 600 },
+        patience: patience(context),
     };
     Ok(context.templates.render("stages/kubeadm/join.yaml.j2", &data)?)
 }

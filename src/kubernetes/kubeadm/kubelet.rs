@@ -1,28 +1,32 @@
 //! The kubelet of a node, by which kubeadm starts everything else: binaries, unit, who it is.
 
+use minijinja::Value;
 use serde::Serialize;
 
 use crate::kubernetes::hard_way::components;
 use crate::kubernetes::hard_way::control_plane::server as own_server;
+use crate::kubernetes::hard_way::worker::kubelet_serves;
 use crate::kubernetes::kubeadm::configuration::endpoint;
 use crate::kubernetes::stage::{Context, StageError, binary};
-use crate::kubernetes::step::{Run, Step, Wait};
+use crate::kubernetes::step::{Run, Step};
 use crate::model::version::Capabilities;
-use crate::model::{Lab, Node, Role, port};
+use crate::model::{Lab, Node, Role};
 use crate::pki::{Identity, Issuer, base64, kubeconfig};
 
 /// By what the kubelet logs in.
 pub(super) const KUBECONFIG: &str = "/etc/kubernetes/kubelet.conf";
 /// What a join leaves that was killed.
-pub(super) const BOOTSTRAP: &str = "/etc/kubernetes/bootstrap-kubelet.conf";
+const BOOTSTRAP: &str = "/etc/kubernetes/bootstrap-kubelet.conf";
 /// Where kubelets that renew their certificate by themselves have it, too.
 const CLIENT: &str = "/var/lib/kubelet/pki/kubelet-client-current.pem";
 /// Succeeds where kubeadm has configured the kubelet: from then on Kubernetes may know the node, and it does not join
 /// again.
 pub(super) const CONFIGURED: &str =
     "test -e /var/lib/kubelet/config.yaml && test -e /var/lib/kubelet/kubeadm-flags.env";
-/// What a kubelet that does not come up has to say.
-pub(super) const JOURNAL: &str = "journalctl -u kubelet -n 30 --no-pager";
+/// How a node joins.
+pub(super) const JOIN: &str = "/etc/kubernetes/kubeadm/join.yaml";
+/// By what it finds the cluster then.
+pub(super) const DISCOVERY: &str = "/run/lab/discovery.conf";
 
 #[derive(Serialize)]
 struct Unit<'a> {
@@ -114,29 +118,17 @@ pub(super) fn discovery(
 }
 
 /// It runs, with its current files, and Kubernetes knows the node.
-pub(super) fn runs(node: &Node) -> [Step; 3] {
-    [
-        Step::unit("kubelet.service"),
-        Step::Wait(Wait {
-            optional: false,
-            title: "the kubelet answers".into(),
-            probe: format!(
-                "curl -fsS http://127.0.0.1:{}/healthz >/dev/null 2>&1",
-                port::KUBELET_HEALTH
-            ),
-            timeout: 300,
-            hint: JOURNAL.into(),
-        }),
-        Step::Wait(Wait {
-            // An API that is away for now does not undo what was done here.
-            optional: true,
-            title: format!("Kubernetes knows {}", node.name),
-            probe: format!(
-                "kubectl --kubeconfig={KUBECONFIG} get --raw=/api/v1/nodes/{} >/dev/null 2>&1",
-                node.name
-            ),
-            timeout: 300,
-            hint: JOURNAL.into(),
-        }),
-    ]
+pub(super) fn runs(node: &Node) -> Vec<Step> {
+    let unit = [Step::unit("kubelet.service")].into_iter();
+    unit.chain(kubelet_serves(node, KUBECONFIG)).collect()
+}
+
+/// Once joined, a node needs no more what it found the cluster by.
+pub(super) fn forget() -> Step {
+    Step::run("remove what the cluster was found by", format!("rm -f {DISCOVERY} {BOOTSTRAP}\n"))
+}
+
+/// [`CONFIGURED`] for templates: ours from end to end.
+pub(super) fn configured() -> Value {
+    Value::from_safe_string(CONFIGURED.to_owned())
 }

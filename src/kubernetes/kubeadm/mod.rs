@@ -48,6 +48,7 @@ pub const FLAVOUR: Flavour = Flavour {
         "news.sh.j2",
         "pods.sh.j2",
         "proxy-answers.sh.j2",
+        "said.sh.j2",
         "strangers-refused.sh.j2",
         "upload.sh.j2",
     ),
@@ -77,9 +78,9 @@ const BENCHMARK: Benchmark = Benchmark {
         ),
         ("/var/lib/kubelet/kubeconfig", kubelet::KUBECONFIG),
     ],
-    without: &[
-        // Kubelets ask API servers in pods for their health without a credential.
-        "1.2.1", // kube-proxy has its files from the cluster.
-        "4.1.3", "4.1.4", "4.3.1",
-    ],
+    // kubeadm leaves out fields that are zero.
+    by_default: &["4.2.4"],
+    // Kubelets ask API servers in pods for their health without a credential; kube-proxy has its files from the
+    // cluster.
+    without: &["1.2.1", "4.1.3", "4.1.4", "4.3.1"],
 };

@@ -20,18 +20,20 @@ pub(crate) const NEEDS: Needs = Needs {
 };
 
 pub(crate) fn checks(scope: &Scope<'_>) -> Result<Plan, RenderError> {
-    with(scope, |node| Ok(["kubelet", "kube-proxy"].map(|unit| scope.active(node, unit))))
+    with(scope, 401, |node| Ok(["kubelet", "kube-proxy"].map(|unit| scope.active(node, unit))))
 }
 
-/// What must be so of workers whose programs are asked for by `programs`.
+/// What must be so of workers whose programs are asked for by `programs`, of a cluster whose API answers
+/// `stranger`, an HTTP status, to whoever asks without a credential whether it is ready.
 pub(crate) fn with(
     scope: &Scope<'_>,
+    stranger: u16,
     programs: impl Fn(&Node) -> Result<[Check; 2], RenderError>,
 ) -> Result<Plan, RenderError> {
     let mut plan = Plan::default();
     for node in scope.lab.with_role(Role::Worker) {
         plan.nodes.extend(programs(node)?);
-        plan.nodes.push(reachable(scope, node)?);
+        plan.nodes.push(reachable(scope, node, stranger)?);
     }
     let Some(controller) = scope.lab.with_role(Role::ControlPlane).next() else { return Ok(plan) };
     for node in scope.lab.with_pods() {
@@ -41,12 +43,12 @@ pub(crate) fn with(
     Ok(plan)
 }
 
-/// A worker's own way to the API. Without a credential the answer is a refusal, which is answer
+/// A worker's own way to the API. Without a credential the answer may be a refusal, which is answer
 /// enough: name, certificate and port are right.
-fn reachable(scope: &Scope<'_>, node: &Node) -> Result<Check, RenderError> {
+fn reachable(scope: &Scope<'_>, node: &Node, stranger: u16) -> Result<Check, RenderError> {
     let endpoint = scope.lab.api_endpoint().unwrap_or(node.address).to_string();
     let proves = format!("the API answers at {endpoint}, where the kubelet looks for it");
-    let script = scope.script("api-endpoint", context! { endpoint })?;
+    let script = scope.script("api-endpoint", context! { endpoint, stranger })?;
     let hint = "the holder of the floating address: `lab status`";
     Ok(scope.one("api-endpoint", node, proves, script, hint))
 }

@@ -143,6 +143,14 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
         Step::private("/etc/systemd/system/kube-proxy.service", render("kube-proxy.service")?),
         Step::unit("kubelet.service"),
         Step::unit("kube-proxy.service"),
+    ]);
+    steps.extend(kubelet_serves(node, "/var/lib/kubelet/kubeconfig"));
+    Ok(steps)
+}
+
+/// The kubelet answers, and Kubernetes knows the node, asked with the kubelet's own kubeconfig.
+pub(crate) fn kubelet_serves(node: &Node, kubeconfig: &str) -> [Step; 2] {
+    [
         Step::Wait(Wait {
             optional: false,
             title: "the kubelet answers".into(),
@@ -158,12 +166,11 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
             optional: true,
             title: format!("Kubernetes knows {}", node.name),
             probe: format!(
-                "kubectl --kubeconfig=/var/lib/kubelet/kubeconfig get --raw=/api/v1/nodes/{} >/dev/null 2>&1",
+                "kubectl --kubeconfig={kubeconfig} get --raw=/api/v1/nodes/{} >/dev/null 2>&1",
                 node.name
             ),
             timeout: 300,
             hint: JOURNAL.into(),
         }),
-    ]);
-    Ok(steps)
+    ]
 }

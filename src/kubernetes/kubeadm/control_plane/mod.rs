@@ -2,12 +2,13 @@
 
 mod checks;
 
-use minijinja::{Value, context};
+use minijinja::context;
 
 use crate::kubernetes::hard_way::control_plane::{
     self, COMPONENTS, bound, certificates, config, directories, kubeconfigs, leaves_room, server,
 };
 use crate::kubernetes::kubeadm::configuration::{of_cluster, of_join};
+use crate::kubernetes::kubeadm::kubelet::{DISCOVERY, JOIN};
 use crate::kubernetes::kubeadm::{images, kubelet};
 use crate::kubernetes::stage::{After, Context, Duty, KUBECTL, Retire, Stage, StageError, Turns};
 use crate::kubernetes::step::{Kept, Step, Wait, fingerprint};
@@ -41,10 +42,8 @@ pub(super) const STAGE: Stage = Stage {
     ..control_plane::STAGE
 };
 
-/// What kubeadm is told of the cluster, and how a controller joins.
+/// What kubeadm is told of the cluster.
 const FILE: &str = "/etc/kubernetes/kubeadm/kubeadm.yaml";
-const JOIN: &str = "/etc/kubernetes/kubeadm/join.yaml";
-const DISCOVERY: &str = "/run/lab/discovery.conf";
 /// Changes to manifests that count for this node alone, in kubeadm's own form.
 const PATCHES: &str = "/etc/kubernetes/kubeadm/patches";
 /// Of what kubeadm, and the cluster, were told last, of the manifests as they were then, and of the files that
@@ -83,7 +82,8 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
     let patches = format!(" {option}={PATCHES}");
     let data = context! {
         files, patches, sum => &sum, is_first => first.is_none(), components => COMPONENTS,
-        configured => Value::from_safe_string(kubelet::CONFIGURED.to_owned()), file => FILE, join => JOIN, done => DONE, told => TOLD, sums => SUMS, read => READ,
+        configured => kubelet::configured(),
+        file => FILE, join => JOIN, done => DONE, told => TOLD, sums => SUMS, read => READ,
     };
     let render =
         |name: &str| context.templates.render(&format!("stages/kubeadm/{name}.sh.j2"), &data);
@@ -111,7 +111,7 @@ fn set_up(title: &str, script: String, sum: &str) -> [Step; 3] {
             title,
             script,
         ),
-        Step::run("remove what the cluster was found by", format!("rm -f {DISCOVERY} {}\n", kubelet::BOOTSTRAP)),
+        kubelet::forget(),
         Step::Wait(Wait {
             optional: false,
             title: "the API server is ready".into(),

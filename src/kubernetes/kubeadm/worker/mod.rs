@@ -2,11 +2,11 @@
 
 mod checks;
 
-use minijinja::{Value, context};
+use minijinja::context;
 
 use crate::kubernetes::hard_way::worker;
 use crate::kubernetes::kubeadm::configuration::of_join;
-use crate::kubernetes::kubeadm::kubelet;
+use crate::kubernetes::kubeadm::kubelet::{self, DISCOVERY, JOIN};
 use crate::kubernetes::stage::{Context, Duty, Retire, Stage, StageError};
 use crate::kubernetes::step::Step;
 use crate::model::{Node, Role};
@@ -27,9 +27,6 @@ pub(super) const STAGE: Stage = Stage {
     ..worker::STAGE
 };
 
-const JOIN: &str = "/etc/kubernetes/kubeadm/join.yaml";
-const DISCOVERY: &str = "/run/lab/discovery.conf";
-
 fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
     let mut steps = kubelet::files(context, node)?;
     steps.extend([
@@ -49,7 +46,7 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
 }
 
 fn joined(context: &Context<'_>, node: &Node) -> Result<[Step; 3], StageError> {
-    let configured = Value::from_safe_string(kubelet::CONFIGURED.to_owned());
+    let configured = kubelet::configured();
     let data = context! {
         configured, join => JOIN, kubeconfig => kubelet::KUBECONFIG, node => &node.name,
     };
@@ -58,9 +55,6 @@ fn joined(context: &Context<'_>, node: &Node) -> Result<[Step; 3], StageError> {
     Ok([
         Step::secret(DISCOVERY, discovery).transient(kubelet::CONFIGURED),
         Step::run("kubeadm join", script),
-        Step::run(
-            "remove what the cluster was found by",
-            format!("rm -f {DISCOVERY} {}\n", kubelet::BOOTSTRAP),
-        ),
+        kubelet::forget(),
     ])
 }

@@ -56,7 +56,8 @@ pub(crate) fn check(scope: &Scope<'_>, node: &Node) -> Result<Option<Check>, Ren
                 None => lines.push(format!("flags {}", rule.on)),
             }
         }
-        lines.push(format!("{} {} {}", rule.ask, rule.id, benchmark.place(rule.arguments)));
+        let ask = if benchmark.by_default.contains(&rule.id) { "Default" } else { rule.ask };
+        lines.push(format!("{ask} {} {}", rule.id, benchmark.place(rule.arguments)));
     }
     if lines.is_empty() {
         return Ok(None);
