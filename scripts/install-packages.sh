@@ -14,7 +14,7 @@ packages=(
 )
 # What tests run in namespaces; none of it is started as a service of this computer.
 services=(haproxy keepalived etcd-server)
-[[ ${1:-} != tests ]] || packages+=("${services[@]}" etcd-client curl python3 python3-yaml util-linux systemd systemd-container ansible-core
+[[ ${1:-} != tests ]] || packages+=("${services[@]}" etcd-client curl python3 python3-pip python3-yaml util-linux systemd systemd-container ansible-core
     uidmap shellcheck)
 qemu=(qemu-system-x86 qemu-system-common qemu-system-data seabios)
 options=(-qq -y --no-install-recommends -o Dpkg::Options::=--force-confold -o DPkg::Lock::Timeout=300

@@ -28,10 +28,13 @@ machine_root=$!
 . "$(dirname -- "${BASH_SOURCE[0]}")/prepare.sh" --bins --tests
 LAB_UPLINKS=$cache/uplinks
 export LAB_UPLINKS
+LAB_ADDONS=$cache/addons
+export LAB_ADDONS
 wait "$machine_root"
 LAB_MACHINE_ROOT=$(<"$told")
 export LAB_MACHINE_ROOT
 "$root/scripts/uplink-programs.sh" "$LAB_UPLINKS"
+"$root/scripts/addon-programs.sh" "$LAB_ADDONS"
 cd "$root"
 
 # Says what begins and when, so that a run that takes long tells where.

@@ -17,11 +17,11 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::engine::Change;
-use args::{Args, AssetsCommand, CertsCommand, Command, Form};
+use args::{AddonsCommand, Args, AssetsCommand, CertsCommand, Command, Form};
 use commands::{
-    assets, certs, connect, console, doctor, down, exec, forward, graph, hosts, images, init,
-    inspect, inventory, kubeconfig, kubectl, list, logs, man, plan, power, repair, runs, schema,
-    shell, snapshot, ssh, stage, status, up, validate, verify,
+    addons, assets, certs, connect, console, doctor, down, exec, forward, graph, hosts, images,
+    init, inspect, inventory, kubeconfig, kubectl, list, logs, man, plan, power, repair, runs,
+    schema, shell, snapshot, ssh, stage, status, up, validate, verify,
 };
 use failure::Failure;
 use global::Global;
@@ -82,6 +82,9 @@ fn dispatch(args: &Args) -> Result<ExitCode, Failure> {
         Command::Stage(command) => stage::run(global, command),
         Command::Certs { command } => {
             certs::run(global, command.as_ref().unwrap_or(&CertsCommand::List))
+        }
+        Command::Addons { command } => {
+            addons::run(global, command.as_ref().unwrap_or(&AddonsCommand::List))
         }
         Command::Assets { command } => {
             assets::run(global, command.as_ref().unwrap_or(&AssetsCommand::List))

@@ -93,7 +93,7 @@ pub struct Stage {
     /// Shell command that succeeds on a node that serves the cluster, where that can be asked.
     pub serves: Option<&'static str>,
     /// What is told, as a warning, before it runs: something that is wanted and cannot be had.
-    pub lacks: fn(&Lab, &Platform) -> Option<&'static str>,
+    pub lacks: fn(&Lab, &Platform) -> Option<String>,
     /// What goes when a node stays but no longer has the stage.
     pub retire: Retire,
     /// Units that it makes, or has run.

@@ -183,10 +183,15 @@ fn containers(lab: &Lab, platform: &Platform, wanted: &Wanted<'_>) -> Vec<Asset>
         true => asset(name, Source::Registry(name.clone())),
         false => asset(name, Source::Nowhere),
     }));
-    all.extend(lab.kubernetes.addons.iter().map(|addon| match platform.addon_images.get(addon) {
-        Some(name) if archived(name) => asset(name, Source::AtHand),
-        Some(name) => asset(name, Source::Registry(name.clone())),
-        None => asset(addon, Source::Nowhere),
-    }));
+    for used in &lab.kubernetes.addons {
+        let addon = &used.addon.name;
+        match platform.addon_images.get(addon) {
+            None => all.push(asset(addon, Source::Nowhere)),
+            Some(images) => all.extend(images.values().map(|name| match archived(name) {
+                true => asset(name, Source::AtHand),
+                false => asset(name, Source::Registry(name.clone())),
+            })),
+        }
+    }
     all
 }

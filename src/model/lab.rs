@@ -9,6 +9,7 @@ use ipnet::Ipv4Net;
 use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
+use crate::model::addon::Used;
 use crate::model::certificates::Certificates;
 use crate::model::components::Components;
 use crate::model::disk::Disk;
@@ -194,8 +195,8 @@ pub struct Kubernetes {
     pub endpoint: Option<String>,
     /// Where web traffic goes.
     pub ingress: Ingress,
-    /// Names of what is installed on the cluster.
-    pub addons: BTreeSet<String>,
+    /// What is installed on the cluster, each after those that it needs.
+    pub addons: Vec<Used>,
     /// What is said of certificates.
     #[serde(skip_serializing_if = "Certificates::is_empty")]
     pub certificates: Certificates,
@@ -361,7 +362,7 @@ impl Kubernetes {
 
     /// True when the add-on is wanted.
     pub fn has_addon(&self, name: &str) -> bool {
-        self.addons.contains(name)
+        self.addons.iter().any(|used| used.addon.name == name)
     }
 
     /// The API's own service address: the first of the range.

@@ -87,8 +87,8 @@ pub struct Platform {
     pub images: BTreeMap<String, Image>,
     /// Binaries.
     pub artifacts: Artifacts,
-    /// Images of the add-ons whose image can be had, by add-on.
-    pub addon_images: BTreeMap<String, String>,
+    /// Images of the add-ons all of whose images can be had, by add-on and by its name for each.
+    pub addon_images: BTreeMap<String, BTreeMap<String, String>>,
 }
 
 impl Platform {

@@ -89,6 +89,21 @@ impl Templates {
         self
     }
 
+    /// Renders a template that is not among them. Its name says how values in it are written.
+    ///
+    /// # Errors
+    /// As [`Self::render`].
+    pub fn render_text(
+        &self,
+        name: &str,
+        text: &str,
+        data: &impl Serialize,
+    ) -> Result<String, RenderError> {
+        let rendered = self.environment.render_named_str(name, text, Value::from(Serde(data)));
+        let rendered = rendered.map_err(|error| explain(&error))?;
+        Ok(if rendered.ends_with('\n') { rendered } else { rendered + "\n" })
+    }
+
     /// Renders one template with `data`, a small struct per template.
     ///
     /// # Errors

@@ -127,7 +127,7 @@ fn book_all_the_way() {
 fn the_hard_way_all_the_way() {
     let rig = Rig::new("thw");
     up(&rig, &[]);
-    rig.verified(&["cluster-dns", "cluster-dns-up"]);
+    rig.verified(&["cluster-dns", "addon-runs"]);
     status(&rig);
     configuration_is_valid(&rig);
     // A worker is back when it says so itself, not when what it said before is still believed.
@@ -143,7 +143,7 @@ fn the_hard_way_all_the_way() {
 fn bare_metal_survives_the_loss_of_each_machine() {
     let rig = Rig::new("bare-metal");
     up(&rig, &[]);
-    rig.verified(&["cluster-dns", "cluster-dns-up"]);
+    rig.verified(&["cluster-dns", "addon-runs"]);
     status(&rig);
     configuration_is_valid(&rig);
     let output = rig.lab(&["verify", "--failover", "-o", "json"]);

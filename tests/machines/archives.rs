@@ -15,6 +15,9 @@ use crate::rig::dns_image::add;
 /// What the add-on looks for.
 pub const DNS: &str = "registry.k8s.io/coredns/coredns:v0-stand-in";
 
+/// The same.
+const TRAEFIK: &str = "docker.io/library/traefik:v3.0.4";
+
 /// What busybox is called by.
 const APPLETS: &[&str] = &[
     "sh", "cat", "echo", "hostname", "httpd", "ip", "ls", "nc", "nslookup", "ping", "ps", "sleep",
@@ -59,6 +62,27 @@ fn with_libraries(name: &str, program: &Path) -> Files {
     files
 }
 
+/// The images of the add-ons that a lab wants, by the names of the archives here.
+pub fn of_addons(lab: &lab::model::Lab) -> BTreeMap<String, BTreeMap<String, String>> {
+    let named = |name: &str| match name {
+        "coredns" => DNS,
+        "traefik" => TRAEFIK,
+        other => panic!("no archive has {other}"),
+    };
+    let images = |addon: &lab::model::addon::Addon| {
+        addon.images.keys().map(|name| (name.clone(), named(name).to_owned())).collect()
+    };
+    let all = lab.kubernetes.addons.iter();
+    all.map(|used| (used.addon.name.clone(), images(&used.addon))).collect()
+}
+
+/// The archive of Traefik, packed as people pack it who have no registry.
+pub fn write_traefik(dir: &Path) {
+    let programs = std::env::var_os("LAB_ADDONS").expect("run `make test`");
+    let program = Path::new(&programs).join("traefik").display().to_string();
+    packed(dir, "traefik", TRAEFIK, &[program]);
+}
+
 /// What kubeadm has run in pods, by the names that it gives them, as people pack it who have no registry.
 pub fn write_control_plane(dir: &Path, root: &Path, programs: &Path) {
     for name in ["kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy"] {
@@ -66,19 +90,23 @@ pub fn write_control_plane(dir: &Path, root: &Path, programs: &Path) {
         if name == "kube-proxy" {
             files.extend(packet_filter(root));
         }
-        let out = dir.join(format!("{name}.tar"));
-        let done = Command::new(env!("CARGO_BIN_EXE_lab"))
-            .args(["images", "oci", &format!("registry.k8s.io/{name}:{RELEASE}"), "--out"])
-            .arg(out)
-            .args(files)
-            .env("HOME", dir)
-            .env_remove("XDG_STATE_HOME")
-            .env_remove("XDG_CACHE_HOME")
-            .env_remove("XDG_CONFIG_HOME")
-            .output()
-            .unwrap();
-        assert!(done.status.success(), "{name}: {}", String::from_utf8_lossy(&done.stderr));
+        packed(dir, name, &format!("registry.k8s.io/{name}:{RELEASE}"), &files);
     }
+}
+
+/// The archive NAME.tar of an image, by `lab images oci`.
+fn packed(dir: &Path, name: &str, image: &str, rest: &[String]) {
+    let done = Command::new(env!("CARGO_BIN_EXE_lab"))
+        .args(["images", "oci", image, "--out"])
+        .arg(dir.join(format!("{name}.tar")))
+        .args(rest)
+        .env("HOME", dir)
+        .env_remove("XDG_STATE_HOME")
+        .env_remove("XDG_CACHE_HOME")
+        .env_remove("XDG_CONFIG_HOME")
+        .output()
+        .unwrap();
+    assert!(done.status.success(), "{name}: {}", String::from_utf8_lossy(&done.stderr));
 }
 
 /// The release of the binaries.

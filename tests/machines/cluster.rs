@@ -92,6 +92,11 @@ impl Cluster {
         cluster
     }
 
+    /// The folder that image archives are in.
+    pub fn archives(&self) -> std::path::PathBuf {
+        self.hall.dir.join("lab/images")
+    }
+
     pub fn say(&self, text: &str) {
         eprintln!("[{:6.1} s] {text}", self.start.elapsed().as_secs_f64());
     }
@@ -195,7 +200,7 @@ impl Cluster {
     }
 
     pub fn prepared(&self, session: &Session) -> lab::engine::Prepared {
-        let images = self.hall.dir.join("lab/images");
+        let images = self.archives();
         let found = binaries::scan(
             session.flavour().binaries,
             &self.hall.artifacts,
@@ -207,7 +212,7 @@ impl Cluster {
         prepared.platform.acceleration = Acceleration::Kvm;
         prepared.platform.version = found.version;
         prepared.platform.artifacts = found.artifacts;
-        prepared.platform.addon_images.insert("coredns".into(), archives::DNS.into());
+        prepared.platform.addon_images = archives::of_addons(&session.lab);
         let record = session.store.record().unwrap();
         if let Some(record) = record.filter(|record| !record.etcd.is_empty()) {
             prepared.etcd_founders = record.etcd;

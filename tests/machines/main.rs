@@ -11,6 +11,7 @@
     clippy::print_stdout
 )]
 
+mod addons;
 mod archives;
 mod cluster;
 mod commands;

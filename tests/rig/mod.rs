@@ -39,11 +39,12 @@ use lab::drivers::assets::cache::Cache;
 use lab::drivers::assets::images::Images;
 use lab::drivers::host::Dirs;
 use lab::drivers::provider::private::PrivateLibvirt;
-use lab::drivers::state::Store;
+use lab::drivers::state::{Store, addon_folder};
 use lab::engine::{Prepared, ProviderKind, Session};
 use lab::kubernetes::hard_way::etcd::founder_entry;
 use lab::model::platform::{Acceleration, Artifacts, Image, Layout, Platform};
 use lab::model::topology;
+use lab::model::topology::folders::folders;
 use lab::model::{Lab, Owner, Role, Version};
 use lab::pki::{Bundle, SshKeys, super_admin};
 use lab::render::{TOPOLOGIES, Templates};
@@ -127,6 +128,32 @@ pub fn session(text: &str, home: &Path) -> Session {
     }
 }
 
+/// A topology of `examples/`, with the folders that it names.
+pub fn worked(name: &str) -> String {
+    let here = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let text = fs::read_to_string(here.join(format!("{name}.yaml"))).unwrap();
+    folders(&text, &|path| addon_folder::read(&here, path)).unwrap()
+}
+
+/// Texts of all shipped topologies, and of one with add-ons.
+pub fn many() -> Vec<(&'static str, String)> {
+    let shipped = SHIPPED.iter().map(|name| (*name, self::shipped(name)));
+    shipped.chain([("addons", worked("addons"))]).collect()
+}
+
+/// Images as they could be in archives, whatever the release.
+fn addon_images(lab: &Lab) -> BTreeMap<String, BTreeMap<String, String>> {
+    let named = |name: &String| match name.as_str() {
+        "coredns" => "registry.k8s.io/coredns/coredns:v1.12.1".to_owned(),
+        other => format!("registry.example/{other}:1"),
+    };
+    let all = lab.kubernetes.addons.iter().map(|used| &used.addon);
+    let images = |addon: &lab::model::addon::Addon| {
+        addon.images.keys().map(|name| (name.clone(), named(name))).collect()
+    };
+    all.map(|addon| (addon.name.clone(), images(addon))).collect()
+}
+
 /// Surroundings with an image that carries its kernel, and a full set of binaries.
 pub fn platform(session: &Session, version: &str, acceleration: Acceleration) -> Platform {
     let image = |os: &str| Image {
@@ -146,10 +173,7 @@ pub fn platform(session: &Session, version: &str, acceleration: Acceleration) ->
             images: BTreeSet::new(),
             image_names: BTreeSet::new(),
         },
-        addon_images: BTreeMap::from([(
-            "coredns".into(),
-            "registry.k8s.io/coredns/coredns:v1.12.1".into(),
-        )]),
+        addon_images: addon_images(&session.lab),
     }
 }
 

@@ -14,11 +14,11 @@ use crate::rig;
 /// Names and scripts; of scripts that are the same under one name there is one.
 pub fn all() -> Vec<(String, String)> {
     let mut found = BTreeMap::new();
-    for topology in rig::SHIPPED {
+    for (topology, text) in rig::many() {
         let home = rig::home();
-        let session = rig::session(&rig::shipped(topology), home.path());
+        let session = rig::session(&text, home.path());
         let mut add = |name: String, script: String| {
-            found.entry((name, script)).or_insert(*topology);
+            found.entry((name, script)).or_insert(topology);
         };
         checks(&session).into_iter().for_each(|(name, script)| add(name, script));
         others(&session).into_iter().for_each(|(name, script)| add(name, script));

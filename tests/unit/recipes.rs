@@ -18,7 +18,8 @@ fn main() {
     let text = lab::render::TOPOLOGIES.get_file("tiny.yaml").unwrap().contents_utf8().unwrap();
     let owner = lab::model::Owner { machine: "m".into(), uid: 1 };
     let lab = lab::model::topology::load(text, &owner).unwrap().lab;
-    println!("topology {} with {:?}", lab.name, lab.kubernetes.addons);
+    let names: Vec<_> = lab.kubernetes.addons.iter().map(|used| &used.addon.name).collect();
+    println!("topology {} with {names:?}", lab.name);
     let templates = lab::kubernetes::templates(&Default::default()).unwrap();
     for stage in lab::kubernetes::flavour(&lab).stages {
         for node in (stage.nodes)(&lab) {
@@ -51,12 +52,8 @@ pub(crate) const STAGE: Stage = Stage {
 "#;
 
 const ADDON: &str = "title: Hello
-image: hello
-registry: registry.example
-releases: {20: 'hello:1'}
-manifest: hello.yaml.j2
-ready: get deployment hello -o 'jsonpath={.status.availableReplicas}'
-lacking: there is no image that says hello
+images: {hello: {registry: registry.example, releases: {20: 'hello:1'}}}
+manifests: [hello.yaml.j2]
 ";
 
 const TOPOLOGY: &str = "name: tiny
@@ -137,8 +134,8 @@ fn a_system_an_addon_a_topology_and_a_stage_are_added_in_one_place_each() {
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
     for wanted in [
         r#"systems ["debian-12", "debian-13", "parrot", "ubuntu-24.04", "fedora", "rocky"]"#,
-        r#"add-ons ["coredns", "hello"]"#,
-        r#"topology tiny with {"hello"}"#,
+        r#"add-ons ["coredns", "hello", "traefik"]"#,
+        r#"topology tiny with ["hello"]"#,
         "stage motd on one: A page about welcomes.",
         "This is the lab tiny",
         "says: hello from \"tiny\"",

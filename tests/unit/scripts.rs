@@ -162,8 +162,8 @@ fn everything() -> Vec<Script> {
     all.extend(of_checks());
     let home = tempfile::tempdir().unwrap();
     let surroundings = [("1.36.2", Acceleration::Kvm), ("1.20.2", Acceleration::Emulated)];
-    for name in rig::SHIPPED {
-        let session = rig::session(&rig::shipped(name), home.path());
+    for (_, text) in rig::many() {
+        let session = rig::session(&text, home.path());
         for (version, acceleration) in surroundings {
             let mut prepared = rig::prepared(&session, version, acceleration);
             all.extend(of_stages(&session, &prepared));

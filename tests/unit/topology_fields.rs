@@ -53,7 +53,7 @@ fn everything() -> Json {
             "version": "1.30.1", "flavour": "kubeadm", "service_cidr": "10.8.0.0/24",
             "pod_cidr": "10.7.0.0/16", "node_mask": 25, "pod_network": "overlay", "pod_security": "restricted",
             "host_routes": true, "api_port": 8443, "endpoint": "api", "ingress": {"http": 31000, "https": 32000},
-            "addons": [], "cluster_domain": "whole.local", "artifacts": "bin",
+            "addons": ["coredns", {"name": "own", "files": {"a.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n"}, "folder": "own", "parameters": {}}], "cluster_domain": "whole.local", "artifacts": "bin",
             "certificates": {"expiry": "17520h", "country": "DE", "state": "Berlin", "city": "Berlin"},
             "certificate_names": ["api.whole.example", "192.0.2.7"],
             "arguments": {

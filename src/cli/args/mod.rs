@@ -1,5 +1,6 @@
 //! What can be typed.
 
+mod addons;
 mod apply;
 mod assets;
 mod certs;
@@ -13,6 +14,7 @@ use clap_complete::env::Shells;
 
 use crate::cli::global::{Format, Global, Provider};
 
+pub(super) use addons::AddonsCommand;
 pub(super) use apply::{Plan, Up};
 pub(super) use assets::AssetsCommand;
 pub(super) use certs::CertsCommand;
@@ -180,6 +182,12 @@ pub(super) enum Command {
         /// What to do
         #[command(subcommand)]
         command: Option<CertsCommand>,
+    },
+    /// Look at add-ons, and say which of them the lab wants
+    Addons {
+        /// What to do
+        #[command(subcommand)]
+        command: Option<AddonsCommand>,
     },
     /// Look at what the lab is made with, and at lab.lock, which holds it
     Assets {

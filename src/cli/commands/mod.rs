@@ -1,5 +1,6 @@
 //! One file per command, each a leaf that no other command imports.
 
+pub(crate) mod addons;
 pub(crate) mod assets;
 pub(crate) mod certs;
 pub(crate) mod connect;

@@ -6,9 +6,11 @@ use crate::cli::failure::{Failure, USAGE};
 use crate::cli::global::{Format, Global};
 use crate::cli::output::{colours, counted, diagnostic, info, print_data};
 use crate::cli::session::source::Source;
+use crate::drivers::state::addon_folder;
 use crate::drivers::state::topology_file::{Unread, read_topology};
 use crate::model::code;
 use crate::model::flaw::Flaw;
+use crate::model::topology::folders::folders;
 use crate::model::topology::problem::Problem;
 use crate::model::topology::yaml::MAX_BYTES;
 use crate::model::topology::{fill, inline, set};
@@ -30,7 +32,8 @@ pub(super) fn filled(global: &Global, mut source: Source) -> Result<Source, Fail
         };
     }
     source.text = with_values(global, &source.text)?;
-    match with_variables(&source.text).and_then(|text| with_files(&text, &source.base)) {
+    let read = |text: String| with_folders(&with_files(&text, &source.base)?, &source.base);
+    match with_variables(&source.text).and_then(read) {
         Ok(text) => Ok(Source { text, ..source }),
         Err(problems) => Err(refused(global, &source, &problems)),
     }
@@ -39,7 +42,7 @@ pub(super) fn filled(global: &Global, mut source: Source) -> Result<Source, Fail
 /// The text as it counts, where nobody is to be told why it cannot.
 pub(crate) fn quietly(global: &Global, text: &str, base: &Path) -> Option<String> {
     let text = with_variables(&with_values(global, text).ok()?).ok()?;
-    with_files(&text, base).ok()
+    with_folders(&with_files(&text, base).ok()?, base).ok()
 }
 
 /// The text with the variables of the environment.
@@ -66,6 +69,11 @@ fn with_files(text: &str, base: &Path) -> Result<String, Vec<Problem>> {
         }
     };
     inline::inline(text, &read)
+}
+
+/// The text with the folders of add-ons that it names.
+fn with_folders(text: &str, base: &Path) -> Result<String, Vec<Problem>> {
+    folders(text, &|path| addon_folder::read(base, path))
 }
 
 /// The text with the values of `--set`.

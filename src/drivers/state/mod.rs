@@ -1,6 +1,7 @@
 //! The lab's own directory on this computer: record, lock, keys, snapshots; and the failpoints that
 //! every change hits.
 
+pub mod addon_folder;
 mod backup;
 pub mod error;
 pub mod failpoint;

@@ -39,7 +39,7 @@ pub(crate) fn here(
     session: &Session,
     found: Option<&Found>,
     images: &BTreeMap<String, Image>,
-    addons: &BTreeMap<String, String>,
+    addons: &BTreeMap<String, BTreeMap<String, String>>,
 ) -> Locked {
     let mut locked = Locked::default();
     let mut add = |asset: String, is: String| drop(locked.assets.insert(asset, is));
@@ -60,11 +60,13 @@ pub(crate) fn here(
         };
         add(asset, format!("sha256:{sum}"));
     }
-    let wanted = |name: &&String| session.lab.kubernetes.has_addon(name);
-    for name in addons.keys().filter(wanted) {
+    for (addon, images) in addons {
         // Another release brings another image.
         let version = found.map(|found| found.version.to_string()).unwrap_or_default();
-        add(format!("add-on {version}/{name}"), addons[name].clone());
+        for (name, image) in images {
+            let of_several = if name == addon { String::new() } else { format!("/{name}") };
+            add(format!("add-on {version}/{addon}{of_several}"), image.clone());
+        }
     }
     locked
 }

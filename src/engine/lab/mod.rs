@@ -1,5 +1,6 @@
 //! One lab, opened: what it should be, where it runs, how to reach it.
 
+mod addons;
 pub(crate) mod bases;
 mod existing;
 pub(crate) mod free_network;

@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 
 use crate::drivers::assets::binaries::{self, Found};
 use crate::drivers::state::standing_on;
+use crate::engine::lab::addons::addon_images;
 use crate::engine::lab::bases::{refuse_other_base, take_back, with_cure};
 use crate::engine::lab::locked;
 use crate::engine::lab::open::Session;
@@ -15,7 +16,6 @@ use crate::engine::lab::prepared::Prepared;
 use crate::engine::lab::provider::ProviderKind;
 use crate::engine::task::error::EngineError;
 use crate::engine::task::event::Events;
-use crate::model::addon::{self, Addon};
 use crate::model::locked::Locked;
 use crate::model::platform::{Artifacts, Image, Platform};
 use crate::model::{Version, code, size};
@@ -262,26 +262,6 @@ fn prepared(
         acceleration: timeouts.words.clone(),
         etcd_founders: session.etcd_founders()?,
     })
-}
-
-/// Images of add-ons: one of the archives at hand, else the registry's, where guests can reach a
-/// registry.
-fn addon_images(
-    session: &Session,
-    artifacts: &Artifacts,
-    version: Version,
-) -> BTreeMap<String, String> {
-    let outside = session.provider.reaches_outside(&session.lab);
-    let image = |addon: &Addon| {
-        let is_its = |name: &&String| {
-            let repository = name.rsplit_once(':').map_or(name.as_str(), |(name, _)| name);
-            repository.rsplit('/').next() == Some(addon.image.as_str())
-        };
-        let archived = artifacts.image_names.iter().find(is_its).cloned();
-        archived.or_else(|| addon.image_of(version).filter(|_| outside))
-    };
-    let found = addon::all().iter().filter_map(|addon| Some((addon.name.clone(), image(addon)?)));
-    found.collect()
 }
 
 /// Says how far a download is, at every tenth of it.

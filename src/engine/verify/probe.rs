@@ -121,7 +121,7 @@ fn evaluate(check: &Check, seen: &[Seen]) -> Vec<CheckResult> {
         many => format!("{many} nodes"),
     };
     let result = |verdict, output: String| CheckResult {
-        name: check.name.into(),
+        name: check.name.clone().into_owned(),
         node: nodes.clone(),
         proves: check.proves.clone(),
         verdict,

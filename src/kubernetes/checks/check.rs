@@ -1,5 +1,7 @@
 //! A check: a script on one or more nodes, and the rule by which what it says is judged.
 
+use std::borrow::Cow;
+
 /// How the results of a check's script are judged.
 #[derive(Clone, Copy, Debug)]
 pub enum Judge {
@@ -37,7 +39,7 @@ pub enum Health {
 #[derive(Clone, Debug)]
 pub struct Check {
     /// Stable name.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// The stage whose work it judges; `verify` for what all of them make together.
     pub stage: &'static str,
     /// Nodes it is made on.

@@ -1,5 +1,7 @@
 //! What a stage's checks are made from, and how they are written down in short.
 
+use std::borrow::Cow;
+
 use minijinja::value::Serde;
 use minijinja::{Value, context};
 use serde::Serialize;
@@ -35,14 +37,14 @@ impl Scope<'_> {
     /// A check on one node.
     pub fn one(
         &self,
-        name: &'static str,
+        name: impl Into<Cow<'static, str>>,
         node: &Node,
         proves: impl Into<String>,
         script: impl Into<String>,
         hint: &str,
     ) -> Check {
         Check {
-            name,
+            name: name.into(),
             stage: self.stage,
             nodes: vec![node.name.clone()],
             proves: proves.into(),

@@ -57,6 +57,9 @@ codes! {
     NO_ROOM_FOR_PODS "L0424" "every worker keeps pods off"
         "Each worker has a taint that only pods with a toleration come past. Cluster DNS, and pods that say nothing, wait for a node for ever."
         ["leave one worker without a taint, or give taints the effect `PreferNoSchedule`"];
+    BAD_ADDON "L0425" "an add-on cannot be used"
+        "An add-on is a folder with manifests, and an `addon.yaml` where there is more to say of it; what a topology tells it is what that file allows."
+        ["the line below the message says what to change", "`lab addons show NAME` shows a shipped one, for a pattern"];
     BAD_PUBLIC_KEY "L0501" "an SSH public key cannot be used"
         "What stands there is not the line of a public key. A private key must never be in a topology, which is shown and shared."
         ["take the line of the .pub file, like `ssh-ed25519 AAAA... you@host`"];

@@ -148,11 +148,15 @@ fn value(kind: &Kind, node: &Node, field: &str, problems: &mut Vec<Problem>) -> 
             not_empty(is_refused, node, field, problems);
             Value::List(items.iter().map(|item| value(inner, item, field, problems)).collect())
         }
-        (Kind::Set(words), Yaml::List(items)) => {
-            let word = Kind::Shipped(*words);
-            Value::List(items.iter().map(|item| value(&word, item, field, problems)).collect())
+        (Kind::Set(words, inner), Yaml::List(items)) => {
+            let (word, inner) = (Kind::Shipped(*words), Kind::Table(inner));
+            let mut item = |item: &Node| {
+                let kind = if matches!(item.value, Yaml::Map(_)) { &inner } else { &word };
+                value(kind, item, field, problems)
+            };
+            Value::List(items.iter().map(&mut item).collect())
         }
-        (Kind::List(_) | Kind::MayBeEmpty(_) | Kind::Set(_), _) => {
+        (Kind::List(_) | Kind::MayBeEmpty(_) | Kind::Set(..), _) => {
             let short = |text: &&str| text.len() < 40 && text.chars().all(is_plain_word);
             let item = node.text().filter(short).unwrap_or("one, two");
             wrong_shape(node, field, "a list", &format!("write it as `[{item}]`"), problems)

@@ -35,6 +35,16 @@ const SYSTEM_ACCOUNTS: &[&str] = &[
     "messagebus",
 ];
 
+/// The name of a file in a folder.
+pub(crate) fn file_name(text: &str) -> Result<(), Flaw> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    if !text.is_empty() && text.len() <= 100 && !text.starts_with('.') && text.chars().all(plain) {
+        return Ok(());
+    }
+    let message = format!("'{}' is no name of a file", printable(text));
+    Err(Flaw::new(message, "write it with letters, digits, dots, underscores and hyphens"))
+}
+
 pub(crate) fn login(text: &str) -> Result<(), Flaw> {
     check_label("'user'", text, 31)?;
     if SYSTEM_ACCOUNTS.contains(&text) || text.starts_with(|c: char| c.is_ascii_digit()) {

@@ -1,10 +1,12 @@
 //! The file as people write it: its grammar as data, the checker, the rules, and the lab that comes of it.
 
+pub mod addon_list;
 pub mod check;
 pub mod cloud_config;
 mod components;
 mod draft;
 pub mod fill;
+pub mod folders;
 mod given;
 mod grammar;
 pub mod inline;

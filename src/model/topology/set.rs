@@ -74,7 +74,7 @@ fn over(text: &str, node: &Node, value: &str) -> Result<String, Flaw> {
 }
 
 /// Bytes from the bracket at the beginning of `text` to the one that closes it.
-fn flow_length(text: &str) -> usize {
+pub(super) fn flow_length(text: &str) -> usize {
     let (mut depth, mut quote, mut before) = (0_usize, None, ' ');
     for (at, c) in text.char_indices() {
         match (quote, c) {

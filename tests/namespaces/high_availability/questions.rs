@@ -13,7 +13,8 @@ pub fn what_a_restore_asks_is_answered(rig: &Rig) {
     let reached = |stage: &str| stage != "worker";
     let flavour = session.flavour();
     let checks = flavour.restored(&session.lab, &session.templates, &reached, &[]).unwrap();
-    let names: std::collections::BTreeSet<&str> = checks.iter().map(|check| check.name).collect();
+    let names: std::collections::BTreeSet<&str> =
+        checks.iter().map(|check| check.name.as_ref()).collect();
     let wanted = ["api-at-vip", "api-ready", "balancer-health", "etcd-hashes", "vip-holder"];
     assert!(names.iter().copied().eq(wanted), "{names:?}");
     let ask = |check: &Check, node: &str| {

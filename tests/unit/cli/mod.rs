@@ -1,5 +1,6 @@
 //! The built binary in a home of its own: what it prints, where, and how it exits.
 
+mod addons;
 mod files;
 mod looks;
 mod oci;

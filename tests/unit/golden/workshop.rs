@@ -25,10 +25,8 @@ fn generated(stage: &Stage) -> String {
     let home = rig::home();
     let session = shown(stage, home.path());
     let mut prepared = rig::prepared(&session, "1.36.2", Acceleration::Kvm);
-    prepared
-        .platform
-        .addon_images
-        .insert("coredns".into(), "registry.k8s.io/coredns/coredns:v1".into());
+    let image = ("coredns".to_owned(), "registry.k8s.io/coredns/coredns:v1".to_owned());
+    prepared.platform.addon_images.insert("coredns".into(), [image].into());
     let nodes = (stage.nodes)(&session.lab);
     // The worker has the most of what every machine has.
     let node = nodes.iter().find(|node| node.name == "worker1").or(nodes.first()).unwrap();
@@ -49,8 +47,8 @@ fn generated(stage: &Stage) -> String {
     let mut told = Vec::new();
     for check in plan.nodes.iter().chain(&plan.cluster).filter(|check| !check.quiet) {
         // The same check of other nodes says nothing new.
-        if !told.contains(&(check.name, &check.proves)) {
-            told.push((check.name, &check.proves));
+        if !told.contains(&(check.name.clone(), &check.proves)) {
+            told.push((check.name.clone(), &check.proves));
             let hint = check.hint.split_once(": ").map_or(check.hint.as_str(), |(_, hint)| hint);
             text.push_str(&format!("| `{}` | {} | {hint} |\n", check.name, check.proves));
         }
@@ -112,6 +110,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
         "lab console worker1",
         "tests/guests/system_libvirt/mod.rs: nodes_come_go_off_and_on_and_leave",
     ),
+    ("lab addons", "tests/unit/cli/addons.rs"),
     ("lab doctor", "tests/unit/doctor.rs, tests/guests/system_libvirt/mod.rs"),
     ("lab down", "tests/guests/three/to_nothing.rs"),
     ("lab forward", "tests/guests/three/programs.rs: a_kubectl_of_ones_own_reaches_the_api"),

@@ -84,7 +84,7 @@ fn at_vip(scope: &Scope<'_>, node: &Node, vip: &Vip) -> Check {
 /// Asked of all nodes: whoever has the address without being one of its holders is in their way.
 fn holder(scope: &Scope<'_>, vip: &Vip) -> Check {
     Check {
-        name: "vip-holder",
+        name: "vip-holder".into(),
         stage: scope.stage,
         nodes: scope.lab.nodes.iter().map(|node| node.name.clone()).collect(),
         proves: format!("exactly one node holds {} ({})", vip.address, vip.name),

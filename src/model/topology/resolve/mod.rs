@@ -3,6 +3,7 @@
 //! What [`crate::model::topology::check`] refused is not there; a default stands in, and the problem that
 //! was found keeps the draft from becoming a lab.
 
+mod addons;
 mod disks;
 mod existing;
 mod network;
@@ -66,7 +67,7 @@ pub(crate) fn resolve(
         network,
         nodes,
         vips,
-        kubernetes: kubernetes(root.get("kubernetes")),
+        kubernetes: kubernetes(root.get("kubernetes"), problems),
         ssh: ssh(root.get("ssh")),
         options: options(root.get("options")),
         spans: spans(root, &places, network_spans),
@@ -93,17 +94,13 @@ fn vips(given: Option<&Given>) -> Vec<(Vip, &Entry)> {
     entries.iter().filter_map(|entry| Some((vip(entry)?, entry))).collect()
 }
 
-fn kubernetes(given: Option<&Given>) -> Kubernetes {
+fn kubernetes(given: Option<&Given>, problems: &mut Vec<Problem>) -> Kubernetes {
     let get = |key: &str| given.and_then(|given| given.get(key));
     let network = |key: &str, default| get(key).and_then(Given::network).unwrap_or(default);
     let port = |key: &str| {
         let port = get("ingress").and_then(|ingress| ingress.get(key)).and_then(Given::number);
         port.and_then(|port| u16::try_from(port).ok())
     };
-    let words = |list: &Given| {
-        list.items().iter().filter_map(|word| word.text().map(str::to_owned)).collect()
-    };
-    let default_addons = || preset::ADDONS.iter().map(|name| (*name).to_owned()).collect();
     let flavour = text(given).or(text(get("flavour"))).unwrap_or(preset::FLAVOUR);
     let node_mask = get("node_mask").and_then(Given::number).unwrap_or(preset::NODE_MASK);
     Kubernetes {
@@ -129,8 +126,8 @@ fn kubernetes(given: Option<&Given>) -> Kubernetes {
             https: port("https").unwrap_or(preset::HTTPS),
         },
         addons: match flavour {
-            NO_KUBERNETES => BTreeSet::new(),
-            _ => get("addons").map_or_else(default_addons, words),
+            NO_KUBERNETES => Vec::new(),
+            _ => addons::of(get("addons"), problems),
         },
         certificates: get("certificates").map(certificates).unwrap_or_default(),
         components: given.map(components).unwrap_or_default(),

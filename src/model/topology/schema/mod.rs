@@ -3,13 +3,14 @@
 //! One table serves three readers: the checker ([`crate::model::topology::check`]), the JSON Schema that editors
 //! use, and the reference in the documentation. A new field is one line here.
 
+mod addon;
 mod disk;
 mod json;
 mod kind;
 mod network;
 pub mod pairs;
 
-use crate::model::addon;
+use crate::model::addon::names as shipped_addons;
 use crate::model::certificates;
 use crate::model::hardware;
 use crate::model::lab::{Cloning, KUBEADM, NO_KUBERNETES, PodNetwork, PodSecurity};
@@ -18,6 +19,7 @@ use crate::model::port;
 use crate::model::role::Role;
 use crate::model::storage;
 use crate::model::topology::preset::{self, Preset};
+use crate::model::topology::schema::addon::ADDON;
 use crate::model::topology::schema::disk::DISKS;
 pub use crate::model::topology::schema::json::json_schema;
 pub use crate::model::topology::schema::kind::{Field, Kind, Table};
@@ -235,7 +237,7 @@ const KUBERNETES: Table = Table {
         may("api_port", Kind::Integer(1, 65535), "Where the API is, at nodes and floating addresses.")
             .or(Preset::Number(port::API as u64)),
         may("ingress", Kind::Table(&INGRESS), "Where load balancers lead web traffic."),
-        may("addons", Kind::Set(addon::names), "What is installed on the cluster.")
+        may("addons", Kind::Set(shipped_addons, &ADDON), "What is installed on the cluster.")
             .or(Preset::Words(preset::ADDONS)),
         may("cluster_domain", Kind::Domain, "Domain of services.")
             .or(Preset::Word(preset::CLUSTER_DOMAIN)),

@@ -2,7 +2,7 @@
 
 use crate::model::code::{self, Code};
 use crate::model::flaw::Flaw;
-use crate::model::topology::{components, kubernetes_words};
+use crate::model::topology::{components, grammar, kubernetes_words};
 
 /// How such a mapping is read.
 #[derive(Debug)]
@@ -48,6 +48,21 @@ pub const GATES: Pairs = Pairs {
     key: components::gate,
     held: Held::Truth,
     code: &code::BAD_ARGUMENT,
+};
+
+/// Files of an add-on.
+pub const FILES: Pairs = Pairs {
+    what: "names of files, and their text",
+    key: grammar::file_name,
+    held: Held::Text(|_| Ok(())),
+    code: &code::BAD_ADDON,
+};
+/// What an add-on is told.
+pub const PARAMETERS: Pairs = Pairs {
+    what: "parameters of the add-on",
+    key: |_| Ok(()),
+    held: Held::Anything,
+    code: &code::BAD_ADDON,
 };
 
 /// Flags of a component.
