@@ -148,7 +148,7 @@ fn files(dir: &Dir<'static>) -> BTreeMap<String, String> {
 fn escape_of(name: &str) -> AutoEscape {
     match name.trim_end_matches(".j2").rsplit('.').next() {
         Some("xml") => AutoEscape::Custom("xml".into()),
-        Some("yaml") => AutoEscape::Json,
+        Some("yaml" | "yml") => AutoEscape::Json,
         _ => AutoEscape::Custom("plain".into()),
     }
 }

@@ -1,6 +1,6 @@
 //! `lab addons`.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -103,7 +103,8 @@ fn show(global: &Global, name: &str) -> Result<(), Failure> {
     }
     if !addon.images.is_empty() {
         lines.push(format!("\nImages with Kubernetes {release}:"));
-        lines.extend(images.map(|(_, image)| format!("  {}", image.unwrap_or_default())));
+        let none = || "none, and it is left out".to_owned();
+        lines.extend(images.map(|(_, image)| format!("  {}", image.unwrap_or_else(none))));
     }
     if !addon.parameters.is_empty() {
         lines.push("\nParameters:".into());
@@ -162,8 +163,10 @@ fn edit(global: &Global, name: &str, is_wanted: bool) -> Result<(), Failure> {
         let text = filled::quietly(global, text, &source.base)?;
         topology::load(&text, &host::owner()).ok().map(|loaded| loaded.lab)
     };
-    let names = |lab: &Lab| -> BTreeSet<String> {
-        lab.kubernetes.addons.iter().map(|used| used.addon.name.clone()).collect()
+    // Each with all that is said of it.
+    let others = |lab: &Lab| -> BTreeMap<String, String> {
+        let all = lab.kubernetes.addons.iter().filter(|used| used.addon.name != name);
+        all.map(|used| (used.addon.name.clone(), format!("{used:?}"))).collect()
     };
     let refused = |flaw: Flaw| {
         Failure::usage(format!("change {}: {}", source.shown, flaw.message))
@@ -173,23 +176,21 @@ fn edit(global: &Global, name: &str, is_wanted: bool) -> Result<(), Failure> {
     let Some(before) = lab(&source.text) else {
         return Err(refused(Flaw::new("it is not valid", "`lab validate` says why")));
     };
-    let mut wanted = names(&before);
-    let is_there = wanted.contains(name);
-    if is_there == is_wanted {
+    if before.kubernetes.has_addon(name) == is_wanted {
         let state = if is_wanted { "already wants" } else { "does not want" };
         say(global, &format!("{} {state} {name}; nothing was changed", source.shown));
         return Ok(());
     }
-    let edited = if is_wanted {
-        wanted.insert(name.to_owned());
-        addon_list::with(&source.text, name)
-    } else {
-        wanted.remove(name);
-        addon_list::without(&source.text, name)
+    let edited = match is_wanted {
+        true => addon_list::with(&source.text, name),
+        false => addon_list::without(&source.text, name),
     };
     let edited = edited.map_err(refused)?;
     // Whatever the file looks like: nothing else may have become of it.
-    if lab(&edited).is_none_or(|after| names(&after) != wanted) {
+    let is_right = |after: Lab| {
+        after.kubernetes.has_addon(name) == is_wanted && others(&after) == others(&before)
+    };
+    if !lab(&edited).is_some_and(is_right) {
         let message =
             "the list of add-ons is written in a way that is left to its author, or others need it";
         return Err(refused(Flaw::new(message, "change `kubernetes.addons` in the file")));

@@ -7,12 +7,13 @@ use std::path::Path;
 
 use crate::drivers::state::files::read_regular;
 use crate::model::Flaw;
+use crate::model::addon::{Addon, DESCRIPTION};
 use crate::model::topology::folders::Folder;
 
 /// The most that the files of a folder may hold together; a topology may hold no more either.
 const MAX_BYTES: u64 = 512 << 10;
 
-/// Reads the files of a folder, by its way from `base`. Hidden ones, and folders in it, are nothing of the add-on.
+/// Reads the files of a folder that are the add-on's, by its way from `base`. What else is in it stays there.
 ///
 /// # Errors
 /// Why it cannot be read, or is none.
@@ -24,15 +25,24 @@ pub fn read(base: &Path, named: &str) -> Result<Folder, Flaw> {
     };
     let name = path.canonicalize().map_err(|error| failed(&error))?;
     let name = name.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
-    let mut files = BTreeMap::new();
+    let names = regular(&path).map_err(|error| failed(&error))?;
     let mut left = MAX_BYTES;
-    for file in regular(&path).map_err(|error| failed(&error))? {
-        let bytes = read_regular(&path.join(&file), left + 1)
+    let mut text = |file: &str| {
+        let bytes = read_regular(&path.join(file), left + 1)
             .map_err(|error| failed(&format!("{file}: {error}")))?;
         left = left
             .checked_sub(bytes.len() as u64)
             .ok_or_else(|| failed(&"its files hold more than 512 KiB"))?;
-        let text = String::from_utf8(bytes).map_err(|_| failed(&format!("{file} is no text")))?;
+        String::from_utf8(bytes).map_err(|_| failed(&format!("{file} is no text")))
+    };
+    let is_described = names.iter().any(|name| name == DESCRIPTION);
+    let description = is_described.then(|| text(DESCRIPTION)).transpose()?;
+    let mut files = BTreeMap::new();
+    for file in Addon::own_files(description.as_deref(), &names) {
+        let text = match &description {
+            Some(description) if file == DESCRIPTION => description.clone(),
+            _ => text(&file)?,
+        };
         files.insert(file, text);
     }
     Ok(Folder { name, files })
@@ -56,15 +66,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_folder_is_its_visible_files() {
+    fn a_folder_is_the_files_of_its_addon() {
         let dir = tempfile::tempdir().unwrap();
         let folder = dir.path().join("mine");
-        fs::create_dir_all(folder.join("inner")).unwrap();
+        fs::create_dir_all(folder.join("inner.yaml")).unwrap();
         fs::write(folder.join("a.yaml"), "kind: x\n").unwrap();
-        fs::write(folder.join(".a.yaml.swp"), [0xff]).unwrap();
+        for other in [".b.yaml", "a.yaml~", "id_rsa", "Read me.md"] {
+            fs::write(folder.join(other), [0xff]).unwrap();
+        }
         let read_now = read(dir.path(), "./mine/../mine").unwrap();
         assert_eq!(read_now.name, "mine");
         assert_eq!(read_now.files, BTreeMap::from([("a.yaml".into(), "kind: x\n".into())]));
+        let about =
+            "title: M\nmanifests: [b]\nchecks: [{name: c, proves: x, script: c.sh, hint: x}]\n";
+        for (file, text) in [("addon.yaml", about), ("b", ""), ("c.sh", ""), ("d.yaml", "")] {
+            fs::write(folder.join(file), text).unwrap();
+        }
+        let named: Vec<String> = read(dir.path(), "mine").unwrap().files.into_keys().collect();
+        assert_eq!(named, ["addon.yaml", "b", "c.sh"]);
         fs::write(folder.join("b"), [0xff]).unwrap();
         assert!(read(dir.path(), "mine").unwrap_err().message.ends_with("b is no text"));
         fs::write(folder.join("b"), vec![b'x'; 600 << 10]).unwrap();

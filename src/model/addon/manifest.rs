@@ -53,9 +53,14 @@ impl Object {
         self.kind == "CustomResourceDefinition"
     }
 
-    /// True for what goes with the add-on.
+    /// True for what goes with the add-on: neither nodes nor what every cluster has.
     fn is_its_own(&self) -> bool {
-        !(self.kind == "Namespace" && EVERYBODYS.contains(&self.metadata.name.as_str()))
+        let Metadata { name, namespace } = &self.metadata;
+        match self.kind.as_str() {
+            "Namespace" => !EVERYBODYS.contains(&name.as_str()),
+            "Service" => (name.as_str(), namespace.as_str()) != ("kubernetes", "default"),
+            kind => kind != "Node",
+        }
     }
 
     fn workload(&self) -> Option<Workload<'_>> {
@@ -157,6 +162,8 @@ fn documents(text: &str) -> Vec<(usize, String)> {
             Some(rest) if rest.is_empty() || rest.starts_with([' ', '\t']) => {
                 found.push((number + 1, format!("{}\n", rest.trim())));
             }
+            // Which YAML it is, is said before a document.
+            _ if line.starts_with("%YAML") => {}
             _ => {
                 if let Some((_, document)) = found.last_mut() {
                     document.push_str(line);

@@ -21,7 +21,7 @@ use crate::model::name::check_label;
 pub static ADDONS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/addons");
 
 /// What describes an add-on, in its folder.
-const DESCRIPTION: &str = "addon.yaml";
+pub const DESCRIPTION: &str = "addon.yaml";
 /// How names of templates end.
 pub const TEMPLATE: &str = ".j2";
 /// How names of manifests end.
@@ -144,6 +144,10 @@ impl Images {
     }
 }
 
+fn is_manifest(file: &str) -> bool {
+    file != DESCRIPTION && MANIFESTS.iter().any(|end| file.ends_with(end))
+}
+
 /// The last word of an image's repository: `traefik` of `docker.io/library/traefik:v3`.
 fn repository(image: &str) -> &str {
     let last = image.rsplit('/').next().unwrap_or(image);
@@ -167,12 +171,29 @@ impl Addon {
         name.clone_into(&mut addon.name);
         addon.files = files;
         if addon.manifests.is_empty() {
-            let is_manifest = |file: &&String| {
-                *file != DESCRIPTION && MANIFESTS.iter().any(|end| file.ends_with(end))
-            };
-            addon.manifests = addon.files.keys().filter(is_manifest).cloned().collect();
+            addon.manifests =
+                addon.files.keys().filter(|file| is_manifest(file)).cloned().collect();
         }
         addon.flaw().map_or(Ok(addon), Err)
+    }
+
+    /// Which of a folder's files are the add-on's, by its description where it has one.
+    pub fn own_files(description: Option<&str>, names: &[String]) -> Vec<String> {
+        let described = match description.map(serde_saphyr::from_str::<Self>) {
+            // What is wrong with it is told by whoever reads it.
+            Some(Err(_)) => return vec![DESCRIPTION.to_owned()],
+            Some(Ok(addon)) => addon,
+            None => Self::undescribed(""),
+        };
+        let scripts = described.checks.iter().map(|check| &check.script);
+        let named: Vec<&String> =
+            described.manifests.iter().chain(described.texts.values()).chain(scripts).collect();
+        let is_own = |name: &&String| {
+            *name == DESCRIPTION
+                || named.contains(name)
+                || (described.manifests.is_empty() && is_manifest(name))
+        };
+        names.iter().filter(is_own).cloned().collect()
     }
 
     fn undescribed(name: &str) -> Self {

@@ -15,7 +15,7 @@ const LIST: [&str; 2] = ["kubernetes", "addons"];
 /// Why the text cannot be changed so.
 pub fn with(text: &str, name: &str) -> Result<String, Flaw> {
     let root = parsed(text)?;
-    let Some(list) = list(&root) else {
+    let Some(list) = list(text, &root)? else {
         let all = preset::ADDONS.iter().copied().chain([name]).collect::<Vec<_>>();
         return set(text, &LIST.join("."), &format!("[{}]", all.join(", ")));
     };
@@ -41,7 +41,7 @@ pub fn with(text: &str, name: &str) -> Result<String, Flaw> {
 /// As [`with`].
 pub fn without(text: &str, name: &str) -> Result<String, Flaw> {
     let root = parsed(text)?;
-    let Some(list) = list(&root) else {
+    let Some(list) = list(text, &root)? else {
         let all: Vec<&str> = preset::ADDONS.iter().copied().filter(|one| *one != name).collect();
         return set(text, &LIST.join("."), &format!("[{}]", all.join(", ")));
     };
@@ -77,8 +77,20 @@ fn parsed(text: &str) -> Result<Node, Flaw> {
         .map_err(|_| Flaw::new("the topology is not valid YAML", "`lab validate` says why"))
 }
 
-fn list(root: &Node) -> Option<&Node> {
-    LIST.iter().try_fold(root, |node, key| node.get(key))
+/// The list, where it stands in the place that it has; one that comes by an alias or a merge key belongs to others, too.
+fn list<'t>(text: &str, root: &'t Node) -> Result<Option<&'t Node>, Flaw> {
+    let mut node = root;
+    for key in LIST {
+        let Some(entry) = node.entries().iter().find(|entry| entry.key == key) else {
+            return Ok(None);
+        };
+        let is_alias = text.get(entry.node.span.clone()).is_some_and(|own| own.starts_with('*'));
+        if is_alias || entry.key_span.start < node.span.start {
+            return Err(by_hand());
+        }
+        node = &entry.node;
+    }
+    Ok(Some(node))
 }
 
 fn items(list: &Node) -> Result<&[Node], Flaw> {
@@ -161,6 +173,18 @@ mod tests {
             None,
             "kubernetes:\n  addons:\n    - a\n    - web",
         );
+    }
+
+    #[test]
+    fn what_comes_from_elsewhere_is_left_alone() {
+        for text in [
+            "x-a: &l [a]\nkubernetes: {addons: *l}\n",
+            "x-a: &k {addons: [a]}\nkubernetes:\n  <<: *k\n",
+            "x-a: &k {addons: [a]}\nkubernetes: *k\n",
+            "kubernetes: {addons: a}\n",
+        ] {
+            assert!(with(text, "web").is_err() && without(text, "a").is_err(), "{text}");
+        }
     }
 
     #[test]

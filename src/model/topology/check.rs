@@ -11,7 +11,7 @@ use crate::model::pattern::Pattern;
 use crate::model::size;
 use crate::model::topology::given::{Entry, Given, Value};
 use crate::model::topology::problem::{Problem, printable};
-use crate::model::topology::schema::pairs::{Held, Pairs};
+use crate::model::topology::schema::pairs::{self, Held, Pairs};
 use crate::model::topology::schema::{Field, Kind, OWN, Table};
 use crate::model::topology::synonyms::meant;
 use crate::model::topology::yaml::{self, Node, Value as Yaml};
@@ -126,6 +126,15 @@ fn value(kind: &Kind, node: &Node, field: &str, problems: &mut Vec<Problem>) -> 
         }
         (Kind::Table(inner) | Kind::TableOr(_, inner), _) => {
             return table(inner, node, &format!("'{field}'"), problems);
+        }
+        (Kind::Folder, Yaml::Map(entries)) => {
+            let files = Kind::Pairs(&pairs::FILES);
+            let read = |entry: &yaml::Entry, problems: &mut Vec<Problem>| Entry {
+                key: entry.key.clone(),
+                key_span: entry.key_span.clone(),
+                given: value(&files, &entry.node, &entry.key, problems),
+            };
+            Value::Map(entries.iter().map(|entry| read(entry, problems)).collect())
         }
         (Kind::UserData, _) => cloud_config::check(node, problems),
         (Kind::Pairs(pairs), Yaml::Map(entries)) => {
@@ -308,10 +317,10 @@ fn scalar(kind: &Kind, field: &str, text: &str) -> Result<Value, Refusal> {
             let key = || Value::Text(text.to_owned());
             grammar::public_key(text).map(|()| key()).map_err(refused(&code::BAD_PUBLIC_KEY))
         }
-        Kind::Path if text.is_empty() || text.contains('\0') => {
+        Kind::Path | Kind::Folder if text.is_empty() || text.contains('\0') => {
             Err((&code::BAD_PATH, Flaw::new(format!("'{field}' is not a path"), "name a folder")))
         }
-        Kind::Path if text.starts_with('~') => {
+        Kind::Path | Kind::Folder if text.starts_with('~') => {
             let message = format!("'{field}' begins with '~', which only a shell expands");
             let cure = "write the whole path, or one from the folder of this file";
             Err((&code::BAD_PATH, Flaw::new(message, cure)))

@@ -57,7 +57,7 @@ pub fn the_dns_add_on_is_taken_by_the_api(rig: &Rig) {
     let kubectl = "kubectl --kubeconfig=/etc/kubernetes/admin.conf -n kube-system";
     let applied = node.shell(&format!("{kubectl} apply -f - <<'END'\n{}\nEND", manifest.content));
     assert!(applied.status.success(), "{}", text(&applied.stderr));
-    assert_eq!(text(&applied.stdout).lines().count(), 6, "{}", text(&applied.stdout));
+    assert_eq!(text(&applied.stdout).lines().count(), 7, "{}", text(&applied.stdout));
     let seen = node.shell(&format!(
         "{kubectl} get service kube-dns -o 'jsonpath={{.spec.clusterIP}} '; \
          {kubectl} get configmap coredns -o 'jsonpath={{.data.Corefile}}'"

@@ -36,7 +36,7 @@ fn kind(kind: &Kind) -> String {
         Kind::AddressRange => "range (`10.240.0.200-10.240.0.250`)".into(),
         Kind::Mac => "MAC address".into(),
         Kind::Version => "version (`1.36.2`)".into(),
-        Kind::Path => "path, relative to the file".into(),
+        Kind::Path | Kind::Folder => "path, relative to the file".into(),
         Kind::PublicKey => "SSH public key".into(),
         Kind::Choice(words) => listed(words),
         Kind::Shipped(words) => listed(words()),

@@ -6,6 +6,7 @@ mod content;
 use minijinja::{Value, context};
 use serde::Serialize;
 
+use crate::kubernetes::checks::value;
 use crate::kubernetes::stage::{After, Context, KUBECTL, Stage, StageError};
 use crate::kubernetes::stages::addons::content::manifest;
 use crate::kubernetes::step::{Kept, Step, Wait};
@@ -29,6 +30,7 @@ pub(crate) const STAGE: Stage = Stage {
         "install.sh.j2",
         "installed.sh.j2",
         "remove.sh.j2",
+        "pruned.sh.j2",
         "runs.sh.j2",
         "set.yaml.j2",
         "unwanted.sh.j2",
@@ -40,9 +42,19 @@ pub(crate) const STAGE: Stage = Stage {
 /// Where manifests are, as they were applied.
 const FOLDER: &str = "/etc/kubernetes/lab/addons";
 
+/// What kubectl says of a workload that is as it should be, or that rolls out only by hand.
+const ROLLED_OUT: &str =
+    r"'successfully rolled out\|roll out complete\|rolling update complete\|only available for'";
+
 fn lacks(lab: &Lab, platform: &Platform) -> Option<String> {
     let is_missing = |used: &&Used| !platform.addon_images.contains_key(&used.addon.name);
     let addon = &lab.kubernetes.addons.iter().find(is_missing)?.addon;
+    if let Some((name, _)) = addon.images.iter().find(|(_, of)| of.of(platform.version).is_none()) {
+        return Some(format!(
+            "{} is left out: it has no image '{name}' for Kubernetes {}",
+            addon.title, platform.version
+        ));
+    }
     let names: Vec<&str> = addon.images.keys().map(String::as_str).collect();
     Some(format!(
         "{} is left out: no archive at hand has all its images ({}), and guests have no way to a registry; name \
@@ -53,23 +65,53 @@ fn lacks(lab: &Lab, platform: &Platform) -> Option<String> {
 }
 
 fn steps(context: &Context<'_>, _node: &Node) -> Result<Vec<Step>, StageError> {
-    let mut steps = vec![unwanted(context)?];
+    // One that is wanted, and cannot be had now, may be there since it could.
+    let mut found = Vec::new();
     for used in &context.lab.kubernetes.addons {
-        // One that is wanted, and cannot be had now, may be there since it could.
-        if let Some(manifest) = manifest(context, used)? {
-            steps.extend(installed(context, used, &manifest)?);
-        }
+        found.extend(manifest(context, used)?.map(|manifest| (used, manifest)));
+    }
+    let all: Vec<Installed> = found.iter().map(|(used, all)| Installed::of(used, all)).collect();
+    // What each has must be known before anything goes: what left one may belong to another by now.
+    let mut steps = Vec::new();
+    for installed in &all {
+        steps.extend(installed.files(context)?);
+    }
+    let lists: Vec<&str> = all.iter().map(|installed| installed.list.as_str()).collect();
+    let lists = lists.join(" ");
+    steps.extend(earlier(context, &all));
+    steps.push(unwanted(context, &lists)?);
+    let patience = if context.platform.acceleration.is_emulated() { 15 } else { 4 };
+    let share = (patience / all.len().max(1)).max(1);
+    for (installed, (used, manifest)) in all.iter().zip(&found) {
+        steps.push(installed.kept(context, &lists, share)?);
+        steps.extend(available(used, manifest));
     }
     Ok(steps)
 }
 
+/// What labs of earlier versions installed by themselves: it is taken over, or goes.
+fn earlier(context: &Context<'_>, all: &[Installed<'_>]) -> Option<Step> {
+    const FILE: &str = "/etc/kubernetes/lab/coredns.yaml";
+    let is_wanted = context.lab.kubernetes.has_addon("coredns");
+    if is_wanted && !all.iter().any(|installed| installed.name == "coredns") {
+        return None;
+    }
+    let delete = format!("{KUBECTL} delete --ignore-not-found --wait=false -f {FILE}\n");
+    let delete = if is_wanted { String::new() } else { delete };
+    Some(Step::run_unless(
+        format!("! test -e {FILE}"),
+        "take over cluster DNS of an earlier version",
+        format!("{delete}rm -f {FILE}\n"),
+    ))
+}
+
 /// What the topology no longer wants goes, whoever installed it: the cluster knows what belongs to each.
-fn unwanted(context: &Context<'_>) -> Result<Step, StageError> {
+fn unwanted(context: &Context<'_>, lists: &str) -> Result<Step, StageError> {
     let names = context.lab.kubernetes.addons.iter().map(|used| used.addon.name.as_str());
     let wanted: Vec<&str> = names.collect();
     // Names are labels: nothing in them has a meaning to grep.
     let wanted = Value::from_safe_string(wanted.join("|"));
-    let data = context! { wanted, folder => FOLDER, kubectl => KUBECTL };
+    let data = context! { wanted, lists, folder => FOLDER, kubectl => KUBECTL };
     let render = |name: &str| context.templates.render(&format!("stages/addons/{name}.j2"), &data);
     Ok(Step::run_unless(
         format!(
@@ -81,73 +123,87 @@ fn unwanted(context: &Context<'_>) -> Result<Step, StageError> {
     ))
 }
 
-/// What the scripts of one add-on know.
+/// What belongs to an add-on on the node, and what its scripts know.
 #[derive(Serialize)]
 struct Installed<'a> {
     name: &'a str,
+    /// All its objects.
+    #[serde(skip)]
+    text: String,
+    /// The kinds that it defines, where it does.
+    #[serde(skip)]
+    defined: Option<String>,
     /// File of all its objects.
-    file: &'a str,
+    file: String,
     /// File of their names.
-    list: &'a str,
+    list: String,
+    /// File of the list as the cluster keeps it.
+    set: String,
     /// File of the kinds that it defines, where it does.
-    definitions: Option<&'a str>,
+    definitions: Option<String>,
     /// What is in the list.
-    objects: &'a str,
-    /// Flags of apply and diff.
-    flags: &'static str,
-    kubectl: &'static str,
+    objects: String,
 }
 
 /// Before it was finished, server-side apply refused ports that say no protocol, which is most of them.
 const SERVER_SIDE_FROM: u32 = 22;
 
-fn installed(
-    context: &Context<'_>,
-    used: &Used,
-    manifest: &Manifest,
-) -> Result<Vec<Step>, StageError> {
-    let name = &used.addon.name;
-    let objects = manifest.lines().join("\n") + "\n";
-    let file = format!("{FOLDER}/{name}.yaml");
-    let list = format!("{FOLDER}/{name}.objects");
-    let definitions = format!("{FOLDER}/{name}.definitions.yaml");
-    let defined = manifest.definitions();
-    let data = Installed {
-        name,
-        file: &file,
-        list: &list,
-        definitions: defined.is_some().then_some(definitions.as_str()),
-        objects: &objects,
-        flags: match context.platform.version.minor >= SERVER_SIDE_FROM {
+impl<'a> Installed<'a> {
+    fn of(used: &'a Used, manifest: &Manifest) -> Self {
+        let name = used.addon.name.as_str();
+        let file = |end: &str| format!("{FOLDER}/{name}.{end}");
+        let defined = manifest.definitions();
+        Self {
+            name,
+            text: manifest.text(),
+            file: file("yaml"),
+            list: file("objects"),
+            set: file("set.yaml"),
+            definitions: defined.is_some().then(|| file("definitions.yaml")),
+            defined,
+            objects: manifest.lines().join("\n") + "\n",
+        }
+    }
+
+    fn files(&self, context: &Context<'_>) -> Result<Vec<Step>, StageError> {
+        let set = context.templates.render("stages/addons/set.yaml.j2", self)?;
+        let mut steps = vec![
+            Step::private(&self.file, format!("{set}{}", self.text)),
+            Step::private(&self.list, self.objects.as_str()),
+        ];
+        if let (Some(path), Some(text)) = (&self.definitions, &self.defined) {
+            steps.push(Step::private(path, text.as_str()));
+            steps.push(Step::private(&self.set, set));
+        }
+        Ok(steps)
+    }
+
+    /// `share` is for how many seconds may be asked whether it is as it was applied.
+    fn kept(&self, context: &Context<'_>, lists: &str, share: usize) -> Result<Step, StageError> {
+        let flags = match context.platform.version.minor >= SERVER_SIDE_FROM {
             true => " --server-side --force-conflicts --field-manager=lab",
             false => "",
-        },
-        kubectl: KUBECTL,
-    };
-    let render = |name: &str| context.templates.render(&format!("stages/addons/{name}.j2"), &data);
-    let mut steps = vec![
-        Step::private(&file, render("set.yaml")? + &manifest.text()),
-        Step::private(&list, objects.as_str()),
-    ];
-    steps.extend(defined.map(|text| Step::private(&definitions, text)));
-    let patience = if context.platform.acceleration.is_emulated() { 40 } else { 10 };
-    steps.push(Step::Kept(Kept {
-        what: format!("objects of the add-on {name}"),
-        script: render("install.sh")?,
-        question: format!("timeout {patience} {}", render("as-applied.sh")?.trim_end()),
-        wanted: vec!["as applied".into()],
-    }));
-    steps.extend(available(used, manifest));
-    Ok(steps)
+        };
+        let data = context! { lists, flags, kubectl => KUBECTL, ..value(self) };
+        let render =
+            |name: &str| context.templates.render(&format!("stages/addons/{name}.j2"), &data);
+        Ok(Step::Kept(Kept {
+            what: format!("objects of the add-on {}", self.name),
+            script: render("install.sh")?,
+            question: format!(
+                "timeout {share} sh -c {}",
+                quote(render("as-applied.sh")?.trim_end())
+            ),
+            wanted: vec!["as applied".into()],
+        }))
+    }
 }
 
 fn available(used: &Used, manifest: &Manifest) -> Option<Step> {
     let rolled_out = |workload: &Workload<'_>| {
         let object = quote(&format!("{}/{}", workload.kind, workload.name));
-        let namespace = quote(workload.namespace);
-        format!(
-            "timeout 30 {KUBECTL} -n {namespace} rollout status {object} --timeout=20s >/dev/null 2>&1"
-        )
+        let status = format!("-n {} rollout status {object}", quote(workload.namespace));
+        format!("timeout 30 {KUBECTL} {status} --timeout=20s 2>&1 | grep -q {ROLLED_OUT}")
     };
     let probes: Vec<String> = manifest.workloads().iter().map(rolled_out).collect();
     let namespace = manifest.workloads().first().map(|first| quote(first.namespace))?;

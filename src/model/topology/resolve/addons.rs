@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::model::addon::{self, Addon, Used};
 use crate::model::code;
 use crate::model::flaw::Flaw;
+use crate::model::name::check_label;
 use crate::model::near::nearest;
 use crate::model::topology::given::{Given, Value};
 use crate::model::topology::preset;
@@ -81,29 +82,32 @@ fn definition(given: &Given, problems: &mut Vec<Problem>) -> Option<Arc<Addon>> 
         problems.push(Problem::of(&code::BAD_ADDON, at, flaw));
         None
     };
-    let files = given.get("files");
-    if let Some(folder) = given.get("folder").filter(|_| files.is_none()) {
-        let flaw = Flaw::new(
-            "the folder of the add-on was not read",
-            "write its path here, without an alias",
-        );
-        return refuse(&folder.span, flaw);
-    }
-    let Some(name) = given.get("name") else {
-        let flaw = Flaw::new("the add-on has no name", "add `name:`");
+    let folder = given.get("folder");
+    let read = folder.and_then(|folder| folder.entries().first());
+    let files = given.get("files").or(read.map(|entry| &entry.given));
+    let told = given.get("name").map(|name| (name.text(), &name.span));
+    let Some((word, at)) = told.or(read.map(|entry| (Some(entry.key.as_str()), &entry.key_span)))
+    else {
+        let flaw = match folder {
+            Some(_) => Flaw::new(
+                "the folder of the add-on was not read",
+                "write its path here, without an alias",
+            ),
+            None => Flaw::new("the add-on has no name", "add `name:`"),
+        };
         return refuse(&given.span, flaw);
     };
     // What a name may be was told by the checker.
-    let word = name.text()?;
+    let word = word?;
+    if let Err(flaw) = check_label("the name of an add-on", word, 40) {
+        return refuse(at, flaw);
+    }
     let Some(files) = files else {
-        return addon::shipped(word).cloned().or_else(|| refuse(&name.span, unknown(word)));
+        return addon::shipped(word).cloned().or_else(|| refuse(at, unknown(word)));
     };
     if addon::shipped(word).is_some() {
         let message = format!("'{word}' is an add-on that comes with lab");
-        return refuse(
-            &name.span,
-            Flaw::new(message, "give yours another `name`, or remove its files"),
-        );
+        return refuse(at, Flaw::new(message, "give yours another `name`, or remove its files"));
     }
     let texts = files.entries().iter();
     let texts = texts.filter_map(|entry| Some((entry.key.clone(), entry.given.text()?.to_owned())));

@@ -11,7 +11,7 @@ pub(super) const ADDON: Table = Table {
             .or(Preset::Follows("that of its folder")),
         may(
             "folder",
-            Kind::Path,
+            Kind::Folder,
             "The folder of one's own add-on, relative to the file: manifests, and `addon.yaml` where there is more to say.",
         ),
         may(

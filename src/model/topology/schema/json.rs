@@ -55,7 +55,7 @@ fn kind_schema(kind: &Kind) -> Json {
         }
         Kind::Mac => json!({"type": "string", "pattern": "^([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}$"}),
         Kind::Version => json!({"type": "string", "pattern": r"^v?1\.[0-9]+\.[0-9]+"}),
-        Kind::Path | Kind::PublicKey => json!({"type": "string"}),
+        Kind::Path | Kind::Folder | Kind::PublicKey => json!({"type": "string"}),
         Kind::Choice(words) => json!({"enum": words}),
         Kind::Shipped(words) => json!({"enum": words()}),
         Kind::Boolean => json!({"type": "boolean"}),

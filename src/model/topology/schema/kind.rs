@@ -70,6 +70,8 @@ pub enum Kind {
     Version,
     /// A path, relative to the topology file.
     Path,
+    /// The same of a folder, or what stands there once it was read: its name, and its files.
+    Folder,
     /// An OpenSSH public key line.
     PublicKey,
     /// One of these words.
