@@ -54,7 +54,11 @@ pub(crate) async fn look(
     let mut asked = tokio::task::JoinSet::new();
     for node in running(session, &observed.inventory) {
         let goals = desired.stages.iter().filter(|goal| goal.node == node.name);
-        let script = Upkeep::all(goals.map(|goal| &goal.upkeep)).script(&session.templates)?;
+        let upkeep = Upkeep::all(goals.map(|goal| &goal.upkeep));
+        let script = upkeep.script(&session.templates)?;
+        // What the cluster keeps takes a program for each question.
+        let to_answer =
+            if upkeep.is_of_the_cluster() { session.timeouts().vitals() } else { patience };
         let (name, guest) = (node.name.clone(), reach(node));
         asked.spawn(async move {
             let read = tokio::time::timeout(patience, guest.run(marker::READ)).await;
@@ -63,7 +67,7 @@ pub(crate) async fn look(
             let markers = read.as_deref().map(marker::parse);
             let facts = match &markers {
                 Some(markers) if !markers.is_empty() => {
-                    tokio::time::timeout(patience, guest.run(&script)).await.ok()
+                    tokio::time::timeout(to_answer, guest.run(&script)).await.ok()
                 }
                 _ => None,
             };

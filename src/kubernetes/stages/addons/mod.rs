@@ -80,7 +80,8 @@ fn steps(context: &Context<'_>, _node: &Node) -> Result<Vec<Step>, StageError> {
     let lists = lists.join(" ");
     steps.extend(earlier(context, &all));
     steps.push(unwanted(context, &lists)?);
-    let patience = if context.platform.acceleration.is_emulated() { 15 } else { 4 };
+    // All together within the patience of those who look.
+    let patience = if context.platform.acceleration.is_emulated() { 60 } else { 12 };
     let share = (patience / all.len().max(1)).max(1);
     for (installed, (used, manifest)) in all.iter().zip(&found) {
         steps.push(installed.kept(context, &lists, share)?);
@@ -203,7 +204,7 @@ fn available(used: &Used, manifest: &Manifest) -> Option<Step> {
     let rolled_out = |workload: &Workload<'_>| {
         let object = quote(&format!("{}/{}", workload.kind, workload.name));
         let status = format!("-n {} rollout status {object}", quote(workload.namespace));
-        format!("timeout 30 {KUBECTL} {status} --timeout=20s 2>&1 | grep -q {ROLLED_OUT}")
+        format!("timeout 30 {KUBECTL} {status} --watch=false 2>&1 | grep -q {ROLLED_OUT}")
     };
     let probes: Vec<String> = manifest.workloads().iter().map(rolled_out).collect();
     let namespace = manifest.workloads().first().map(|first| quote(first.namespace))?;
