@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::model::lab::{Cloning, Lab};
+use crate::model::mirror::may_have;
 use crate::model::platform::{Image, Platform};
 use crate::model::size;
 use crate::model::version::Version;
@@ -159,6 +160,7 @@ pub fn release(version: Version, name: &str) -> Download {
 
 fn containers(lab: &Lab, platform: &Platform, wanted: &Wanted<'_>) -> Vec<Asset> {
     let archived = |name: &str| platform.artifacts.image_names.contains(name);
+    let reached = |name: &str| wanted.outside || may_have(&lab.kubernetes.mirrors, name);
     let built = platform.images.values().any(|image| image.direct_boot);
     let asset = |name: &str, source| Asset {
         kind: AssetKind::ContainerImage,
@@ -172,13 +174,13 @@ fn containers(lab: &Lab, platform: &Platform, wanted: &Wanted<'_>) -> Vec<Asset>
         .containers
         .iter()
         .filter(|_| is_known)
-        .map(|(name, registry)| match wanted.outside {
+        .map(|(name, registry)| match reached(registry) {
             _ if built || archived(name) => asset(name, Source::AtHand),
             true => asset(name, Source::Registry((*registry).to_owned())),
             false => asset(name, Source::Nowhere),
         })
         .collect();
-    all.extend(wanted.pods.iter().map(|name| match wanted.outside {
+    all.extend(wanted.pods.iter().map(|name| match reached(name) {
         _ if archived(name) => asset(name, Source::AtHand),
         true => asset(name, Source::Registry(name.clone())),
         false => asset(name, Source::Nowhere),

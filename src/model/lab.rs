@@ -13,6 +13,7 @@ use crate::model::addon::Used;
 use crate::model::certificates::Certificates;
 use crate::model::components::Components;
 use crate::model::disk::Disk;
+use crate::model::mirror::Mirrors;
 use crate::model::network::Network;
 use crate::model::role::Role;
 use crate::model::ssh::Ssh;
@@ -205,6 +206,9 @@ pub struct Kubernetes {
     pub components: Components,
     /// Domain of services.
     pub cluster_domain: String,
+    /// Where images are looked for first.
+    #[serde(skip_serializing_if = "Mirrors::is_empty")]
+    pub mirrors: Mirrors,
     /// Folder of binaries, relative to the topology file.
     pub artifacts: Option<String>,
 }

@@ -23,6 +23,7 @@ mod hall;
 mod kubeadm;
 mod lessons;
 mod machine;
+mod mirrors;
 #[path = "../rig/mod.rs"]
 mod rig;
 mod rotation;

@@ -8,6 +8,9 @@ use lab::model::topology;
 use lab::model::topology::schema::{Kind, TOPOLOGY, Table};
 use serde_json::{Value as Json, json};
 
+/// What an add-on installs.
+const OBJECT: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n";
+
 /// A topology in which nothing is left to a default.
 fn everything() -> Json {
     json!({
@@ -53,7 +56,15 @@ fn everything() -> Json {
             "version": "1.30.1", "flavour": "kubeadm", "service_cidr": "10.8.0.0/24",
             "pod_cidr": "10.7.0.0/16", "node_mask": 25, "pod_network": "overlay", "pod_security": "restricted",
             "host_routes": true, "api_port": 8443, "endpoint": "api", "ingress": {"http": 31000, "https": 32000},
-            "addons": ["coredns", {"name": "own", "files": {"a.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n"}, "folder": "own", "parameters": {}}], "cluster_domain": "whole.local", "artifacts": "bin",
+            "addons": [
+                "coredns", {"folder": {"own": {"a.yaml": OBJECT}}},
+                {"name": "other", "parameters": {"size": 2}, "files": {
+                    "a.yaml": OBJECT,
+                    "addon.yaml": "title: O\nparameters: {size: {is: number, says: S., default: 1}}\n",
+                }},
+            ],
+            "cluster_domain": "whole.local", "artifacts": "bin",
+            "mirrors": {"docker.io": ["https://mirror.example"], "*": ["http://10.9.0.77:5000/v2"]},
             "certificates": {"expiry": "17520h", "country": "DE", "state": "Berlin", "city": "Berlin"},
             "certificate_names": ["api.whole.example", "192.0.2.7"],
             "arguments": {
@@ -94,14 +105,18 @@ fn fields(table: &Table, at: &str, topology: &Json, all: &mut Vec<String>, met: 
         let Some(value) = topology.pointer(&own) else { continue };
         met.insert((table.name, field.name));
         let names: Vec<String> = match (&field.kind, value) {
-            (Kind::Named(_) | Kind::Records(_), Json::Object(map)) => {
+            (Kind::Named(_) | Kind::Keyed(..), Json::Object(map)) => {
                 map.keys().map(|name| format!("{own}/{name}")).collect()
+            }
+            (Kind::Set(..), Json::Array(items)) => {
+                (0..items.len()).map(|at| format!("{own}/{at}")).collect()
             }
             _ => vec![own.clone()],
         };
         if let Kind::Table(inner)
         | Kind::TableOr(_, inner)
-        | Kind::Records(inner)
+        | Kind::Set(_, inner)
+        | Kind::Keyed(_, Kind::Table(inner))
         | Kind::Named(Kind::Table(inner)) = &field.kind
         {
             names.iter().for_each(|name| fields(inner, name, topology, all, met));
@@ -121,7 +136,8 @@ fn known(table: &'static Table, all: &mut Met) {
         all.insert((table.name, field.name));
         if let Kind::Table(inner)
         | Kind::TableOr(_, inner)
-        | Kind::Records(inner)
+        | Kind::Set(_, inner)
+        | Kind::Keyed(_, Kind::Table(inner))
         | Kind::Named(Kind::Table(inner)) = &field.kind
         {
             known(inner, all);

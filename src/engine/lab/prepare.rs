@@ -17,6 +17,7 @@ use crate::engine::lab::provider::ProviderKind;
 use crate::engine::task::error::EngineError;
 use crate::engine::task::event::Events;
 use crate::model::locked::Locked;
+use crate::model::mirror::may_have;
 use crate::model::platform::{Artifacts, Image, Platform};
 use crate::model::{Version, code, size};
 use crate::pki::{Bundle, SshKeys, super_admin};
@@ -114,7 +115,8 @@ pub fn prepare(session: &Session, say: &Events) -> Result<Prepared, EngineError>
     if let Some(found) = &found {
         let names = (session.flavour().images)(found.version);
         let outside = session.provider.reaches_outside(&session.lab);
-        refuse_without_images(&names, &found.artifacts, outside)?;
+        let is_reached = |name: &str| outside || may_have(&session.lab.kubernetes.mirrors, name);
+        refuse_without_images(&names, &found.artifacts, &is_reached)?;
     }
     session.store.create()?;
     locked::hold(session, &used(session, found.as_ref(), &images), say)?;
@@ -134,11 +136,11 @@ pub fn prepare(session: &Session, say: &Events) -> Result<Prepared, EngineError>
 fn refuse_without_images(
     names: &[String],
     artifacts: &Artifacts,
-    outside: bool,
+    is_reached: &dyn Fn(&str) -> bool,
 ) -> Result<(), EngineError> {
     let missing: Vec<&str> = names
         .iter()
-        .filter(|name| !outside && !artifacts.image_names.contains(*name))
+        .filter(|name| !is_reached(name) && !artifacts.image_names.contains(*name))
         .map(String::as_str)
         .collect();
     let Some(first) = missing.first() else { return Ok(()) };
@@ -304,11 +306,11 @@ mod tests {
         let names = ["a/one:1".to_owned(), "a/two:1".to_owned()];
         let mut artifacts = Artifacts::default();
         artifacts.image_names.insert("a/one:1".into());
-        assert!(refuse_without_images(&names, &artifacts, true).is_ok());
-        assert!(refuse_without_images(&names[..1], &artifacts, false).is_ok());
-        let refused = refuse_without_images(&names, &artifacts, false).err();
+        assert!(refuse_without_images(&names, &artifacts, &|_| true).is_ok());
+        assert!(refuse_without_images(&names[..1], &artifacts, &|_| false).is_ok());
+        let refused = refuse_without_images(&names, &artifacts, &|_| false).err();
         let text = refused.map(|error| error.to_string()).unwrap_or_default();
         assert!(text.contains("no archive here has a/two:1"), "{text}");
-        assert!(refuse_without_images(&[], &artifacts, false).is_ok());
+        assert!(refuse_without_images(&[], &artifacts, &|_| false).is_ok());
     }
 }

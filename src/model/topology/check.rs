@@ -3,7 +3,6 @@
 
 use crate::model::certificates;
 use crate::model::code::{self, Code};
-use crate::model::dns;
 use crate::model::flaw::Flaw;
 use crate::model::name::{check_domain, check_label};
 use crate::model::near::nearest;
@@ -12,7 +11,7 @@ use crate::model::size;
 use crate::model::topology::given::{Entry, Given, Value};
 use crate::model::topology::problem::{Problem, printable};
 use crate::model::topology::schema::pairs::{self, Held, Pairs};
-use crate::model::topology::schema::{Field, Kind, OWN, Table};
+use crate::model::topology::schema::{Field, Keys, Kind, OWN, Table};
 use crate::model::topology::synonyms::meant;
 use crate::model::topology::yaml::{self, Node, Value as Yaml};
 use crate::model::topology::{cloud_config, components, grammar, kubernetes_words};
@@ -148,9 +147,9 @@ fn value(kind: &Kind, node: &Node, field: &str, problems: &mut Vec<Problem>) -> 
             not_empty(entries.is_empty(), node, field, problems);
             Value::Map(entries.iter().map(|entry| named(inner, entry, problems)).collect())
         }
-        (Kind::Records(inner), Yaml::Map(entries)) => {
+        (Kind::Keyed(keys, inner), Yaml::Map(entries)) => {
             not_empty(entries.is_empty(), node, field, problems);
-            Value::Map(entries.iter().map(|entry| record(inner, entry, problems)).collect())
+            Value::Map(entries.iter().map(|entry| keyed(keys, inner, entry, problems)).collect())
         }
         (Kind::List(inner) | Kind::MayBeEmpty(inner), Yaml::List(items)) => {
             let is_refused = items.is_empty() && matches!(kind, Kind::List(_));
@@ -170,7 +169,7 @@ fn value(kind: &Kind, node: &Node, field: &str, problems: &mut Vec<Problem>) -> 
             let item = node.text().filter(short).unwrap_or("one, two");
             wrong_shape(node, field, "a list", &format!("write it as `[{item}]`"), problems)
         }
-        (Kind::Named(_) | Kind::Records(_), _) => {
+        (Kind::Named(_) | Kind::Keyed(..), _) => {
             let cure = "write `name:` lines below it, indented";
             wrong_shape(node, field, "a mapping", cure, problems)
         }
@@ -218,26 +217,22 @@ fn not_empty(is_empty: bool, node: &Node, field: &str, problems: &mut Vec<Proble
 }
 
 fn named(kind: &Kind, entry: &yaml::Entry, problems: &mut Vec<Problem>) -> Entry {
-    if let Err(flaw) = check_label("a name", &entry.key, 40) {
-        problems.push(Problem::of(&code::BAD_NAME, &entry.key_span, flaw));
+    const NAMES: Keys =
+        Keys { judge: |key| check_label("a name", key, 40), code: &code::BAD_NAME, what: "name" };
+    keyed(&NAMES, kind, entry, problems)
+}
+
+fn keyed(keys: &Keys, kind: &Kind, entry: &yaml::Entry, problems: &mut Vec<Problem>) -> Entry {
+    if let Err(flaw) = (keys.judge)(&entry.key) {
+        problems.push(Problem::of(keys.code, &entry.key_span, flaw));
     }
     let given = match kind {
-        Kind::Table(inner) => of_name(inner, entry, problems),
+        Kind::Table(inner) => {
+            let context = format!("{} '{}'", inner.name, printable(&entry.key));
+            table(inner, &entry.node, &context, problems)
+        }
         other => value(other, &entry.node, &entry.key, problems),
     };
-    Entry { key: entry.key.clone(), key_span: entry.key_span.clone(), given }
-}
-
-fn of_name(inner: &Table, entry: &yaml::Entry, problems: &mut Vec<Problem>) -> Given {
-    let context = format!("{} '{}'", inner.name, printable(&entry.key));
-    table(inner, &entry.node, &context, problems)
-}
-
-fn record(inner: &Table, entry: &yaml::Entry, problems: &mut Vec<Problem>) -> Entry {
-    if let Err(flaw) = dns::check_name(&entry.key) {
-        problems.push(Problem::of(&code::BAD_RECORD, &entry.key_span, flaw));
-    }
-    let given = of_name(inner, entry, problems);
     Entry { key: entry.key.clone(), key_span: entry.key_span.clone(), given }
 }
 

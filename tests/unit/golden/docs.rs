@@ -49,7 +49,7 @@ fn kind(kind: &Kind) -> String {
         Kind::MayBeEmpty(item) => format!("list, also an empty one, of: {}", self::kind(item)),
         Kind::TableOr(word, table) => format!("[{}](#{}), or `{word}`", table.name, anchor(table)),
         Kind::Named(item) => format!("by name: {}", self::kind(item)),
-        Kind::Records(table) => format!("by name: [{}](#{})", table.name, anchor(table)),
+        Kind::Keyed(keys, item) => format!("by {}: {}", keys.what, self::kind(item)),
         Kind::Text(_) => "text".into(),
         Kind::Lifetime => "hours or days (`17520h`, `730d`)".into(),
         Kind::Table(table) => format!("[{}](#{})", table.name, anchor(table)),
@@ -84,10 +84,10 @@ fn describe(table: &Table, text: &mut String, done: &mut Vec<&'static str>) {
     }
     for field in table.fields {
         let mut inner = &field.kind;
-        while let Kind::List(item) | Kind::Named(item) = inner {
+        while let Kind::List(item) | Kind::Named(item) | Kind::Keyed(_, item) = inner {
             inner = item;
         }
-        if let Kind::Table(table) | Kind::TableOr(_, table) | Kind::Records(table) = inner {
+        if let Kind::Table(table) | Kind::TableOr(_, table) | Kind::Set(_, table) = inner {
             describe(table, text, done);
         }
     }

@@ -4,13 +4,16 @@ mod checks;
 
 use std::collections::BTreeSet;
 
+use minijinja::context;
 use serde::Serialize;
 
 use crate::kubernetes::stage::{After, Context, Retire, Stage, StageError};
 use crate::kubernetes::step::{Run, Step, Wait};
-use crate::model::Node;
 use crate::model::platform::Artifacts;
+use crate::model::{Node, mirror};
 
+/// Where containerd looks for what is to be known of registries.
+const MIRRORS: &str = "/etc/containerd/certs.d";
 /// Name of the image that holds a pod's namespaces. The archive of that name in a built image is
 /// used; where there is none, the registry's pause image gets the name.
 pub(crate) const SANDBOX_IMAGE: &str = "lab.local/pause:1";
@@ -36,7 +39,9 @@ pub(crate) const STAGE: Stage = Stage {
     templates: templates!(
         "runtime":
         "config.toml.j2",
+        "hosts.toml.j2",
         "import-images.sh.j2",
+        "mirrors.sh.j2",
     ),
     page: include_str!("page.md"),
     ..Stage::PLAIN
@@ -55,6 +60,31 @@ struct Archives<'a> {
     digest: &'a str,
 }
 
+/// Where containerd looks first, a folder for each registry; it reads them at every pull.
+fn mirrors(context: &Context<'_>) -> Result<Vec<Step>, StageError> {
+    let all = &context.lab.kubernetes.mirrors;
+    let folder = |registry: &str| match registry {
+        mirror::ALL => format!("{MIRRORS}/_default"),
+        host => format!("{MIRRORS}/{host}"),
+    };
+    let mut steps = Vec::new();
+    for (registry, mirrors) in all {
+        let text =
+            context.templates.render("stages/runtime/hosts.toml.j2", &context! { mirrors })?;
+        let folder = folder(registry);
+        steps.push(Step::directory(&folder, 0o755));
+        steps.push(Step::file(format!("{folder}/hosts.toml"), text));
+    }
+    // Those that the topology no longer has, known by their first line.
+    let wanted: Vec<String> = all.keys().map(|registry| folder(registry)).collect();
+    let data = context! { folder => MIRRORS, wanted => wanted.join(" ") };
+    steps.push(Step::run(
+        "forget other mirrors of lab",
+        context.templates.render("stages/runtime/mirrors.sh.j2", &data)?,
+    ));
+    Ok(steps)
+}
+
 fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
     let cni_bin = context.platform.os(&node.os).map_or("/usr/lib/cni", |os| os.cni_bin.as_str());
     let config = context
@@ -63,10 +93,15 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
     let Artifacts { images, digest, .. } = &context.platform.artifacts;
     let archives = Archives { images, digest };
     let imports = context.templates.render("stages/runtime/import-images.sh.j2", &archives)?;
+    let pull = match context.lab.kubernetes.mirrors.is_empty() {
+        true => "ctr --namespace k8s.io images pull".to_owned(),
+        false => format!("ctr --namespace k8s.io images pull --hosts-dir {MIRRORS}"),
+    };
     let mut steps: Vec<Step> =
         crate::kubernetes::stage::packages(context, node, "runtime").into_iter().collect();
+    steps.extend([Step::file("/etc/containerd/config.toml", config)]);
+    steps.extend(mirrors(context)?);
     steps.extend([
-        Step::file("/etc/containerd/config.toml", config),
         Step::unit("containerd.service"),
         Step::Wait(Wait {
             optional: false,
@@ -88,7 +123,7 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
                 "ctr --namespace k8s.io images list --quiet | grep -qx {SANDBOX_IMAGE}"
             )),
             script: format!(
-                "ctr --namespace k8s.io images pull {REGISTRY_PAUSE} >/dev/null\n\
+                "{pull} {REGISTRY_PAUSE} >/dev/null\n\
                  ctr --namespace k8s.io images tag {REGISTRY_PAUSE} {SANDBOX_IMAGE}\n"
             ),
         }),
@@ -98,7 +133,7 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
                 "have the image {TEST_IMAGE} that `lab verify` tries things with, if it can be had"
             ),
             format!(
-                "ctr --namespace k8s.io images pull {REGISTRY_BUSYBOX} >/dev/null &&\n\
+                "{pull} {REGISTRY_BUSYBOX} >/dev/null &&\n\
                  ctr --namespace k8s.io images tag {REGISTRY_BUSYBOX} {TEST_IMAGE} || true\n"
             ),
         ),

@@ -132,6 +132,10 @@ fn kubernetes(given: Option<&Given>, problems: &mut Vec<Problem>) -> Kubernetes 
         certificates: get("certificates").map(certificates).unwrap_or_default(),
         components: given.map(components).unwrap_or_default(),
         cluster_domain: text(get("cluster_domain")).unwrap_or(preset::CLUSTER_DOMAIN).to_owned(),
+        mirrors: by_key(get("mirrors"), |list| {
+            let all = list.items().iter().filter_map(|url| url.text().map(str::to_owned));
+            Some(all.collect())
+        }),
         artifacts: text(get("artifacts")).map(str::to_owned),
     }
 }

@@ -64,8 +64,8 @@ fn kind_schema(kind: &Kind) -> Json {
         Kind::List(item) => json!({"type": "array", "minItems": 1, "items": kind_schema(item)}),
         Kind::MayBeEmpty(item) => json!({"type": "array", "items": kind_schema(item)}),
         Kind::Named(item) => json!({"type": "object", "additionalProperties": kind_schema(item)}),
-        Kind::Records(table) => {
-            json!({"type": "object", "additionalProperties": table_schema(table)})
+        Kind::Keyed(_, item) => {
+            json!({"type": "object", "additionalProperties": kind_schema(item)})
         }
         Kind::Text(_) => json!({"type": "string"}),
         Kind::Lifetime => json!({"type": "string", "pattern": "^[0-9]+[hd]$"}),

@@ -1,5 +1,6 @@
 //! What a table of the grammar is made of.
 
+use crate::model::code::Code;
 use crate::model::flaw::Flaw;
 use crate::model::topology::preset::Preset;
 use crate::model::topology::schema::pairs::Pairs;
@@ -90,8 +91,8 @@ pub enum Kind {
     TableOr(&'static str, &'static Table),
     /// A mapping from names to one kind.
     Named(&'static Kind),
-    /// A mapping from names that DNS can have.
-    Records(&'static Table),
+    /// A mapping from keys of their own grammar to one kind.
+    Keyed(&'static Keys, &'static Kind),
     /// Text that this judges.
     Text(fn(&str) -> Result<(), Flaw>),
     /// How long a certificate lives.
@@ -106,6 +107,17 @@ pub enum Kind {
     Taint,
     /// What a person gives cloud-init: cloud-config, a script, or a list of these.
     UserData,
+}
+
+/// The keys of a mapping.
+#[derive(Debug)]
+pub struct Keys {
+    /// Judges one.
+    pub judge: fn(&str) -> Result<(), Flaw>,
+    /// The code of what is wrong with one.
+    pub code: &'static Code,
+    /// What they are, for the reference: "name".
+    pub what: &'static str,
 }
 
 pub(super) const fn need(name: &'static str, kind: Kind, meaning: &'static str) -> Field {

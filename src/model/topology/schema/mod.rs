@@ -12,8 +12,10 @@ pub mod pairs;
 
 use crate::model::addon::names as shipped_addons;
 use crate::model::certificates;
+use crate::model::code;
 use crate::model::hardware;
 use crate::model::lab::{Cloning, KUBEADM, NO_KUBERNETES, PodNetwork, PodSecurity};
+use crate::model::mirror;
 use crate::model::os;
 use crate::model::port;
 use crate::model::role::Role;
@@ -22,7 +24,7 @@ use crate::model::topology::preset::{self, Preset};
 use crate::model::topology::schema::addon::ADDON;
 use crate::model::topology::schema::disk::DISKS;
 pub use crate::model::topology::schema::json::json_schema;
-pub use crate::model::topology::schema::kind::{Field, Kind, Table};
+pub use crate::model::topology::schema::kind::{Field, Keys, Kind, Table};
 use crate::model::topology::schema::kind::{may, need};
 use crate::model::topology::schema::network::NETWORK;
 
@@ -267,9 +269,17 @@ const KUBERNETES: Table = Table {
             Kind::Pairs(&pairs::PROXY_CONFIG),
             "Fields of kube-proxy's configuration (KubeProxyConfiguration).",
         ),
+        may(
+            "mirrors",
+            Kind::Keyed(&REGISTRIES, &Kind::List(&Kind::Text(mirror::url))),
+            "Where containerd looks for images first, by registry; `*` for all that are not named.",
+        ),
         may("artifacts", Kind::Path, "Folder of plain binaries, instead of the official release."),
     ],
 };
+
+/// Registries of images.
+const REGISTRIES: Keys = Keys { judge: mirror::registry, code: &code::BAD_TEXT, what: "registry" };
 
 const CERTIFICATES: Table = Table {
     name: "certificates",

@@ -1,9 +1,10 @@
 //! The network's part of the grammar.
 
+use crate::model::code;
 use crate::model::dns;
 use crate::model::network::{MTU, Mode, Uplink};
 use crate::model::topology::preset::{self, Preset};
-use crate::model::topology::schema::kind::{Kind, Table, may, need};
+use crate::model::topology::schema::kind::{Keys, Kind, Table, may, need};
 
 pub(super) const NETWORK: Table = Table {
     name: "network",
@@ -35,7 +36,7 @@ pub(super) const NETWORK: Table = Table {
         ).or(Preset::Follows("the computer's own")),
         may(
             "records",
-            Kind::Records(&RECORD),
+            Kind::Keyed(&NAMES, &Kind::Table(&RECORD)),
             "What the network's DNS knows besides nodes and floating addresses, by name: of the lab's domain, or whole with a dot at the end; `*.apps` for every name below `apps`.",
         ),
         may(
@@ -45,6 +46,9 @@ pub(super) const NETWORK: Table = Table {
         ),
     ],
 };
+
+/// Names that DNS can have.
+const NAMES: Keys = Keys { judge: dns::check_name, code: &code::BAD_RECORD, what: "name" };
 
 const RECORD: Table = Table {
     name: "record",
