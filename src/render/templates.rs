@@ -100,8 +100,7 @@ impl Templates {
         data: &impl Serialize,
     ) -> Result<String, RenderError> {
         let rendered = self.environment.render_named_str(name, text, Value::from(Serde(data)));
-        let rendered = rendered.map_err(|error| explain(&error))?;
-        Ok(if rendered.ends_with('\n') { rendered } else { rendered + "\n" })
+        rendered.map(|text| ended(name, text)).map_err(|error| explain(&error))
     }
 
     /// Renders one template with `data`, a small struct per template.
@@ -109,17 +108,15 @@ impl Templates {
     /// # Errors
     /// When the template uses what `data` lacks, or a value may not stand in such a file.
     pub fn render(&self, name: &str, data: &impl Serialize) -> Result<String, RenderError> {
-        let mut text = self
-            .environment
-            .get_template(name)
-            .and_then(|template| template.render(Value::from(Serde(data))))
-            .map_err(|error| explain(&error))?;
-        // HAProxy takes a last line without its end for a file that was cut.
-        if !text.ends_with('\n') && !name.ends_with(".xml.j2") {
-            text.push('\n');
-        }
-        Ok(text)
+        let template = self.environment.get_template(name);
+        let rendered = template.and_then(|template| template.render(Value::from(Serde(data))));
+        rendered.map(|text| ended(name, text)).map_err(|error| explain(&error))
     }
+}
+
+/// HAProxy takes a last line without its end for a file that was cut.
+fn ended(name: &str, text: String) -> String {
+    if text.ends_with('\n') || name.ends_with(".xml.j2") { text } else { text + "\n" }
 }
 
 fn explain(error: &minijinja::Error) -> RenderError {

@@ -8,7 +8,7 @@ mod scope;
 pub use check::{Afterwards, Check, Health, Judge, KUBECTL, MISSING, Plan, WARNING};
 pub use needs::{Needs, Port};
 pub use scope::Scope;
-pub(crate) use scope::value;
+pub(crate) use scope::{value, with_known};
 
 /// The scripts that belong to no stage.
 pub(crate) const TEMPLATES: crate::kubernetes::stage::Shipped = templates!(

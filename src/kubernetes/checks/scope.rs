@@ -77,6 +77,11 @@ pub(crate) fn value(data: &impl Serialize) -> Value {
     Value::from(Serde(data))
 }
 
+/// What all scripts of checks know, besides `data`.
+pub(crate) fn with_known(data: Value) -> Value {
+    context! { kubectl => KUBECTL, missing => MISSING, warning => WARNING, ..data }
+}
+
 /// Renders `<name>.sh.j2` of a folder, with what all scripts of checks know.
 pub(crate) fn script(
     templates: &Templates,
@@ -84,6 +89,6 @@ pub(crate) fn script(
     name: &str,
     data: Value,
 ) -> Result<String, RenderError> {
-    let data = context! { kubectl => KUBECTL, missing => MISSING, warning => WARNING, ..data };
+    let data = with_known(data);
     templates.render(&format!("stages/{folder}/{name}.sh.j2"), &data)
 }

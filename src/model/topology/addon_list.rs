@@ -2,12 +2,12 @@
 
 use crate::model::flaw::Flaw;
 use crate::model::topology::preset;
-use crate::model::topology::set::{flow_length, set};
-use crate::model::topology::spelling::own;
-use crate::model::topology::yaml::{self, Node, Value};
+use crate::model::topology::set::{flow_length, parsed, set};
+use crate::model::topology::spelling::{is_alias, line_start, own};
+use crate::model::topology::yaml::{Node, Value};
 
 /// Where the list stands.
-const LIST: [&str; 2] = ["kubernetes", "addons"];
+pub(super) const LIST: [&str; 2] = ["kubernetes", "addons"];
 
 /// The text with one more add-on at the end of the list.
 ///
@@ -72,11 +72,6 @@ pub fn without(text: &str, name: &str) -> Result<String, Flaw> {
     Ok(edited)
 }
 
-fn parsed(text: &str) -> Result<Node, Flaw> {
-    yaml::parse(text)
-        .map_err(|_| Flaw::new("the topology is not valid YAML", "`lab validate` says why"))
-}
-
 /// The list, where it stands in the place that it has; one that comes by an alias or a merge key belongs to others, too.
 fn list<'t>(text: &str, root: &'t Node) -> Result<Option<&'t Node>, Flaw> {
     let mut node = root;
@@ -84,8 +79,7 @@ fn list<'t>(text: &str, root: &'t Node) -> Result<Option<&'t Node>, Flaw> {
         let Some(entry) = node.entries().iter().find(|entry| entry.key == key) else {
             return Ok(None);
         };
-        let is_alias = text.get(entry.node.span.clone()).is_some_and(|own| own.starts_with('*'));
-        if is_alias || entry.key_span.start < node.span.start {
+        if is_alias(text, &entry.node.span) || entry.key_span.start < node.span.start {
             return Err(by_hand());
         }
         node = &entry.node;
@@ -105,10 +99,6 @@ fn by_hand() -> Flaw {
         "the list of add-ons is written in a way that is left to its author",
         "change `kubernetes.addons` in the file",
     )
-}
-
-fn line_start(text: &str, at: usize) -> usize {
-    text.get(..at).and_then(|before| before.rfind('\n')).map_or(0, |end| end + 1)
 }
 
 /// Where the text of a value ends. The place of a mapping or list is where it begins.

@@ -5,12 +5,10 @@ use std::collections::BTreeMap;
 
 use crate::model::code;
 use crate::model::flaw::Flaw;
+use crate::model::topology::addon_list::LIST;
 use crate::model::topology::problem::Problem;
-use crate::model::topology::spelling::{Pieces, is_block, own, replaced};
+use crate::model::topology::spelling::{Pieces, in_one_piece, replaced};
 use crate::model::topology::yaml::{self, Node, Value};
-
-/// Where the list stands.
-const LIST: [&str; 2] = ["kubernetes", "addons"];
 
 /// A folder that was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,9 +45,10 @@ pub fn folders(
 fn named(item: &Node, text: &str, found: &mut Pieces<String>) {
     let Some(node) = item.get("folder").filter(|_| item.get("files").is_none()) else { return };
     let Value::Scalar { text: path, .. } = &node.value else { return };
-    let span = own(text, &node.span);
-    let is_alias = text.get(span.clone()).is_some_and(|own| own.starts_with('*'));
-    if !is_alias && !is_block(text, span.start) && !path.is_empty() && !path.contains('\n') {
+    if !path.is_empty()
+        && !path.contains('\n')
+        && let Some(span) = in_one_piece(text, &node.span)
+    {
         found.insert((span.start, span.end), path.clone());
     }
 }

@@ -3,7 +3,7 @@
 use crate::model::code;
 use crate::model::flaw::Flaw;
 use crate::model::topology::problem::Problem;
-use crate::model::topology::spelling::{Pieces, is_block, own, quoted, replaced};
+use crate::model::topology::spelling::{Pieces, in_one_piece, quoted, replaced};
 use crate::model::topology::yaml::{self, Node, Value};
 
 /// The field whose values may be paths.
@@ -30,11 +30,11 @@ pub fn inline(
 fn paths(node: &Node, text: &str, is_field: bool, found: &mut Pieces<String>) {
     match &node.value {
         Value::Scalar { text: path, .. } => {
-            let span = own(text, &node.span);
-            let is_alias = text.get(span.clone()).is_some_and(|own| own.starts_with('*'));
-            let stands = !is_alias && !is_block(text, span.start);
             let is_path = PATHS.iter().any(|start| path.starts_with(start)) && !path.contains('\n');
-            if is_field && is_path && stands {
+            if is_field
+                && is_path
+                && let Some(span) = in_one_piece(text, &node.span)
+            {
                 found.insert((span.start, span.end), path.clone());
             }
         }

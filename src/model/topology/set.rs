@@ -2,7 +2,7 @@
 
 use crate::model::flaw::Flaw;
 use crate::model::topology::problem::printable;
-use crate::model::topology::spelling::{is_block, own, spelled};
+use crate::model::topology::spelling::{is_alias, is_block, line_start, own, spelled};
 use crate::model::topology::yaml::{self, Node, Value};
 
 /// The text with the value at `path`, keys joined by dots, set: in its place where it stands, else where it
@@ -20,13 +20,18 @@ pub fn set(text: &str, path: &str, value: &str) -> Result<String, Flaw> {
         let message = format!("'{}' is not the way to a field", printable(path));
         return Err(Flaw::new(message, "join names of fields by dots, like nodes.worker.count"));
     }
-    let root = yaml::parse(text)
-        .map_err(|_| Flaw::new("the topology is not valid YAML", "`lab validate` says why"))?;
+    let root = parsed(text)?;
     let value = match value.starts_with(['[', '{']) {
         true => value.to_owned(),
         false => spelled(value),
     };
     put(text, &root, &keys, &value)
+}
+
+/// A text that is to be edited.
+pub(super) fn parsed(text: &str) -> Result<Node, Flaw> {
+    yaml::parse(text)
+        .map_err(|_| Flaw::new("the topology is not valid YAML", "`lab validate` says why"))
 }
 
 /// What is repeated by aliases and merge keys belongs to others, too.
@@ -36,7 +41,7 @@ fn by_alias() -> Flaw {
 }
 
 fn put(text: &str, node: &Node, keys: &[&str], value: &str) -> Result<String, Flaw> {
-    if text.get(node.span.clone()).is_some_and(|own| own.starts_with('*')) {
+    if is_alias(text, &node.span) {
         return Err(by_alias());
     }
     let Some((key, rest)) = keys.split_first() else { return over(text, node, value) };
@@ -112,7 +117,7 @@ fn beside(text: &str, node: &Node, keys: &[&str], value: &str) -> Result<String,
     }
     let own_entry = node.entries().iter().find(|entry| entry.key_span.start >= start);
     let at = own_entry.map(|entry| entry.key_span.start).ok_or_else(by_alias)?;
-    let line = text.get(..at).and_then(|before| before.rfind('\n')).map_or(0, |end| end + 1);
+    let line = line_start(text, at);
     let indent = text.get(line..at).unwrap_or_default();
     if indent.contains(|c| c != ' ') {
         return Err(Flaw::new(

@@ -43,6 +43,22 @@ pub(super) fn own(text: &str, span: &Span) -> Span {
     start..span.end
 }
 
+/// True for a value that an alias repeats.
+pub(super) fn is_alias(text: &str, span: &Span) -> bool {
+    text.get(span.clone()).is_some_and(|own| own.starts_with('*'))
+}
+
+/// The place of a value that stands there in one piece: neither repeated by an alias nor a block of lines.
+pub(super) fn in_one_piece(text: &str, span: &Span) -> Option<Span> {
+    let span = own(text, span);
+    (!is_alias(text, &span) && !is_block(text, span.start)).then_some(span)
+}
+
+/// Where the line begins in which `at` is.
+pub(super) fn line_start(text: &str, at: usize) -> usize {
+    text.get(..at).and_then(|before| before.rfind('\n')).map_or(0, |end| end + 1)
+}
+
 /// True where the line before says that a block of lines begins: `|` or `>`, and how it is cut.
 pub(super) fn is_block(text: &str, start: usize) -> bool {
     let before = text.get(..start).unwrap_or_default();

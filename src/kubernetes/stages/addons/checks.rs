@@ -2,10 +2,10 @@
 
 use minijinja::{Value, context};
 
-use crate::kubernetes::checks::{Check, KUBECTL, MISSING, Plan, Scope, WARNING, value};
+use crate::kubernetes::checks::{Check, Plan, Scope, value, with_known};
 use crate::kubernetes::stages::addons::content::rendered;
 use crate::kubernetes::stages::runtime::TEST_IMAGE;
-use crate::model::addon::Used;
+use crate::model::addon::{Proof, Used};
 use crate::model::{Node, Role};
 use crate::render::RenderError;
 
@@ -38,16 +38,13 @@ fn own(scope: &Scope<'_>, controller: &Node, used: &Used) -> Result<Vec<Check>, 
     let workers: Vec<Value> = workers
         .map(|node| context! { name => &node.name, address => node.address.to_string() })
         .collect();
-    let data = context! {
+    let data = with_known(context! {
         workers,
         lab => value(scope.lab),
         parameters => value(&used.parameters),
         test_image => TEST_IMAGE,
-        kubectl => KUBECTL,
-        missing => MISSING,
-        warning => WARNING,
-    };
-    let check = |proof: &crate::model::addon::Proof| {
+    });
+    let check = |proof: &Proof| {
         let script = rendered(scope.templates, &used.addon, &proof.script, &data)?;
         let script = format!("{}{script}", scope.script("installed", named(used))?);
         let name = proof.name.clone();

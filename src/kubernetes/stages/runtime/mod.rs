@@ -93,13 +93,12 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
     let Artifacts { images, digest, .. } = &context.platform.artifacts;
     let archives = Archives { images, digest };
     let imports = context.templates.render("stages/runtime/import-images.sh.j2", &archives)?;
-    let pull = match context.lab.kubernetes.mirrors.is_empty() {
-        true => "ctr --namespace k8s.io images pull".to_owned(),
-        false => format!("ctr --namespace k8s.io images pull --hosts-dir {MIRRORS}"),
-    };
+    let has_mirrors = !context.lab.kubernetes.mirrors.is_empty();
+    let hosts = if has_mirrors { format!(" --hosts-dir {MIRRORS}") } else { String::new() };
+    let pull = format!("ctr --namespace k8s.io images pull{hosts}");
     let mut steps: Vec<Step> =
         crate::kubernetes::stage::packages(context, node, "runtime").into_iter().collect();
-    steps.extend([Step::file("/etc/containerd/config.toml", config)]);
+    steps.push(Step::file("/etc/containerd/config.toml", config));
     steps.extend(mirrors(context)?);
     steps.extend([
         Step::unit("containerd.service"),

@@ -2,6 +2,7 @@
 
 use crate::model::code;
 use crate::model::topology::problem::{Problem, Span};
+use crate::model::topology::spelling::line_start;
 
 /// Part of what the parser says, what is wrong, and how it is mended.
 const TOLD: &[(&[&str], &str, &str)] = &[
@@ -131,9 +132,10 @@ fn not_yaml(at: &Span, message: impl Into<String>) -> Problem {
 
 /// True where `{{` or `{%` stands there, or just before.
 fn is_of_a_template(text: &str, at: &Span) -> bool {
-    let before = text.get(..at.start).unwrap_or_default();
-    let start = before.rfind('\n').map_or(0, |end| end + 1);
-    let line = text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
+    let line = text
+        .get(line_start(text, at.start)..)
+        .and_then(|rest| rest.lines().next())
+        .unwrap_or_default();
     line.contains("{{") || line.contains("{%")
 }
 
