@@ -27,6 +27,7 @@ const TOPICS: &[(&str, &str, &str)] = &[
         "what each other code means and what to do",
         include_str!("../../docs/troubleshooting.md"),
     ),
+    ("lessons", "lessons and faults, and how to write them", include_str!("../../docs/lessons.md")),
     ("events", "what `-o json` prints while it works", include_str!("../../docs/events.md")),
     (
         "high-availability",

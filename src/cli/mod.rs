@@ -17,11 +17,11 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::engine::Change;
-use args::{AddonsCommand, Args, AssetsCommand, CertsCommand, Command, Form};
+use args::{AddonsCommand, Args, AssetsCommand, CertsCommand, Command, Form, LessonCommand};
 use commands::{
     addons, assets, certs, connect, console, doctor, down, exec, forward, graph, hosts, images,
-    init, inspect, inventory, kubeconfig, kubectl, list, logs, man, plan, power, repair, runs,
-    schema, shell, snapshot, ssh, stage, status, up, validate, verify,
+    init, inspect, inventory, kubeconfig, kubectl, lesson, list, logs, man, plan, power, repair,
+    runs, schema, shell, snapshot, ssh, stage, status, up, validate, verify,
 };
 use failure::Failure;
 use global::Global;
@@ -85,6 +85,9 @@ fn dispatch(args: &Args) -> Result<ExitCode, Failure> {
         }
         Command::Addons { command } => {
             addons::run(global, command.as_ref().unwrap_or(&AddonsCommand::List))
+        }
+        Command::Lesson { command } => {
+            lesson::run(global, command.as_ref().unwrap_or(&LessonCommand::List))
         }
         Command::Assets { command } => {
             assets::run(global, command.as_ref().unwrap_or(&AssetsCommand::List))

@@ -20,6 +20,7 @@ pub mod facts;
 pub mod flavour;
 pub mod hard_way;
 pub mod kubeadm;
+pub mod lessons;
 pub mod marker;
 pub mod node_info;
 pub mod none;

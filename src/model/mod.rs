@@ -14,6 +14,7 @@ pub mod hardware;
 pub mod hosts;
 pub mod inventory;
 pub mod lab;
+pub mod lesson;
 pub mod locked;
 pub mod mirror;
 pub mod name;

@@ -16,6 +16,7 @@ use lab::model::Lab;
 use lab::pki::{SshKeys, generate_ssh_key};
 use lab::render::Templates;
 
+use crate::course;
 use crate::hall::Hall;
 use crate::machine::Machine;
 use crate::rig::screen::Terminal;
@@ -39,10 +40,10 @@ const NO_WAY: &str = "for worker in 10.249.0.31 10.249.0.32; do
 done";
 
 /// Somebody's machines, and the folder that `lab` is run in.
-struct Basement {
+pub struct Basement {
     hall: Hall,
     _machines: Vec<Machine>,
-    home: tempfile::TempDir,
+    pub home: tempfile::TempDir,
     keys: SshKeys,
     start: Instant,
 }
@@ -86,7 +87,7 @@ impl Basement {
         fs::read_to_string(self.home.path().join("lab.yaml")).unwrap()
     }
 
-    fn lab_says(&self, arguments: &[&str]) -> Output {
+    pub fn lab_says(&self, arguments: &[&str]) -> Output {
         self.command(arguments).output().unwrap()
     }
 
@@ -108,12 +109,12 @@ impl Basement {
         command
     }
 
-    fn say(&self, text: &str) {
+    pub fn say(&self, text: &str) {
         eprintln!("[{:6.1} s] {text}", self.start.elapsed().as_secs_f64());
     }
 
     /// What `lab` says where it must succeed.
-    fn lab(&self, arguments: &[&str]) -> String {
+    pub fn lab(&self, arguments: &[&str]) -> String {
         let output = self.lab_says(arguments);
         let said = format!(
             "{}{}",
@@ -136,7 +137,7 @@ const REPOSITORY: &str = include_str!("repository.sh");
 
 impl Basement {
     /// Runs a script on a machine, as root, past `lab`'s own ways.
-    fn on(&self, name: &str, script: &str) -> String {
+    pub fn on(&self, name: &str, script: &str) -> String {
         let ssh = match name {
             "main" => self.ssh(name, Route::Direct),
             _ => self.ssh(
@@ -172,7 +173,7 @@ impl Basement {
     }
 
     /// What `lab` says where it must fail.
-    fn refused(&self, arguments: &[&str]) -> String {
+    pub fn refused(&self, arguments: &[&str]) -> String {
         let output = self.lab_says(arguments);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(!output.status.success(), "lab {arguments:?}\n{said}");
@@ -285,6 +286,7 @@ fn machines_that_exist_become_a_cluster_and_are_given_back_as_they_were() {
     assert!(said.contains("the provider existing has no snapshots"), "{said}");
 
     basement.say("every check passes");
+    course::a_lesson_is_done(&basement);
     // Another lab does not take them.
     basement.write(&topology.replace("name: basement", "name: attic"));
     let said = basement.refused(&["up"]);

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use lab::engine::Session;
 use lab::kubernetes::checks::Check;
 use lab::kubernetes::operations::retire;
-use lab::kubernetes::{failover, recovery};
+use lab::kubernetes::{failover, lessons, recovery};
+use lab::model::lesson::{self, Placed, faults};
 use lab::model::platform::Acceleration;
 
 use crate::rig;
@@ -24,7 +25,22 @@ pub fn all() -> Vec<(String, String)> {
         others(&session).into_iter().for_each(|(name, script)| add(name, script));
         retirements(&session).into_iter().for_each(|(name, script)| add(name, script));
     }
+    for script in of_lessons() {
+        found.insert(script, "lessons");
+    }
     found.into_iter().map(|((name, script), in_)| (format!("{name} of {in_}"), script)).collect()
+}
+
+/// What lessons and faults run, with what their scripts find.
+fn of_lessons() -> Vec<(String, String)> {
+    let faults = faults().iter().map(|fault| (&fault.name, &fault.files));
+    let all = lesson::all().iter().map(|lesson| (&lesson.name, &lesson.files)).chain(faults);
+    let scripts = all.flat_map(|(name, files)| files.iter().map(move |file| (name, file)));
+    let scripts = scripts.filter(|(_, (file, _))| file.ends_with(".sh"));
+    let placed = |text: &String| Placed { script: text.clone(), node: "worker1".into() };
+    scripts
+        .map(|(name, (file, text))| (format!("{name}/{file}"), lessons::script(&placed(text))))
+        .collect()
 }
 
 /// The checks of `lab verify`, `lab inspect` and a restore.

@@ -90,7 +90,7 @@ fn copy(from: &Path, to: &Path) {
 /// The sources, to be changed; what is not is a link to the original.
 fn tree(root: &Path) {
     let here = std::env::current_dir().unwrap();
-    for folder in ["src", "cloud-init", "topologies", "addons", "examples"] {
+    for folder in ["src", "cloud-init", "topologies", "addons", "lessons", "examples"] {
         copy(&here.join(folder), &root.join(folder));
     }
     for rest in ["Cargo.toml", "Cargo.lock", "xml-templates", "docs", "tests", "benches"] {

@@ -27,7 +27,7 @@ pub(in crate::cli) struct Plan {
     pub save: Option<PathBuf>,
 }
 
-#[derive(Debug, ClapArgs)]
+#[derive(Debug, Default, ClapArgs)]
 #[command(
     after_help = "Examples:\n  lab up\n  lab up book --until etcd\n  lab up --checkpoint\n  LAB_ARTIFACTS=./bin lab up --provider private"
 )]
@@ -88,7 +88,7 @@ impl Up {
 }
 
 /// A time with its unit.
-fn timeout(text: &str) -> Result<Duration, Box<dyn std::error::Error + Send + Sync>> {
+pub(super) fn timeout(text: &str) -> Result<Duration, Box<dyn std::error::Error + Send + Sync>> {
     let units = [('s', 1), ('m', 60), ('h', 3600)];
     let of = |(unit, seconds): &(char, u64)| {
         let number: u64 = text.strip_suffix(*unit)?.parse().ok()?;

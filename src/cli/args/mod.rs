@@ -5,6 +5,7 @@ mod apply;
 mod assets;
 mod certs;
 mod etcd;
+mod lesson;
 mod own;
 
 use std::path::PathBuf;
@@ -19,6 +20,7 @@ pub(super) use apply::{Plan, Up};
 pub(super) use assets::AssetsCommand;
 pub(super) use certs::CertsCommand;
 pub(super) use etcd::{EtcdCommand, RepairCommand};
+pub(super) use lesson::LessonCommand;
 pub(super) use own::*;
 
 /// Kubernetes labs on libvirt/KVM, the hard way, from one topology file.
@@ -188,6 +190,13 @@ pub(super) enum Command {
         /// What to do
         #[command(subcommand)]
         command: Option<AddonsCommand>,
+    },
+    /// Learn: lessons that break something, judge, hint, and put it back
+    #[command(visible_alias = "lessons")]
+    Lesson {
+        /// What to do
+        #[command(subcommand)]
+        command: Option<LessonCommand>,
     },
     /// Look at what the lab is made with, and at lab.lock, which holds it
     Assets {

@@ -17,6 +17,7 @@ pub(crate) mod inspect;
 pub(crate) mod inventory;
 pub(crate) mod kubeconfig;
 pub(crate) mod kubectl;
+pub(crate) mod lesson;
 pub(crate) mod list;
 pub(crate) mod logs;
 pub(crate) mod man;

@@ -11,6 +11,7 @@ use crate::cli::output::{agrees, counted, info, say};
 use crate::cli::progress::{Progress, signals};
 use crate::cli::runtime::runtime;
 use crate::cli::session::acquaint::acquaint;
+use crate::cli::session::lesson;
 use crate::cli::session::lookup::{known, limit, lock, stages};
 use crate::cli::session::saved_plan::SavedPlan;
 use crate::engine::{self, EngineError, Events, Outcome, Session, Stop, UpOptions, rotate};
@@ -59,6 +60,7 @@ pub(crate) fn brought_up(
     up: &Up,
     session: &Arc<Session>,
 ) -> Result<Option<usize>, Failure> {
+    lesson::refuse_healing(session, up.yes)?;
     let saved = up.plan.as_deref().map(|path| SavedPlan::load(path, &session.lab)).transpose()?;
     let until = saved.as_ref().map_or(&up.until, |plan| &plan.until);
     let stages = Some(stages(session.flavour(), until.as_deref())?);

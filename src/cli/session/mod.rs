@@ -5,6 +5,7 @@ pub(crate) mod acquaint;
 pub(crate) mod bring_up;
 pub(crate) mod etcd;
 pub(crate) mod filled;
+pub(crate) mod lesson;
 pub(crate) mod load;
 pub(crate) mod lookup;
 pub(crate) mod rotation;

@@ -1,17 +1,12 @@
 //! The folder of a person's own add-on.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io;
 use std::path::Path;
 
-use crate::drivers::state::files::read_regular;
+use crate::drivers::state::text_folder::TextFolder;
 use crate::model::Flaw;
 use crate::model::addon::{Addon, DESCRIPTION};
 use crate::model::topology::folders::Folder;
-
-/// The most that the files of a folder may hold together; a topology may hold no more either.
-const MAX_BYTES: u64 = 512 << 10;
 
 /// Reads the files of a folder that are the add-on's, by its way from `base`. What else is in it stays there.
 ///
@@ -23,18 +18,10 @@ pub fn read(base: &Path, named: &str) -> Result<Folder, Flaw> {
         let cure = "name the folder of an add-on, from the folder of the topology: manifests, and addon.yaml";
         Flaw::new(format!("cannot read the add-on in {named}: {why}"), cure)
     };
-    let name = path.canonicalize().map_err(|error| failed(&error))?;
-    let name = name.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
-    let names = regular(&path).map_err(|error| failed(&error))?;
-    let mut left = MAX_BYTES;
-    let mut text = |file: &str| {
-        let bytes = read_regular(&path.join(file), left + 1)
-            .map_err(|error| failed(&format!("{file}: {error}")))?;
-        left = left
-            .checked_sub(bytes.len() as u64)
-            .ok_or_else(|| failed(&"its files hold more than 512 KiB"))?;
-        String::from_utf8(bytes).map_err(|_| failed(&format!("{file} is no text")))
-    };
+    let mut folder = TextFolder::new(&path);
+    let name = folder.name().map_err(|error| failed(&error))?;
+    let names = folder.names().map_err(|error| failed(&error))?;
+    let mut text = |file: &str| folder.text(file).map_err(|error| failed(&error));
     let is_described = names.iter().any(|name| name == DESCRIPTION);
     let description = is_described.then(|| text(DESCRIPTION)).transpose()?;
     let mut files = BTreeMap::new();
@@ -48,22 +35,11 @@ pub fn read(base: &Path, named: &str) -> Result<Folder, Flaw> {
     Ok(Folder { name, files })
 }
 
-/// Names of the regular files in a folder.
-fn regular(path: &Path) -> io::Result<Vec<String>> {
-    let mut names = Vec::new();
-    for entry in fs::read_dir(path)? {
-        let entry = entry?;
-        let is_file = fs::metadata(entry.path()).is_ok_and(|about| about.is_file());
-        let name = entry.file_name().into_string().ok();
-        names.extend(name.filter(|name| is_file && !name.starts_with('.')));
-    }
-    Ok(names)
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use std::fs;
 
     #[test]
     fn a_folder_is_the_files_of_its_addon() {

@@ -7,11 +7,13 @@ pub mod error;
 pub mod failpoint;
 pub mod file_lock;
 pub mod files;
+pub mod lesson_folder;
 pub mod lock;
 pub mod record;
 mod secrets;
 pub mod snapshot_store;
 pub mod store;
+mod text_folder;
 pub mod topology_file;
 
 pub use error::StoreError;

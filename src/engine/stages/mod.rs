@@ -2,4 +2,5 @@
 
 pub(crate) mod by_hand;
 pub(crate) mod lanes;
+pub mod lesson;
 pub(crate) mod steps;

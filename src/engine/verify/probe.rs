@@ -51,19 +51,22 @@ pub(crate) struct ProbeEnv {
     pub run: String,
     /// What counts as news: seconds since 1970; two minutes ago when not said.
     pub since: Option<i64>,
+    /// How often what may take a while is asked; as often as its check thinks right when not said.
+    pub tries: Option<u32>,
 }
 
 impl ProbeEnv {
     /// For one run.
     pub fn new(since: Option<i64>) -> Self {
         let run: u32 = rand::random();
-        Self { run: format!("{run:08x}"), since }
+        Self { run: format!("{run:08x}"), since, tries: None }
     }
 
     fn script(&self, check: &Check) -> String {
         let now = time::OffsetDateTime::now_utc().unix_timestamp();
         let since = self.since.unwrap_or(now - 120);
-        let told = format!("LAB_NOW={now} LAB_SINCE={since} LAB_RUN={}", self.run);
+        let tries = self.tries.map(|tries| format!(" LAB_TRIES={tries}")).unwrap_or_default();
+        let told = format!("LAB_NOW={now} LAB_SINCE={since} LAB_RUN={}{tries}", self.run);
         format!("{told}\n{}", check.script)
     }
 }

@@ -59,7 +59,7 @@ pub(crate) async fn inspect_with(
 ) -> Result<Vec<CheckResult>, EngineError> {
     let mut plan = session.flavour().inspection(&session.lab, &session.templates)?;
     plan.nodes.retain(|check| nodes.is_empty() || check.nodes.iter().all(|n| nodes.contains(n)));
-    make(session, reach, plan, &Stop::default(), say).await
+    make(session, reach, plan, ProbeEnv::new(None), &Stop::default(), say).await
 }
 
 /// [`verify`] by a given way to the nodes.
@@ -77,19 +77,22 @@ pub async fn verify_with(
         Some(stage) => stage.plan(&session.lab, &session.templates)?,
         None => session.flavour().checks(&session.lab, &session.templates)?,
     };
-    make(session, reach, plan, stop, say).await
+    make(session, reach, plan, ProbeEnv::new(None), stop, say).await
 }
 
 /// Makes the checks of a plan, and clears away what they made, also when they are given up.
-async fn make(
+///
+/// # Errors
+/// When it was stopped, or a task of ours dies.
+pub(crate) async fn make(
     session: &Session,
     reach: &Reach,
     plan: Plan,
+    env: ProbeEnv,
     stop: &Stop,
     say: Say<'_>,
 ) -> Result<Vec<CheckResult>, EngineError> {
     let Plan { nodes, cluster, afterwards, .. } = plan;
-    let env = ProbeEnv::new(None);
     let asked = async {
         let mut results = of_nodes(session, reach, nodes, &env, say).await?;
         for check in cluster {

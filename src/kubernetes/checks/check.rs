@@ -47,7 +47,8 @@ pub struct Check {
     /// What it proves.
     pub proves: String,
     /// POSIX shell, run as root; leaves nothing behind. Finds the seconds of the host's clock in
-    /// `LAB_NOW`, what counts as news in `LAB_SINCE`, and a word of this run's own in `LAB_RUN`.
+    /// `LAB_NOW`, what counts as news in `LAB_SINCE`, a word of this run's own in `LAB_RUN`,
+    /// and in `LAB_TRIES` how often to ask, where somebody says it.
     pub script: String,
     /// What to look at when it fails.
     pub hint: String,

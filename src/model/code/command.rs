@@ -27,6 +27,15 @@ codes! {
     STOPPED "L0606" "the run was stopped, as was asked"
         "Ctrl-C or a signal asked for it: the step that ran was finished, what was done stays."
         ["`lab up` goes on from there", "`lab down` gives all of it back"];
+    BAD_LESSON "L0607" "a lesson, or a fault, cannot be used"
+        "Its description says what cannot be, a file of it is missing, it asks for what this lab does not have, or one of its scripts failed."
+        ["`lab lesson lint FOLDER` reads a lesson of your own without a lab",
+         "`lab lesson show NAME` says which topology it is made for",
+         "docs/lessons.md has all fields"];
+    LESSON "L0608" "a lesson is going on, or none is"
+        "While something is broken on purpose, `up` would put it right without the learner; and what is said of a lesson needs one that was started. Nothing was changed."
+        ["`lab lesson status` shows the step", "`lab lesson stop` ends the lesson and puts everything right",
+         "`lab up --yes` puts it right and lets the lesson go on"];
     BUSY "L0701" "another run has the lab"
         "One lab, one run: a second one would pull the ground from under the first. The lock ends with the process that holds it, however that ends. Nothing was changed."
         ["wait for it, or end the process that the message names",

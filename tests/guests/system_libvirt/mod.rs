@@ -1,6 +1,7 @@
 //! A lab on the system's libvirt, among what others have there. Each test is a chapter on the one lab of its
 //! process, which the last of them, by its name, takes down.
 
+mod lessons;
 mod networks;
 mod storage;
 

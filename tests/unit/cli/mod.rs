@@ -2,6 +2,7 @@
 
 mod addons;
 mod files;
+mod lessons;
 mod looks;
 mod oci;
 mod refusals;

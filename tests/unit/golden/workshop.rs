@@ -111,6 +111,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
         "tests/guests/system_libvirt/mod.rs: nodes_come_go_off_and_on_and_leave",
     ),
     ("lab addons", "tests/unit/cli/addons.rs"),
+    ("lab lesson", "tests/machines/course.rs, tests/machines/faults.rs"),
     ("lab doctor", "tests/unit/doctor.rs, tests/guests/system_libvirt/mod.rs"),
     ("lab down", "tests/guests/three/to_nothing.rs"),
     ("lab forward", "tests/guests/three/programs.rs: a_kubectl_of_ones_own_reaches_the_api"),

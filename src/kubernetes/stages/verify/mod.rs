@@ -3,7 +3,7 @@
 mod checks;
 mod cis;
 pub mod failover;
-mod workload;
+pub(crate) mod workload;
 
 use std::collections::BTreeSet;
 

@@ -10,6 +10,9 @@ use crate::kubernetes::stages::runtime::TEST_IMAGE;
 use crate::model::{Lab, Node, Role};
 use crate::render::RenderError;
 
+/// The check that makes the pods which the others ask.
+pub(crate) const FIRST: &str = "pods-run";
+
 /// Checks that are made on one controller with the run's own pods.
 struct Workload<'s> {
     scope: &'s Scope<'s>,
@@ -81,7 +84,7 @@ fn reached(work: &Workload<'_>) -> Result<Vec<Check>, RenderError> {
     Ok(vec![
         // The scheduler puts each pod on its worker, which must take pods but for what the topology says itself.
         work.check(
-            "pods-run",
+            FIRST,
             "a pod starts on every worker",
             context! { image => TEST_IMAGE, tainted => Value::from(Serde(&tainted)) },
             "kubectl get pods -A; kubectl get events -A",

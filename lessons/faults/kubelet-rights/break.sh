@@ -1,0 +1,2 @@
+# shellcheck shell=sh
+kubectl delete clusterrolebinding lab:apiserver-to-kubelets >/dev/null

@@ -1,0 +1,2 @@
+# shellcheck shell=sh
+test "$(systemctl is-enabled kube-proxy)" = enabled

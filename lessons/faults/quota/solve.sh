@@ -1,0 +1,2 @@
+# shellcheck shell=sh
+kubectl -n default delete quota lesson-pods --ignore-not-found >/dev/null

@@ -1,0 +1,2 @@
+# shellcheck shell=sh
+systemctl disable --quiet --now kube-scheduler
