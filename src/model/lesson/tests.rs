@@ -103,3 +103,39 @@ fn points_are_those_of_who_did_it() {
     let text = serde_json::to_string(&progress).unwrap();
     assert_eq!(serde_json::from_str::<Progress>(&text).unwrap(), progress);
 }
+
+const LAB: &str = "name: basement
+network: {cidr: 10.249.0.0/24}
+nodes:
+  main: {roles: [etcd, control-plane], first_address: 10.249.0.11}
+  worker: {count: 2, first_address: 10.249.0.31}
+";
+
+/// What nobody knows follows from a number, and is never twice in one lesson.
+#[test]
+fn faults_that_nobody_knows_follow_from_a_number() {
+    let owner = crate::model::Owner { machine: "m".into(), uid: 0 };
+    let lab = crate::model::topology::load(LAB, &owner).unwrap().lab;
+    let dealt = |lesson: &Lesson, place: usize, seed: u64| {
+        let dealt = deal(lesson, place, &lab, seed).unwrap();
+        assert!(!dealt.solve.is_empty() && !dealt.hints.is_empty() && !dealt.verify.is_empty());
+        (dealt.fault.unwrap(), dealt.broken.unwrap().node)
+    };
+    let any = Lesson::of_breakage(Breakage { fault: Some(ANY.into()), ..Breakage::default() });
+    let mut seen = std::collections::BTreeSet::new();
+    for seed in 0..100 {
+        let (fault, node) = dealt(&any, 0, seed);
+        let again = dealt(&any, 0, seed);
+        assert_eq!((&again.0.name, &again.1), (&fault.name, &node));
+        assert!(fault.unfit(&lab).is_none() && lab.node(&node).unwrap().is(fault.role().unwrap()));
+        seen.insert(fault.name.as_str());
+    }
+    assert!(seen.len() > 15, "{seen:?}");
+    assert!(!seen.contains("balancer-port") && !seen.contains("floating-address"), "{seen:?}");
+    let exam = shipped("exam").unwrap();
+    for seed in 0..20 {
+        let all: std::collections::BTreeSet<&str> =
+            (0..exam.steps.len()).map(|place| dealt(exam, place, seed).0.name.as_str()).collect();
+        assert_eq!(all.len(), exam.steps.len());
+    }
+}
