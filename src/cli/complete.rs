@@ -20,6 +20,7 @@ use crate::drivers::state::snapshot_store::SnapshotStore;
 use crate::drivers::state::{self, Store};
 use crate::kubernetes::{all_stages, flavour};
 use crate::model::Lab;
+use crate::model::lesson;
 use crate::model::topology;
 
 /// The variable by which a shell asks.
@@ -68,6 +69,12 @@ fn words(command: &str, argument: &str) -> Option<ArgValueCandidates> {
         ("help", "words") => explained(),
         ("restore", "name") | ("delete", "names") => snapshots(),
         ("renew", "names") => certificates(),
+        ("start" | "test", "name") => {
+            candidates(|| lesson::all().iter().map(|lesson| lesson.name.clone()).collect())
+        }
+        ("break", "fault") => {
+            candidates(|| lesson::faults().iter().map(|fault| fault.name.clone()).collect())
+        }
         (_, "node" | "nodes") => nodes(),
         _ => return None,
     })

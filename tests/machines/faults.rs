@@ -28,7 +28,7 @@ const TOGETHER: &[&[(&str, &str)]] = &[
         ("pod-network-file", "worker2"),
         ("controller-manager-port", MAIN),
         ("webhook", MAIN),
-        ("pod-routes", MAIN),
+        ("pod-routes", "worker1"),
     ],
     &[
         ("kubelet-stopped", "worker1"),
