@@ -27,18 +27,14 @@ const TOGETHER: &[&[(&str, &str)]] = &[
         ("runtime-network-folder", "worker1"),
         ("pod-network-file", "worker2"),
         ("controller-manager-port", MAIN),
+        ("scheduler-stopped", MAIN),
         ("webhook", MAIN),
         ("pod-routes", "worker1"),
     ],
     &[
-        ("kubelet-stopped", "worker1"),
-        ("kubelet-program", "worker2"),
-        ("scheduler-stopped", MAIN),
-        ("dns-scaled", MAIN),
-    ],
-    &[
         ("floating-address", MAIN),
         ("cordoned", MAIN),
+        ("dns-scaled", MAIN),
         ("proxy-stopped", "worker1"),
         ("proxy-kubeconfig", "worker2"),
     ],
@@ -51,9 +47,13 @@ const TOGETHER: &[&[(&str, &str)]] = &[
     &[("etcd-authority", MAIN)],
 ];
 
-/// Faults that are seen as others are, half a minute later: tried in `make test-full` alone.
-const LIKE_OTHERS: &[(&str, &str)] =
-    &[("kubelet-runtime-socket", "worker1"), ("runtime-stopped", "worker2")];
+/// Faults that are seen as others are, and as late: tried in `make test-full` alone.
+const LIKE_OTHERS: &[(&str, &str)] = &[
+    ("kubelet-stopped", "worker1"),
+    ("kubelet-program", "worker2"),
+    ("kubelet-runtime-socket", "worker1"),
+    ("runtime-stopped", "worker2"),
+];
 
 /// The faults whose machine is started anew while they are there.
 const RESTARTED: &str = "worker1";
