@@ -41,7 +41,7 @@ pub(in crate::cli) enum LessonCommand {
     Hint,
     /// Have the step done, for no points
     Solve {
-        /// Another step, by its name
+        /// Its name; no other step can be solved
         #[arg(value_name = "STEP")]
         step: Option<String>,
     },
@@ -63,10 +63,14 @@ pub(in crate::cli) enum LessonCommand {
         #[arg(value_name = "STEP")]
         step: Option<String>,
     },
-    /// Leave the step as it is solved by the program, and go on to the next
+    /// Have the step done, for no points, and go on to the next
     Next,
     /// Show points, hints and minutes of each step
-    Score,
+    Score {
+        /// A line for each lesson of all your labs, those that have ended, too
+        #[arg(long)]
+        all: bool,
+    },
     /// End the lesson, and put right what is broken
     Stop,
     /// Try a lesson, as its author: broken it must fail, solved it must hold, for each step

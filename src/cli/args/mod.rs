@@ -123,6 +123,8 @@ impl Form {
 pub(super) enum SchemaOf {
     /// Topology files
     Topology,
+    /// Descriptions of lessons
+    Lesson,
     /// What `lab up -o json` prints, one event per line
     Events,
 }
@@ -137,7 +139,7 @@ pub(super) enum Command {
         #[arg(value_name = "TOPOLOGY")]
         topology: Option<PathBuf>,
     },
-    /// Print the JSON Schema of topology files, for editors, or of the events of `-o json`
+    /// Print the JSON Schema of topology files or lessons, for editors, or of the events of `-o json`
     Schema {
         /// Of what
         #[arg(value_enum, default_value_t = SchemaOf::Topology)]

@@ -45,13 +45,26 @@ pub(crate) fn found(name: &str) -> Result<Lesson, Failure> {
 
 /// What is remembered of a lesson in a lab, where there is one.
 pub(crate) fn progress(store: &Store) -> Result<Option<Progress>, Failure> {
-    let Some(text) = store.read(FILE)? else { return Ok(None) };
+    remembered(store, FILE)
+}
+
+/// What came of the lessons of a lab that have ended, the oldest first.
+pub(crate) fn ended(store: &Store) -> Result<Vec<Progress>, Failure> {
+    let mut all = Vec::new();
+    for name in store.names(ENDED)? {
+        all.extend(remembered(store, &format!("{ENDED}/{name}"))?);
+    }
+    Ok(all)
+}
+
+fn remembered(store: &Store, file: &str) -> Result<Option<Progress>, Failure> {
+    let Some(text) = store.read(file)? else { return Ok(None) };
     let read: Result<Progress, _> = serde_json::from_str(&text);
     match read {
         Ok(progress) if progress.format == FORMAT => Ok(Some(progress)),
         _ => Err(Failure::usage(format!(
             "{} was written by another version of lab",
-            store.path(FILE).display()
+            store.path(file).display()
         ))
         .code(&code::FILES)
         .hint("that version ends it: `lab lesson stop`")),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::flaw::Flaw;
@@ -12,7 +13,7 @@ use crate::model::name::check_label;
 pub const ANY: &str = "any";
 
 /// One step.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Step {
     /// Stable name.
@@ -71,7 +72,7 @@ fn two() -> u32 {
 }
 
 /// What is broken, and where.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Breakage {
     /// A shipped fault by its name, or [`ANY`].
@@ -92,7 +93,7 @@ pub struct Breakage {
 }
 
 /// Something that is asked of the lab.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Question {
     /// A check of `lab verify`, by its name, wherever it is made.
@@ -113,7 +114,7 @@ pub struct Question {
 }
 
 /// Something that puts it right.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Cure {
     /// A stage that is carried out.

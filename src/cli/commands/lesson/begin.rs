@@ -185,8 +185,8 @@ pub(super) fn begin(
                 .hint("`lab lesson stop` puts it right"));
         }
     }
-    let record = course.progress.record();
-    if let Some(record) = record {
+    // Its time runs from here.
+    if let Some(record) = course.progress.record() {
         record.began = Some(now());
     }
     course.save(session)?;

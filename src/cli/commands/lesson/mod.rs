@@ -29,7 +29,8 @@ pub(crate) fn run(global: &Global, command: &LessonCommand) -> Result<ExitCode, 
         LessonCommand::Solve { step } => course::solve(global, step.as_deref())?,
         LessonCommand::Reset { step } => course::reset(global, step.as_deref())?,
         LessonCommand::Next => course::next(global)?,
-        LessonCommand::Score => score::score(global)?,
+        LessonCommand::Score { all: true } => score::all(global)?,
+        LessonCommand::Score { all: false } => score::score(global)?,
         LessonCommand::Stop => course::stop(global)?,
         LessonCommand::Test { name, times, patience } => {
             return author::test(global, name, Trial { times: *times, patience: *patience });
