@@ -48,7 +48,7 @@ pub struct Progress {
 pub struct Record {
     /// Its name.
     pub step: String,
-    /// When it began.
+    /// When it began: once what was broken was seen.
     #[serde(default)]
     pub began: Option<i64>,
     /// When everything held.

@@ -166,8 +166,7 @@ pub(super) fn begin(
     let dealt = course.dealt(session, course.progress.at)?;
     course.progress.is_broken = dealt.broken.is_some();
     if let Some(record) = course.progress.record() {
-        record.began = Some(now());
-        record.done = None;
+        (record.began, record.done) = (None, None);
     }
     course.save(session)?;
     if let Some(broken) = &dealt.broken {

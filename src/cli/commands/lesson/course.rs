@@ -17,6 +17,7 @@ use crate::cli::session::lookup::lock;
 use crate::drivers::state::file_lock::FileLock;
 use crate::engine::lesson::{Classroom, judge};
 use crate::engine::{CheckResult, Session, Stop, Verdict};
+use crate::model::code;
 use crate::model::lesson::Asked;
 
 /// Time between two verdicts of `verify --watch`.
@@ -131,10 +132,24 @@ impl Judged {
     }
 }
 
+/// Refuses to judge a step whose beginning was cut: what it breaks may not be broken.
+fn refuse_unbegun(course: &mut Course) -> Result<(), Failure> {
+    match course.progress.record() {
+        Some(record) if record.began.is_none() => {
+            let message = format!("the step '{}' did not begin to its end", record.step);
+            Err(Failure::usage(message)
+                .code(&code::LESSON)
+                .hint("`lab lesson reset` begins it anew"))
+        }
+        _ => Ok(()),
+    }
+}
+
 pub(super) fn verify(global: &Global, watch: bool) -> Result<ExitCode, Failure> {
     let mut last = Vec::new();
     loop {
         let mut going = Going::of(global, "verify")?;
+        refuse_unbegun(&mut going.course)?;
         let is_secret = going.course.is_secret();
         let judged = Judged::of(&mut going)?;
         let lines = judged.lines(is_secret);
