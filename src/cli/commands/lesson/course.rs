@@ -299,3 +299,21 @@ pub(super) fn stop(global: &Global) -> Result<(), Failure> {
     info(&format!("the lesson '{name}' {told}"));
     Ok(())
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::model::lesson::shipped;
+
+    /// Killed between what is written down and what is broken, a step would hold without any work.
+    #[test]
+    fn a_step_that_did_not_begin_to_its_end_is_not_judged() {
+        let mut course = Course::new(shipped("exam").unwrap().clone(), Some(1));
+        assert!(refuse_unbegun(&mut course).is_err());
+        course.progress.record().unwrap().began = Some(now());
+        assert!(refuse_unbegun(&mut course).is_ok());
+        course.progress.at = 1;
+        assert!(refuse_unbegun(&mut course).is_err());
+    }
+}
