@@ -46,6 +46,9 @@ pub fn a_lesson_is_done(basement: &Basement) {
     let folder = basement.home.path().join("mine");
     basement.lab(&["lesson", "new", "mine"]);
     basement.lab(&["lesson", "lint", "mine"]);
+    // What everybody begins with works.
+    let said = basement.lab(&["lesson", "test", "./mine", "--times", "1"]);
+    assert!(said.contains("ok      first (1): well"), "{said}");
     fs::remove_dir_all(&folder).unwrap();
     fs::create_dir(&folder).unwrap();
     FILES.iter().for_each(|(file, text)| fs::write(folder.join(file), text).unwrap());
@@ -90,6 +93,8 @@ pub fn a_lesson_is_done(basement: &Basement) {
     // There are no snapshots here: what solves it comes before it is broken anew.
     basement.lab(&["lesson", "reset"]);
     basement.refused(&["lesson", "verify"]);
+    let said = json(basement, &["lesson", "status"]);
+    assert_eq!(said["step"]["step"], "full", "{said}");
     basement.lab(&["lesson", "solve"]);
     let said = basement.lab(&["lesson", "verify"]);
     assert!(said.contains("the lesson 'mine' is done: 7 of 15 points"), "{said}");

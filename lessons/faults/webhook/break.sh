@@ -1,4 +1,5 @@
 # shellcheck shell=sh
+answers kubectl get --raw=/readyz
 kubectl apply -f - >/dev/null <<'END'
 apiVersion: admissionregistration.k8s.io/v1
 kind: ValidatingWebhookConfiguration

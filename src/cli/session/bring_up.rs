@@ -60,12 +60,12 @@ pub(crate) fn brought_up(
     up: &Up,
     session: &Arc<Session>,
 ) -> Result<Option<usize>, Failure> {
-    lesson::refuse_healing(session, up.yes)?;
     let saved = up.plan.as_deref().map(|path| SavedPlan::load(path, &session.lab)).transpose()?;
     let until = saved.as_ref().map_or(&up.until, |plan| &plan.until);
     let stages = Some(stages(session.flavour(), until.as_deref())?);
     let from = up.from.as_deref().map(|name| known(session.flavour(), name)).transpose()?;
     let _lock = lock(session, "up")?;
+    lesson::refuse_healing(session, up.yes)?;
     let (path, log) = session.store.run_log("up")?;
     let options = UpOptions {
         stages,

@@ -84,22 +84,31 @@ pub(crate) fn refuse_two(session: &Session) -> Result<(), Failure> {
     }
 }
 
-/// Refuses to put right what is broken on purpose, unless somebody agrees to it; then it brings no points.
+/// Refuses to do what a lesson asks of its learner, unless somebody agrees to it; then it brings no points. The lab's
+/// lock is held.
 pub(crate) fn refuse_healing(session: &Session, agreed: bool) -> Result<(), Failure> {
-    let Some(mut progress) = progress(&session.store)?.filter(|progress| progress.is_broken) else {
+    // One that cannot be read is in nobody's way.
+    let Some(mut progress) = progress(&session.store).ok().flatten() else { return Ok(()) };
+    let (at, is_broken) = (progress.at, progress.is_broken);
+    // What is broken is one step's; what is to be done may be all of them's.
+    let few = if is_broken { 1 } else { progress.steps.len() };
+    let mut open: Vec<_> =
+        progress.steps.iter_mut().skip(at).take(few).filter(|record| !record.is_solved).collect();
+    if open.is_empty() {
         return Ok(());
+    }
+    let message = match is_broken {
+        true => {
+            "a lesson is going on, and something is broken on purpose, which `up` may put right"
+        }
+        false => "a lesson is going on, and `up` may do what it asks the learner for",
     };
-    let lesson = progress.lesson.clone();
-    let Some(record) = progress.record().filter(|record| !record.is_solved) else { return Ok(()) };
-    let message = format!(
-        "the lesson '{lesson}' is going on, and something is broken on purpose, which `up` may put right"
-    );
-    if !agreed && !agrees(&message) {
+    if !agreed && !agrees(message) {
         return Err(Failure::usage(message).code(&code::LESSON).hint(
-            "`lab lesson stop` puts it right and ends the lesson; `lab up --yes` goes on, and the step brings no points",
+            "`lab lesson stop` ends the lesson; `lab up --yes` goes on, and what it does brings no points",
         ));
     }
-    record.is_solved = true;
+    open.iter_mut().for_each(|record| record.is_solved = true);
     let text = serde_json::to_string_pretty(&progress).unwrap_or_default();
     Ok(session.store.write(FILE, &text)?)
 }

@@ -46,6 +46,8 @@ pub struct Dealt {
     pub broken: Option<Placed>,
     /// What must hold when it is done.
     pub verify: Vec<Asked>,
+    /// Those of them by which its fault is seen.
+    pub seen: Vec<Asked>,
     /// What must hold whatever happens.
     pub never: Vec<Asked>,
     /// What helps.
@@ -147,12 +149,14 @@ pub fn deal(lesson: &Lesson, place: usize, lab: &Lab, seed: u64) -> Result<Dealt
     let broken = script.zip(at.clone()).map(|(text, node)| Placed { script: text.into(), node });
     let hand = Hand { lab, at: at.as_deref(), seed, step: &step.name };
     let mut verify = hand.asked(&step.verify, &|file| lesson.text(file))?;
+    let mut seen = Vec::new();
     let mut hints = step.hints.clone();
     let mut solve = hand.solutions(&step.solve, &|file| lesson.text(file))?;
     if let Some(fault) = fault {
         let text = |file: &str| fault.files.get(file).map(String::as_str).unwrap_or_default();
-        verify.extend(fault.fails.iter().cloned().map(Asked::Check));
-        verify.extend(hand.asked(&fault.verify, &text)?);
+        seen.extend(fault.fails.iter().cloned().map(Asked::Check));
+        seen.extend(hand.asked(&fault.verify, &text)?);
+        verify.extend(seen.iter().cloned());
         if hints.is_empty() {
             hints.clone_from(&fault.hints);
         }
@@ -161,7 +165,7 @@ pub fn deal(lesson: &Lesson, place: usize, lab: &Lab, seed: u64) -> Result<Dealt
         }
     }
     let never = hand.asked(&step.never, &|file| lesson.text(file))?;
-    Ok(Dealt { fault, broken, verify, never, hints, solve })
+    Ok(Dealt { fault, broken, verify, seen, never, hints, solve })
 }
 
 /// What places of a step are found by.

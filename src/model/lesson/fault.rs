@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::model::flaw::Flaw;
@@ -54,7 +55,7 @@ pub struct Fault {
 }
 
 /// Something that a lab has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Need {
     /// Pods on more than one node.
@@ -65,15 +66,27 @@ pub enum Need {
     FloatingAddress,
     /// The cluster's DNS.
     Coredns,
+    /// A single member of etcd.
+    OneMember,
+    /// Nobody between workers and the API.
+    NoLoadBalancer,
 }
 
 impl Need {
+    /// What a lab lacks of what is needed, in words.
+    pub fn lacking(needs: &[Self], lab: &Lab) -> Option<String> {
+        let lacking = needs.iter().find(|need| !need.is_met(lab))?;
+        Some(format!("it needs {}", lacking.told()))
+    }
+
     fn is_met(self, lab: &Lab) -> bool {
         match self {
             Self::TwoWorkers => lab.with_pods().count() > 1,
             Self::OneController => lab.with_role(Role::ControlPlane).count() == 1,
             Self::FloatingAddress => lab.vips.iter().any(|vip| vip.role == Role::LoadBalancer),
             Self::Coredns => lab.kubernetes.has_addon("coredns"),
+            Self::OneMember => lab.with_role(Role::Etcd).count() == 1,
+            Self::NoLoadBalancer => lab.with_role(Role::LoadBalancer).next().is_none(),
         }
     }
 
@@ -83,6 +96,8 @@ impl Need {
             Self::OneController => "a single controller",
             Self::FloatingAddress => "a floating address on load balancers",
             Self::Coredns => "the add-on coredns",
+            Self::OneMember => "a single member of etcd",
+            Self::NoLoadBalancer => "a lab without load balancers",
         }
     }
 }
@@ -150,7 +165,6 @@ impl Fault {
         if self.role().is_none_or(|role| lab.with_role(role).next().is_none()) {
             return Some(format!("the lab has no node with the role {}", self.on));
         }
-        let lacking = self.needs.iter().find(|need| !need.is_met(lab));
-        lacking.map(|need| format!("it needs {}", need.told()))
+        Need::lacking(&self.needs, lab)
     }
 }

@@ -14,6 +14,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::flaw::Flaw;
+use crate::model::lab::Lab;
 pub use crate::model::lesson::deal::{Asked, Dealt, Placed, Solution, deal};
 pub use crate::model::lesson::fault::{FAULT, Fault, LAYERS, Need};
 pub use crate::model::lesson::step::{ANY, Breakage, Cure, Question, Step};
@@ -91,6 +92,9 @@ pub struct Lesson {
     /// Flavours of Kubernetes that it is for; all without a word.
     #[serde(default)]
     pub flavours: Vec<String>,
+    /// What a lab must have for it.
+    #[serde(default)]
+    pub needs: Vec<Need>,
     /// What is done, one after the other.
     pub steps: Vec<Step>,
 }
@@ -166,6 +170,7 @@ impl Lesson {
             topology: "three".into(),
             start: None,
             flavours: Vec::new(),
+            needs: Vec::new(),
             steps: vec![step],
         }
     }
@@ -203,9 +208,14 @@ impl Lesson {
         self.files.get(file).map(String::as_str).unwrap_or_default()
     }
 
-    /// True where it can be done with a flavour of Kubernetes.
-    pub fn is_for(&self, flavour: &str) -> bool {
-        self.flavours.is_empty() || self.flavours.iter().any(|own| own == flavour)
+    /// Why it cannot be done in a lab, in words; `None` where it can.
+    pub fn unfit(&self, lab: &Lab) -> Option<String> {
+        let flavour = &lab.kubernetes.flavour;
+        if !self.flavours.is_empty() && !self.flavours.contains(flavour) {
+            let own = self.flavours.join(", ");
+            return Some(format!("it is for the flavour {own}, and the lab is of {flavour}"));
+        }
+        Need::lacking(&self.needs, lab)
     }
 
     /// Which of a folder's files are the lesson's.

@@ -55,7 +55,7 @@ fn a_lesson_for_another_lab_is_refused() {
         (
             "topology: single",
             "topology: single\nflavours: [kubeadm]",
-            "is not for labs of the flavour hard-way",
+            "it is for the flavour kubeadm, and the lab is of hard-way",
         ),
         ("scheduler-stopped", "balancer-port", "the lab has no node with the role load-balancer"),
         ("    verify:", "    solve: [{stage: walk}]\n    verify:", "does not have: walk"),

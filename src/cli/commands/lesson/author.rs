@@ -45,6 +45,9 @@ pub(super) fn new(global: &Global, folder: &Path) -> Result<(), Failure> {
         FIRST.iter().try_for_each(|(file, text)| std::fs::write(folder.join(file), text))
     });
     made.map_err(|error| Failure::failed(format!("write {}: {error}", folder.display())))?;
+    if global.output == Format::Json {
+        print_data(&json!({"folder": folder}));
+    }
     let shown = folder.display().to_string();
     let named = if shown.contains('/') { shown.clone() } else { format!("./{shown}") };
     say(

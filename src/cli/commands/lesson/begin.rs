@@ -45,13 +45,12 @@ pub(super) fn of_lesson(
         false => Global { file: Some(topology), ..global.clone() },
     };
     let session = load::session(&global)?;
-    if !lesson.is_for(&session.lab.kubernetes.flavour) {
-        let flavour = &session.lab.kubernetes.flavour;
-        let message =
-            format!("the lesson '{}' is not for labs of the flavour {flavour}", lesson.name);
-        let cure =
-            format!("it is for: {}; `-f {}` is one", lesson.flavours.join(", "), lesson.topology);
-        return Err(bad(Flaw::new(message, cure)));
+    if let Some(why) = lesson.unfit(&session.lab) {
+        let message = format!(
+            "the lesson '{}' cannot be done in the lab '{}': {why}",
+            lesson.name, session.lab.name
+        );
+        return Err(bad(Flaw::new(message, format!("`-f {}` is a lab for it", lesson.topology))));
     }
     Ok(session)
 }

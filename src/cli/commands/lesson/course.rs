@@ -10,15 +10,15 @@ use crate::cli::commands::lesson::snapshot;
 use crate::cli::failure::{FAILED, Failure};
 use crate::cli::global::{Format, Global};
 use crate::cli::output::{counted, info, paint, print, print_data, say};
-use crate::cli::runtime::runtime;
 use crate::cli::session::lesson::{Course, now};
 use crate::cli::session::load;
 use crate::cli::session::lookup::lock;
 use crate::drivers::state::file_lock::FileLock;
 use crate::engine::lesson::{Classroom, judge};
-use crate::engine::{CheckResult, Session, Stop, Verdict};
+use crate::engine::{CheckResult, Session, Verdict};
 use crate::model::code;
 use crate::model::lesson::Asked;
+use crate::model::lesson::progress::FILE;
 
 /// Time between two verdicts of `verify --watch`.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -53,11 +53,13 @@ impl Going {
         self.course.save(&self.session)
     }
 
-    fn ask(&self, all: &[Asked]) -> Result<Vec<CheckResult>, Failure> {
+    fn ask(&self, global: &Global, all: &[Asked]) -> Result<Vec<CheckResult>, Failure> {
         if all.is_empty() {
             return Ok(Vec::new());
         }
-        Ok(runtime()?.block_on(judge(&self.session, all, &Stop::default(), &|_| {}))?)
+        snapshot::working(global, "lab lesson verify", async |stop, _| {
+            judge(&self.session, all, &stop, &|_| {}).await
+        })
     }
 }
 
@@ -88,15 +90,15 @@ struct Judged {
 }
 
 impl Judged {
-    fn of(going: &mut Going) -> Result<Self, Failure> {
+    fn of(global: &Global, going: &mut Going, is_first: bool) -> Result<Self, Failure> {
         let dealt = going.course.dealt(&going.session, going.course.progress.at)?;
-        let results = going.ask(&dealt.verify)?;
+        let results = going.ask(global, &dealt.verify)?;
         let is_done = !results.is_empty() && results.iter().all(holds);
         // A node that is being started anew has lost nothing.
-        let never = if is_done { going.ask(&dealt.never)? } else { Vec::new() };
+        let never = if is_done { going.ask(global, &dealt.never)? } else { Vec::new() };
         let lost: Vec<CheckResult> = never.into_iter().filter(|one| !holds(one)).collect();
         if let Some(record) = going.course.progress.record() {
-            record.tries += 1;
+            record.tries += u32::from(is_first);
             record.is_lost |= !lost.is_empty();
             record.done = is_done.then(now);
         }
@@ -146,12 +148,12 @@ fn refuse_unbegun(course: &mut Course) -> Result<(), Failure> {
 }
 
 pub(super) fn verify(global: &Global, watch: bool) -> Result<ExitCode, Failure> {
-    let mut last = Vec::new();
+    let (mut last, mut is_first) = (Vec::new(), true);
     loop {
         let mut going = Going::of(global, "verify")?;
         refuse_unbegun(&mut going.course)?;
         let is_secret = going.course.is_secret();
-        let judged = Judged::of(&mut going)?;
+        let judged = Judged::of(global, &mut going, is_first)?;
         let lines = judged.lines(is_secret);
         if lines != last && global.output == Format::Table {
             lines.iter().for_each(|line| print(line));
@@ -171,7 +173,7 @@ pub(super) fn verify(global: &Global, watch: bool) -> Result<ExitCode, Failure> 
             say(global, "\nnot yet; `lab lesson hint` helps");
             return Err(Failure::silent(FAILED));
         }
-        last = lines;
+        (last, is_first) = (lines, false);
         // Others may work meanwhile.
         drop(going);
         std::thread::sleep(PAUSE);
@@ -219,9 +221,9 @@ pub(super) fn hint(global: &Global) -> Result<(), Failure> {
     Ok(())
 }
 
-pub(super) fn solve(global: &Global, step: Option<&str>) -> Result<(), Failure> {
+pub(super) fn solve(global: &Global, named: Option<&str>) -> Result<(), Failure> {
     let mut going = Going::of(global, "solve")?;
-    let place = going.course.place(step)?;
+    let place = going.course.place(named)?;
     if place != going.course.progress.at {
         let message = "only the step that is being done can be solved";
         return Err(Failure::usage(message)
@@ -235,14 +237,23 @@ pub(super) fn solve(global: &Global, step: Option<&str>) -> Result<(), Failure> 
     if let Some(fault) = going.course.dealt(&going.session, place)?.fault {
         info(&format!("it was: {}", fault.title));
     }
+    if global.output == Format::Json {
+        print_data(&step(&going.session, &going.course));
+    }
     say(global, "solved; `lab lesson verify` goes on");
     Ok(())
 }
 
 pub(super) fn reset(global: &Global, step: Option<&str>) -> Result<(), Failure> {
     let mut going = Going::of(global, "reset")?;
-    let place = going.course.place(step)?;
-    if going.course.progress.has_snapshot {
+    let (place, at) = (going.course.place(step)?, going.course.progress.at);
+    // What is put right on the way is nobody's work, and what it was is nobody's business.
+    if let Some(record) = going.course.progress.record() {
+        record.began = None;
+    }
+    going.save()?;
+    let quiet = Global { quiet: global.quiet || going.course.is_secret(), ..global.clone() };
+    if snapshot::is_whole(&going.session, &going.course)? {
         snapshot::restore(global, &going.session)?;
         // What earlier steps had the learner do is there again.
         for earlier in 0..place {
@@ -251,7 +262,7 @@ pub(super) fn reset(global: &Global, step: Option<&str>) -> Result<(), Failure> 
             }
         }
     } else if going.course.progress.is_broken {
-        going.solve(global, going.course.progress.at)?;
+        going.solve(&quiet, at)?;
     } else {
         info("there is no snapshot to go back to: what you did by hand stays");
     }
@@ -278,26 +289,51 @@ pub(super) fn next(global: &Global) -> Result<(), Failure> {
 }
 
 pub(super) fn stop(global: &Global) -> Result<(), Failure> {
+    let session = load::existing(global)?;
+    if let Some(why) = unreadable(&session)? {
+        let _lock = lock(&session, "lesson stop")?;
+        why.report();
+        session.store.discard(FILE)?;
+        info("the lesson is forgotten; what it broke is not put right: `lab up`, `lab verify`");
+        return Ok(());
+    }
     let mut going = Going::of(global, "stop")?;
     let at = going.course.progress.at;
     let mut told = "has ended".to_owned();
+    let mut is_right = true;
     if going.course.progress.is_broken {
+        if let Some(record) = going.course.progress.record() {
+            record.is_solved = true;
+        }
+        going.save()?;
+        // Nobody is kept in a lesson that cannot be ended well.
         match going.solve(global, at) {
             Ok(()) => told.push_str("; what was broken is put right"),
-            // Nobody is kept in a lesson that cannot be ended well.
             Err(failure) => {
                 failure.report();
-                told.push_str("; what was broken is NOT put right: mend the node, then `lab up` and `lab verify`");
+                is_right = false;
+                told.push_str(
+                    "; what was broken is NOT put right: mend the node, then `lab up` and `lab verify`",
+                );
             }
         }
-        going.course.progress.is_broken = false;
+        going.course.progress.is_broken = !is_right;
     }
     let Going { session, course, _lock } = going;
     snapshot::forget(global, &session, &course)?;
     let name = course.lesson.name.clone();
     course.end(&session)?;
     info(&format!("the lesson '{name}' {told}"));
+    if global.output == Format::Json {
+        print_data(&json!({"lab": session.lab.name, "lesson": name, "put_right": is_right}));
+    }
     Ok(())
+}
+
+/// Why what is remembered of a lesson can be read no more, where it cannot: it was written by another version, say.
+fn unreadable(session: &Session) -> Result<Option<Failure>, Failure> {
+    let is_there = session.store.read(FILE)?.is_some();
+    Ok(Course::of(session).err().filter(|_| is_there))
 }
 
 #[cfg(test)]

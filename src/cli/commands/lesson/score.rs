@@ -62,8 +62,14 @@ pub(super) fn all(global: &Global) -> Result<(), Failure> {
     let mut found = Vec::new();
     for lab in labs(&dirs.state) {
         let store = Store::new(&dirs.state, &lab);
-        let going = progress(&store)?;
-        found.extend(ended(&store)?.into_iter().chain(going).map(|one| (lab.clone(), one)));
+        let all = ended(&store).and_then(|ended| Ok((ended, progress(&store)?)));
+        match all {
+            Ok((ended, going)) => {
+                found.extend(ended.into_iter().chain(going).map(|one| (lab.clone(), one)));
+            }
+            // One seat is not to hide the others.
+            Err(failure) => drop(failure.report()),
+        }
     }
     if global.output == Format::Json {
         let rows: Result<Vec<_>, Failure> = found.iter().map(|(lab, one)| data(lab, one)).collect();

@@ -1,13 +1,13 @@
 //! The snapshot that a lesson begins with, where guests can be frozen; and work of the engine with a person beside it.
 
-use crate::cli::failure::Failure;
+use crate::cli::failure::{Failure, INTERRUPTED};
 use crate::cli::global::{Format, Global};
-use crate::cli::output::agrees;
+use crate::cli::output::{agrees, info};
 use crate::cli::progress::{signals, telling};
 use crate::cli::runtime::runtime;
 use crate::cli::session::lesson::Course;
 use crate::cli::session::load;
-use crate::engine::snapshot::{self, RestoreOptions, SnapshotRequest};
+use crate::engine::snapshot::{self, RestoreOptions, SnapshotInfo, SnapshotRequest};
 use crate::engine::{EngineError, Events, Session, Stop};
 use crate::model::code;
 use crate::model::snapshot::Kind;
@@ -50,32 +50,52 @@ pub(super) fn keep(global: &Global, session: &Session, course: &mut Course) -> R
         let drivers = snapshot::drivers(session)?;
         match snapshot::create(session, &drivers, &wish, &stop, events).await {
             // A lesson can be done without: its steps are then put right by what solves them.
-            Err(error) if *error.code == code::LACKS => Ok(false),
-            made => made.map(|made| made.is_some()),
+            Err(error) if *error.code == code::LACKS => Ok(Some(false)),
+            made => made.map(|made| made.map(|_| true)),
         }
     });
-    course.progress.has_snapshot = matches!(made, Ok(true));
-    if made.is_err() {
-        course.forget(session)?;
+    match made {
+        Ok(Some(is_there)) => course.progress.has_snapshot = is_there,
+        Ok(None) => {
+            course.forget(session)?;
+            return Err(stopped());
+        }
+        Err(failure) => {
+            course.forget(session)?;
+            return Err(failure);
+        }
     }
-    made.map(drop)
-}
-
-/// Removes it, where the lesson made it.
-pub(super) fn forget(global: &Global, session: &Session, course: &Course) -> Result<(), Failure> {
-    if !course.progress.has_snapshot || !is_there(session)? {
-        return Ok(());
-    }
-    working(global, "lab lesson stop", async |_, events| {
-        let drivers = snapshot::drivers(session)?;
-        snapshot::delete(session, &drivers, NAME, events).await
-    })?;
     Ok(())
 }
 
-fn is_there(session: &Session) -> Result<bool, Failure> {
+fn stopped() -> Failure {
+    info("stopped as asked");
+    Failure::silent(INTERRUPTED)
+}
+
+/// Removes it, where the lesson made it. One whose making or removal was cut goes when it is looked at.
+pub(super) fn forget(global: &Global, session: &Session, course: &Course) -> Result<(), Failure> {
+    if !course.progress.has_snapshot || found(session)?.is_none() {
+        return Ok(());
+    }
+    let removed = working(global, "lab lesson stop", async |_, events| {
+        let drivers = snapshot::drivers(session)?;
+        snapshot::delete(session, &drivers, NAME, events).await
+    });
+    match removed {
+        Err(_) if found(session)?.is_none() => Ok(()),
+        removed => removed.map(drop),
+    }
+}
+
+/// True where there is one to go back to.
+pub(super) fn is_whole(session: &Session, course: &Course) -> Result<bool, Failure> {
+    Ok(course.progress.has_snapshot && found(session)?.is_some_and(|one| one.restorable))
+}
+
+fn found(session: &Session) -> Result<Option<SnapshotInfo>, Failure> {
     let all = runtime()?.block_on(snapshot::list(session))?;
-    Ok(all.iter().any(|one| one.name == NAME))
+    Ok(all.into_iter().find(|one| one.name == NAME))
 }
 
 /// Goes back to it; what would be lost besides is asked for.
@@ -87,14 +107,16 @@ pub(super) fn restore(global: &Global, session: &Session) -> Result<(), Failure>
         working(global, "lab lesson reset", async |stop, events| {
             let drivers = snapshot::drivers(&again)?;
             match snapshot::restore(again, &drivers, NAME, &options, &stop, events).await {
-                Err(error) if error.asks => Ok(Some(error)),
-                done => done.map(|_| None),
+                Err(error) if error.asks => Ok(Err(error)),
+                done => done.map(|restored| Ok(restored.is_some())),
             }
         })
     };
-    match attempt(false)? {
-        None => Ok(()),
-        Some(error) if agrees(&error.message) => attempt(true).map(drop),
-        Some(error) => Err(error.into()),
+    let mut done = attempt(false)?;
+    if let Err(error) = &done
+        && agrees(&error.message)
+    {
+        done = attempt(true)?;
     }
+    if done? { Ok(()) } else { Err(stopped()) }
 }

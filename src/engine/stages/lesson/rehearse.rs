@@ -130,7 +130,7 @@ async fn until(
 /// anything.
 fn groups(dealt: &Dealt) -> Vec<Vec<Asked>> {
     match dealt.fault {
-        Some(_) => dealt.verify.iter().map(|one| vec![one.clone()]).collect(),
+        Some(_) => dealt.seen.iter().map(|one| vec![one.clone()]).collect(),
         None => vec![dealt.verify.clone()],
     }
 }
