@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use lab::engine::lesson::{Classroom, Rehearsed, judge_with, rehearse};
-use lab::engine::{CheckResult, Events, Session, Stop, Verdict};
+use lab::engine::{CheckResult, Events, Session, Stop};
 use lab::model::lesson::{Asked, Breakage, Dealt, Lesson, deal, fault, faults};
 
 use crate::cluster::{Cluster, MAIN};
@@ -73,10 +73,6 @@ fn dealt(session: &Session, name: &str, on: &str) -> Dealt {
     deal(&Lesson::of_breakage(broken), 0, &session.lab, 7).unwrap()
 }
 
-fn holds(result: &CheckResult) -> bool {
-    matches!(result.verdict, Verdict::Passed | Verdict::Warning)
-}
-
 /// Names of the checks of nodes and their stages that fail.
 fn failing(cluster: &Cluster, room: &Classroom<'_>) -> BTreeSet<String> {
     let stages = room.session.flavour().stages.iter();
@@ -84,7 +80,7 @@ fn failing(cluster: &Cluster, room: &Classroom<'_>) -> BTreeSet<String> {
     let asked: Vec<Asked> = stages.map(|stage| Asked::Stage(stage.name.into())).collect();
     let judged = judge_with(room.session, &room.reach, &asked, room.stop, &|_| {});
     let results = cluster.inside(judged).unwrap().into_iter();
-    results.filter(|result| !holds(result)).map(|result| result.name).collect()
+    results.filter(|result| !result.holds()).map(|result| result.name).collect()
 }
 
 /// The answers to a question about a fault: those of the node that it is on, where it is asked there.
@@ -111,7 +107,7 @@ fn until(cluster: &Cluster, room: &Classroom<'_>, all: &[Dealt], wanted: bool) {
             for one in &dealt.verify {
                 let answers = answers(one, node, &results);
                 assert!(!answers.is_empty(), "{one:?}: nobody is asked");
-                if answers.into_iter().all(holds) != wanted {
+                if answers.into_iter().all(CheckResult::holds) != wanted {
                     other.push((dealt.fault.unwrap().name.as_str(), one));
                 }
             }

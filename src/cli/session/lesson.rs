@@ -124,10 +124,7 @@ impl Course {
             .code(&code::LESSON)
             .hint("`lab lesson list` lists them, `lab lesson start LESSON` begins one"));
         };
-        let lesson = match &progress.by_hand {
-            Some(broken) => Lesson::of_breakage(broken.clone()),
-            None => Lesson::of(&progress.lesson, progress.files.clone()).map_err(bad)?,
-        };
+        let lesson = progress.taught().map_err(bad)?;
         Ok(Self { lesson, progress })
     }
 

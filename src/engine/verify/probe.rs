@@ -44,6 +44,13 @@ pub struct CheckResult {
     pub quiet: bool,
 }
 
+impl CheckResult {
+    /// True where it holds, be there something to know or not.
+    pub fn holds(&self) -> bool {
+        matches!(self.verdict, Verdict::Passed | Verdict::Warning)
+    }
+}
+
 /// What scripts of checks are told, besides the time.
 #[derive(Clone, Debug)]
 pub(crate) struct ProbeEnv {

@@ -1,11 +1,8 @@
 //! Lessons, as scripts for nodes and as checks: what is asked of a step is asked as `lab verify` asks.
 
 use crate::kubernetes::checks::{Check, Judge, Plan};
-use crate::kubernetes::flavour::Flavour;
 use crate::kubernetes::stages::verify::workload;
-use crate::model::Lab;
 use crate::model::lesson::{Asked, Placed};
-use crate::render::{RenderError, Templates};
 
 /// What scripts of lessons find.
 const TOOLS: &str = include_str!("tools.sh");
@@ -18,17 +15,8 @@ pub fn script(placed: &Placed) -> String {
     format!("{TOOLS}{}", placed.script)
 }
 
-/// Names of questions that nothing answers to: checks and stages that the lab does not have.
-///
-/// # Errors
-/// When a script cannot be rendered.
-pub fn unanswered(
-    flavour: &Flavour,
-    lab: &Lab,
-    templates: &Templates,
-    asked: &[Asked],
-) -> Result<Vec<String>, RenderError> {
-    let plan = flavour.checks(lab, templates)?;
+/// Names of questions that nothing answers to: checks and stages that are not among those of the lab.
+pub fn unanswered(plan: &Plan, asked: &[Asked]) -> Vec<String> {
     let all = plan.nodes.iter().chain(&plan.cluster);
     let is_known = |asked: &&Asked| match asked {
         Asked::Check(name) => all.clone().any(|check| check.name == *name),
@@ -40,20 +28,11 @@ pub fn unanswered(
         let (Asked::Check(name) | Asked::Stage(name) | Asked::Script(_, name)) = one;
         unknown.push(name.clone());
     }
-    Ok(unknown)
+    unknown
 }
 
-/// The checks that answer to questions, those of nodes and those of the cluster.
-///
-/// # Errors
-/// When a script cannot be rendered.
-pub fn checks(
-    flavour: &Flavour,
-    lab: &Lab,
-    templates: &Templates,
-    asked: &[Asked],
-) -> Result<Plan, RenderError> {
-    let mut plan = flavour.checks(lab, templates)?;
+/// Those of a lab's checks that answer to questions, with the lesson's own.
+pub fn checks(mut plan: Plan, asked: &[Asked]) -> Plan {
     let is_asked = |check: &Check| {
         asked.iter().any(|asked| match asked {
             Asked::Check(name) => check.name == *name,
@@ -76,7 +55,7 @@ pub fn checks(
     if !needs_pods {
         plan.afterwards = None;
     }
-    Ok(plan)
+    plan
 }
 
 /// A script of the lesson's own, as a check.

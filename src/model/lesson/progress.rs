@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::flaw::Flaw;
 use crate::model::lesson::{Breakage, Lesson, Step};
 
 /// The file that it is kept in.
@@ -81,6 +82,17 @@ impl Progress {
             is_broken: false,
             by_hand: None,
             steps: lesson.steps.iter().map(record).collect(),
+        }
+    }
+
+    /// The lesson that it is of.
+    ///
+    /// # Errors
+    /// When this version can no longer read it.
+    pub fn taught(&self) -> Result<Lesson, Flaw> {
+        match &self.by_hand {
+            Some(broken) => Ok(Lesson::of_breakage(broken.clone())),
+            None => Lesson::of(&self.lesson, self.files.clone()),
         }
     }
 

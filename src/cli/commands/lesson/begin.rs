@@ -18,7 +18,7 @@ use crate::cli::session::lesson::{Course, bad, found, now, refuse_two};
 use crate::cli::session::load;
 use crate::cli::session::lookup::lock;
 use crate::engine::lesson::{Classroom, judge, noticed};
-use crate::engine::{EngineError, Session, Stop, Verdict};
+use crate::engine::{CheckResult, EngineError, Session, Stop};
 use crate::kubernetes::lessons;
 use crate::model::lesson::{ANY, Breakage, Lesson, Solution, fault, faults};
 use crate::model::near::nearest;
@@ -58,11 +58,11 @@ pub(super) fn of_lesson(
 /// Refuses a lesson that names what the lab does not have, before anything is changed.
 pub(super) fn refuse_unfit(session: &Session, course: &Course) -> Result<(), Failure> {
     let (flavour, lab) = (session.flavour(), &session.lab);
+    let plan = flavour.checks(lab, &session.templates).map_err(EngineError::from)?;
     for place in 0..course.lesson.steps.len() {
         let dealt = course.dealt(session, place)?;
         let asked = [dealt.verify, dealt.never].concat();
-        let mut unknown = lessons::unanswered(flavour, lab, &session.templates, &asked)
-            .map_err(EngineError::from)?;
+        let mut unknown = lessons::unanswered(&plan, &asked);
         for one in dealt.solve {
             let Solution::Stage(stage, _) = one else { continue };
             unknown.extend(flavour.stage(&stage).is_none().then_some(stage));
@@ -116,9 +116,9 @@ fn refuse_done(session: &Session, course: &Course) -> Result<(), Failure> {
     }
     let stop = Stop::default();
     let results = runtime()?.block_on(judge(session, &dealt.verify, &stop, &|_| {}))?;
-    match results.iter().any(|one| matches!(one.verdict, Verdict::Failed | Verdict::Missing)) {
-        true => Ok(()),
-        false => Err(bad(Flaw::new(
+    match results.iter().all(CheckResult::holds) {
+        false => Ok(()),
+        true => Err(bad(Flaw::new(
             format!("what the lesson '{}' has done first is done in this lab", course.lesson.name),
             "begin with new machines: `lab down`, then `lab lesson start` once more",
         ))),

@@ -15,7 +15,7 @@ use crate::cli::session::load;
 use crate::cli::session::lookup::lock;
 use crate::drivers::state::file_lock::FileLock;
 use crate::engine::lesson::{Classroom, judge};
-use crate::engine::{CheckResult, Session, Verdict};
+use crate::engine::{CheckResult, Session};
 use crate::model::code;
 use crate::model::lesson::Asked;
 use crate::model::lesson::progress::FILE;
@@ -78,10 +78,6 @@ pub(super) fn status(global: &Global) -> Result<(), Failure> {
     Ok(())
 }
 
-fn holds(result: &CheckResult) -> bool {
-    matches!(result.verdict, Verdict::Passed | Verdict::Warning)
-}
-
 /// What came of judging a step.
 struct Judged {
     results: Vec<CheckResult>,
@@ -93,10 +89,10 @@ impl Judged {
     fn of(global: &Global, going: &mut Going, is_first: bool) -> Result<Self, Failure> {
         let dealt = going.course.dealt(&going.session, going.course.progress.at)?;
         let results = going.ask(global, &dealt.verify)?;
-        let is_done = !results.is_empty() && results.iter().all(holds);
+        let is_done = !results.is_empty() && results.iter().all(CheckResult::holds);
         // A node that is being started anew has lost nothing.
         let never = if is_done { going.ask(global, &dealt.never)? } else { Vec::new() };
-        let lost: Vec<CheckResult> = never.into_iter().filter(|one| !holds(one)).collect();
+        let lost: Vec<CheckResult> = never.into_iter().filter(|one| !one.holds()).collect();
         if let Some(record) = going.course.progress.record() {
             record.tries += u32::from(is_first);
             record.is_lost |= !lost.is_empty();
@@ -108,7 +104,7 @@ impl Judged {
 
     /// In the learner's words: what holds, and what does not yet. Where nobody may know what is broken, how much.
     fn lines(&self, is_secret: bool) -> Vec<String> {
-        let failing = self.results.iter().filter(|one| !holds(one)).count();
+        let failing = self.results.iter().filter(|one| !one.holds()).count();
         if is_secret && !self.is_done {
             return vec![format!(
                 "NOT YET: {failing} of {}",
@@ -117,15 +113,16 @@ impl Judged {
         }
         let line =
             |word: &str, one: &CheckResult| format!("{word} {:<14} {}", one.node, one.proves);
-        let verdict = |one: &CheckResult| line(if holds(one) { "ok     " } else { "NOT YET" }, one);
+        let verdict =
+            |one: &CheckResult| line(if one.holds() { "ok     " } else { "NOT YET" }, one);
         let lost = self.lost.iter().map(|one| line("LOST   ", one));
         self.results.iter().map(verdict).chain(lost).collect()
     }
 
     fn data(&self, is_secret: bool, next: &Json) -> Json {
-        let holding = self.results.iter().filter(|one| holds(one)).count();
+        let holding = self.results.iter().filter(|one| one.holds()).count();
         let of =
-            |one: &CheckResult| json!({"node": one.node, "says": one.proves, "holds": holds(one)});
+            |one: &CheckResult| json!({"node": one.node, "says": one.proves, "holds": one.holds()});
         let all = |some: &[CheckResult]| some.iter().map(of).collect::<Vec<_>>();
         let shown = !is_secret || self.is_done;
         json!({"done": self.is_done, "holding": holding, "of": self.results.len(),

@@ -9,7 +9,6 @@ use crate::cli::session::lesson::{Course, bad, ended, now, progress};
 use crate::cli::session::load;
 use crate::drivers::host::Dirs;
 use crate::drivers::state::{Store, labs};
-use crate::model::lesson::Lesson;
 use crate::model::lesson::progress::Progress;
 
 pub(super) fn score(global: &Global) -> Result<(), Failure> {
@@ -94,10 +93,7 @@ pub(super) fn all(global: &Global) -> Result<(), Failure> {
 
 /// How far a lesson is, and what it brought.
 fn data(lab: &str, one: &Progress) -> Result<serde_json::Value, Failure> {
-    let lesson = match &one.by_hand {
-        Some(broken) => Lesson::of_breakage(broken.clone()),
-        None => Lesson::of(&one.lesson, one.files.clone()).map_err(bad)?,
-    };
+    let lesson = one.taught().map_err(bad)?;
     let (points, of) = one.score(&lesson);
     let step = one.steps.get(one.at).filter(|_| one.ended.is_none()).map(|record| &record.step);
     let tries: u32 = one.steps.iter().map(|record| record.tries).sum();

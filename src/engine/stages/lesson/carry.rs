@@ -65,17 +65,16 @@ pub async fn judge_with(
     stop: &Stop,
     say: Say<'_>,
 ) -> Result<Vec<CheckResult>, EngineError> {
-    let (flavour, lab, templates) = (session.flavour(), &session.lab, &session.templates);
-    let unknown = lessons::unanswered(flavour, lab, templates, asked)?;
+    let plan = session.flavour().checks(&session.lab, &session.templates)?;
+    let unknown = lessons::unanswered(&plan, asked);
     if !unknown.is_empty() {
         let message = format!("ask what this lab has no check for: {}", unknown.join(", "));
         return Err(EngineError::of(&code::BAD_LESSON, message)
             .hint("`lab verify` shows the checks that there are, `lab stage list` the stages"));
     }
-    let plan = lessons::checks(flavour, lab, templates, asked)?;
     // Whoever learns asks again.
     let env = ProbeEnv { tries: Some(1), ..ProbeEnv::new(None) };
-    make(session, reach, plan, env, stop, say).await
+    make(session, reach, lessons::checks(plan, asked), env, stop, say).await
 }
 
 impl<'s> Classroom<'s> {

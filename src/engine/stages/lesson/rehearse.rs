@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::engine::stages::lesson::carry::{Classroom, judge_with};
 use crate::engine::task::error::EngineError;
-use crate::engine::verify::probe::{CheckResult, Verdict};
+use crate::engine::verify::probe::CheckResult;
 use crate::model::lesson::{Asked, Dealt};
 
 /// Time between two questions.
@@ -25,9 +25,7 @@ pub enum Rehearsed {
 
 /// What does not hold, in words.
 fn missing(results: &[CheckResult]) -> Vec<String> {
-    let bad = results
-        .iter()
-        .filter(|result| result.verdict == Verdict::Failed || result.verdict == Verdict::Missing);
+    let bad = results.iter().filter(|result| !result.holds());
     bad.map(|result| format!("{} on {}: {}", result.name, result.node, result.proves)).collect()
 }
 
