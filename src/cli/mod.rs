@@ -93,7 +93,7 @@ fn dispatch(args: &Args) -> Result<ExitCode, Failure> {
             assets::run(global, command.as_ref().unwrap_or(&AssetsCommand::List))
         }
         Command::Repair { command } => repair::run(global, command),
-        Command::Kubeconfig { local, merge } => kubeconfig::run(global, *local, *merge),
+        Command::Kubeconfig(asked) => kubeconfig::run(global, asked),
         Command::Forward(command) => forward::run(global, command),
         Command::Shell(command) => shell::run(global, command),
         Command::Kubectl(command) => kubectl::run(global, command),

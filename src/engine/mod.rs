@@ -17,7 +17,7 @@ pub use apply::checkpoint::{name_after, up_by_checkpoints};
 pub use apply::outcome::{Outcome, UpOptions, within};
 pub use apply::preflight::{as_agreed, footprint, footprint_before};
 pub use apply::up::{plan, up, up_with};
-pub use cluster::{repair, rotate};
+pub use cluster::{repair, rotate, users};
 pub use destroy::down::{Teardown, told};
 pub use lab::free_network::network_for;
 pub use lab::kubeconfig::{
@@ -26,7 +26,7 @@ pub use lab::kubeconfig::{
 pub use lab::locked;
 pub use lab::missing::{MissingAsset, missing_assets};
 pub use lab::open::Session;
-pub use lab::prepare::{assets_here, prepare, preview};
+pub use lab::prepare::{assets_here, fetch, prepare, preview};
 pub use lab::prepared::Prepared;
 pub use lab::provider::{ProviderChoice, ProviderKind};
 pub use lab::reach::{Drivers, Reach};

@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 
 use crate::kubernetes::checks::{Check, Health, Needs, Plan, needs};
 use crate::kubernetes::stage::{After, Duty, Shipped, Stage, StageError};
+use crate::model::user::Grant;
 use crate::model::{Lab, Node, Version};
 use crate::pki::{Bundle, LeafSpec, Root};
 use crate::render::{RenderError, Templates};
@@ -101,6 +102,10 @@ pub struct Operations {
     pub news: fn(&Templates) -> Script,
     /// Of a node with [`Duty::Api`]: stops or starts its API server, by systemd's word.
     pub api: fn(&Templates, &str) -> Script,
+    /// Of a node with [`Duty::Api`]: a person may do something.
+    pub admit: fn(&Templates, &Grant) -> Script,
+    /// Of a node with [`Duty::Api`]: a person may do nothing any more of what [`Operations::admit`] gave; prints that.
+    pub dismiss: fn(&Templates, &str) -> Script,
     /// What the cluster is asked for once all nodes have a phase of a rotation, in this order.
     pub rotated: fn(&Templates, &Bundle, Root) -> Result<Vec<Aftermath>, StageError>,
 }

@@ -32,7 +32,7 @@ pub mod step;
 
 use std::collections::BTreeMap;
 
-use crate::model::Lab;
+use crate::model::{Lab, Node};
 use crate::render::{RenderError, Templates};
 use flavour::Flavour;
 use stage::Stage;
@@ -52,6 +52,11 @@ pub const DEFAULT: &Flavour = &hard_way::FLAVOUR;
 pub fn flavour(lab: &Lab) -> &'static Flavour {
     let chosen = FLAVOURS.iter().find(|flavour| flavour.name == lab.kubernetes.flavour);
     chosen.copied().unwrap_or(DEFAULT)
+}
+
+/// What all stages of a node need of it.
+pub fn needs(lab: &Lab, node: &Node) -> Vec<checks::Needs> {
+    flavour(lab).stages_of(lab, node).map(|stage| (stage.needs)(lab, node)).collect()
 }
 
 /// The stages of all flavours, one of each name.

@@ -25,6 +25,8 @@ pub struct Context<'a> {
     /// The members that founded, or will found, the etcd cluster, as etcd writes them; see
     /// [`etcd::founder_entry`].
     pub etcd_founders: &'a [String],
+    /// What all stages of a node need of it.
+    pub needs: fn(&Lab, &Node) -> Vec<Needs>,
 }
 
 /// A stage's steps could not be made.

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::model::lab::{Cloning, Lab};
+use crate::model::lab::Lab;
 use crate::model::mirror::may_have;
+use crate::model::options::Cloning;
 use crate::model::platform::{Image, Platform};
 use crate::model::size;
 use crate::model::version::Version;
@@ -49,6 +50,9 @@ pub struct Download {
     pub checksums: String,
     /// `sha256` or `sha512`.
     pub algorithm: String,
+    /// What it must hash to, in hex, where a person says it; nobody asks a list then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
 }
 
 impl Download {
@@ -64,7 +68,7 @@ impl Download {
 pub enum Source {
     /// It is downloaded.
     Download(Download),
-    /// It is in a folder that a person named.
+    /// It is in a folder that a person named, or is a file of that name.
     Folder(PathBuf),
     /// It is in an archive at hand, or in an image that was built here.
     AtHand,
@@ -136,11 +140,15 @@ fn os_image(image: &Image) -> Asset {
         kind: AssetKind::Image,
         name: image.os.name.clone(),
         digest: image.is_known().then(|| image.digest.clone()),
-        source: Source::Download(Download {
-            url: image.os.url.clone(),
-            checksums: image.os.checksums.clone(),
-            algorithm: image.os.algorithm.clone(),
-        }),
+        source: match &image.os.file {
+            Some(file) => Source::Folder(file.clone()),
+            None => Source::Download(Download {
+                url: image.os.url.clone(),
+                checksums: image.os.checksums.clone(),
+                algorithm: image.os.algorithm.clone(),
+                digest: image.os.sha256.clone(),
+            }),
+        },
     }
 }
 
@@ -155,7 +163,7 @@ fn binary(name: &str, version: Version, folder: Option<&Path>) -> Asset {
 /// A program of an official release.
 pub fn release(version: Version, name: &str) -> Download {
     let url = format!("{RELEASES}/v{version}/bin/linux/amd64/{name}");
-    Download { checksums: format!("{url}.sha256"), url, algorithm: "sha256".into() }
+    Download { checksums: format!("{url}.sha256"), url, algorithm: "sha256".into(), digest: None }
 }
 
 fn containers(lab: &Lab, platform: &Platform, wanted: &Wanted<'_>) -> Vec<Asset> {

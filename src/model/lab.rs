@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use ipnet::Ipv4Net;
 use serde::{Serialize, Serializer};
@@ -15,6 +14,10 @@ use crate::model::components::Components;
 use crate::model::disk::Disk;
 use crate::model::mirror::Mirrors;
 use crate::model::network::Network;
+use crate::model::opening::Opening;
+use crate::model::options::Options;
+use crate::model::own_image::OwnImage;
+use crate::model::port;
 use crate::model::role::Role;
 use crate::model::ssh::Ssh;
 use crate::model::taint::{Taint, Told};
@@ -43,6 +46,12 @@ pub struct Lab {
     pub kubernetes: Kubernetes,
     /// Login.
     pub ssh: Ssh,
+    /// Images of a person's own, by name.
+    #[serde(skip)]
+    pub images: BTreeMap<String, OwnImage>,
+    /// True where nodes let nobody reach what no stage opens.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub firewall: bool,
     /// How the lab runs.
     pub options: Options,
 }
@@ -110,6 +119,9 @@ pub struct Node {
     /// What Kubernetes is told of it, where it has a kubelet.
     #[serde(skip_serializing_if = "Told::is_empty")]
     pub told: Told,
+    /// Ports that its firewall opens besides those of its stages.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub open_ports: BTreeSet<Opening>,
     /// The public key that the SSH server of an existing machine shows, OpenSSH format; `None` where a
     /// known_hosts file says it.
     #[serde(skip)]
@@ -213,43 +225,6 @@ pub struct Kubernetes {
     pub artifacts: Option<String>,
 }
 
-/// Choices about how the lab runs.
-#[derive(Clone, Debug, Serialize)]
-pub struct Options {
-    /// `auto`, `kvm` or `tcg`.
-    pub acceleration: String,
-    /// Seconds until SSH must answer.
-    pub boot_timeout: u64,
-    /// Where new nodes come from.
-    pub clone: Cloning,
-    /// Folder in which the computer's libvirt keeps disks, where the topology says one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub storage: Option<String>,
-    /// Whether guests start with the computer; nobody says without.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub autostart: Option<bool>,
-}
-
-words! {
-    /// Whether new nodes are copies of a golden guest, see [`crate::render::golden`].
-    #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-    pub enum Cloning {
-        /// Where there is one.
-        Auto = "auto",
-        /// Always; what is missing is made.
-        Warm = "warm",
-        /// Never: every node boots.
-        Boot = "boot",
-    }
-}
-
-impl Options {
-    /// What a guest may take from its start until SSH answers.
-    pub fn boot_patience(&self) -> Duration {
-        Duration::from_secs(self.boot_timeout)
-    }
-}
-
 impl Lab {
     /// Nodes with a role, in file order.
     pub fn with_role(&self, role: Role) -> impl Iterator<Item = &Node> {
@@ -286,6 +261,12 @@ impl Lab {
         self.vips.iter().filter(|vip| node.is(vip.role))
     }
 
+    /// Addresses of the nodes that settle with `node` who holds a floating address.
+    pub fn rivals_of(&self, node: &Node) -> BTreeSet<Ipv4Addr> {
+        let holders = self.vips_of(node).flat_map(|vip| self.with_role(vip.role));
+        holders.filter(|other| other.name != node.name).map(|other| other.address).collect()
+    }
+
     /// Routes that the computer itself has to the workers' pods, when asked for.
     pub fn host_routes(&self) -> BTreeMap<Ipv4Net, Ipv4Addr> {
         let with_pods = self.with_pods().filter(|_| self.kubernetes.host_routes);
@@ -305,6 +286,14 @@ impl Lab {
     /// Nodes that stand on machines which are there anyway.
     pub fn machines(&self) -> impl Iterator<Item = &Node> {
         self.nodes.iter().filter(|node| !node.machine.is_guest())
+    }
+
+    /// Where a node's SSH server listens.
+    pub fn ssh_port(&self, node: &Node) -> u16 {
+        match node.machine {
+            Machine::Guest => port::SSH,
+            Machine::Existing => self.ssh.existing.port,
+        }
     }
 
     /// Id of the storage pool that holds this lab's volumes.

@@ -26,6 +26,8 @@ pub const DNS: u16 = 53;
 pub const HTTP: u16 = 80;
 /// The same with TLS.
 pub const HTTPS: u16 = 443;
+/// Ports that services may have on every node: the first and the last.
+pub const NODE_PORTS: (u16, u16) = (30000, 32767);
 /// VXLAN, as IANA has it.
 pub const VXLAN: u16 = 4789;
 

@@ -163,7 +163,11 @@ impl Bundle {
     }
 
     /// When a leaf that is made now ends: with its authority at the latest.
-    fn end_of(&self, spec: &LeafSpec, now: OffsetDateTime) -> Result<OffsetDateTime, PkiError> {
+    pub(super) fn end_of(
+        &self,
+        spec: &LeafSpec,
+        now: OffsetDateTime,
+    ) -> Result<OffsetDateTime, PkiError> {
         let ends = now + Duration::hours(spec.certificates.life_hours() as i64);
         let last = self.end_of_authority(spec);
         match ends.unix_timestamp() > last {

@@ -8,6 +8,7 @@ mod roots;
 mod rotation;
 mod specs;
 mod ssh;
+mod users;
 
 pub use bundle::{Bundle, Due, EncryptionKey, Entry, Leaves, Made, super_admin};
 pub use certificate::{Authority, Pair, PkiError};
@@ -15,3 +16,4 @@ pub use kubeconfig::{base64, kubeconfig};
 pub use roots::{Phase, Root, Standing};
 pub use specs::{Identity, Issuer, LeafSpec, Usage, leaf_specs, super_admin_spec};
 pub use ssh::{SshKeys, generate_ssh_key};
+pub use users::user;

@@ -144,7 +144,17 @@ fn base_config(lab: &Lab, node: &Node, host_key: &str, host_public: &str, login:
         "ssh_keys": {"ed25519_private": host_key, "ed25519_public": host_public},
         "no_ssh_fingerprints": true,
     });
-    user_data(&config)
+    let mut config = user_data(&config);
+    if lab.images.contains_key(&node.os) {
+        config.add(&user_data(&json!({"bootcmd": [identity(node)]})));
+    }
+    config
+}
+
+/// A disk of somebody's own: each copy gets the machine id that systemd would make of its domain's.
+fn identity(node: &Node) -> [String; 5] {
+    let id = node.uuid.simple().to_string();
+    ["sh", "-c", include_str!("../../cloud-init/identity.sh"), "identity", &id].map(str::to_owned)
 }
 
 fn user_data(config: &serde_json::Value) -> UserData {

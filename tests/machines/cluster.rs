@@ -29,6 +29,7 @@ use crate::{archives, rig};
 pub const TOPOLOGY: &str = "name: machines
 network:
   cidr: 10.249.0.0/24
+firewall: on
 nodes:
   main:
     roles: [etcd, control-plane, load-balancer]
@@ -95,6 +96,11 @@ impl Cluster {
     /// The folder that image archives are in.
     pub fn archives(&self) -> std::path::PathBuf {
         self.hall.dir.join("lab/images")
+    }
+
+    /// Where its machines are.
+    pub fn hall(&self) -> &Hall {
+        &self.hall
     }
 
     pub fn say(&self, text: &str) {

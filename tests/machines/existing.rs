@@ -17,6 +17,7 @@ use lab::pki::{SshKeys, generate_ssh_key};
 use lab::render::Templates;
 
 use crate::course;
+use crate::firewall::open_to_all;
 use crate::hall::Hall;
 use crate::machine::Machine;
 use crate::rig::screen::Terminal;
@@ -24,6 +25,7 @@ use crate::{archives, rig};
 
 const TOPOLOGY: &str = "name: basement
 provider: existing
+firewall: on
 network: {cidr: 10.249.0.0/24}
 ssh: {user: admin, key: keys/admin, known_hosts: keys/known_hosts, bastion: {host: 10.249.0.11, host_key: HOST_KEY}}
 nodes:
@@ -197,6 +199,38 @@ impl Basement {
     }
 }
 
+/// Somebody gets a kubeconfig, may do what was said and nothing else, and loses it.
+fn users_come_and_go(basement: &Basement) {
+    let words =
+        ["kubeconfig", "--user", "anna", "--may", "view", "--namespace", "default", "--life", "2h"];
+    let given = basement.lab_says(&words);
+    assert!(given.status.success(), "{}", String::from_utf8_lossy(&given.stderr));
+    let kubeconfig = String::from_utf8(given.stdout).unwrap();
+    assert!(kubeconfig.contains("namespace: default"), "{kubeconfig}");
+    basement.on("main", &format!("umask 077; cat > /run/anna <<'END'\n{kubeconfig}\nEND"));
+    let may = |what: &str| {
+        let ask = format!(
+            "kubectl --kubeconfig=/run/anna {what} >/dev/null 2>&1 && echo may || echo may not"
+        );
+        basement.on("main", &ask).trim().to_owned()
+    };
+    assert_eq!(may("get pods"), "may");
+    for forbidden in ["get secrets", "get pods -n kube-system", "get nodes", "create configmap x"] {
+        assert_eq!(may(forbidden), "may not", "{forbidden}");
+    }
+    let subject = "sed -n 's/.*client-certificate-data: //p' /run/anna | base64 -d | openssl x509 -noout -subject -checkend 7500 2>&1 || true";
+    let said = basement.on("main", subject);
+    assert!(said.contains("CN = anna") && said.contains("will expire"), "{said}");
+    let said = basement.refused(&["kubeconfig", "--user", "kube-apiserver-kubelet-client"]);
+    assert!(said.contains("is a name that a program of the cluster has"), "{said}");
+    let said = basement.refused(&["kubeconfig", "--user", "bob", "--may", "nothing"]);
+    assert!(said.contains("clusterroles") && said.contains("not found"), "{said}");
+    let said = basement.lab(&["kubeconfig", "--revoke", "anna"]);
+    assert!(said.contains("rolebinding.rbac.authorization.k8s.io/lab-user-anna-view"), "{said}");
+    assert_eq!(may("get pods"), "may not");
+    basement.on("main", "rm /run/anna");
+}
+
 /// What is in one picture and not in the other.
 fn difference(before: &str, after: &str) -> String {
     let lines = |text: &str| text.lines().map(str::to_owned).collect::<BTreeSet<_>>();
@@ -285,6 +319,9 @@ fn machines_that_exist_become_a_cluster_and_are_given_back_as_they_were() {
     let said = basement.refused(&["snapshot", "create", "first"]);
     assert!(said.contains("the provider existing has no snapshots"), "{said}");
 
+    let main: Vec<u16> = open_to_all(&basement.hall, "10.249.0.11");
+    assert_eq!(main, [22, 8443]);
+    users_come_and_go(&basement);
     basement.say("every check passes");
     course::a_lesson_is_done(&basement);
     // Another lab does not take them.

@@ -7,6 +7,7 @@ use lab::engine::Outcome;
 use lab::model::lab::KUBEADM;
 
 use crate::cluster::Cluster;
+use crate::firewall::open_to_all;
 use crate::lessons::{look, type_it};
 use crate::rig::documents::{PAGES, block};
 use crate::rotation::all_is_rotated;
@@ -15,6 +16,7 @@ use crate::verified;
 const TOPOLOGY: &str = "name: pods
 network:
   cidr: 10.249.0.0/24
+firewall: on
 nodes:
   main:
     roles: [etcd, control-plane]
@@ -59,6 +61,8 @@ fn kubeadm_sets_up_what_lab_gives_it() {
     cluster.up_unchanged();
     verified(&cluster);
     is_of_kubeadm(&cluster);
+    assert_eq!(open_to_all(cluster.hall(), "10.249.0.31"), [22]);
+    assert_eq!(open_to_all(cluster.hall(), "10.249.0.21"), [22, 6443]);
     pages_are_as_told(&cluster);
     let told = flags_reach_pods(&mut cluster);
     a_controller_leaves(&mut cluster, &told);
@@ -127,13 +131,18 @@ fn pages_are_as_told(cluster: &Cluster) {
 }
 
 fn flags_reach_pods(cluster: &mut Cluster) -> String {
-    let told = TOPOLOGY.replace(
+    // Whoever wants no firewall any more is left none.
+    let told = TOPOLOGY.replace("firewall: on\n", "").replace(
         "  flavour: kubeadm\n",
         "  flavour: kubeadm\n  arguments:\n    kube-apiserver: {max-requests-inflight: '321'}\n  kubelet: {maxPods: 42}\n",
     );
     cluster.change(&told);
     let Outcome::Done(changes) = cluster.up_done().outcome else { unreachable!() };
     assert!(changes.iter().any(|change| change.to_string().contains("control-plane on other1")));
+    for node in NODES {
+        let ask = "nft list table inet lab_firewall 2>&1; ls /etc/lab/firewall.nft 2>&1; true";
+        assert_eq!(cluster.run(node, ask).matches("No such file").count(), 2, "{node}");
+    }
     for node in CONTROLLERS {
         let flags = flags(cluster, node, "kube-apiserver");
         assert!(flags.contains("--max-requests-inflight=321"), "{node}: {flags}");

@@ -98,6 +98,12 @@ fn the_page_of_os_is_as_told() {
 
 #[test]
 #[ignore = "needs root and the Kubernetes binaries; `make test` runs it"]
+fn the_page_of_firewall_is_as_told() {
+    is_as_told("firewall", |_| {});
+}
+
+#[test]
+#[ignore = "needs root and the Kubernetes binaries; `make test` runs it"]
 fn the_page_of_runtime_is_as_told() {
     is_as_told("runtime", |_| {});
 }

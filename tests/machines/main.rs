@@ -20,6 +20,7 @@ mod course;
 mod existing;
 mod faults;
 mod fences;
+mod firewall;
 mod groups;
 mod hall;
 mod kubeadm;

@@ -109,6 +109,7 @@ pub fn session(text: &str, home: &Path) -> Session {
         artifacts: None,
         archives: None,
     };
+    let images = Images::new(Cache::new(&dirs.cache), &BTreeMap::new()).with_own(&lab.images, home);
     let store = Store::new(&dirs.state, &lab.name);
     let provider = ProviderKind::Private(PrivateLibvirt::new(store.root(), &dirs.runtime, lab.id));
     Session {
@@ -122,7 +123,7 @@ pub fn session(text: &str, home: &Path) -> Session {
         store,
         provider,
         templates,
-        images: Images::new(Cache::new(&dirs.cache), &BTreeMap::new()),
+        images,
         dirs,
         timeouts: OnceLock::new(),
     }
@@ -135,10 +136,10 @@ pub fn worked(name: &str) -> String {
     folders(&text, &|path| addon_folder::read(&here, path)).unwrap()
 }
 
-/// Texts of all shipped topologies, and of one with add-ons.
+/// Texts of all shipped topologies, and of those that have what they lack: add-ons of their own, a firewall.
 pub fn many() -> Vec<(&'static str, String)> {
     let shipped = SHIPPED.iter().map(|name| (*name, self::shipped(name)));
-    shipped.chain([("addons", worked("addons"))]).collect()
+    shipped.chain(["addons", "shut"].map(|name| (name, worked(name)))).collect()
 }
 
 /// Images as they could be in archives, whatever the release.

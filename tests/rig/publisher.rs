@@ -45,6 +45,7 @@ impl Publisher {
             url: format!("{}/{name}", self.url),
             checksums: format!("{}/SUMS", self.url),
             algorithm: "sha256".into(),
+            digest: None,
         }
     }
 }

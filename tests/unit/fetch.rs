@@ -87,7 +87,7 @@ fn on_loopback() -> Fetcher {
 fn fetch(url: &str, path: &Path) -> Result<(), AssetError> {
     let cache = Cache::new(path.parent().unwrap()).fetching_by(on_loopback());
     let (url, checksums) = (format!("{url}/image"), format!("{url}{SUMS}"));
-    let what = Download { url, checksums, algorithm: "sha256".into() };
+    let what = Download { url, checksums, algorithm: "sha256".into(), digest: None };
     cache.fetch(&what, path, 0o444, &|_, _| {})
 }
 
@@ -213,6 +213,7 @@ fn runs_at_once_share_one_download() {
         url: format!("{url}/image"),
         checksums: format!("{url}{SUMS}"),
         algorithm: "sha256".into(),
+        digest: None,
     };
     let run = || {
         let cache = Cache::new(dir.path()).fetching_by(on_loopback());

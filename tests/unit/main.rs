@@ -1,5 +1,7 @@
 //! Everything that needs neither guests nor root: golden files, the engine on drivers that keep everything
 //! in memory, the built binary in a home of its own. `make unit` runs it.
+// A topology in which every field is said is one long value.
+#![recursion_limit = "256"]
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::print_stderr)]
 
 #[path = "../rig/mod.rs"]

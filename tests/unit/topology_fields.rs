@@ -13,30 +13,55 @@ const OBJECT: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n";
 
 /// A topology in which nothing is left to a default.
 fn everything() -> Json {
+    let network = json!({
+        "cidr": "10.9.0.0/24", "mode": "routed", "uplink": "all",
+        "dhcp": "10.9.0.200-10.9.0.210", "gateway": "10.9.0.254", "mtu": 1400,
+        "forwarders": ["192.0.2.53"],
+        "records": {
+            "registry": {"a": "10.9.0.6"}, "www": {"cname": "a"}, "note": {"txt": "of a person's own"},
+            "_ldap._tcp": {"srv": {"target": "b", "port": 389, "priority": 1, "weight": 2}},
+        },
+        "reservations": {"printer": {"mac": "52:54:00:00:00:99", "address": "10.9.0.99"}},
+    });
+    let kubernetes = json!({
+        "version": "1.30.1", "flavour": "kubeadm", "service_cidr": "10.8.0.0/24",
+        "pod_cidr": "10.7.0.0/16", "node_mask": 25, "pod_network": "overlay", "pod_security": "restricted",
+        "host_routes": true, "api_port": 8443, "endpoint": "api", "ingress": {"http": 31000, "https": 32000},
+        "addons": [
+            "coredns", {"folder": {"own": {"a.yaml": OBJECT}}},
+            {"name": "other", "parameters": {"size": 2}, "files": {
+                "a.yaml": OBJECT,
+                "addon.yaml": "title: O\nparameters: {size: {is: number, says: S., default: 1}}\n",
+            }},
+        ],
+        "cluster_domain": "whole.local", "artifacts": "bin",
+        "mirrors": {"docker.io": ["https://mirror.example"], "*": ["http://10.9.0.77:5000/v2"]},
+        "certificates": {"expiry": "17520h", "country": "DE", "state": "Berlin", "city": "Berlin"},
+        "certificate_names": ["api.whole.example", "192.0.2.7"],
+        "arguments": {
+            "etcd": {"snapshot-count": "5000"}, "kube-apiserver": {"v": "2"},
+            "kube-controller-manager": {"v": "3"}, "kube-scheduler": {"v": "4"}, "kubelet": {"v": "5"},
+        },
+        "feature_gates": {"Some": true}, "kubelet": {"maxPods": 50}, "kube_proxy": {"detectLocalMode": "ClusterCIDR"},
+    });
+    let options = json!({
+        "acceleration": "tcg", "boot_timeout": 60, "clone": "boot", "autostart": false, "storage": "/srv/labs",
+    });
     json!({
         "name": "whole",
         "domain": "whole.example",
-        "network": {
-            "cidr": "10.9.0.0/24", "mode": "routed", "uplink": "all",
-            "dhcp": "10.9.0.200-10.9.0.210", "gateway": "10.9.0.254", "mtu": 1400,
-            "forwarders": ["192.0.2.53"],
-            "records": {
-                "registry": {"a": "10.9.0.6"}, "www": {"cname": "a"}, "note": {"txt": "of a person's own"},
-                "_ldap._tcp": {"srv": {"target": "b", "port": 389, "priority": 1, "weight": 2}},
-            },
-            "reservations": {"printer": {"mac": "52:54:00:00:00:99", "address": "10.9.0.99"}},
-        },
-        "image": "debian-13",
+        "network": network,
+        "image": {"name": "mine", "like": "debian-13", "file": "mine.qcow2"}, "firewall": "on",
         "defaults": {
             "cpus": 4, "memory": "5GiB", "disk": "40GiB",
-            "disks": {"of-all": {"size": "1GiB"}}, "cpu_model": "max", "xml": "<memtune/>", "user_data": ["#!/bin/sh\nexit 0\n"],
+            "disks": {"of-all": {"size": "1GiB"}}, "cpu_model": "max", "open_ports": [80], "xml": "<memtune/>", "user_data": ["#!/bin/sh\nexit 0\n"],
             "labels": {"of": "all"}, "annotations": {"of": "all"}, "taints": ["of=all:NoExecute"],
         },
         "nodes": {
             "front": {"roles": ["load-balancer"], "count": 2, "name": "front-%02d", "first_number": 0, "addresses": ["10.9.0.50", "10.9.0.60"]},
             "one": {
                 "roles": ["etcd", "control-plane", "worker"], "names": ["a", "b", "c"],
-                "first_address": "10.9.0.20", "cpus": 2, "memory": "2GiB", "disk": "20GiB", "cpu_model": "host", "xml": "<cputune/>",
+                "first_address": "10.9.0.20", "cpus": 2, "memory": "2GiB", "disk": "20GiB", "cpu_model": "host", "open_ports": ["8000-8100"], "xml": "<cputune/>",
                 "disks": {
                     "data": {"size": "1GiB", "serial": "one-1", "filesystem": "ext4", "keep": true},
                     "logs": {"size": "1GiB", "mount": "/srv/logs"},
@@ -45,39 +70,19 @@ fn everything() -> Json {
                 "labels": {"group": "one"}, "annotations": {"group": "one"}, "taints": ["group:NoSchedule"],
                 "overrides": {"b": {
                     "address": "10.9.0.40", "mac": "52:54:00:00:00:01", "cpus": 3,
-                    "memory": "3GiB", "disk": "30GiB", "cpu_model": "Nehalem", "xml": "<blkiotune/>", "disks": {"own": {"size": "2GiB", "filesystem": "ext4"}}, "image": "rocky",
+                    "memory": "3GiB", "disk": "30GiB", "cpu_model": "Nehalem", "open_ports": ["53/udp"], "xml": "<blkiotune/>", "disks": {"own": {"size": "2GiB", "filesystem": "ext4"}}, "image": {"name": "other", "like": "rocky", "url": "https://a.example/b.qcow2", "sha256": "a".repeat(64)},
                     "pod_subnet": "10.7.200.0/25", "user_data": {"locale": "C"},
                     "labels": {"node": "b"}, "annotations": {"node": "b"}, "taints": ["node=b:NoSchedule"],
                 }},
             },
         },
         "vips": {"api": {"address": "10.9.0.5", "role": "load-balancer", "router_id": 7}},
-        "kubernetes": {
-            "version": "1.30.1", "flavour": "kubeadm", "service_cidr": "10.8.0.0/24",
-            "pod_cidr": "10.7.0.0/16", "node_mask": 25, "pod_network": "overlay", "pod_security": "restricted",
-            "host_routes": true, "api_port": 8443, "endpoint": "api", "ingress": {"http": 31000, "https": 32000},
-            "addons": [
-                "coredns", {"folder": {"own": {"a.yaml": OBJECT}}},
-                {"name": "other", "parameters": {"size": 2}, "files": {
-                    "a.yaml": OBJECT,
-                    "addon.yaml": "title: O\nparameters: {size: {is: number, says: S., default: 1}}\n",
-                }},
-            ],
-            "cluster_domain": "whole.local", "artifacts": "bin",
-            "mirrors": {"docker.io": ["https://mirror.example"], "*": ["http://10.9.0.77:5000/v2"]},
-            "certificates": {"expiry": "17520h", "country": "DE", "state": "Berlin", "city": "Berlin"},
-            "certificate_names": ["api.whole.example", "192.0.2.7"],
-            "arguments": {
-                "etcd": {"snapshot-count": "5000"}, "kube-apiserver": {"v": "2"},
-                "kube-controller-manager": {"v": "3"}, "kube-scheduler": {"v": "4"}, "kubelet": {"v": "5"},
-            },
-            "feature_gates": {"Some": true}, "kubelet": {"maxPods": 50}, "kube_proxy": {"detectLocalMode": "ClusterCIDR"},
-        },
+        "kubernetes": kubernetes,
         "ssh": {
             "user": "anna",
             "authorized_keys": [format!("ssh-ed25519 {} anna@home", "A".repeat(68))],
         },
-        "options": {"acceleration": "tcg", "boot_timeout": 60, "clone": "boot", "autostart": false, "storage": "/srv/labs"},
+        "options": options,
     })
 }
 
@@ -116,6 +121,7 @@ fn fields(table: &Table, at: &str, topology: &Json, all: &mut Vec<String>, met: 
         if let Kind::Table(inner)
         | Kind::TableOr(_, inner)
         | Kind::Set(_, inner)
+        | Kind::WordOr(_, inner)
         | Kind::Keyed(_, Kind::Table(inner))
         | Kind::Named(Kind::Table(inner)) = &field.kind
         {
@@ -137,6 +143,7 @@ fn known(table: &'static Table, all: &mut Met) {
         if let Kind::Table(inner)
         | Kind::TableOr(_, inner)
         | Kind::Set(_, inner)
+        | Kind::WordOr(_, inner)
         | Kind::Keyed(_, Kind::Table(inner))
         | Kind::Named(Kind::Table(inner)) = &field.kind
         {

@@ -5,6 +5,7 @@ mod apply;
 mod assets;
 mod certs;
 mod etcd;
+mod kubeconfig;
 mod lesson;
 mod own;
 
@@ -20,6 +21,7 @@ pub(super) use apply::{Plan, Up};
 pub(super) use assets::AssetsCommand;
 pub(super) use certs::CertsCommand;
 pub(super) use etcd::{EtcdCommand, RepairCommand};
+pub(super) use kubeconfig::Kubeconfig;
 pub(super) use lesson::LessonCommand;
 pub(super) use own::*;
 
@@ -212,16 +214,8 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: RepairCommand,
     },
-    /// Print the administrator's kubeconfig
-    Kubeconfig {
-        /// For a port of this computer that `lab forward` leads to the API
-        #[arg(long, value_name = "PORT", num_args = 0..=1, default_missing_value = "6443")]
-        local: Option<u16>,
-        /// Put it into your own kubeconfig (KUBECONFIG, or ~/.kube/config) as the context lab-NAME, and
-        /// make that the current one; `lab down` takes it out again
-        #[arg(long)]
-        merge: bool,
-    },
+    /// Print the administrator's kubeconfig, or one for a user of the cluster
+    Kubeconfig(Kubeconfig),
     /// Lead ports of 127.0.0.1 to the API and to nodes, until Ctrl-C
     Forward(Forward),
     /// Open a shell in the lab's network with kubectl configured, or run one command there

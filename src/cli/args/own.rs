@@ -294,6 +294,11 @@ pub(in crate::cli) enum ImagesCommand {
         /// Name in the catalogue
         name: String,
     },
+    /// Bring an image of your own: a qcow2 file, one at an https address, or the disk of a libvirt domain
+    #[command(
+        after_help = "Examples:\n  lab images add golden ./golden.qcow2 --like debian-12\n  lab images add legacy --clone-from old-server --family debian\n\nA topology then has it by its name: `image: golden`."
+    )]
+    Add(AddImage),
     /// Make an image from Debian packages, with the nodes' packages inside
     Build {
         /// Name in the catalogue
@@ -340,4 +345,33 @@ pub(in crate::cli) struct Down {
     /// Accepted for scripts: `down` asks nothing
     #[arg(short, long, env = "LAB_YES")]
     pub yes: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(group = clap::ArgGroup::new("system").required(true).args(["like", "family"]))]
+#[command(group = clap::ArgGroup::new("origin").required(true).args(["from", "clone_from"]))]
+pub(in crate::cli) struct AddImage {
+    /// How it is going to be called
+    pub name: String,
+    /// The file, or its address
+    #[arg(value_name = "FILE|URL")]
+    pub from: Option<String>,
+    /// Copy the disk of a domain that is shut off, or a volume; neither is changed
+    #[arg(long, value_name = "DOMAIN|POOL/VOLUME")]
+    pub clone_from: Option<String>,
+    /// The system of the catalogue that it is: whose packages and tools count
+    #[arg(long, value_name = "SYSTEM")]
+    pub like: Option<String>,
+    /// The same by its family: the first system of it
+    #[arg(long, value_name = "debian|redhat")]
+    pub family: Option<String>,
+    /// What the file must hash to, in hex; of an address it must be said
+    #[arg(long, value_name = "HEX")]
+    pub sha256: Option<String>,
+    /// The kernel that boots it, where it has no boot loader
+    #[arg(long, value_name = "FILE", requires = "initrd")]
+    pub kernel: Option<PathBuf>,
+    /// That kernel's first file system
+    #[arg(long, value_name = "FILE", requires = "kernel")]
+    pub initrd: Option<PathBuf>,
 }

@@ -8,20 +8,39 @@ use crate::cli::args::AssetsCommand;
 use crate::cli::failure::Failure;
 use crate::cli::global::{Format, Global};
 use crate::cli::output::{counted, print, print_data, say, table};
+use crate::cli::progress::Progress;
+use crate::cli::runtime::runtime;
 use crate::cli::session::load;
 use crate::cli::session::lookup::lock;
-use crate::engine::{self, Session};
+use crate::engine::{self, Events, Session};
 use crate::model::locked::Locked;
 
 pub(crate) fn run(global: &Global, command: &AssetsCommand) -> Result<ExitCode, Failure> {
     let session = load::session(global)?;
     let locked = engine::locked::read(&session.locked)?.unwrap_or_default();
-    let here = engine::assets_here(&session)?;
+    let here = match command {
+        AssetsCommand::Fetch => fetched(global, &session)?,
+        _ => engine::assets_here(&session)?,
+    };
     match command {
-        AssetsCommand::List => list(global, &session, &locked, &here),
+        AssetsCommand::List | AssetsCommand::Fetch => list(global, &session, &locked, &here),
         AssetsCommand::Update => update(global, &session, locked, &here)?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What is here once everything was brought here.
+fn fetched(global: &Global, session: &Session) -> Result<Locked, Failure> {
+    let here = runtime()?.block_on(async {
+        let (events, receiver) = Events::channel();
+        let reader = tokio::spawn(Progress::new(global, None).read(receiver));
+        let here = tokio::task::block_in_place(|| engine::fetch(session, &events));
+        drop(events);
+        // Whatever is still to be shown.
+        let _ = reader.await;
+        here
+    })?;
+    Ok(here)
 }
 
 fn list(global: &Global, session: &Session, locked: &Locked, here: &Locked) {

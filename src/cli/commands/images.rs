@@ -1,23 +1,30 @@
 //! `lab images`.
 
 use std::io::IsTerminal;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use serde_json::json;
 
-use crate::cli::args::{Images as ImagesArgs, ImagesCommand};
+use crate::cli::args::{AddImage, Images as ImagesArgs, ImagesCommand};
 use crate::cli::failure::Failure;
 use crate::cli::global::{Format, Global};
 use crate::cli::output::{print, print_data, say, table};
 use crate::cli::session::load;
 use crate::drivers::assets::cache::Cache;
 use crate::drivers::assets::goldens::Goldens;
-use crate::drivers::assets::images::Images;
+use crate::drivers::assets::images::brought::{New, Origin};
 use crate::drivers::assets::images::packed::{Packed, Part, pack};
+use crate::drivers::assets::images::{Images, Local};
 use crate::drivers::host::Dirs;
+use crate::drivers::provider::libvirt::Libvirt;
 use crate::drivers::state::{Record, records};
-use crate::model::os;
+use crate::engine::{EngineError, ProviderKind};
+use crate::model::flaw::Flaw;
+use crate::model::name::check_label;
+use crate::model::os::{self, Os};
 use crate::model::size::human;
+use crate::model::{code, own_image};
 use crate::render::golden::GoldenKey;
 
 pub(crate) fn run(global: &Global, images: &ImagesArgs) -> Result<ExitCode, Failure> {
@@ -39,6 +46,16 @@ pub(crate) fn run(global: &Global, images: &ImagesArgs) -> Result<ExitCode, Fail
             refuse_in_use(name, &users(name, &dirs))?;
             let local = all.pull(name, &progress)?;
             say(&format!("image {name} is here: {}, sha256 {}", human(local.size), local.sha256));
+        }
+        ImagesCommand::Add(image) => {
+            let local = add(&all, image)?;
+            say(&format!(
+                "image {} is here: {}, sha256 {}; write `image: {}` in a topology",
+                image.name,
+                human(local.size),
+                local.sha256,
+                image.name
+            ));
         }
         ImagesCommand::Build { name, force } => {
             let users = users(name, &dirs);
@@ -76,6 +93,64 @@ pub(crate) fn run(global: &Global, images: &ImagesArgs) -> Result<ExitCode, Fail
     Ok(ExitCode::SUCCESS)
 }
 
+/// Brings an image of a person's own.
+fn add(images: &Images, new: &AddImage) -> Result<Local, Failure> {
+    let refused = |flaw: Flaw| Failure::usage(flaw.message).code(&code::USAGE).hint(flaw.help);
+    check_label("the name", &new.name, 40).map_err(refused)?;
+    if os::names().contains(&new.name.as_str()) {
+        let message = format!("'{}' is an image of the catalogue", new.name);
+        return Err(refused(Flaw::new(message, "give your own another name")));
+    }
+    if let Some(hash) = &new.sha256 {
+        own_image::sha256(hash).map_err(refused)?;
+    }
+    let like = like(new).map_err(refused)?;
+    let mut original = None;
+    let from = match (&new.from, &new.clone_from) {
+        (Some(from), _) if from.contains("://") => {
+            own_image::url(from).map_err(refused)?;
+            if new.sha256.is_none() {
+                let message = "nobody can check what comes from there";
+                return Err(refused(Flaw::new(message, "add --sha256 HEX, as its publisher says")));
+            }
+            Origin::Url(from.clone())
+        }
+        (Some(file), _) => Origin::File(file.into()),
+        (None, from) => {
+            let libvirt = Libvirt::open(&ProviderKind::system_uri()).map_err(EngineError::from)?;
+            let found = libvirt.original(from.as_deref().unwrap_or_default());
+            let found = original.insert(found.map_err(EngineError::from)?);
+            Origin::Disk { path: found.disk.clone(), format: found.format.clone() }
+        }
+    };
+    let boot = |own: &'_ Option<PathBuf>, copied: Option<&PathBuf>| own.clone().or(copied.cloned());
+    let kernel = boot(&new.kernel, original.as_ref().and_then(|found| found.kernel.as_ref()));
+    let initrd = boot(&new.initrd, original.as_ref().and_then(|found| found.initrd.as_ref()));
+    let sha256 = new.sha256.as_ref().map(|hash| hash.to_ascii_lowercase());
+    let (kernel, initrd) = (kernel.as_deref(), initrd.as_deref());
+    Ok(images.add(&New { name: &new.name, like, from, sha256, kernel, initrd }, &progress)?)
+}
+
+/// The system that an image is.
+fn like(new: &AddImage) -> Result<&'static str, Flaw> {
+    let systems = os::names();
+    let all = || systems.join(", ");
+    if let Some(like) = &new.like {
+        let found = systems.iter().find(|name| *name == like);
+        let flaw =
+            || Flaw::new(format!("there is no system '{like}'"), format!("choose from: {}", all()));
+        return found.copied().ok_or_else(flaw);
+    }
+    let family = new.family.as_deref().unwrap_or_default();
+    let of_family = |name: &&&str| {
+        let entry = os::shipped(name).and_then(|text| serde_json::from_str::<Os>(text).ok());
+        entry.is_some_and(|entry| entry.family.name() == family)
+    };
+    let flaw =
+        || Flaw::new(format!("there is no family '{family}'"), "choose from: debian, redhat");
+    systems.iter().find(of_family).copied().ok_or_else(flaw)
+}
+
 /// Labs whose disks stand on an image.
 fn users(name: &str, dirs: &Dirs) -> Vec<String> {
     let uses = |record: &Record| record.images.iter().any(|image| image == name);
@@ -96,7 +171,8 @@ fn refuse_in_use(name: &str, users: &[String]) -> Result<(), Failure> {
 fn list(global: &Global, images: &Images, goldens: &Goldens) -> Result<(), Failure> {
     let mut rows = vec![["IMAGE", "SYSTEM", "HERE", "SIZE", "SOURCE"].map(String::from).to_vec()];
     let mut data = Vec::new();
-    for name in os::names() {
+    let brought = images.brought();
+    for name in os::names().iter().copied().chain(brought.iter().map(String::as_str)) {
         let os = images.os(name)?;
         let local = images.local(name);
         data.push(json!({"name": name, "title": os.title, "url": os.url, "local": local}));
@@ -105,7 +181,7 @@ fn list(global: &Global, images: &Images, goldens: &Goldens) -> Result<(), Failu
             None if os.suite.is_some() => ("no", "-".into(), "pull or build".into()),
             None => ("no", "-".into(), "pull".into()),
         };
-        rows.push(vec![(*name).to_owned(), os.title, here.into(), size, source]);
+        rows.push(vec![name.to_owned(), os.title, here.into(), size, source]);
     }
     match global.output {
         Format::Json => {

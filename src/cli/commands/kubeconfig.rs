@@ -1,27 +1,97 @@
 //! `lab kubeconfig`.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
+use crate::cli::args::Kubeconfig;
 use crate::cli::failure::Failure;
 use crate::cli::global::Global;
 use crate::cli::output::{info, print, say};
+use crate::cli::runtime::runtime;
 use crate::cli::session::load;
 use crate::drivers::host::kubeconfig_file;
-use crate::engine::{self, ProviderKind, Session};
+use crate::engine::{self, ProviderKind, Session, users};
+use crate::model::code;
+use crate::model::flaw::Flaw;
+use crate::model::user::{self, Grant, User};
 
-pub(crate) fn run(global: &Global, local: Option<u16>, merge: bool) -> Result<ExitCode, Failure> {
+/// Patience until a controller lets us in.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+pub(crate) fn run(global: &Global, asked: &Kubeconfig) -> Result<ExitCode, Failure> {
     let session = load::existing(global)?;
     load::refuse_machines_alone(&session)?;
-    let text = engine::administrator_kubeconfig(&session, local)?;
-    match merge {
-        true => merged(global, &session, &text)?,
-        false => print(&text),
+    match (&asked.revoke, &asked.user) {
+        (Some(name), _) => return revoked(global, &session, name),
+        (None, Some(name)) => print(&of_user(global, &session, asked, name)?),
+        (None, None) => {
+            let text = engine::administrator_kubeconfig(&session, asked.local)?;
+            match asked.merge {
+                true => merged(global, &session, &text)?,
+                false => print(&text),
+            }
+        }
     }
-    if local.is_none() && matches!(session.provider, ProviderKind::Private(_)) && !global.quiet {
+    if asked.local.is_none()
+        && matches!(session.provider, ProviderKind::Private(_))
+        && !global.quiet
+    {
         info(
             "note: a private lab's addresses are reached from inside it: `lab kubectl`, `lab shell`, or `lab forward` and `lab kubeconfig --local`",
         );
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn refused(flaw: Flaw) -> Failure {
+    Failure::usage(flaw.message).code(&code::USAGE).hint(flaw.help)
+}
+
+/// The kubeconfig of a person, who may do by it what was asked for.
+fn of_user(
+    global: &Global,
+    session: &Session,
+    asked: &Kubeconfig,
+    name: &str,
+) -> Result<String, Failure> {
+    let names =
+        [Some(name), asked.group.as_deref(), asked.may.as_deref(), asked.namespace.as_deref()];
+    names.into_iter().flatten().try_for_each(user::name).map_err(refused)?;
+    let hours = user::life(&asked.life).map_err(refused)?;
+    let user = User { name: name.to_owned(), group: asked.group.clone(), hours };
+    let text = users::kubeconfig(session, &user, asked.namespace.as_deref(), asked.local)?;
+    if let Some(role) = &asked.may {
+        load::refuse_resting(session)?;
+        let namespace = asked.namespace.clone();
+        let grant = Grant { user: user.name.clone(), role: role.clone(), namespace };
+        let reach = session.reach(&session.load_keys()?, PATIENCE)?;
+        runtime()?.block_on(users::admit(session, &reach, &grant))?;
+    }
+    let life = &asked.life;
+    say(
+        global,
+        &format!(
+            "whoever has this is {name} for {life}, and nobody can take that back; `lab kubeconfig --revoke {name}` \
+             takes away what `--may` gave"
+        ),
+    );
+    Ok(text)
+}
+
+/// Takes away what a person may do.
+fn revoked(global: &Global, session: &Session, name: &str) -> Result<ExitCode, Failure> {
+    user::name(name).map_err(refused)?;
+    load::refuse_resting(session)?;
+    let reach = session.reach(&session.load_keys()?, PATIENCE)?;
+    let gone = runtime()?.block_on(users::dismiss(session, &reach, name))?;
+    match gone.is_empty() {
+        true => say(global, &format!("nothing was bound to {name} by `--may`")),
+        false => say(global, &format!("{name} lost {}", gone.join(", "))),
+    }
+    say(
+        global,
+        "who still has the kubeconfig stays somebody who may do what you bound by other means",
+    );
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,19 +1,24 @@
 //! A topology's file as it counts: variables of the environment filled in, values of `--set` set.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::cli::failure::{Failure, USAGE};
 use crate::cli::global::{Format, Global};
 use crate::cli::output::{colours, counted, diagnostic, info, print_data};
 use crate::cli::session::source::Source;
+use crate::drivers::assets::cache::Cache;
+use crate::drivers::assets::images::Images;
+use crate::drivers::host::Dirs;
 use crate::drivers::state::addon_folder;
 use crate::drivers::state::topology_file::{Unread, read_topology};
 use crate::model::code;
 use crate::model::flaw::Flaw;
+use crate::model::name::check_label;
 use crate::model::topology::folders::folders;
 use crate::model::topology::problem::Problem;
 use crate::model::topology::yaml::MAX_BYTES;
-use crate::model::topology::{fill, inline, set};
+use crate::model::topology::{fill, inline, own_images, set};
 use crate::model::user_data::is_for_cloud_init;
 
 /// The source with all that was asked for in it.
@@ -32,7 +37,7 @@ pub(super) fn filled(global: &Global, mut source: Source) -> Result<Source, Fail
         };
     }
     source.text = with_values(global, &source.text)?;
-    let read = |text: String| with_folders(&with_files(&text, &source.base)?, &source.base);
+    let read = |text: String| with_all(&text, &source.base);
     match with_variables(&source.text).and_then(read) {
         Ok(text) => Ok(Source { text, ..source }),
         Err(problems) => Err(refused(global, &source, &problems)),
@@ -42,7 +47,19 @@ pub(super) fn filled(global: &Global, mut source: Source) -> Result<Source, Fail
 /// The text as it counts, where nobody is to be told why it cannot.
 pub(crate) fn quietly(global: &Global, text: &str, base: &Path) -> Option<String> {
     let text = with_variables(&with_values(global, text).ok()?).ok()?;
-    with_folders(&with_files(&text, base).ok()?, base).ok()
+    with_all(&text, base).ok()
+}
+
+/// The text with all that it names: files, folders, images of a person's own.
+fn with_all(text: &str, base: &Path) -> Result<String, Vec<Problem>> {
+    with_images(&with_folders(&with_files(text, base)?, base)?)
+}
+
+/// The text with what images are that a person brought.
+fn with_images(text: &str) -> Result<String, Vec<Problem>> {
+    let images = Images::new(Cache::new(&Dirs::from_environment().cache), &BTreeMap::new());
+    let is_plain = |name: &str| check_label("an image", name, 40).is_ok();
+    own_images::named(text, &|name| is_plain(name).then(|| images.like(name)).flatten())
 }
 
 /// The text with the variables of the environment.

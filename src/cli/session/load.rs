@@ -208,6 +208,8 @@ pub(crate) fn session(global: &Global) -> Result<Session, Failure> {
         .code(&code::OTHER_PROVIDER)
         .hint("leave --provider away, or `lab down` first"));
     }
+    let images =
+        Images::new(Cache::new(&dirs.cache), &overrides).with_own(&loaded.lab.images, &source.base);
     let templates = templates.with_api_at(loaded.lab.kubernetes.api_port);
     let session = Session {
         lab: loaded.lab,
@@ -217,7 +219,7 @@ pub(crate) fn session(global: &Global) -> Result<Session, Failure> {
         base: source.base,
         locked,
         owner: host::owner(),
-        images: Images::new(Cache::new(&dirs.cache), &overrides),
+        images,
         store,
         provider,
         dirs,

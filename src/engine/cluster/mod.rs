@@ -6,3 +6,4 @@ pub mod repair;
 pub mod rotate;
 pub(crate) mod script;
 pub(crate) mod upgrade;
+pub mod users;

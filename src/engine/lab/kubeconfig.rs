@@ -7,7 +7,7 @@ use crate::drivers::state::{Store, StoreError};
 use crate::engine::lab::open::Session;
 use crate::engine::task::error::EngineError;
 use crate::model::{Lab, code};
-use crate::pki::{Identity, Issuer, kubeconfig};
+use crate::pki::{Identity, Issuer, Pair, kubeconfig};
 
 /// File of the lab's directory with a path per line.
 const FILE: &str = "kubeconfigs";
@@ -94,7 +94,17 @@ pub fn administrator_kubeconfig(
         EngineError::of(&code::NOT_UP, error.to_string()).hint("is the lab up? `lab status`")
     };
     let pair = bundle.pair(Identity::Admin).map_err(failed)?;
-    let ca = bundle.ca(Issuer::Kubernetes).map_err(failed)?;
+    kubeconfig_of(session, "kubernetes-admin", pair, local)
+}
+
+/// The same for whoever has the certificate `pair`.
+pub(crate) fn kubeconfig_of(
+    session: &Session,
+    user: &str,
+    pair: &Pair,
+    local: Option<u16>,
+) -> Result<String, EngineError> {
+    let ca = session.store.bundle()?.ca(Issuer::Kubernetes)?;
     let server = match (local, session.lab.api_endpoint()) {
         (Some(port), _) => format!("https://127.0.0.1:{port}"),
         (None, Some(endpoint)) => format!("https://{endpoint}:{}", session.lab.kubernetes.api_port),
@@ -105,5 +115,5 @@ pub fn administrator_kubeconfig(
             ));
         }
     };
-    Ok(kubeconfig(&session.lab.name, &server, &ca, "kubernetes-admin", pair))
+    Ok(kubeconfig(&session.lab.name, &server, &ca, user, pair))
 }

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::drivers::assets::binaries;
 use crate::drivers::assets::goldens::Goldens;
+use crate::drivers::assets::images::how_to_get;
 use crate::engine::lab::open::Session;
 use crate::kubernetes;
 use crate::model::Platform;
@@ -67,11 +68,18 @@ fn how(session: &Session, platform: &Platform, asset: &Asset) -> Option<String> 
             if session.images.local(&asset.name).is_some() {
                 return session.images.image(&asset.name).err().map(|error| error.to_string());
             }
+            if from.url.is_empty() {
+                return Some(how_to_get(&session.images.os(&asset.name).ok()?));
+            }
             let build = match session.images.os(&asset.name).ok()?.suite {
                 Some(_) => format!("; without internet, `lab images build {}`", asset.name),
                 None => String::new(),
             };
             Some(format!("`lab up` downloads it from {}{build}", from.url))
+        }
+        (AssetKind::Image, Source::Folder(file)) => {
+            let is_here = session.images.local(&asset.name).is_some();
+            (!is_here).then(|| format!("`lab up` copies it from {}", file.display()))
         }
         (AssetKind::Binary, Source::Download(from)) => {
             let dir = binaries::release_dir(platform.version, cache);

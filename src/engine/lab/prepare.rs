@@ -84,33 +84,7 @@ pub fn prepare(session: &Session, say: &Events) -> Result<Prepared, EngineError>
     {
         say.warn(text);
     }
-    take_back(&session.lab, &session.dirs.state, &session.images)?;
-    let mut images = BTreeMap::new();
-    for os in session.lab.systems() {
-        let is_missing = session.images.local(os).is_none();
-        if is_missing {
-            say.note(format!("downloading the image {os}"));
-        }
-        let standing = standing_on(&session.dirs.state, os);
-        let image = session.images.ensure(os, &standing, &tenths(say, os)).map_err(|error| {
-            let error = EngineError::from(error).preflight();
-            match is_missing {
-                true if error.code == &code::CHANGED_BASE => with_cure(&session.lab, os, error),
-                true => error.hint(format!(
-                    "without internet: `lab images build {os}`, where it can be built"
-                )),
-                false => error,
-            }
-        })?;
-        refuse_other_base(&session.lab, &session.dirs.state, os, &image)?;
-        if !image.direct_boot && !session.provider.reaches_outside(&session.lab) {
-            return Err(unfit(format!(
-                "use the image {os}: its packages come from the internet, and the lab's guests have no way there"
-            ))
-            .hint("use an image built here (`lab images build debian-12`); `lab doctor` tells what a way out needs"));
-        }
-        images.insert(os.to_owned(), image);
-    }
+    let mut images = downloaded(session, say)?;
     images.extend(of_machines(session)?);
     if let Some(found) = &found {
         let names = (session.flavour().images)(found.version);
@@ -130,6 +104,53 @@ pub fn prepare(session: &Session, say: &Events) -> Result<Prepared, EngineError>
     let keys = session.ensure_keys()?;
     let version = wanted_version(session);
     Ok(Prepared { due, ..prepared(session, found, version, images, bundle, keys)? })
+}
+
+/// Brings what a lab needs from outside to this computer, and makes nothing else: images and binaries.
+///
+/// # Errors
+/// When a download or a check fails.
+pub fn fetch(session: &Session, say: &Events) -> Result<Locked, EngineError> {
+    refuse_elsewhere(session)?;
+    let found = found(session, say)?;
+    let images = downloaded(session, say)?;
+    let used = used(session, found.as_ref(), &images);
+    locked::refuse_others(session, &used)?;
+    Ok(used)
+}
+
+/// Images of the guests' systems, downloaded where they are missing.
+fn downloaded(session: &Session, say: &Events) -> Result<BTreeMap<String, Image>, EngineError> {
+    take_back(&session.lab, &session.dirs.state, &session.images)?;
+    let mut images = BTreeMap::new();
+    for os in session.lab.systems() {
+        let is_missing = session.images.local(os).is_none();
+        if is_missing {
+            say.note(format!("downloading the image {os}"));
+        }
+        let standing = standing_on(&session.dirs.state, os);
+        let image = session.images.ensure(os, &standing, &tenths(say, os)).map_err(|error| {
+            let error = EngineError::from(error).preflight();
+            match is_missing {
+                true if error.code == &code::CHANGED_BASE => with_cure(&session.lab, os, error),
+                true => error.hint(format!(
+                    "without internet: `lab images build {os}`, where it can be built"
+                )),
+                false => error,
+            }
+        })?;
+        refuse_other_base(&session.lab, &session.dirs.state, os, &image)?;
+        // Nobody knows what one of a person's own brings along.
+        let is_bare = !image.direct_boot && image.os.like.is_none();
+        if is_bare && !session.provider.reaches_outside(&session.lab) {
+            return Err(unfit(format!(
+                "use the image {os}: its packages come from the internet, and the lab's guests have no way there"
+            ))
+            .hint("use an image built here (`lab images build debian-12`); `lab doctor` tells what a way out needs"));
+        }
+        images.insert(os.to_owned(), image);
+    }
+    Ok(images)
 }
 
 /// A cluster whose own images are nowhere would be waited for in vain.

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use crate::drivers::assets::binaries::Found;
 use crate::engine::lab::open::Session;
 use crate::engine::task::error::EngineError;
-use crate::kubernetes::drift::Upkeep;
 use crate::kubernetes::stage::{Context, Stage};
+use crate::kubernetes::{self, drift::Upkeep};
 use crate::kubernetes::{Step, fingerprint};
 use crate::model::platform::{Layout, Platform};
 use crate::model::{Lab, Node};
@@ -50,6 +50,7 @@ impl Prepared {
             super_admin: &self.super_admin,
             templates: &session.templates,
             etcd_founders: &self.etcd_founders,
+            needs: kubernetes::needs,
         }
     }
 

@@ -3,10 +3,12 @@
 
 mod check;
 pub(crate) mod needs;
+mod port;
 mod scope;
 
 pub use check::{Afterwards, Check, Health, Judge, KUBECTL, MISSING, Plan, WARNING};
-pub use needs::{Needs, Port};
+pub use needs::Needs;
+pub use port::{Peer, Port};
 pub use scope::Scope;
 pub(crate) use scope::{value, with_known};
 

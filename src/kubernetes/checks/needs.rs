@@ -2,11 +2,11 @@
 //! them, before they run and at any time after. Nothing is changed on it.
 
 use minijinja::{Value, context};
-use serde::Serialize;
 
 use crate::kubernetes::checks::check::Check;
+use crate::kubernetes::checks::port::Port;
 use crate::kubernetes::checks::scope::{self, Scope};
-use crate::model::{Node, port};
+use crate::model::{Lab, Node, port};
 use crate::render::RenderError;
 
 /// What a stage needs of a node.
@@ -16,7 +16,7 @@ pub struct Needs {
     pub memory: u32,
     /// MiB of disk that it fills soon.
     pub disk: u32,
-    /// Ports that it opens.
+    /// Ports that it has there.
     pub ports: &'static [Port],
     /// Programs that it installs.
     pub programs: &'static [&'static str],
@@ -25,15 +25,6 @@ pub struct Needs {
 impl Needs {
     /// Nothing that is worth a word.
     pub const NOTHING: Needs = Needs { memory: 0, disk: 0, ports: &[], programs: &[] };
-}
-
-/// A port that a stage opens.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub struct Port {
-    /// Its number.
-    pub number: u16,
-    /// The programs that may have it, as the kernel cuts their names, separated by `|`.
-    pub owner: &'static str,
 }
 
 /// Memory, disk, ports and programs for all stages of a node.
@@ -45,10 +36,7 @@ pub(crate) fn checks(
     let script = |name: &str, data: Value| scope::script(scope.templates, "checks", name, data);
     let memory: u32 = needs.iter().map(|needs| needs.memory).sum();
     let disk: u32 = needs.iter().map(|needs| needs.disk).sum();
-    let mut ports: Vec<Port> = needs.iter().flat_map(|needs| needs.ports).copied().collect();
-    for port in ports.iter_mut().filter(|port| port.number == port::API) {
-        port.number = scope.lab.kubernetes.api_port;
-    }
+    let ports: Vec<Port> = ports(scope.lab, needs).filter(Port::is_taken).collect();
     let installed = needs.iter().flat_map(|needs| needs.programs.iter().copied());
     let programs: Vec<&str> =
         ["curl", "ip", "nft", "openssl"].into_iter().chain(installed).collect();
@@ -83,4 +71,13 @@ pub(crate) fn checks(
             "`lab up` installs them; where it cannot, the image must have them",
         ),
     ])
+}
+
+/// The ports of all stages of a node, with the API's where the lab has it.
+pub(crate) fn ports(lab: &Lab, needs: &[Needs]) -> impl Iterator<Item = Port> {
+    let api = lab.kubernetes.api_port;
+    needs.iter().flat_map(|needs| needs.ports).copied().map(move |port| match port.number {
+        port::API => Port { number: api, last: api, ..port },
+        _ => port,
+    })
 }

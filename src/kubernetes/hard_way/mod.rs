@@ -8,7 +8,9 @@ pub(crate) mod version;
 pub(crate) mod worker;
 
 use crate::kubernetes::flavour::{Benchmark, Flavour};
-use crate::kubernetes::stages::{addons, load_balancer, nodes, os, pod_network, runtime, verify};
+use crate::kubernetes::stages::{
+    addons, firewall, load_balancer, nodes, os, pod_network, runtime, verify,
+};
 use crate::pki::leaf_specs;
 
 /// The table of contents of a bootstrap by hand.
@@ -16,6 +18,7 @@ pub const FLAVOUR: Flavour = Flavour {
     name: "hard-way",
     stages: &[
         os::STAGE,
+        firewall::STAGE,
         runtime::STAGE,
         etcd::STAGE,
         control_plane::STAGE,

@@ -23,5 +23,7 @@ pub(crate) const OPERATIONS: Operations = Operations {
     load: |templates, kept| operations::etcd::load(templates, etcd::CLIENT, kept),
     news: operations::etcd::news,
     api: operations::etcd::api,
+    admit: operations::users::admit,
+    dismiss: operations::users::dismiss,
     rotated: operations::rotation::rotated,
 };

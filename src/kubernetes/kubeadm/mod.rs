@@ -13,7 +13,9 @@ mod worker;
 
 use crate::kubernetes::flavour::{Benchmark, Flavour};
 use crate::kubernetes::hard_way::etcd;
-use crate::kubernetes::stages::{addons, load_balancer, nodes, os, pod_network, runtime, verify};
+use crate::kubernetes::stages::{
+    addons, firewall, load_balancer, nodes, os, pod_network, runtime, verify,
+};
 use crate::model::lab::KUBEADM;
 use crate::pki::leaf_specs;
 
@@ -22,6 +24,7 @@ pub const FLAVOUR: Flavour = Flavour {
     name: KUBEADM,
     stages: &[
         os::STAGE,
+        firewall::STAGE,
         runtime::STAGE,
         etcd::STAGE,
         control_plane::STAGE,

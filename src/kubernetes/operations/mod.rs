@@ -6,6 +6,7 @@ pub mod machine;
 pub mod retire;
 pub(crate) mod rotation;
 mod traces;
+pub(crate) mod users;
 
 use std::net::Ipv4Addr;
 
@@ -18,8 +19,10 @@ use crate::render::Templates;
 /// The scripts.
 pub(crate) const TEMPLATES: Shipped = templates!(
     "operations":
+    "admit.sh.j2",
     "api.sh.j2",
     "close.sh.j2",
+    "dismiss.sh.j2",
     "drain.sh.j2",
     "etcd-healthy.sh.j2",
     "etcd-load.sh.j2",

@@ -1,6 +1,7 @@
 //! Stages that every flavour shares.
 
 pub(crate) mod addons;
+pub(crate) mod firewall;
 pub(crate) mod load_balancer;
 pub(crate) mod nodes;
 pub(crate) mod os;

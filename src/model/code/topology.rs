@@ -96,4 +96,7 @@ codes! {
     BAD_DISK "L0212" "further disks of a node cannot be so"
         "Each is found by a serial number and mounted at a folder; two of one node cannot have the same, and one without a file system cannot be mounted. A node has 16 at most."
         ["the line below the message says what to change"];
+    NO_FIREWALL "L0213" "ports are opened where nothing shuts them"
+        "`open_ports` says what a node's firewall lets through. Without one, everything is let through already."
+        ["write `firewall: on` at the top of the topology", "take `open_ports` away"];
 }

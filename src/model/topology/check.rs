@@ -123,7 +123,8 @@ fn value(kind: &Kind, node: &Node, field: &str, problems: &mut Vec<Problem>) -> 
                 format!("write `field: value` lines below it, indented; or `{field}: {word}`");
             wrong_shape(node, field, &wanted, &cure, problems)
         }
-        (Kind::Table(inner) | Kind::TableOr(_, inner), _) => {
+        (Kind::Table(inner) | Kind::TableOr(_, inner), _)
+        | (Kind::WordOr(_, inner), Yaml::Map(_)) => {
             return table(inner, node, &format!("'{field}'"), problems);
         }
         (Kind::Folder, Yaml::Map(entries)) => {
@@ -321,7 +322,7 @@ fn scalar(kind: &Kind, field: &str, text: &str) -> Result<Value, Refusal> {
             Err((&code::BAD_PATH, Flaw::new(message, cure)))
         }
         Kind::Choice(words) => choice(words, field, text),
-        Kind::Shipped(words) => choice(words(), field, text),
+        Kind::Shipped(words) | Kind::WordOr(words, _) => choice(words(), field, text),
         Kind::Boolean => text.parse().map(Value::Truth).map_err(|_| {
             let shown = printable(text);
             let message = format!("'{field}' is '{shown}', neither true nor false");

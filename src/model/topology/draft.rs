@@ -1,9 +1,13 @@
 //! A lab in the making: what the file says, with the places that rules speak about.
 
+use std::collections::BTreeMap;
+
 use uuid::Uuid;
 
-use crate::model::lab::{Kubernetes, Lab, Node, Options, Vip};
+use crate::model::lab::{Kubernetes, Lab, Node, Vip};
 use crate::model::network::Network;
+use crate::model::options::Options;
+use crate::model::own_image::OwnImage;
 use crate::model::ssh::Ssh;
 use crate::model::topology::problem::Span;
 
@@ -62,15 +66,29 @@ pub(crate) struct LabDraft {
     pub vips: Vec<Vip>,
     pub kubernetes: Kubernetes,
     pub ssh: Ssh,
+    pub images: BTreeMap<String, OwnImage>,
+    pub firewall: bool,
     pub options: Options,
     pub spans: Spans,
 }
 
 impl From<LabDraft> for Lab {
     fn from(draft: LabDraft) -> Self {
-        let LabDraft { name, id, domain, network, nodes, vips, kubernetes, ssh, options, .. } =
-            draft;
+        let LabDraft {
+            name,
+            id,
+            domain,
+            network,
+            nodes,
+            vips,
+            kubernetes,
+            ssh,
+            images,
+            firewall,
+            options,
+            ..
+        } = draft;
         let nodes = nodes.into_iter().map(|draft| draft.node).collect();
-        Self { name, id, domain, network, nodes, vips, kubernetes, ssh, options }
+        Self { name, id, domain, network, nodes, vips, kubernetes, ssh, images, firewall, options }
     }
 }

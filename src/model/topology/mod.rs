@@ -11,6 +11,7 @@ mod given;
 mod grammar;
 pub mod inline;
 pub mod kubernetes_words;
+pub mod own_images;
 pub mod preset;
 pub mod problem;
 pub mod relocate;

@@ -5,8 +5,9 @@ use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
-use crate::model::lab::{Cloning, PodNetwork, PodSecurity};
+use crate::model::lab::{PodNetwork, PodSecurity};
 use crate::model::network::{Mode, Uplink};
+use crate::model::options::Cloning;
 use crate::model::{size, version};
 
 pub(crate) const UPLINK: Uplink = Uplink::Internet;

@@ -133,6 +133,19 @@ impl System {
         out
     }
 
+    /// Copies a domain's disk as the image `legacy`, where libvirt's own files are seen; what was said.
+    fn copy(&self, domain: &str) -> String {
+        let mount = self.inside.replace("--net", "--mount").replace("ns/net", "ns/mnt");
+        let plain = self.command(&["images", "add", "legacy", "--family", "debian"]);
+        let mut command = Command::new("nsenter");
+        command.arg(mount).args(plain.get_args()).args(["--clone-from", domain]);
+        for (name, value) in plain.get_envs() {
+            command.env(name, value.unwrap());
+        }
+        let output = command.output().unwrap();
+        text(&output.stdout) + &text(&output.stderr)
+    }
+
     fn routes(&self) -> String {
         tool("nsenter", &[&self.inside, "ip", "route", "show", "proto", "76"])
     }
@@ -237,16 +250,17 @@ fn routes_names_and_files_of_a_persons_own_are_there() {
 #[ignore = "boots guests; `make test` runs it"]
 fn nodes_come_go_off_and_on_and_leave() {
     chapter(|lab| {
-        a_node_comes_while_libvirtd_is_killed(lab);
         it_goes_off_and_on_while_its_console_is_read(lab);
+        a_node_comes_while_libvirtd_is_killed(lab);
         a_node_leaves_only_when_agreed(lab);
     });
 }
 
 fn a_node_comes_while_libvirtd_is_killed(lab: &System) {
     let boot = lab.ok(&["ssh", "alpha", "--", BOOT]);
-    // A node more: its records come by live update, nothing that runs is restarted.
-    fs::write(lab.file(), SYSTEM.replace("[alpha]", "[alpha, beta]")).unwrap();
+    // A node more, a copy of the first one: its records come by live update, nothing that runs is restarted.
+    let both = "[alpha, beta]\n    overrides: {beta: {image: legacy}}";
+    fs::write(lab.file(), SYSTEM.replace("[alpha]", both)).unwrap();
     let plan = lab.ok(&["plan", "--until", "ssh"]);
     assert!(
         plan.contains("~ update network sys") && plan.contains("+ create domain sys-beta"),
@@ -286,16 +300,29 @@ fn a_node_comes_while_libvirtd_is_killed(lab: &System) {
             "cat /etc/machine-id; sudo cat /etc/ssh/ssh_host_ed25519_key.pub",
         ])
     });
-    assert_ne!(random[0], random[1], "the nodes share an identity");
+    let of = |node: usize| random[node].lines().map(str::to_owned).collect::<Vec<_>>();
+    let shared = of(0).into_iter().filter(|line| of(1).contains(line)).count();
+    assert_eq!(shared, 0, "the nodes share an identity: {random:?}");
+    let left = lab.ok(&["ssh", "beta", "--", "cat /var/tmp/of-alpha; hostname"]);
+    assert_eq!(left, "kept\nbeta\n", "it is no copy of alpha");
+    let config = lab.rig.home.path().join("ssh-config");
+    fs::write(&config, lab.ok(&["ssh-config"])).unwrap();
+    let config = config.to_str().unwrap();
+    assert_eq!(tool("nsenter", &[&lab.inside, "ssh", "-F", config, "beta", "hostname"]), "beta\n");
 }
 
 fn it_goes_off_and_on_while_its_console_is_read(lab: &System) {
     let boot = lab.ok(&["ssh", "alpha", "--", BOOT]);
     // Off and on again by hand, with the console read along; what others may read is not asked for.
+    lab.ok(&["ssh", "alpha", "--", "echo kept >/var/tmp/of-alpha; sync"]);
+    let refused = lab.copy("sys-alpha");
+    assert!(refused.contains("it runs") && refused.contains("virsh shutdown"), "{refused}");
     lab.ok(&["stop", "alpha"]);
+    let copied = lab.copy("sys-alpha");
+    assert!(copied.contains("image legacy is here"), "{copied}");
     let listed: Value = serde_json::from_str(&lab.ok(&["list", "-o", "json"])).unwrap();
     let lab_listed = &listed["labs"][0];
-    assert_eq!((&lab_listed["state"], &lab_listed["running"]), (&"partly".into(), &1.into()));
+    assert_eq!((&lab_listed["state"], &lab_listed["running"]), (&"stopped".into(), &0.into()));
     let (code, _, said) = lab.lab(&["console", "alpha"]);
     assert!(code == 1 && said.contains("open the console of alpha"), "{code} {said}");
     let start = lab.command(&["start", "alpha"]).spawn().unwrap();
@@ -305,10 +332,6 @@ fn it_goes_off_and_on_while_its_console_is_read(lab: &System) {
     assert!(started.status.success(), "{}", text(&started.stderr));
     let now = lab.ok(&["ssh", "alpha", "--", BOOT]);
     assert_ne!(now, boot, "alpha was not restarted");
-    let config = lab.rig.home.path().join("ssh-config");
-    fs::write(&config, lab.ok(&["ssh-config"])).unwrap();
-    let config = config.to_str().unwrap();
-    assert_eq!(tool("nsenter", &[&lab.inside, "ssh", "-F", config, "beta", "hostname"]), "beta\n");
 }
 
 fn a_node_leaves_only_when_agreed(lab: &System) {
@@ -321,6 +344,7 @@ fn a_node_leaves_only_when_agreed(lab: &System) {
     let keys = lab.rig.home.path().join("state/lab/sys/ssh");
     assert!(keys.join("host-alpha").exists() && !keys.join("host-beta").exists());
     assert!(!lab.routes().contains("10.200.12.0"), "{}", lab.routes());
+    lab.ok(&["images", "rm", "legacy"]);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod addons;
 mod files;
+mod images;
 mod lessons;
 mod looks;
 mod oci;

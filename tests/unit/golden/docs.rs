@@ -40,6 +40,9 @@ fn kind(kind: &Kind) -> String {
         Kind::PublicKey => "SSH public key".into(),
         Kind::Choice(words) => listed(words),
         Kind::Shipped(words) => listed(words()),
+        Kind::WordOr(words, table) => {
+            format!("{}, or [{}](#{})", listed(words()), table.name, anchor(table))
+        }
         Kind::Boolean => "`true` or `false`".into(),
         Kind::Set(words, table) => {
             let own = format!("[{}](#{})", table.name, anchor(table));
@@ -87,7 +90,11 @@ fn describe(table: &Table, text: &mut String, done: &mut Vec<&'static str>) {
         while let Kind::List(item) | Kind::Named(item) | Kind::Keyed(_, item) = inner {
             inner = item;
         }
-        if let Kind::Table(table) | Kind::TableOr(_, table) | Kind::Set(_, table) = inner {
+        if let Kind::Table(table)
+        | Kind::TableOr(_, table)
+        | Kind::Set(_, table)
+        | Kind::WordOr(_, table) = inner
+        {
             describe(table, text, done);
         }
     }

@@ -17,8 +17,12 @@ const END: &str = "<!-- end -->\n";
 
 /// The shipped topology that shows a stage, and the lab of it.
 fn shown(stage: &Stage, home: &Path) -> Session {
-    let name = if stage.name == "load-balancer" { "book" } else { "three" };
-    rig::session(&rig::shipped(name), home)
+    let topology = match stage.name {
+        "load-balancer" => rig::shipped("book"),
+        "firewall" => rig::worked("shut"),
+        _ => rig::shipped("three"),
+    };
+    rig::session(&topology, home)
 }
 
 fn generated(stage: &Stage) -> String {
@@ -111,6 +115,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
         "tests/guests/system_libvirt/mod.rs: nodes_come_go_off_and_on_and_leave",
     ),
     ("lab addons", "tests/unit/cli/addons.rs"),
+    ("lab images", "tests/unit/cli/images.rs, tests/guests/system_libvirt/mod.rs"),
     ("lab lesson", "tests/machines/course.rs, tests/machines/faults.rs"),
     ("lab doctor", "tests/unit/doctor.rs, tests/guests/system_libvirt/mod.rs"),
     ("lab down", "tests/guests/three/to_nothing.rs"),

@@ -66,8 +66,9 @@ impl Images {
                 boot.push((file, incoming(file)?));
             }
         }
-        let inputs = local.inputs;
-        self.adopt(name, &Incoming { disk: &disk, boot, source: "kept with a lab", inputs })?;
+        let (inputs, like) = (local.inputs, local.like);
+        let source = "kept with a lab";
+        self.adopt(name, &Incoming { disk: &disk, boot, source, inputs, like })?;
         Ok(true)
     }
 }

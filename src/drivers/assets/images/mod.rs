@@ -2,6 +2,7 @@
 //! once, made read-only, and recognised as untouched by size and time of change from then on.
 
 pub mod archive;
+pub mod brought;
 mod build;
 mod kept;
 pub mod packed;
@@ -20,7 +21,6 @@ use crate::drivers::assets::error::{AssetError, Fault};
 use crate::drivers::host;
 use crate::drivers::host::tool::run_tool;
 use crate::drivers::state::Standing;
-use crate::model::assets::Download;
 use crate::model::os::{self, Os};
 use crate::model::platform::Image;
 use crate::render::CLOUD_INIT;
@@ -43,6 +43,9 @@ pub struct Local {
     /// Hash of what a built image was made from; empty for others.
     #[serde(default)]
     pub inputs: String,
+    /// The system that it is, where a person brought it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub like: Option<String>,
     /// Kernel and initrd as they were, by file name; empty in files of earlier versions.
     #[serde(default)]
     pub boot: BTreeMap<String, FileMark>,
@@ -73,12 +76,16 @@ struct Incoming<'f> {
     disk: &'f Path,
     /// Kernel and initrd, by the names that they get.
     boot: Vec<(&'static str, PathBuf)>,
-    /// `pull` or `build`.
+    /// `pull`, `build` or `add`.
     source: &'static str,
     /// See [`Local::inputs`].
     inputs: String,
+    /// See [`Local::like`].
+    like: Option<String>,
 }
 
+/// A file that is not yet what it is going to be.
+const INCOMING: &str = "incoming";
 const DISK: &str = "disk.qcow2";
 const KERNEL: &str = "vmlinuz";
 const INITRD: &str = "initrd.img";
@@ -117,10 +124,16 @@ impl Images {
         let own = self.overrides.get(&format!("cloud-init/{file}")).cloned();
         let shipped = || CLOUD_INIT.get_file(&file)?.contents_utf8().map(str::to_owned);
         let Some(text) = own.or_else(shipped) else {
+            if let Some(os) = self.added(name) {
+                return Ok(os);
+            }
             return Err(AssetError::new(
                 Fault::Missing,
                 format!("find the image '{name}'"),
-                format!("the catalogue has {}", os::names().join(", ")),
+                format!(
+                    "the catalogue has {}; `lab images add` brings others",
+                    os::names().join(", ")
+                ),
             ));
         };
         let doing = || format!("read cloud-init/{file}");
@@ -229,11 +242,8 @@ impl Images {
         progress: Progress<'_>,
     ) -> Result<Local, AssetError> {
         let os = self.os(name)?;
-        let what = Download { url: os.url, checksums: os.checksums, algorithm: os.algorithm };
-        let incoming = self.cache.make_dir(&entry(name))?.join(what.file());
-        self.cache.fetch(&what, &incoming, 0o444, progress)?;
+        let incoming = self.received(&os, progress)?;
         let disk = &*incoming;
-        let inputs = String::new();
         if !standing.is_empty() {
             let doing = format!("read {}", disk.display());
             let sha256 = download::hash(disk, "sha256").map_err(AssetError::io(doing))?;
@@ -242,7 +252,9 @@ impl Images {
                 return Err(error);
             }
         }
-        self.adopt(name, &Incoming { disk, boot: Vec::new(), source: "pull", inputs })
+        let source = if os.file.is_some() { "add" } else { "pull" };
+        let (boot, inputs, like) = (Vec::new(), String::new(), os.like);
+        self.adopt(name, &Incoming { disk, boot, source, inputs, like })
     }
 
     /// True when the local image was built from just what it would be built from now.
@@ -265,7 +277,7 @@ impl Images {
         let built = build::build(&os, &dir, say)?;
         let boot = vec![(KERNEL, built.kernel.clone()), (INITRD, built.initrd.clone())];
         let (disk, inputs) = (&*built.disk, build::inputs(&os));
-        self.adopt(name, &Incoming { disk, boot, source: "build", inputs })
+        self.adopt(name, &Incoming { disk, boot, source: "build", inputs, like: None })
     }
 
     /// Checks a qcow2 file and makes it the image `name`. What vouches for the files goes first and comes
@@ -292,6 +304,7 @@ impl Images {
             direct_boot: !boot.is_empty(),
             source: format!("{} {}", incoming.source, host::timestamp()),
             inputs: incoming.inputs.clone(),
+            like: incoming.like.clone(),
             boot,
         };
         let text = serde_json::to_string_pretty(&local).unwrap_or_default();
@@ -344,6 +357,10 @@ pub fn how_to_get(os: &Os) -> String {
     match os.suite {
         Some(_) => {
             format!("`lab images pull {name}`, or without internet `lab images build {name}`")
+        }
+        None if os.file.is_none() && os.url.is_empty() => {
+            let like = os.like.as_deref().unwrap_or_default();
+            format!("`lab images add {name} FILE --like {like}`")
         }
         None => format!("`lab images pull {name}`"),
     }

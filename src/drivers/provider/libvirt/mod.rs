@@ -5,6 +5,7 @@ mod connection;
 mod console;
 mod device;
 mod observe;
+mod original;
 mod reconnect;
 mod snapshot;
 mod storage;
@@ -13,4 +14,5 @@ mod verbs;
 
 pub use connection::Libvirt;
 pub use observe::parse as parse_document;
+pub use original::Original;
 pub use reconnect::Reconnecting;

@@ -23,7 +23,7 @@ use crate::engine::task::error::EngineError;
 use crate::engine::task::event::Events;
 use crate::model::Node;
 use crate::model::assets::golden_name;
-use crate::model::lab::Cloning;
+use crate::model::options::Cloning;
 use crate::plan::{Change, ChangeKind, Object};
 use crate::render;
 use crate::render::golden::GoldenKey;

@@ -3,21 +3,20 @@
 
 use minijinja::context;
 
-use crate::kubernetes::checks::{Check, Health, Needs, Plan, Port, Scope};
+use crate::kubernetes::checks::{Check, Health, Needs, Peer, Plan, Port, Scope};
 use crate::kubernetes::hard_way::version;
 use crate::model::{Node, Role, port};
 use crate::render::RenderError;
 
-pub(crate) const NEEDS: Needs = Needs {
-    memory: 640,
-    disk: 512,
-    ports: &[
-        Port { number: port::API, owner: "kube-apiserver|haproxy" },
-        Port { number: port::CONTROLLER_MANAGER, owner: "kube-controller" },
-        Port { number: port::SCHEDULER, owner: "kube-scheduler" },
-    ],
-    programs: &[],
-};
+/// The API's, which a load balancer on the same node may have at a floating address.
+pub(crate) const API: Port = Port::of(port::API, "kube-apiserver|haproxy").open_to(&[Peer::Anyone]);
+/// The controller manager's, for its own node.
+pub(crate) const CONTROLLER_MANAGER: Port = Port::of(port::CONTROLLER_MANAGER, "kube-controller");
+/// The scheduler's, for its own node.
+pub(crate) const SCHEDULER: Port = Port::of(port::SCHEDULER, "kube-scheduler");
+
+pub(crate) const NEEDS: Needs =
+    Needs { memory: 640, disk: 512, ports: &[API, CONTROLLER_MANAGER, SCHEDULER], programs: &[] };
 
 /// Succeeds where the API server serves the administrator.
 pub(crate) const READY: &str = concat!(kubectl!(), " get --raw=/readyz >/dev/null 2>&1");

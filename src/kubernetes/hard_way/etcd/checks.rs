@@ -2,7 +2,7 @@
 
 use minijinja::context;
 
-use crate::kubernetes::checks::{Check, Health, Needs, Plan, Port, Scope};
+use crate::kubernetes::checks::{Check, Health, Needs, Peer, Plan, Port, Scope};
 use crate::kubernetes::hard_way::etcd::client::{CLIENT, HEALTH, TLS};
 use crate::model::{Lab, Node, Role, port};
 use crate::render::RenderError;
@@ -11,8 +11,8 @@ pub(crate) const NEEDS: Needs = Needs {
     memory: 128,
     disk: 512,
     ports: &[
-        Port { number: port::ETCD_CLIENT, owner: "etcd" },
-        Port { number: port::ETCD_PEER, owner: "etcd" },
+        Port::of(port::ETCD_CLIENT, "etcd").open_to(&[Peer::Members, Peer::Controllers]),
+        Port::of(port::ETCD_PEER, "etcd").open_to(&[Peer::Members]),
     ],
     programs: &["etcd", "etcdctl"],
 };

@@ -3,19 +3,29 @@
 
 use minijinja::context;
 
-use crate::kubernetes::checks::{Check, Health, Needs, Plan, Port, Scope};
+use crate::kubernetes::checks::{Check, Health, Needs, Peer, Plan, Port, Scope};
 use crate::kubernetes::hard_way::version;
 use crate::model::lab::PodNetwork;
+use crate::model::opening::Protocol;
 use crate::model::{Node, Role, port};
 use crate::render::RenderError;
+
+/// The kubelet's: API servers ask it for logs, pods that measure ask it for figures.
+pub(crate) const KUBELET: Port =
+    Port::of(port::KUBELET, "kubelet").open_to(&[Peer::Controllers, Peer::Pods]);
+/// kube-proxy's health: load balancers lead nobody to a node without, and controllers wait for it.
+pub(crate) const KUBE_PROXY: Port =
+    Port::of(port::KUBE_PROXY_HEALTH, "kube-proxy").open_to(&[Peer::Balancers, Peer::Controllers]);
+/// Ports of services on every node.
+pub(crate) const NODE_PORTS: Port =
+    Port::row(port::NODE_PORTS.0, port::NODE_PORTS.1, Protocol::Tcp).open_to(&[Peer::Anyone]);
+/// The same for datagrams.
+pub(crate) const NODE_PORTS_UDP: Port = Port { protocol: Protocol::Udp, ..NODE_PORTS };
 
 pub(crate) const NEEDS: Needs = Needs {
     memory: 320,
     disk: 2048,
-    ports: &[
-        Port { number: port::KUBELET, owner: "kubelet" },
-        Port { number: port::KUBE_PROXY_HEALTH, owner: "kube-proxy" },
-    ],
+    ports: &[KUBELET, KUBE_PROXY, NODE_PORTS, NODE_PORTS_UDP],
     programs: &[],
 };
 

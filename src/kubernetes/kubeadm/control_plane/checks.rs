@@ -3,7 +3,7 @@
 
 use minijinja::context;
 
-use crate::kubernetes::checks::{Check, Needs, Plan, Scope};
+use crate::kubernetes::checks::{Check, Needs, Plan, Port, Scope};
 use crate::kubernetes::hard_way::control_plane::checks as by_hand;
 use crate::kubernetes::hard_way::version;
 use crate::kubernetes::hard_way::worker::checks as of_kubelets;
@@ -15,7 +15,18 @@ pub(super) const AS_WRITTEN: &str = "(cd /etc/kubernetes/manifests && sha256sum 
 
 /// As by hand, and a kubelet.
 pub(super) const NEEDS: Needs =
-    Needs { memory: by_hand::NEEDS.memory + 160, disk: 2048, ..by_hand::NEEDS };
+    Needs { memory: by_hand::NEEDS.memory + 160, disk: 2048, ports: PORTS, ..by_hand::NEEDS };
+
+/// A controller is a node like others.
+const PORTS: &[Port] = &[
+    by_hand::API,
+    by_hand::CONTROLLER_MANAGER,
+    by_hand::SCHEDULER,
+    of_kubelets::KUBELET,
+    of_kubelets::KUBE_PROXY,
+    of_kubelets::NODE_PORTS,
+    of_kubelets::NODE_PORTS_UDP,
+];
 
 pub(super) fn checks(scope: &Scope<'_>) -> Result<Plan, RenderError> {
     let mut plan = Plan::default();

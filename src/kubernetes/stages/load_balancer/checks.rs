@@ -3,26 +3,26 @@
 
 use minijinja::context;
 
-use crate::kubernetes::checks::{Check, Health, Judge, Needs, Plan, Port, Scope, value};
+use crate::kubernetes::checks::{Check, Health, Judge, Needs, Peer, Plan, Port, Scope, value};
 use crate::model::lab::Vip;
+use crate::model::opening::Protocol;
 use crate::model::{Lab, Node, Role, port};
 use crate::render::RenderError;
+
+/// Of HAProxy; node ports it leads to workers.
+const PORTS: &[Port] = &[
+    Port::of(port::API, "kube-apiserver|haproxy").open_to(&[Peer::Anyone]),
+    Port::of(port::HTTP, "haproxy").open_to(&[Peer::Anyone]),
+    Port::of(port::HTTPS, "haproxy").open_to(&[Peer::Anyone]),
+    Port::row(port::NODE_PORTS.0, port::NODE_PORTS.1, Protocol::Tcp).open_to(&[Peer::Anyone]),
+];
 
 /// What a node that is a load balancer needs; where only floating addresses may be, that is nothing.
 pub(crate) fn needs(_lab: &Lab, node: &Node) -> Needs {
     if !node.is(Role::LoadBalancer) {
         return Needs::NOTHING;
     }
-    Needs {
-        memory: 64,
-        disk: 128,
-        ports: &[
-            Port { number: port::API, owner: "kube-apiserver|haproxy" },
-            Port { number: port::HTTP, owner: "haproxy" },
-            Port { number: port::HTTPS, owner: "haproxy" },
-        ],
-        programs: &["haproxy"],
-    }
+    Needs { memory: 64, disk: 128, ports: PORTS, programs: &["haproxy"] }
 }
 
 /// Asks HAProxy for its own health: flags of curl, seconds that it may take, what is asked for.

@@ -3,9 +3,10 @@
 use minijinja::context;
 use serde::Serialize;
 
-use crate::kubernetes::checks::{Check, Plan, Scope, value};
-use crate::model::Node;
+use crate::kubernetes::checks::{Check, Needs, Peer, Plan, Port, Scope, value};
 use crate::model::lab::PodNetwork;
+use crate::model::opening::Protocol;
+use crate::model::{Lab, Node, port};
 use crate::render::RenderError;
 
 /// The way to one worker's pods.
@@ -15,6 +16,19 @@ struct Route<'a> {
     subnet: String,
     /// What leads nowhere has no next hop; without a tunnel it is the worker itself.
     next: String,
+}
+
+/// Tunnels end in the kernel.
+const TUNNEL: Needs = Needs {
+    ports: &[Port::row(port::VXLAN, port::VXLAN, Protocol::Udp).open_to(&[Peer::Nodes])],
+    ..Needs::NOTHING
+};
+
+pub(crate) fn needs(lab: &Lab) -> Needs {
+    match lab.kubernetes.pod_network {
+        PodNetwork::Routed => Needs::NOTHING,
+        PodNetwork::Overlay => TUNNEL,
+    }
 }
 
 pub(crate) fn checks(scope: &Scope<'_>) -> Result<Plan, RenderError> {

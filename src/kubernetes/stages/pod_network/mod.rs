@@ -8,6 +8,7 @@ mod checks;
 mod overlay;
 
 use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
 
 use serde::Serialize;
 
@@ -27,6 +28,7 @@ pub(crate) const STAGE: Stage = Stage {
     steps,
     units: &["lab-pod-network.service"],
     checks: checks::checks,
+    needs: |lab, _| checks::needs(lab),
     inspect: checks::inspect,
     templates: templates!(
         "pod_network":
@@ -63,13 +65,7 @@ struct Data<'a> {
     routes: Vec<Route>,
     overlay: Option<Overlay>,
     /// Others that may hold a floating address of this node's.
-    peers: BTreeSet<String>,
-}
-
-/// Nodes whose word counts when it is asked who holds an address that `node` may hold.
-fn peers(lab: &Lab, node: &Node) -> BTreeSet<String> {
-    let holders = lab.vips_of(node).flat_map(|vip| lab.with_role(vip.role));
-    holders.filter(|other| other.name != node.name).map(|other| other.address.to_string()).collect()
+    peers: BTreeSet<Ipv4Addr>,
 }
 
 fn data<'a>(lab: &'a Lab, node: &'a Node) -> Data<'a> {
@@ -91,7 +87,7 @@ fn data<'a>(lab: &'a Lab, node: &'a Node) -> Data<'a> {
         protocol: PROTOCOL,
         routes,
         overlay,
-        peers: peers(lab, node),
+        peers: lab.rivals_of(node),
     }
 }
 

@@ -6,6 +6,8 @@
 mod addons;
 mod disks;
 mod existing;
+mod firewall;
+mod images;
 mod network;
 mod nodes;
 
@@ -13,10 +15,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::certificates::{Certificates, Place};
 use crate::model::components::Components;
-use crate::model::lab::{
-    Cloning, Ingress, Kubernetes, NO_KUBERNETES, Options, PodNetwork, PodSecurity, Vip,
-};
+use crate::model::lab::{Ingress, Kubernetes, NO_KUBERNETES, PodNetwork, PodSecurity, Vip};
 use crate::model::name::{self, Owner};
+use crate::model::options::{Cloning, Options};
 use crate::model::port;
 use crate::model::role::Role;
 use crate::model::router_id;
@@ -44,6 +45,7 @@ pub(crate) fn resolve(
     let machine = existing::machine(root);
     existing::refuse_unfit(root, machine, problems);
     existing::refuse_kubeadm(root, machine, problems);
+    firewall::refuse_without(root, problems);
     if too_many(root, problems) {
         return None;
     }
@@ -69,6 +71,8 @@ pub(crate) fn resolve(
         vips,
         kubernetes: kubernetes(root.get("kubernetes"), problems),
         ssh: ssh(root.get("ssh")),
+        images: images::own(root, problems),
+        firewall: firewall::is_on(root),
         options: options(root.get("options")),
         spans: spans(root, &places, network_spans),
         name,

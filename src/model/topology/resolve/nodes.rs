@@ -17,7 +17,7 @@ use crate::model::topology::draft::NodeDraft;
 use crate::model::topology::given::{Entry, Given, Value, span, text};
 use crate::model::topology::preset;
 use crate::model::topology::problem::{Problem, Span, printable};
-use crate::model::topology::resolve::disks;
+use crate::model::topology::resolve::{disks, firewall, images};
 use crate::model::user_data::UserData;
 use crate::model::{code, os, size};
 
@@ -66,7 +66,7 @@ struct OfGroup<'a> {
 
 impl Nodes<'_> {
     pub fn all(&mut self, root: &Given) -> Vec<NodeDraft> {
-        let default_os = text(root.get("image")).unwrap_or(os::DEFAULT);
+        let default_os = images::name(root.get("image")).unwrap_or(os::DEFAULT);
         let groups = root.get("nodes").map(Given::entries).unwrap_or_default();
         groups.iter().flat_map(|group| self.of_group(group, default_os)).collect()
     }
@@ -141,7 +141,7 @@ impl Nodes<'_> {
                 disk_bytes: field("disk").and_then(Given::bytes).unwrap_or(preset::DISK),
                 cpu_model: text(field("cpu_model")).map(str::to_owned),
                 xml: text(field("xml")).map(str::to_owned),
-                os: text(field("image")).unwrap_or(all.default_os).to_owned(),
+                os: images::name(field("image")).unwrap_or(all.default_os).to_owned(),
                 pod_subnet: own("pod_subnet").and_then(Given::network),
                 user_data: match over.and_then(|over| over.get("user_data")) {
                     Some(_) => Arc::new(user_data([defaults, Some(group), over])),
@@ -151,6 +151,7 @@ impl Nodes<'_> {
                     true => told([defaults, Some(group), over]),
                     false => Told::default(),
                 },
+                open_ports: firewall::open_ports([defaults, Some(group), over]),
                 host_key: text(own("host_key")).map(str::to_owned),
                 name,
             },

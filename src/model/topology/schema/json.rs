@@ -58,6 +58,8 @@ fn kind_schema(kind: &Kind) -> Json {
         Kind::Path | Kind::Folder | Kind::PublicKey => json!({"type": "string"}),
         Kind::Choice(words) => json!({"enum": words}),
         Kind::Shipped(words) => json!({"enum": words()}),
+        Kind::WordOr(words, table) => json!({"anyOf": [
+            {"type": "string", "examples": words()}, table_schema(table)]}),
         Kind::Boolean => json!({"type": "boolean"}),
         Kind::Set(words, table) => json!({"type": "array", "uniqueItems": true,
             "items": {"anyOf": [{"enum": words()}, table_schema(table)]}}),

@@ -79,6 +79,8 @@ pub enum Kind {
     Choice(&'static [&'static str]),
     /// One of the words that are listed by what is shipped: a folder each.
     Shipped(fn() -> &'static [&'static str]),
+    /// The same, or a mapping where there is more to say than a word.
+    WordOr(fn() -> &'static [&'static str], &'static Table),
     /// A list, also an empty one, of these words, or of mappings where there is more to say than a word.
     Set(fn() -> &'static [&'static str], &'static Table),
     /// `true` or `false`.

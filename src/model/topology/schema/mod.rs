@@ -5,17 +5,21 @@
 
 mod addon;
 mod disk;
+mod image;
 mod json;
 mod kind;
 mod network;
 pub mod pairs;
+mod ssh;
 
 use crate::model::addon::names as shipped_addons;
 use crate::model::certificates;
 use crate::model::code;
 use crate::model::hardware;
-use crate::model::lab::{Cloning, KUBEADM, NO_KUBERNETES, PodNetwork, PodSecurity};
+use crate::model::lab::{KUBEADM, NO_KUBERNETES, PodNetwork, PodSecurity};
 use crate::model::mirror;
+use crate::model::opening::Opening;
+use crate::model::options::Cloning;
 use crate::model::os;
 use crate::model::port;
 use crate::model::role::Role;
@@ -23,10 +27,12 @@ use crate::model::storage;
 use crate::model::topology::preset::{self, Preset};
 use crate::model::topology::schema::addon::ADDON;
 use crate::model::topology::schema::disk::DISKS;
+use crate::model::topology::schema::image::IMAGE;
 pub use crate::model::topology::schema::json::json_schema;
 pub use crate::model::topology::schema::kind::{Field, Keys, Kind, Table};
 use crate::model::topology::schema::kind::{may, need};
 use crate::model::topology::schema::network::NETWORK;
+use crate::model::topology::schema::ssh::SSH;
 
 const ROLE: Kind = Kind::Choice(Role::NAMES);
 
@@ -43,7 +49,7 @@ pub const TOPOLOGY: Table = Table {
         )
         .or(Preset::Follows("guests of this computer's libvirt, or of one of the lab's own")),
         need("network", Kind::Table(&NETWORK), "The network all nodes share."),
-        may("image", Kind::Shipped(os::names), "Operating system of the nodes.")
+        may("image", IMAGE, "Operating system of the nodes.")
             .or(Preset::Word(os::DEFAULT)),
         may(
             "defaults",
@@ -58,6 +64,12 @@ pub const TOPOLOGY: Table = Table {
             "What is bootstrapped on the nodes; `none` leaves them machines.",
         ),
         may("ssh", Kind::Table(&SSH), "How people and lab log in."),
+        may(
+            "firewall",
+            Kind::Choice(&["on", "off"]),
+            "Whether nodes let others reach the ports of their stages, and nothing else.",
+        )
+        .or(Preset::Word("off")),
         may("options", Kind::Table(&OPTIONS), "Choices about how the lab runs."),
     ],
 };
@@ -67,6 +79,7 @@ pub const EXISTING: &str = "existing";
 
 const CPU_MODEL: Kind = Kind::Text(hardware::cpu_model);
 const XML: Kind = Kind::Text(hardware::snippet);
+const OPEN_PORTS: Kind = Kind::List(&Kind::Text(Opening::judge));
 const CPUS: Kind = Kind::Integer(1, 256);
 
 const DEFAULTS: Table = Table {
@@ -87,6 +100,11 @@ const DEFAULTS: Table = Table {
             "xml",
             XML,
             "Elements of a libvirt domain that are added to the definition of each node.",
+        ),
+        may(
+            "open_ports",
+            OPEN_PORTS,
+            "Ports that the firewall of each node opens, too: `80`, `53/udp`, `8000-8100`.",
         ),
         may("user_data", Kind::UserData, "cloud-config or a script for all nodes."),
         may(
@@ -130,7 +148,8 @@ const GROUP: Table = Table {
         may("disks", DISKS, "Further disks of each, by name, besides those of `defaults`."),
         may("cpu_model", CPU_MODEL, "What processors each sees: `host`, `max`, or a model of QEMU's."),
         may("xml", XML, "Elements of a libvirt domain that are added to the definition of each."),
-        may("image", Kind::Shipped(os::names), "Operating system of these nodes."),
+        may("open_ports", OPEN_PORTS, "Ports that the firewall of each opens, besides those of `defaults`."),
+        may("image", IMAGE, "Operating system of these nodes."),
         may("user_data", Kind::UserData, "cloud-config or a script for these nodes."),
         may(
             "labels",
@@ -163,7 +182,12 @@ const OVERRIDE: Table = Table {
         ),
         may("cpu_model", CPU_MODEL, "What processors this node sees."),
         may("xml", XML, "What is added to this node's definition."),
-        may("image", Kind::Shipped(os::names), "This node's operating system."),
+        may(
+            "open_ports",
+            OPEN_PORTS,
+            "Ports that this node's firewall opens, besides those above.",
+        ),
+        may("image", IMAGE, "This node's operating system."),
         may("pod_subnet", Kind::Network, "Addresses of this worker's pods.")
             .or(Preset::Follows("chosen by its address")),
         may(
@@ -326,41 +350,6 @@ const INGRESS: Table = Table {
             "Node port that port 443 of the load balancers leads to.",
         )
         .or(Preset::Number(preset::HTTPS as u64)),
-    ],
-};
-
-const SSH: Table = Table {
-    name: "ssh",
-    fields: &[
-        may("user", Kind::Login, "Login name on the nodes.").or(Preset::Word(preset::USER)),
-        may(
-            "authorized_keys",
-            Kind::List(&Kind::PublicKey),
-            "Public keys of people who may log in, too.",
-        ),
-        may("port", Kind::Integer(1, 65535), "Port of the SSH servers of existing machines.")
-            .or(Preset::Number(preset::SSH_PORT as u64)),
-        may("key", Kind::Path, "Private key for existing machines.")
-            .or(Preset::Follows("those of the SSH agent, else of ~/.ssh")),
-        may(
-            "bastion",
-            Kind::Table(&BASTION),
-            "A machine through which existing machines are reached.",
-        ),
-        may("known_hosts", Kind::Path, "File with the host keys of existing machines.")
-            .or(Preset::Follows("~/.ssh/known_hosts")),
-    ],
-};
-
-const BASTION: Table = Table {
-    name: "bastion",
-    fields: &[
-        need("host", Kind::Host, "Its name or address."),
-        may("user", Kind::Login, "Login name there.").or(Preset::Follows("that of the nodes")),
-        may("port", Kind::Integer(1, 65535), "Port of its SSH server.")
-            .or(Preset::Number(preset::SSH_PORT as u64)),
-        may("host_key", Kind::PublicKey, "The public key that it shows.")
-            .or(Preset::Follows("what known_hosts says")),
     ],
 };
 

@@ -1,0 +1,146 @@
+//! Domains and volumes of others, as something to copy. They are looked at, and nothing more.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use virt::storage_vol::StorageVol;
+
+use crate::drivers::provider::libvirt::connection::{Libvirt, failed};
+use crate::drivers::provider::{ProviderError, Result};
+
+/// What a copy is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Original {
+    /// Its first disk.
+    pub disk: PathBuf,
+    /// The disk's format, a word of QEMU's.
+    pub format: String,
+    /// The kernel that it is booted by, where that is no affair of the disk.
+    pub kernel: Option<PathBuf>,
+    /// The kernel's first file system.
+    pub initrd: Option<PathBuf>,
+}
+
+#[derive(Deserialize)]
+struct Document {
+    os: Option<Os>,
+    devices: Devices,
+}
+
+#[derive(Deserialize)]
+struct Os {
+    kernel: Option<PathBuf>,
+    initrd: Option<PathBuf>,
+}
+
+#[derive(Deserialize)]
+struct Devices {
+    #[serde(rename = "disk", default)]
+    disks: Vec<Disk>,
+}
+
+#[derive(Deserialize)]
+struct Disk {
+    #[serde(rename = "@device", default)]
+    device: String,
+    driver: Option<Driver>,
+    source: Option<Source>,
+}
+
+#[derive(Deserialize)]
+struct Driver {
+    #[serde(rename = "@type", default)]
+    format: String,
+}
+
+#[derive(Deserialize)]
+struct Source {
+    #[serde(rename = "@file")]
+    file: Option<PathBuf>,
+    #[serde(rename = "@dev")]
+    device: Option<PathBuf>,
+    #[serde(rename = "@pool")]
+    pool: Option<String>,
+    #[serde(rename = "@volume")]
+    volume: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Volume {
+    target: Target,
+}
+
+#[derive(Deserialize)]
+struct Target {
+    format: Option<Format>,
+}
+
+#[derive(Deserialize)]
+struct Format {
+    #[serde(rename = "@type", default)]
+    name: String,
+}
+
+impl Libvirt {
+    /// What a copy of a domain, or of `POOL/VOLUME`, is made of.
+    ///
+    /// # Errors
+    /// When there is none, when it runs, or has no disk that is a file.
+    pub fn original(&self, name: &str) -> Result<Original> {
+        match name.split_once('/') {
+            Some((pool, volume)) => self.original_volume(pool, volume),
+            None => self.original_domain(name),
+        }
+    }
+
+    fn original_volume(&self, pool: &str, name: &str) -> Result<Original> {
+        let doing = || format!("copy the volume {pool}/{name}");
+        let volume = self.volume_of(pool, name)?;
+        let disk = volume.path().map_err(failed(doing()))?;
+        let xml = volume.xml_desc(0).map_err(failed(doing()))?;
+        let read: Volume = read(&xml, doing)?;
+        let format = read.target.format.map(|format| format.name);
+        let format = format.filter(|format| !format.is_empty()).unwrap_or_else(|| "raw".into());
+        Ok(Original { disk: disk.into(), format, kernel: None, initrd: None })
+    }
+
+    fn volume_of(&self, pool: &str, name: &str) -> Result<StorageVol> {
+        let doing = || format!("find the volume {pool}/{name}");
+        let pool = self.connect.lookup_storage_pool_by_name(pool).map_err(failed(doing()))?;
+        pool.lookup_storage_vol_by_name(name).map_err(failed(doing()))
+    }
+
+    fn original_domain(&self, name: &str) -> Result<Original> {
+        let doing = || format!("copy the domain {name}");
+        let domain = self.connect.lookup_domain_by_name(name).map_err(failed(doing()))?;
+        if domain.is_active().map_err(failed(doing()))? {
+            let why = "it runs, and half of what it knows is not on its disk yet";
+            return Err(ProviderError::new(doing(), why)
+                .hint(format!("shut it down first: `virsh shutdown {name}`")));
+        }
+        let flags = virt::sys::VIR_DOMAIN_XML_INACTIVE;
+        let xml = domain.xml_desc(flags).map_err(failed(doing()))?;
+        let read: Document = read(&xml, doing)?;
+        let is_disk = |disk: &Disk| disk.device.is_empty() || disk.device == "disk";
+        let Some(Disk { driver, source: Some(source), .. }) =
+            read.devices.disks.into_iter().find(is_disk)
+        else {
+            return Err(ProviderError::new(doing(), "it has no disk"));
+        };
+        let disk = match source {
+            Source { file: Some(path), .. } | Source { device: Some(path), .. } => path,
+            Source { pool: Some(pool), volume: Some(volume), .. } => {
+                let volume = self.volume_of(&pool, &volume)?;
+                volume.path().map_err(failed(doing()))?.into()
+            }
+            _ => return Err(ProviderError::new(doing(), "its disk is no file of this computer")),
+        };
+        let format = driver.map(|driver| driver.format).filter(|format| !format.is_empty());
+        let (kernel, initrd) = read.os.map_or((None, None), |os| (os.kernel, os.initrd));
+        Ok(Original { disk, format: format.unwrap_or_else(|| "raw".into()), kernel, initrd })
+    }
+}
+
+fn read<'x, T: Deserialize<'x>>(xml: &'x str, doing: impl Fn() -> String) -> Result<T> {
+    quick_xml::de::from_str(xml).map_err(|error| ProviderError::new(doing(), error.to_string()))
+}
