@@ -20,8 +20,8 @@ use crate::engine::Change;
 use args::{AddonsCommand, Args, AssetsCommand, CertsCommand, Command, Form, LessonCommand};
 use commands::{
     addons, assets, certs, connect, console, doctor, down, exec, forward, graph, hosts, images,
-    init, inspect, inventory, kubeconfig, kubectl, lesson, list, logs, man, plan, power, repair,
-    runs, schema, shell, snapshot, ssh, stage, status, up, validate, verify,
+    init, inspect, inventory, kubeconfig, kubectl, lesson, link, list, logs, man, plan, power,
+    repair, runs, schema, shell, snapshot, ssh, stage, status, up, validate, verify,
 };
 use failure::Failure;
 use global::Global;
@@ -104,6 +104,7 @@ fn dispatch(args: &Args) -> Result<ExitCode, Failure> {
         Command::Console(command) => console::run(global, command),
         Command::Stop(command) => power::run(global, command, Change::Stop),
         Command::Start(command) => power::run(global, command, Change::Start),
+        Command::Link(command) => link::run(global, command),
         Command::Restart(command) => power::run(global, command, Change::Restart),
         Command::SshConfig => inventory::ssh_config(global),
         Command::Inventory => inventory::run(global),

@@ -34,6 +34,7 @@ pub use machines::clone::golden_key;
 pub use machines::power::{Change, power};
 pub use stages::by_hand::{run_stage, run_stage_with};
 pub use stages::lesson;
+pub use status::link::link_of;
 pub use status::list::{LabStatus, lab_status};
 pub use status::report::{
     CertificateStatus, NodeStatus, StageStatus, Status, VipStatus, status, status_with,

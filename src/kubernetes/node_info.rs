@@ -29,6 +29,9 @@ pub struct Vitals {
     pub disk_used_mib: Option<u64>,
     /// Names of the floating addresses that the node has now.
     pub vips: Vec<String>,
+    /// What its link was made to be like, where that is not as always.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub link: Vec<String>,
 }
 
 /// Reads what the script printed. Lines that mean nothing are left out.
@@ -50,6 +53,7 @@ pub fn parse(text: &str) -> Vitals {
             "disk_mib" => vitals.disk_mib = number,
             "disk_used_mib" => vitals.disk_used_mib = number,
             "vip" => vitals.vips.extend(word),
+            "link" => vitals.link.extend(word),
             _ => {}
         }
     }

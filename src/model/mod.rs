@@ -15,6 +15,7 @@ pub mod hosts;
 pub mod inventory;
 pub mod lab;
 pub mod lesson;
+pub mod link;
 pub mod locked;
 pub mod mirror;
 pub mod name;

@@ -199,6 +199,33 @@ impl Basement {
     }
 }
 
+/// Others are cut off, and `lab` is not.
+fn a_link_is_cut_and_whole_again(basement: &Basement) {
+    let reached = || {
+        let ask =
+            "timeout 2 bash -c ': < /dev/tcp/10.249.0.32/10250' 2>/dev/null && echo yes || echo no";
+        basement.on("main", ask).trim().to_owned()
+    };
+    assert_eq!(reached(), "yes");
+    let said = basement.lab(&["link", "worker2", "--down"]);
+    assert!(said.contains("worker2") && said.contains("down"), "{said}");
+    assert_eq!(reached(), "no");
+    let all = basement.lab(&["link"]);
+    assert_eq!(all.matches("as always").count(), 2, "{all}");
+    let status = basement.lab(&["status"]);
+    assert!(status.contains("link down"), "{status}");
+    // What the machines' kernel lacks is said.
+    if !basement.on("main", "modprobe -q sch_netem && echo there || true").contains("there") {
+        let said = basement.refused(&["link", "worker2", "--delay", "5ms"]);
+        assert!(said.contains("its module is sch_netem"), "{said}");
+    }
+    basement.lab(&["link", "worker2", "--down"]);
+    basement.lab(&["link", "worker2", "--clear"]);
+    assert_eq!(reached(), "yes");
+    let said = basement.refused(&["link", "worker2", "--loss", "91%"]);
+    assert!(said.contains("at most 90%"), "{said}");
+}
+
 /// Somebody gets a kubeconfig, may do what was said and nothing else, and loses it.
 fn users_come_and_go(basement: &Basement) {
     let words =
@@ -322,6 +349,7 @@ fn machines_that_exist_become_a_cluster_and_are_given_back_as_they_were() {
     let main: Vec<u16> = open_to_all(&basement.hall, "10.249.0.11");
     assert_eq!(main, [22, 8443]);
     users_come_and_go(&basement);
+    a_link_is_cut_and_whole_again(&basement);
     basement.say("every check passes");
     course::a_lesson_is_done(&basement);
     // Another lab does not take them.

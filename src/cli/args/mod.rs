@@ -7,6 +7,7 @@ mod certs;
 mod etcd;
 mod kubeconfig;
 mod lesson;
+mod link;
 mod own;
 
 use std::path::PathBuf;
@@ -23,6 +24,7 @@ pub(super) use certs::CertsCommand;
 pub(super) use etcd::{EtcdCommand, RepairCommand};
 pub(super) use kubeconfig::Kubeconfig;
 pub(super) use lesson::LessonCommand;
+pub(super) use link::Link;
 pub(super) use own::*;
 
 /// Kubernetes labs on libvirt/KVM, the hard way, from one topology file.
@@ -178,6 +180,8 @@ pub(super) enum Command {
     Start(Power),
     /// Shut nodes down, start them again, and wait until they answer
     Restart(Power),
+    /// Make a node's link late, lossy or slow, or cut it; until it starts anew, or `--clear`
+    Link(Link),
     /// Freeze the whole lab, and bring it back to that moment
     #[command(visible_alias = "snapshots")]
     Snapshot(Snapshot),

@@ -18,6 +18,7 @@ pub(crate) mod inventory;
 pub(crate) mod kubeconfig;
 pub(crate) mod kubectl;
 pub(crate) mod lesson;
+pub(crate) mod link;
 pub(crate) mod list;
 pub(crate) mod logs;
 pub(crate) mod man;

@@ -93,6 +93,7 @@ fn row(node: &NodeStatus, status: &Status) -> Vec<String> {
     if status.etcd_leader.as_ref() == Some(&node.name) {
         has.push("etcd leader".into());
     }
+    has.extend(vitals.link.iter().map(|link| format!("link {link}")));
     let version =
         vitals.kubernetes.or_else(|| vitals.etcd.map(|version| format!("etcd {version}")));
     vec![

@@ -2,6 +2,7 @@
 //! flavour.
 
 pub mod etcd;
+pub mod link;
 pub mod machine;
 pub mod retire;
 pub(crate) mod rotation;
@@ -34,6 +35,7 @@ pub(crate) const TEMPLATES: Shipped = templates!(
     "forget.sh.j2",
     "give-back.sh.j2",
     "leave-etcd.sh.j2",
+    "link.sh.j2",
     "move-pods.sh.j2",
     "news.sh.j2",
     "open.sh.j2",

@@ -53,5 +53,22 @@ fn networks_have_names_of_a_persons_own() {
         fs::write(lab.file(), SYSTEM).unwrap();
         lab.ok(&["up", "--until", "ssh"]);
         assert_eq!(dig(lab, &["db.sys.lab"]), "");
+        a_link_is_late_and_as_always_again(lab);
     });
+}
+
+fn a_link_is_late_and_as_always_again(lab: &System) {
+    // Milliseconds until the network's DNS has answered.
+    let late = || -> u64 {
+        let ask =
+            "dig @10.250.0.254 alpha.sys.lab | sed -n 's/^;; Query time: \\([0-9]*\\).*/\\1/p'";
+        lab.ok(&["ssh", "alpha", "--", ask]).trim().parse().unwrap()
+    };
+    let said = lab.ok(&["link", "alpha", "--delay", "700ms", "--rate", "10mbit"]);
+    assert!(said.contains("delay 700ms") && said.contains("rate 10Mbit"), "{said}");
+    assert!(late() >= 700);
+    assert!(lab.ok(&["status"]).contains("link delay 700ms"));
+    let said = lab.ok(&["link", "alpha", "--clear"]);
+    assert!(said.contains("as always"), "{said}");
+    assert!(late() < 700);
 }

@@ -122,6 +122,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("lab forward", "tests/guests/three/programs.rs: a_kubectl_of_ones_own_reaches_the_api"),
     ("lab init --from three", "tests/unit/cli/topologies.rs"),
     ("lab kubectl apply -f app.yaml", "tests/guests/three/mod.rs: serve_a_page"),
+    ("lab link", "tests/machines/existing.rs, tests/guests/system_libvirt/networks.rs"),
     ("lab logs -f kubelet", "tests/guests/pages.rs: a_journal_is_followed"),
     ("lab restart worker1", "tests/guests/ordinary_user/copies.rs"),
     ("lab shell", "tests/guests/three/programs.rs"),
