@@ -19,6 +19,7 @@ pub use apply::preflight::{as_agreed, footprint, footprint_before};
 pub use apply::up::{plan, up, up_with};
 pub use cluster::{repair, rotate, users};
 pub use destroy::down::{Teardown, told};
+pub use lab::bases::kept_like;
 pub use lab::free_network::network_for;
 pub use lab::kubeconfig::{
     administrator_kubeconfig, context, refresh as refresh_kubeconfigs, remember_kubeconfig,

@@ -90,6 +90,8 @@ pub struct Stage {
     pub steps: fn(&Context<'_>, &Node) -> Result<Vec<Step>, StageError>,
     /// Whether nodes go through it side by side.
     pub turns: Turns,
+    /// True when what it does on a node is for other nodes, which would not be reached without.
+    pub for_others: bool,
     /// What the cluster then has of a node.
     pub duties: &'static [Duty],
     /// Shell command that succeeds on a node that serves the cluster, where that can be asked.
@@ -124,6 +126,7 @@ impl Stage {
         nodes: |_| Vec::new(),
         steps: |_, _| Ok(Vec::new()),
         turns: Turns::Together,
+        for_others: false,
         duties: &[],
         serves: None,
         lacks: |_, _| None,

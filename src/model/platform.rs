@@ -52,6 +52,11 @@ impl Image {
         Self { os, digest: UNKNOWN_DIGEST.into(), virtual_size: 0, direct_boot: false }
     }
 
+    /// The digest of an image that is a person's own.
+    pub fn own(&self) -> Option<&str> {
+        self.os.like.as_ref().map(|_| self.digest.as_str())
+    }
+
     /// False for an image that is not on this computer.
     pub fn is_known(&self) -> bool {
         self.digest != UNKNOWN_DIGEST

@@ -5,6 +5,19 @@ use crate::pki::certificate::Pair;
 /// Renders a kubeconfig. `server` is an address of ours, `user` a name of our own tables and the
 /// rest base64, so that nothing in here needs quoting.
 pub fn kubeconfig(cluster: &str, server: &str, ca: &str, user: &str, pair: &Pair) -> String {
+    in_namespace(cluster, server, ca, user, pair, None)
+}
+
+/// The same that begins in a namespace, a name by the grammar of [`model::user`](crate::model::user).
+pub fn in_namespace(
+    cluster: &str,
+    server: &str,
+    ca: &str,
+    user: &str,
+    pair: &Pair,
+    namespace: Option<&str>,
+) -> String {
+    let namespace = namespace.map(|name| format!("\n    namespace: {name:?}")).unwrap_or_default();
     let encode = |text: &str| base64(text.as_bytes());
     format!(
         "apiVersion: v1
@@ -23,7 +36,7 @@ contexts:
 - name: {cluster}
   context:
     cluster: {cluster}
-    user: {user:?}
+    user: {user:?}{namespace}
 current-context: {cluster}
 ",
         encode(ca),

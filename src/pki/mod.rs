@@ -12,8 +12,8 @@ mod users;
 
 pub use bundle::{Bundle, Due, EncryptionKey, Entry, Leaves, Made, super_admin};
 pub use certificate::{Authority, Pair, PkiError};
-pub use kubeconfig::{base64, kubeconfig};
+pub use kubeconfig::{base64, in_namespace, kubeconfig};
 pub use roots::{Phase, Root, Standing};
 pub use specs::{Identity, Issuer, LeafSpec, Usage, leaf_specs, super_admin_spec};
 pub use ssh::{SshKeys, generate_ssh_key};
-pub use users::user;
+pub use users::{Issued, user};

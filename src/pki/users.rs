@@ -9,7 +9,16 @@ use crate::pki::bundle::Bundle;
 use crate::pki::certificate::{Pair, PkiError};
 use crate::pki::specs::{Issuer, LeafSpec, Usage, leaf_specs};
 
-/// A new certificate of a person's.
+/// What is given away.
+#[derive(Debug)]
+pub struct Issued {
+    /// Certificate and key.
+    pub pair: Pair,
+    /// When it ends.
+    pub ends: OffsetDateTime,
+}
+
+/// A new certificate of a person's, which ends with its authority at the latest.
 ///
 /// # Errors
 /// When the name is one that a program of the cluster has, or the authority is missing.
@@ -18,7 +27,7 @@ pub fn user(
     lab: &Lab,
     user: &User,
     now: OffsetDateTime,
-) -> Result<Pair, PkiError> {
+) -> Result<Issued, PkiError> {
     if leaf_specs(lab).iter().any(|spec| spec.common_name == user.name) {
         return Err(PkiError(format!(
             "'{}' is a name that a program of the cluster has",
@@ -37,5 +46,6 @@ pub fn user(
     };
     let ends = now + Duration::hours(i64::try_from(user.hours).unwrap_or_default());
     let ends = ends.min(bundle.end_of(&spec, now)?);
-    bundle.authority(spec.issuer)?.issue(&spec, now, ends)
+    let pair = bundle.authority(spec.issuer)?.issue(&spec, now, ends)?;
+    Ok(Issued { pair, ends })
 }

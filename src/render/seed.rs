@@ -35,21 +35,29 @@ struct Data<'a> {
     lab: &'a Lab,
     node: &'a Node,
     prefix: u8,
+    /// What cloud-init knows this guest by: a disk of somebody's own may remember the node's id.
+    instance: String,
     /// Keys and values of cloud-config, as they stand in YAML.
     config: Vec<(Value, Value)>,
 }
 
 impl<'a> Data<'a> {
-    fn new(lab: &'a Lab, node: &'a Node, config: &UserData) -> Self {
+    fn new(lab: &'a Lab, node: &'a Node, config: &UserData, own: Option<&str>) -> Self {
         let line = |text: String| Value::from_safe_string(text);
         let entries = config.config.iter();
         let config = entries.map(|(key, value)| (line(key.line()), line(value.line())));
-        Self { lab, node, prefix: lab.network.cidr.prefix_len(), config: config.collect() }
+        let instance = match own.and_then(|digest| digest.get(..12)) {
+            Some(digest) => format!("{}-{digest}", node.uuid),
+            None => node.uuid.to_string(),
+        };
+        let prefix = lab.network.cidr.prefix_len();
+        Self { lab, node, prefix, instance, config: config.collect() }
     }
 }
 
 /// Renders a node's seed. `host_key` is the OpenSSH private key the node will show, `host_public`
-/// its public half, `login` the public key `lab` logs in with.
+/// its public half, `login` the public key `lab` logs in with. `own` is the digest of the image where that is a
+/// person's own.
 ///
 /// # Errors
 /// When a template cannot be rendered.
@@ -60,10 +68,12 @@ pub fn seed(
     host_key: &str,
     host_public: &str,
     login: &str,
+    own: Option<&str>,
 ) -> Result<Seed, RenderError> {
     let mut config = base_config(lab, node, host_key, host_public, login);
+    config.add(&own_identity(node, own));
     config.add(&node.user_data);
-    let data = Data::new(lab, node, &config);
+    let data = Data::new(lab, node, &config, own);
     let lines = |lines: &[String]| lines.iter().map(|line| format!("{line}\n")).collect();
     let personality = vec![
         ("hostname", format!("{}\n", node.name)),
@@ -96,6 +106,7 @@ pub fn golden_seed(
     node: &Node,
     host_key: &str,
     host_public: &str,
+    own: Option<&str>,
 ) -> Result<Seed, RenderError> {
     let config = json!({
         "users": [],
@@ -108,7 +119,9 @@ pub fn golden_seed(
         ],
         "runcmd": [["sh", "-c", golden::BEGIN]],
     });
-    let data = Data::new(lab, node, &user_data(&config));
+    let mut config = user_data(&config);
+    config.add(&own_identity(node, own));
+    let data = Data::new(lab, node, &config, own);
     Ok(Seed {
         meta_data: templates.render("cloud-init/meta-data.yaml.j2", &data)?,
         user_data: templates.render("cloud-init/user-data.yaml.j2", &data)?,
@@ -144,17 +157,19 @@ fn base_config(lab: &Lab, node: &Node, host_key: &str, host_public: &str, login:
         "ssh_keys": {"ed25519_private": host_key, "ed25519_public": host_public},
         "no_ssh_fingerprints": true,
     });
-    let mut config = user_data(&config);
-    if lab.images.contains_key(&node.os) {
-        config.add(&user_data(&json!({"bootcmd": [identity(node)]})));
-    }
-    config
+    user_data(&config)
 }
 
-/// A disk of somebody's own: each copy gets the machine id that systemd would make of its domain's.
-fn identity(node: &Node) -> [String; 5] {
+/// A disk of somebody's own: each copy gets the machine id that systemd would make of its domain's, once, and
+/// forgets what lab told another node.
+fn own_identity(node: &Node, own: Option<&str>) -> UserData {
+    if own.is_none() {
+        return UserData::default();
+    }
+    let once = ["cloud-init-per", "instance", "lab-identity", "sh", "-c"];
     let id = node.uuid.simple().to_string();
-    ["sh", "-c", include_str!("../../cloud-init/identity.sh"), "identity", &id].map(str::to_owned)
+    let words = [include_str!("../../cloud-init/identity.sh"), "identity", &id];
+    user_data(&json!({"bootcmd": [once.iter().chain(&words).collect::<Vec<_>>()]}))
 }
 
 fn user_data(config: &serde_json::Value) -> UserData {

@@ -253,8 +253,10 @@ fn users_come_and_go(basement: &Basement) {
     let said = basement.refused(&["kubeconfig", "--user", "bob", "--may", "nothing"]);
     assert!(said.contains("clusterroles") && said.contains("not found"), "{said}");
     let said = basement.lab(&["kubeconfig", "--revoke", "anna"]);
-    assert!(said.contains("rolebinding.rbac.authorization.k8s.io/lab-user-anna-view"), "{said}");
+    assert!(said.contains("rolebinding.rbac.authorization.k8s.io/lab-user:anna:view"), "{said}");
     assert_eq!(may("get pods"), "may not");
+    let said = basement.lab(&["kubeconfig", "--revoke", "anna"]);
+    assert!(said.contains("nothing was bound to anna"), "{said}");
     basement.on("main", "rm /run/anna");
 }
 

@@ -118,7 +118,7 @@ fn write_seed(dir: &Path, templates: &Templates, lab: &Lab, node: &Node, keys: &
     let public = SshKeys::public(host_key).unwrap();
     let login = SshKeys::public(&keys.user).unwrap();
     fs::create_dir_all(dir).unwrap();
-    let seed = seed(templates, lab, node, host_key, &public, &login).unwrap();
+    let seed = seed(templates, lab, node, host_key, &public, &login, None).unwrap();
     for (name, text) in &seed.personality {
         fs::write(dir.join(name), text).unwrap();
     }

@@ -128,9 +128,16 @@ fn free_text_comes_through_seeds_unchanged() {
         );
         let session = rig::session(&topology("t", &extra), home.path());
         let node = &session.lab.nodes[0];
-        let seed =
-            lab::render::seed(&session.templates, &session.lab, node, "key\n", "public", "login")
-                .unwrap();
+        let seed = lab::render::seed(
+            &session.templates,
+            &session.lab,
+            node,
+            "key\n",
+            "public",
+            "login",
+            None,
+        )
+        .unwrap();
         assert!(seed.user_data.starts_with("#cloud-config\n"));
         let parsed = yaml::parse(&seed.user_data)
             .unwrap_or_else(|problems| panic!("{text:?}: {problems:?}"))

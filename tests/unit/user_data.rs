@@ -50,7 +50,7 @@ fn seed(text: &str, home: &std::path::Path) -> Option<String> {
     let session = rig::session(text, home);
     let node = &session.lab.nodes[0];
     let rendered =
-        lab::render::seed(&session.templates, &session.lab, node, "key\n", "public", "login");
+        lab::render::seed(&session.templates, &session.lab, node, "key\n", "public", "login", None);
     Some(rendered.unwrap().user_data)
 }
 

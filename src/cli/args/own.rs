@@ -366,7 +366,7 @@ pub(in crate::cli) struct AddImage {
     #[arg(long, value_name = "debian|redhat")]
     pub family: Option<String>,
     /// What the file must hash to, in hex; of an address it must be said
-    #[arg(long, value_name = "HEX")]
+    #[arg(long, value_name = "HEX", conflicts_with = "clone_from")]
     pub sha256: Option<String>,
     /// The kernel that boots it, where it has no boot loader
     #[arg(long, value_name = "FILE", requires = "initrd")]

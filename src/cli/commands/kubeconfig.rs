@@ -3,6 +3,8 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use time::format_description::well_known::Rfc3339;
+
 use crate::cli::args::Kubeconfig;
 use crate::cli::failure::Failure;
 use crate::cli::global::Global;
@@ -59,7 +61,7 @@ fn of_user(
     names.into_iter().flatten().try_for_each(user::name).map_err(refused)?;
     let hours = user::life(&asked.life).map_err(refused)?;
     let user = User { name: name.to_owned(), group: asked.group.clone(), hours };
-    let text = users::kubeconfig(session, &user, asked.namespace.as_deref(), asked.local)?;
+    let given = users::kubeconfig(session, &user, asked.namespace.as_deref(), asked.local)?;
     if let Some(role) = &asked.may {
         load::refuse_resting(session)?;
         let namespace = asked.namespace.clone();
@@ -67,15 +69,15 @@ fn of_user(
         let reach = session.reach(&session.load_keys()?, PATIENCE)?;
         runtime()?.block_on(users::admit(session, &reach, &grant))?;
     }
-    let life = &asked.life;
+    let ends = given.ends.format(&Rfc3339).unwrap_or_default();
     say(
         global,
         &format!(
-            "whoever has this is {name} for {life}, and nobody can take that back; `lab kubeconfig --revoke {name}` \
+            "whoever has this is {name} until {ends}, and nobody can take that back; `lab kubeconfig --revoke {name}` \
              takes away what `--may` gave"
         ),
     );
-    Ok(text)
+    Ok(given.kubeconfig)
 }
 
 /// Takes away what a person may do.

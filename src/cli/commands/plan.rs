@@ -23,7 +23,7 @@ pub(crate) fn run(global: &Global, plan: &Plan) -> Result<ExitCode, Failure> {
     let limit = limit(&session.lab, &plan.limit)?;
     let prepared = engine::preview(&session)?;
     let changes = runtime()?.block_on(engine::plan(&session, &prepared, &stages))?;
-    let (changes, others) = engine::within(changes, limit.as_ref());
+    let (changes, others) = engine::within(session.flavour(), changes, limit.as_ref());
     if let Some(path) = &plan.save {
         let agreed = engine::as_agreed(&changes);
         SavedPlan::new(&session.lab, plan.until.as_ref(), agreed).save(path)?;

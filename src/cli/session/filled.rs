@@ -12,6 +12,7 @@ use crate::drivers::assets::images::Images;
 use crate::drivers::host::Dirs;
 use crate::drivers::state::addon_folder;
 use crate::drivers::state::topology_file::{Unread, read_topology};
+use crate::engine;
 use crate::model::code;
 use crate::model::flaw::Flaw;
 use crate::model::name::check_label;
@@ -57,9 +58,14 @@ fn with_all(text: &str, base: &Path) -> Result<String, Vec<Problem>> {
 
 /// The text with what images are that a person brought.
 fn with_images(text: &str) -> Result<String, Vec<Problem>> {
-    let images = Images::new(Cache::new(&Dirs::from_environment().cache), &BTreeMap::new());
+    let dirs = Dirs::from_environment();
+    let images = Images::new(Cache::new(&dirs.cache), &BTreeMap::new());
     let is_plain = |name: &str| check_label("an image", name, 40).is_ok();
-    own_images::named(text, &|name| is_plain(name).then(|| images.like(name)).flatten())
+    own_images::named(text, &|name| {
+        is_plain(name)
+            .then(|| images.like(name).or_else(|| engine::kept_like(&dirs.state, name)))
+            .flatten()
+    })
 }
 
 /// The text with the variables of the environment.

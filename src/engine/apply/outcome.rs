@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::engine::task::event::Failure;
 use crate::kubernetes::flavour::Flavour;
 use crate::kubernetes::stage::Stage;
-use crate::plan::Change;
+use crate::plan::{Change, Object};
 
 /// How `up` behaves.
 #[derive(Clone, Debug, Default)]
@@ -28,10 +28,24 @@ pub struct UpOptions {
     pub agreed: Option<serde_json::Value>,
 }
 
-/// The changes that nodes of `limit` have, or that no single node has; and how many others there are.
-pub fn within(changes: Vec<Change>, limit: Option<&BTreeSet<String>>) -> (Vec<Change>, usize) {
+/// The changes that nodes of `limit` have, or that no single node has; and how many others there are. Of nodes that
+/// are there already, what they do for others belongs to it.
+pub fn within(
+    flavour: &Flavour,
+    changes: Vec<Change>,
+    limit: Option<&BTreeSet<String>>,
+) -> (Vec<Change>, usize) {
     let all = changes.len();
+    let machines = changes.iter().filter(|change| change.object == Object::Domain);
+    let machines: BTreeSet<String> = machines.filter_map(|change| change.node.clone()).collect();
+    let for_others = |change: &Change| {
+        let stage = Some(change).filter(|change| change.object == Object::Stage);
+        stage.and_then(|change| flavour.stage(&change.name)).is_some_and(|stage| stage.for_others)
+    };
     let is_within = |change: &Change| match (&change.node, limit) {
+        (Some(node), Some(limit)) if for_others(change) && !machines.contains(node) => {
+            !limit.is_empty()
+        }
         (Some(node), Some(limit)) => limit.contains(node),
         _ => true,
     };

@@ -168,7 +168,7 @@ pub async fn up_with(
     preflight::refuse_other_flavour(flavour, &markers)?;
     preflight::refuse_what_stays(&session, &observed)?;
     let all = diff(&desired, &observed);
-    let (changes, others) = within(all.clone(), options.limit.as_ref());
+    let (changes, others) = within(session.flavour(), all.clone(), options.limit.as_ref());
     // What runs again was done all the same: those who have it can be asked.
     observed.markers.clone_from(&markers);
     preflight::refuse_stale(&changes, options.agreed.as_ref())?;

@@ -11,6 +11,15 @@ use crate::model::user::{Grant, User};
 use crate::model::{Node, Role, code};
 use crate::pki;
 
+/// What a person is given.
+#[derive(Debug)]
+pub struct Given {
+    /// The kubeconfig.
+    pub kubeconfig: String,
+    /// When its certificate ends.
+    pub ends: OffsetDateTime,
+}
+
 /// A kubeconfig for a person, with a certificate that nobody keeps; `local` is a port of this computer that
 /// leads to the API, and `namespace` where it begins.
 ///
@@ -21,21 +30,16 @@ pub fn kubeconfig(
     user: &User,
     namespace: Option<&str>,
     local: Option<u16>,
-) -> Result<String, EngineError> {
+) -> Result<Given, EngineError> {
     let bundle = session.of_flavour(session.store.bundle()?);
-    let pair = pki::user(&bundle, &session.lab, user, OffsetDateTime::now_utc());
-    let pair = pair.map_err(|error| {
+    let issued = pki::user(&bundle, &session.lab, user, OffsetDateTime::now_utc());
+    let issued = issued.map_err(|error| {
         EngineError::of(&code::NO_SUCH, format!("make a certificate: {error}"))
             .hint("another name; is the lab up? `lab status`")
             .preflight()
     })?;
-    let text = kubeconfig_of(session, &user.name, &pair, local)?;
-    Ok(match namespace {
-        None => text,
-        Some(namespace) => {
-            text.replacen("    cluster: ", &format!("    namespace: {namespace}\n    cluster: "), 1)
-        }
-    })
+    let kubeconfig = kubeconfig_of(session, &user.name, &issued.pair, namespace, local)?;
+    Ok(Given { kubeconfig, ends: issued.ends })
 }
 
 /// Has the cluster allow a person something.
@@ -59,7 +63,8 @@ pub async fn dismiss(
 ) -> Result<Vec<String>, EngineError> {
     let script = (session.flavour().operations.dismiss)(&session.templates, user)?;
     let said = asked(session, reach, &format!("take away what {user} may do"), &script).await?;
-    Ok(said.lines().map(str::to_owned).collect())
+    // Where there is nothing, kubectl says that there, too.
+    Ok(said.lines().filter(|line| line.contains('/')).map(str::to_owned).collect())
 }
 
 /// Asks the first controller that answers.

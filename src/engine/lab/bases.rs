@@ -4,8 +4,9 @@
 use std::path::Path;
 
 use crate::drivers::assets::artifact_disk as disks;
+use crate::drivers::assets::images::kept::like_kept;
 use crate::drivers::assets::images::{Images, refuse_other};
-use crate::drivers::state::{standing, standing_on};
+use crate::drivers::state::{labs, standing, standing_on};
 use crate::engine::lab::open::Session;
 use crate::engine::lab::prepared::Prepared;
 use crate::engine::machines::provision::artifact_disk;
@@ -50,6 +51,12 @@ pub(crate) fn take_back(lab: &Lab, state: &Path, images: &Images) -> Result<(), 
         }
     }
     Ok(())
+}
+
+/// The system that an image of a person's own is, as one of the labs in `state` keeps it, wherever the cache went.
+pub fn kept_like(state: &Path, name: &str) -> Option<String> {
+    let mut labs = labs(state).into_iter();
+    labs.find_map(|lab| like_kept(&state.join(lab).join(KEPT).join(name)))
 }
 
 /// Refuses an image that is not the one that the lab's disks stand on. `state` is where all labs are.

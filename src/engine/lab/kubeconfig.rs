@@ -7,7 +7,7 @@ use crate::drivers::state::{Store, StoreError};
 use crate::engine::lab::open::Session;
 use crate::engine::task::error::EngineError;
 use crate::model::{Lab, code};
-use crate::pki::{Identity, Issuer, Pair, kubeconfig};
+use crate::pki::{Identity, Issuer, Pair, in_namespace};
 
 /// File of the lab's directory with a path per line.
 const FILE: &str = "kubeconfigs";
@@ -94,7 +94,7 @@ pub fn administrator_kubeconfig(
         EngineError::of(&code::NOT_UP, error.to_string()).hint("is the lab up? `lab status`")
     };
     let pair = bundle.pair(Identity::Admin).map_err(failed)?;
-    kubeconfig_of(session, "kubernetes-admin", pair, local)
+    kubeconfig_of(session, "kubernetes-admin", pair, None, local)
 }
 
 /// The same for whoever has the certificate `pair`.
@@ -102,6 +102,7 @@ pub(crate) fn kubeconfig_of(
     session: &Session,
     user: &str,
     pair: &Pair,
+    namespace: Option<&str>,
     local: Option<u16>,
 ) -> Result<String, EngineError> {
     let ca = session.store.bundle()?.ca(Issuer::Kubernetes)?;
@@ -115,5 +116,5 @@ pub(crate) fn kubeconfig_of(
             ));
         }
     };
-    Ok(kubeconfig(&session.lab.name, &server, &ca, user, pair))
+    Ok(in_namespace(&session.lab.name, &server, &ca, user, pair, namespace))
 }

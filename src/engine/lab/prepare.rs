@@ -126,13 +126,14 @@ fn downloaded(session: &Session, say: &Events) -> Result<BTreeMap<String, Image>
     for os in session.lab.systems() {
         let is_missing = session.images.local(os).is_none();
         if is_missing {
-            say.note(format!("downloading the image {os}"));
+            say.note(format!("getting the image {os}"));
         }
         let standing = standing_on(&session.dirs.state, os);
         let image = session.images.ensure(os, &standing, &tenths(say, os)).map_err(|error| {
             let error = EngineError::from(error).preflight();
             match is_missing {
                 true if error.code == &code::CHANGED_BASE => with_cure(&session.lab, os, error),
+                true if session.lab.images.contains_key(os) => error,
                 true => error.hint(format!(
                     "without internet: `lab images build {os}`, where it can be built"
                 )),

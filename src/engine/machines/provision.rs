@@ -13,6 +13,7 @@ use crate::engine::lab::prepared::Prepared;
 use crate::engine::task::blocking::blocking;
 use crate::engine::task::error::EngineError;
 use crate::model::inventory::Inventory;
+use crate::model::platform::Image;
 use crate::model::{Node, code};
 use crate::pki::SshKeys;
 use crate::plan::{Change, ChangeKind, Desired, Object};
@@ -342,7 +343,8 @@ pub(crate) fn own_volume(
     let host = keys.hosts.get(&node.name).cloned().unwrap_or_default();
     let public = SshKeys::public(&host)?;
     let login = SshKeys::public(&keys.user)?;
-    let rendered = render::seed(templates, lab, node, &host, &public, &login)?;
+    let own = prepared.platform.images.get(&node.os).and_then(Image::own);
+    let rendered = render::seed(templates, lab, node, &host, &public, &login, own)?;
     let image = seed::image(&rendered).map_err(|error| {
         EngineError::of(&code::COMPUTER, format!("make the seed of {}: {error}", node.name))
             .hint("is its user_data larger than a megabyte?")

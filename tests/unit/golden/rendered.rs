@@ -54,6 +54,7 @@ fn render_all(session: &Session, prepared: &Prepared, dir: &str, wrong: &mut Vec
             "<host key>\n",
             "<host public key>",
             "<login key>",
+            None,
         )
         .unwrap();
         seeds.push_str(&title(&format!("{} meta-data", node.name)));

@@ -278,3 +278,23 @@ fn a_part_of_the_nodes_is_not_the_whole_lab() {
     assert!(message.contains("upgrade some nodes alone"), "{message}");
     assert_eq!(rig.calls(), 0);
 }
+
+/// Whoever comes alone is let in by those that are there.
+#[test]
+fn others_let_in_who_comes_alone() {
+    let mut rig = Rig::new("three");
+    rig.edit("nodes:\n", "firewall: on\nnodes:\n");
+    rig.done(Up::PLAIN);
+    rig.edit(
+        "  worker:\n",
+        "  second:\n    roles: [control-plane]\n    first_address: 10.240.0.99\n  worker:\n",
+    );
+    rig.limit = Some(["second".to_owned()].into());
+    let (changes, _) = rig.done(Up::PLAIN);
+    let of_others: BTreeSet<(&str, &str)> = changes
+        .iter()
+        .filter(|change| change.node.as_deref() != Some("second"))
+        .filter_map(|change| Some((change.node.as_deref()?, &*change.name)))
+        .collect();
+    assert_eq!(of_others, [("etcd1", "firewall"), ("worker1", "firewall")].into());
+}

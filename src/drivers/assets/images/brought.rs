@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::drivers::assets::download::{self, Progress};
 use crate::drivers::assets::error::{AssetError, Fault};
 use crate::drivers::assets::images::{
-    INCOMING, INITRD, Images, Incoming, KERNEL, Local, entry, how_to_get,
+    INCOMING, INITRD, Images, Incoming, KERNEL, Local, check, entry, how_to_get,
 };
 use crate::drivers::assets::sparse;
 use crate::drivers::host::tool::run_tool;
@@ -67,7 +67,7 @@ impl Images {
 
     /// The system of the catalogue that an image is which a person brought.
     pub fn like(&self, name: &str) -> Option<String> {
-        self.local(name)?.like
+        self.local(name)?.like.filter(|like| os::names().contains(&like.as_str()))
     }
 
     /// Names of the images that a person brought, sorted.
@@ -104,6 +104,10 @@ impl Images {
     /// A copy of a file, which must hash to `sha256` where that is said.
     fn copied(&self, file: &Path, dir: &Path, sha256: Option<&str>) -> Result<PathBuf, AssetError> {
         let (incoming, doing) = (dir.join(INCOMING), format!("copy the image {}", file.display()));
+        fs::metadata(file).map_err(AssetError::io(doing.clone()))?;
+        check(file)?;
+        // One that came before may be for reading alone.
+        self.cache.remove(&incoming)?;
         sparse::copy(file, &incoming).map_err(AssetError::io(doing.clone()))?;
         let found = download::hash(&incoming, "sha256").map_err(AssetError::io(doing.clone()))?;
         match sha256.filter(|wanted| *wanted != found) {
@@ -162,14 +166,15 @@ impl Images {
             sparse::copy(from, &incoming).map_err(AssetError::io(doing))?;
             boot.push((file, incoming));
         }
-        let incoming =
-            Incoming { disk: &disk, boot, source: "add", inputs: String::new(), like: os.like };
+        let (origin, inputs, source) = (os.origin(), String::new(), "add");
+        let incoming = Incoming { disk: &disk, boot, source, inputs, like: os.like, origin };
         self.adopt(name, &incoming)
     }
 
     /// A copy of a disk and of everything that it stands on. The disk itself is only read.
     fn flattened(&self, disk: &Path, format: &str, dir: &Path) -> Result<PathBuf, AssetError> {
         let (from, to) = (disk.display().to_string(), dir.join(INCOMING));
+        self.cache.remove(&to)?;
         let target = to.display().to_string();
         let arguments = ["convert", "-f", format, "-O", "qcow2", &from, &target];
         run_tool("qemu-img", &arguments).map_err(|error| {

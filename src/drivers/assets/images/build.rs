@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 
 use crate::drivers::assets::error::{AssetError, Fault};
 use crate::drivers::assets::images::archive::{self, Entry, Start};
+use crate::drivers::assets::images::sources;
 use crate::drivers::host::tool::{find_program, run_tool};
 use crate::model::name::hex;
 use crate::model::os::Os;
@@ -118,7 +119,7 @@ pub(crate) fn build(os: &Os, dir: &Path, say: &dyn Fn(&str)) -> Result<Built, As
     let io = || AssetError::io(&doing);
     let work = tempfile::Builder::new().prefix("build-").tempdir_in(dir).map_err(io())?;
     let sources = work.path().join("debian.sources");
-    fs::write(&sources, debian_sources(suite)?).map_err(io())?;
+    fs::write(&sources, sources::of_suite(suite, &os.name)?).map_err(io())?;
     let root = work.path().join("root");
 
     say("installing packages (mmdebstrap)");
@@ -182,65 +183,6 @@ fn hooks(work: &Path) -> std::io::Result<Vec<PathBuf>> {
     }
     paths.sort();
     Ok(paths)
-}
-
-/// The host's own Debian sources for `suite`, so that the build asks the mirrors this computer
-/// already trusts and no other.
-fn debian_sources(suite: &str) -> Result<String, AssetError> {
-    let mut found = String::new();
-    let dir = fs::read_dir("/etc/apt/sources.list.d").into_iter().flatten().flatten();
-    for path in dir.map(|entry| entry.path()) {
-        if path.extension().is_some_and(|extension| extension == "sources") {
-            let text = fs::read_to_string(&path).unwrap_or_default();
-            for stanza in text.split("\n\n").filter_map(|stanza| debian_stanza(stanza, suite)) {
-                found.push_str(&stanza);
-                found.push('\n');
-            }
-        }
-    }
-    for line in fs::read_to_string("/etc/apt/sources.list").unwrap_or_default().lines() {
-        if line.starts_with("deb ")
-            && line
-                .split_ascii_whitespace()
-                .any(|w| w == suite || w.starts_with(&format!("{suite}-")))
-        {
-            found.push_str(line);
-            found.push('\n');
-        }
-    }
-    if found.is_empty() {
-        return Err(AssetError::new(
-            Fault::Computer,
-            format!("find Debian sources for '{suite}' in /etc/apt"),
-            "this computer must itself use them; elsewhere use `lab images pull`",
-        ));
-    }
-    Ok(found)
-}
-
-/// The stanza as binary source, if it is Debian's own (by its keyring) and has the suite.
-fn debian_stanza(stanza: &str, suite: &str) -> Option<String> {
-    let lines: Vec<&str> =
-        stanza.lines().filter(|line| !line.trim_start().starts_with('#')).collect();
-    let field = |name: &str| {
-        let line = lines.iter().find(|line| line.to_ascii_lowercase().starts_with(name))?;
-        line.split_once(':').map(|(_, value)| value.trim())
-    };
-    let suites = field("suites:")?;
-    let dash = format!("{suite}-");
-    let fits = suites.split_ascii_whitespace().any(|s| s == suite || s.starts_with(&dash));
-    let ours = field("signed-by:").is_some_and(|key| key.contains("debian-archive-"));
-    if !fits || !ours || field("enabled:") == Some("no") {
-        return None;
-    }
-    let as_binary = |line: &&str| {
-        if line.to_ascii_lowercase().starts_with("types:") {
-            "Types: deb".into()
-        } else {
-            (*line).to_owned()
-        }
-    };
-    Some(lines.iter().map(as_binary).fold(String::new(), |text, line| text + &line + "\n"))
 }
 
 /// How this computer reaches its mirrors: proxies and time-outs of its apt.

@@ -8,6 +8,7 @@ use crate::drivers::assets::download;
 use crate::drivers::assets::error::AssetError;
 use crate::drivers::assets::images::{DISK, INITRD, Images, Incoming, KERNEL, LOCAL, Local, entry};
 use crate::drivers::state::files;
+use crate::model::os;
 
 impl Images {
     /// Keeps the local image in the directory `dir`, too; nothing where there is none, or it is kept already.
@@ -66,11 +67,16 @@ impl Images {
                 boot.push((file, incoming(file)?));
             }
         }
-        let (inputs, like) = (local.inputs, local.like);
+        let (inputs, like, origin) = (local.inputs, local.like, local.origin);
         let source = "kept with a lab";
-        self.adopt(name, &Incoming { disk: &disk, boot, source, inputs, like })?;
+        self.adopt(name, &Incoming { disk: &disk, boot, source, inputs, like, origin })?;
         Ok(true)
     }
+}
+
+/// The system that an image is which a person brought, as a lab keeps it in `dir`.
+pub fn like_kept(dir: &Path) -> Option<String> {
+    kept(dir)?.like.filter(|like| os::names().contains(&like.as_str()))
 }
 
 fn kept(dir: &Path) -> Option<Local> {

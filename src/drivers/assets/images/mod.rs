@@ -4,71 +4,28 @@
 pub mod archive;
 pub mod brought;
 mod build;
-mod kept;
+pub mod kept;
+mod local;
 pub mod packed;
+mod sources;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-
-use serde::{Deserialize, Serialize};
 
 use crate::drivers::assets::cache::Cache;
 use crate::drivers::assets::download::{self, Progress};
 use crate::drivers::assets::error::{AssetError, Fault};
+use crate::drivers::assets::images::local::refuse_another;
+pub use crate::drivers::assets::images::local::{FileMark, Local};
 use crate::drivers::host;
 use crate::drivers::host::tool::run_tool;
 use crate::drivers::state::Standing;
+use crate::model::name::check_label;
 use crate::model::os::{self, Os};
 use crate::model::platform::Image;
 use crate::render::CLOUD_INIT;
-
-/// What is remembered about a local image.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Local {
-    /// Hex sha256 of the disk.
-    pub sha256: String,
-    /// Bytes of the file.
-    pub size: u64,
-    /// Time of its last change, seconds.
-    pub mtime: i64,
-    /// Virtual size of the disk, bytes.
-    pub virtual_size: u64,
-    /// Kernel and initrd are beside it.
-    pub direct_boot: bool,
-    /// `pull` or `build`, and when.
-    pub source: String,
-    /// Hash of what a built image was made from; empty for others.
-    #[serde(default)]
-    pub inputs: String,
-    /// The system that it is, where a person brought it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub like: Option<String>,
-    /// Kernel and initrd as they were, by file name; empty in files of earlier versions.
-    #[serde(default)]
-    pub boot: BTreeMap<String, FileMark>,
-}
-
-/// A file as it was when it was verified.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FileMark {
-    /// Hex sha256.
-    pub sha256: String,
-    /// Bytes.
-    pub size: u64,
-    /// Time of its last change, seconds.
-    pub mtime: i64,
-}
-
-impl FileMark {
-    fn of(path: &Path) -> io::Result<Self> {
-        let meta = fs::metadata(path)?;
-        let sha256 = download::hash(path, "sha256")?;
-        Ok(Self { sha256, size: meta.len(), mtime: meta.mtime() })
-    }
-}
 
 /// An image that came, before it has its name.
 struct Incoming<'f> {
@@ -82,6 +39,8 @@ struct Incoming<'f> {
     inputs: String,
     /// See [`Local::like`].
     like: Option<String>,
+    /// See [`Local::origin`].
+    origin: Option<String>,
 }
 
 /// A file that is not yet what it is going to be.
@@ -172,6 +131,7 @@ impl Images {
             let reason = format!("get it with {}", how_to_get(&os));
             return Err(AssetError::new(Fault::Missing, doing, reason));
         };
+        refuse_another(&os, &local)?;
         let mut files = vec![(DISK, local.size, local.mtime)];
         files.extend(local.boot.iter().map(|(name, mark)| (&**name, mark.size, mark.mtime)));
         for (file, size, mtime) in files {
@@ -253,8 +213,9 @@ impl Images {
             }
         }
         let source = if os.file.is_some() { "add" } else { "pull" };
-        let (boot, inputs, like) = (Vec::new(), String::new(), os.like);
-        self.adopt(name, &Incoming { disk, boot, source, inputs, like })
+        let (boot, inputs, origin) = (Vec::new(), String::new(), os.origin());
+        let like = os.like;
+        self.adopt(name, &Incoming { disk, boot, source, inputs, like, origin })
     }
 
     /// True when the local image was built from just what it would be built from now.
@@ -277,7 +238,10 @@ impl Images {
         let built = build::build(&os, &dir, say)?;
         let boot = vec![(KERNEL, built.kernel.clone()), (INITRD, built.initrd.clone())];
         let (disk, inputs) = (&*built.disk, build::inputs(&os));
-        self.adopt(name, &Incoming { disk, boot, source: "build", inputs, like: None })
+        self.adopt(
+            name,
+            &Incoming { disk, boot, source: "build", inputs, like: None, origin: None },
+        )
     }
 
     /// Checks a qcow2 file and makes it the image `name`. What vouches for the files goes first and comes
@@ -305,6 +269,7 @@ impl Images {
             source: format!("{} {}", incoming.source, host::timestamp()),
             inputs: incoming.inputs.clone(),
             like: incoming.like.clone(),
+            origin: incoming.origin.clone(),
             boot,
         };
         let text = serde_json::to_string_pretty(&local).unwrap_or_default();
@@ -317,12 +282,13 @@ impl Images {
     /// # Errors
     /// When files cannot be removed.
     pub fn remove(&self, name: &str) -> Result<bool, AssetError> {
-        self.os(name)?;
-        let _lock = self.cache.lock(&entry(name))?;
+        // What of one came that never became an image is nobody's, and may be known by its folder alone.
+        let is_plain = check_label("an image", name, 40).is_ok();
         let dir = self.dir(name);
-        if !dir.exists() {
-            return Ok(false);
+        if !is_plain || !dir.exists() {
+            return self.os(name).map(|_| false);
         }
+        let _lock = self.cache.lock(&entry(name))?;
         // What vouches for the rest first: half an image is none.
         self.cache.remove(&dir.join(LOCAL))?;
         self.cache.remove(&dir)?;
@@ -362,6 +328,7 @@ pub fn how_to_get(os: &Os) -> String {
             let like = os.like.as_deref().unwrap_or_default();
             format!("`lab images add {name} FILE --like {like}`")
         }
+        None if os.like.is_some() => "`lab up` or `lab assets fetch`".into(),
         None => format!("`lab images pull {name}`"),
     }
 }

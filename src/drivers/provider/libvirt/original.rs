@@ -1,10 +1,11 @@
 //! Domains and volumes of others, as something to copy. They are looked at, and nothing more.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use virt::storage_vol::StorageVol;
 
+use crate::drivers::host::tool::run_tool;
 use crate::drivers::provider::libvirt::connection::{Libvirt, failed};
 use crate::drivers::provider::{ProviderError, Result};
 
@@ -31,6 +32,7 @@ struct Document {
 struct Os {
     kernel: Option<PathBuf>,
     initrd: Option<PathBuf>,
+    cmdline: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -101,6 +103,7 @@ impl Libvirt {
         let read: Volume = read(&xml, doing)?;
         let format = read.target.format.map(|format| format.name);
         let format = format.filter(|format| !format.is_empty()).unwrap_or_else(|| "raw".into());
+        stays_in_its_pool(Path::new(&disk), &format, &doing())?;
         Ok(Original { disk: disk.into(), format, kernel: None, initrd: None })
     }
 
@@ -117,6 +120,11 @@ impl Libvirt {
             let why = "it runs, and half of what it knows is not on its disk yet";
             return Err(ProviderError::new(doing(), why)
                 .hint(format!("shut it down first: `virsh shutdown {name}`")));
+        }
+        if domain.has_managed_save(0).map_err(failed(doing()))? {
+            let why = "it was saved while it ran, and half of what it knows is not on its disk";
+            return Err(ProviderError::new(doing(), why)
+                .hint(format!("start it and shut it down: `virsh start {name}`")));
         }
         let flags = virt::sys::VIR_DOMAIN_XML_INACTIVE;
         let xml = domain.xml_desc(flags).map_err(failed(doing()))?;
@@ -136,10 +144,53 @@ impl Libvirt {
             _ => return Err(ProviderError::new(doing(), "its disk is no file of this computer")),
         };
         let format = driver.map(|driver| driver.format).filter(|format| !format.is_empty());
-        let (kernel, initrd) = read.os.map_or((None, None), |os| (os.kernel, os.initrd));
+        let (kernel, initrd) = read.os.map_or(Ok((None, None)), |os| boot(os, &doing()))?;
         Ok(Original { disk, format: format.unwrap_or_else(|| "raw".into()), kernel, initrd })
     }
 }
+
+/// Kernel and initrd of a domain that is booted by them, as lab boots guests.
+fn boot(os: Os, doing: &str) -> Result<(Option<PathBuf>, Option<PathBuf>)> {
+    let words = os.cmdline.unwrap_or_default();
+    let root = words.split_ascii_whitespace().find_map(|word| word.strip_prefix("root="));
+    match (os.kernel, os.initrd) {
+        (None, _) => Ok((None, None)),
+        (Some(kernel), Some(initrd)) if root == Some(ROOT) => Ok((Some(kernel), Some(initrd))),
+        _ => {
+            let why = format!(
+                "it is booted by a kernel beside its disk, and not as lab boots guests: with an initrd and root={ROOT}"
+            );
+            Err(ProviderError::new(doing, why)
+                .hint("give its disk a boot loader, and have the domain boot from that"))
+        }
+    }
+}
+
+/// A volume's format may have been guessed from what is on it, which whoever used it wrote: nothing that it
+/// names outside of its own folder is copied.
+fn stays_in_its_pool(disk: &Path, format: &str, doing: &str) -> Result<()> {
+    let shown = disk.display().to_string();
+    let arguments = ["info", "--backing-chain", "--output=json", "-f", format, &shown];
+    let text = run_tool("qemu-img", &arguments)
+        .map_err(|error| ProviderError::new(doing, String::from(error)))?;
+    let chain: Vec<Link> = serde_json::from_str(&text)
+        .map_err(|error| ProviderError::new(doing, error.to_string()))?;
+    match chain.iter().find(|link| link.filename.parent() != disk.parent()) {
+        None => Ok(()),
+        Some(link) => {
+            let why = format!("it stands on {}, outside of its pool", link.filename.display());
+            Err(ProviderError::new(doing, why))
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Link {
+    filename: PathBuf,
+}
+
+/// The disk without partitions that lab boots guests from.
+const ROOT: &str = "/dev/vda";
 
 fn read<'x, T: Deserialize<'x>>(xml: &'x str, doing: impl Fn() -> String) -> Result<T> {
     quick_xml::de::from_str(xml).map_err(|error| ProviderError::new(doing(), error.to_string()))

@@ -118,7 +118,9 @@ impl Run {
     /// a person's own; where that is nothing, there is nothing to wait for.
     fn preparations(&self, node: &Node) -> &'static str {
         let image = self.prepared.platform.images.get(&node.os);
-        match image.is_some_and(|image| image.direct_boot) && node.user_data.is_empty() {
+        match image.is_some_and(|image| image.direct_boot && image.own().is_none())
+            && node.user_data.is_empty()
+        {
             true => FLUSH,
             false => WAIT_CLOUD_INIT,
         }

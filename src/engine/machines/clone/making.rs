@@ -154,7 +154,14 @@ impl Builder<'_> {
         let mut keys = SshKeys::default();
         keys.ensure(lab)?;
         let host = keys.hosts.get(&node.name).cloned().unwrap_or_default();
-        let rendered = render::golden_seed(templates, lab, node, &host, &SshKeys::public(&host)?)?;
+        let rendered = render::golden_seed(
+            templates,
+            lab,
+            node,
+            &host,
+            &SshKeys::public(&host)?,
+            image.own(),
+        )?;
         let bytes = seed::image(&rendered)
             .map_err(|error| EngineError::internal(format!("make a seed: {error}")))?;
         let name = render::seed_name(node);

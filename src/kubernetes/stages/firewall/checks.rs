@@ -3,15 +3,15 @@
 use minijinja::context;
 
 use crate::kubernetes::checks::{Check, Plan, Scope};
-use crate::model::Node;
 use crate::model::opening::Protocol;
+use crate::model::{Node, port};
 use crate::render::RenderError;
 
 /// The file that they are loaded from.
 pub(super) const RULES: &str = "/etc/lab/firewall.nft";
 
 /// Ports that no stage has for others: nobody's, and two that programs have for their own node.
-const SHUT: [u16; 3] = [4, 10249, 10257];
+const SHUT: [u16; 3] = [4, port::KUBE_PROXY_METRICS, port::CONTROLLER_MANAGER];
 
 pub(crate) fn checks(scope: &Scope<'_>) -> Result<Plan, RenderError> {
     let mut plan = Plan::default();

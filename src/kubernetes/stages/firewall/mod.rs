@@ -26,6 +26,7 @@ pub(crate) const STAGE: Stage = Stage {
     after: &[After::SameNode("os")],
     nodes: |lab| lab.nodes.iter().filter(|_| lab.firewall).collect(),
     steps,
+    for_others: true,
     retire: Retire::WithData(&[]),
     units: &[UNIT],
     checks: checks::checks,
@@ -77,7 +78,8 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
     steps.extend([
         Step::file(RULES, render("firewall.nft")?),
         Step::file(format!("/etc/systemd/system/{UNIT}"), render("lab-firewall.service")?),
-        Step::unit(UNIT),
+        // Both tables are exchanged in one go: nobody is let in meanwhile.
+        Step::reloading_unit(UNIT),
     ]);
     Ok(steps)
 }
@@ -90,14 +92,24 @@ fn rules(lab: &Lab, node: &Node, ports: impl Iterator<Item = Port>) -> BTreeSet<
         ports: opening.ports(),
         from,
     };
-    let ssh = lab.ssh_port(node);
-    let ssh = Opening { protocol: Protocol::Tcp, first: ssh, last: ssh };
-    let to_all = node.open_ports.iter().chain([&ssh]).map(|opening| rule(opening, Vec::new()));
+    let doors: Vec<Opening> = [Some(lab.ssh_port(node)), as_bastion(lab, node)]
+        .into_iter()
+        .flatten()
+        .map(|port| Opening { protocol: Protocol::Tcp, first: port, last: port })
+        .collect();
+    let to_all = node.open_ports.iter().chain(&doors).map(|opening| rule(opening, Vec::new()));
     let of_stages = ports.filter_map(|port| {
         let from = sources(lab, node, port.peers)?;
         Some(rule(&port.opening(), from))
     });
     to_all.chain(of_stages).collect()
+}
+
+/// Where a node listens that the others are reached through.
+fn as_bastion(lab: &Lab, node: &Node) -> Option<u16> {
+    let bastion = lab.ssh.existing.bastion.as_ref()?;
+    let names = [node.name.clone(), node.fqdn.clone(), node.address.to_string()];
+    names.contains(&bastion.host).then_some(bastion.port)
 }
 
 /// Addresses of those that may; `None` where nobody may, nothing where everybody may.

@@ -7,7 +7,7 @@ use crate::kubernetes::checks::{Check, Health, Plan, Scope, value};
 use crate::kubernetes::stages::os::disks;
 use crate::model::dns::{Answer, Service};
 use crate::model::hosts;
-use crate::model::{Lab, Node, os};
+use crate::model::{Lab, Node, os, port};
 use crate::render::RenderError;
 
 /// Milliseconds that a connection between nodes may take: etcd's heartbeat has a hundred.
@@ -19,6 +19,8 @@ struct Name<'a> {
     address: String,
     fqdn: String,
     name: &'a str,
+    /// Where its SSH server listens.
+    ssh: u16,
 }
 
 /// Nodes and floating addresses.
@@ -27,11 +29,13 @@ fn names(lab: &Lab) -> Vec<Name<'_>> {
         address: node.address.to_string(),
         fqdn: node.fqdn.clone(),
         name: &node.name,
+        ssh: lab.ssh_port(node),
     });
     let vips = lab.vips.iter().map(|vip| Name {
         address: vip.address.to_string(),
         fqdn: format!("{}.{}", vip.name, lab.domain),
         name: &vip.name,
+        ssh: port::SSH,
     });
     nodes.chain(vips).collect()
 }
@@ -134,12 +138,13 @@ pub(crate) fn inspect(scope: &Scope<'_>, node: &Node) -> Result<Vec<Check>, Rend
         checks.push(asked_of_dns(scope, node, &dns(scope)?));
     }
     if !node.machine.is_guest() {
-        let shipped = os::names().contains(&node.os.as_str());
+        let own = scope.lab.images.get(&node.os).map(|image| &image.like);
+        let system = own.or(Some(&node.os)).filter(|name| os::names().contains(&name.as_str()));
         checks.push(scope.one(
             "in-the-way",
             node,
             "nothing is in the way of a node, and the system is the one that the topology says",
-            scope.script("in-the-way", context! { system => shipped.then_some(&node.os) })?,
+            scope.script("in-the-way", context! { system })?,
             "`image` says which system it has; take away what is named",
         ));
     }

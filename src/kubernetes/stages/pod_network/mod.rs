@@ -65,7 +65,7 @@ struct Data<'a> {
     routes: Vec<Route>,
     overlay: Option<Overlay>,
     /// Others that may hold a floating address of this node's.
-    peers: BTreeSet<Ipv4Addr>,
+    peers: BTreeSet<String>,
 }
 
 fn data<'a>(lab: &'a Lab, node: &'a Node) -> Data<'a> {
@@ -87,7 +87,7 @@ fn data<'a>(lab: &'a Lab, node: &'a Node) -> Data<'a> {
         protocol: PROTOCOL,
         routes,
         overlay,
-        peers: lab.rivals_of(node),
+        peers: lab.rivals_of(node).iter().map(Ipv4Addr::to_string).collect(),
     }
 }
 
