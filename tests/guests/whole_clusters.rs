@@ -236,3 +236,19 @@ fn twenty_labs_of_one_topology_side_by_side() {
     let labs: Value = serde_json::from_str(&account.ok(&["list", "-o", "json"])).unwrap();
     assert_eq!(labs["labs"], Value::Array(Vec::new()));
 }
+
+/// Out of packages, by the mirrors that this computer's own Debian uses.
+#[test]
+#[ignore = "builds an image and boots it; `make test-full` runs it"]
+fn a_newer_debian_is_built_here_and_boots() {
+    let mut rig = Rig::new("three");
+    rig.edit("name: trixie\nnetwork: {cidr: 10.245.0.0/24}\nimage: debian-13\nkubernetes: none\nfirewall: on\nnodes: {a: {memory: 768MiB}}\n");
+    rig.ok(&["images", "build", "debian-13"]);
+    rig.ok(&["up"]);
+    let release = rig.ok(&["ssh", "a", "--", "cat /etc/debian_version"]);
+    assert!(release.starts_with("13."), "{release}");
+    let state = rig.ok(&["ssh", "a", "--", "systemctl is-system-running"]);
+    assert_eq!(state.trim(), "running");
+    rig.ok(&["verify"]);
+    rig.ok(&["down"]);
+}

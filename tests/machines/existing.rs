@@ -233,7 +233,7 @@ fn users_come_and_go(basement: &Basement) {
     let given = basement.lab_says(&words);
     assert!(given.status.success(), "{}", String::from_utf8_lossy(&given.stderr));
     let kubeconfig = String::from_utf8(given.stdout).unwrap();
-    assert!(kubeconfig.contains("namespace: default"), "{kubeconfig}");
+    assert!(kubeconfig.contains("namespace: \"default\""), "{kubeconfig}");
     basement.on("main", &format!("umask 077; cat > /run/anna <<'END'\n{kubeconfig}\nEND"));
     let may = |what: &str| {
         let ask = format!(
