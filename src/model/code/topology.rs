@@ -72,11 +72,11 @@ codes! {
         "A domain is names joined by dots, of small letters, digits and hyphens, at most 200 characters."
         ["write it like `lab.example`", "leave it out: the default follows from the lab's name"];
     NAME_TWICE "L0203" "a name is used twice"
-        "Nodes and floating addresses are found by their names in DNS, so all of them must differ. Nodes of groups with `count` are called GROUP1, GROUP2 and so on."
-        ["rename one of the two groups, nodes or addresses"];
-    COUNT_AND_NAMES "L0204" "a group says one thing in two ways"
-        "Names say already how many nodes there are and how they are called, addresses where the first one is."
-        ["keep `names`, or keep `count` and `name`", "keep `addresses`, or keep `first_address`"];
+        "Nodes and floating addresses are found by their names in DNS, so all of them must differ. Nodes of groups with `count` are called GROUP1, GROUP2 and so on. A name of an image stands for one image."
+        ["rename one of the two groups, nodes, addresses or images"];
+    COUNT_AND_NAMES "L0204" "one thing is said in two ways"
+        "Names say already how many nodes there are and how they are called, addresses where the first one is. An image is in a file or at an address."
+        ["keep `names`, or keep `count` and `name`", "keep `addresses`, or keep `first_address`", "keep `file`, or keep `url`"];
     NO_ROLES "L0205" "a group says no roles"
         "What its nodes are for is neither said nor given by the group's name."
         ["add `roles`, like `roles: [worker]`",

@@ -81,6 +81,15 @@ impl Given {
         only!(self, Map).map_or(&[], Vec::as_slice)
     }
 
+    /// Of a topology, all that is said of nodes: each group, and each override below it.
+    pub fn of_nodes(&self) -> impl Iterator<Item = &Given> {
+        let groups = self.get("nodes").map(Given::entries).unwrap_or_default();
+        groups.iter().map(|group| &group.given).flat_map(|group| {
+            let overrides = group.get("overrides").map(Given::entries).unwrap_or_default();
+            std::iter::once(group).chain(overrides.iter().map(|entry| &entry.given))
+        })
+    }
+
     /// Items of a list; none for anything else.
     pub fn items(&self) -> &[Given] {
         only!(self, List).map_or(&[], Vec::as_slice)

@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::kubernetes::stage::{After, Context, Retire, Stage, StageError, Turns};
 use crate::kubernetes::step::{Run, Step, Wait};
 use crate::model::lab::Vip;
-use crate::model::{Lab, Node, Role};
+use crate::model::{Lab, Node, Role, port};
 use crate::pki::{Identity, Issuer};
 use crate::render::Templates;
 
@@ -69,7 +69,8 @@ struct Data<'a> {
     transparent: &'static str,
     controllers: Vec<&'a Node>,
     workers: Vec<&'a Node>,
-    forward_node_ports: bool,
+    /// Those of services, where nobody else here listens at them.
+    node_ports: Option<String>,
     vips: Vec<Floating<'a>>,
     addresses: String,
     #[serde(flatten)]
@@ -146,7 +147,8 @@ fn data<'a>(context: &'a Context<'_>, node: &'a Node) -> Data<'a> {
         controllers: lab.with_role(Role::ControlPlane).collect(),
         workers: lab.with_role(Role::Worker).collect(),
         // On a worker kube-proxy itself answers them, at every address of the node.
-        forward_node_ports: !node.is(Role::Worker),
+        node_ports: (!node.is(Role::Worker))
+            .then(|| format!("{}-{}", port::NODE_PORTS.0, port::NODE_PORTS.1)),
         addresses: addresses.join(" "),
         vips,
         patience: if context.platform.acceleration.is_emulated() { &EMULATED } else { &HASTE },

@@ -3,9 +3,10 @@
 use crate::model::code;
 use crate::model::lab::{KUBEADM, Machine};
 use crate::model::ssh::Bastion;
-use crate::model::topology::given::{Entry, Given, text};
+use crate::model::topology::given::{Given, text};
 use crate::model::topology::preset;
 use crate::model::topology::problem::{Problem, Span};
+use crate::model::topology::resolve::images;
 use crate::model::topology::schema::EXISTING;
 
 /// What makes a guest or its network, by the table that it stands in. Of an existing machine it says nothing.
@@ -26,6 +27,9 @@ const OF_GUESTS: &[&str] = &[
 ];
 const OF_THEIR_NETWORK: &[&str] =
     &["mode", "uplink", "dhcp", "forwarders", "records", "reservations"];
+
+/// Where an image is that nobody boots from.
+const OF_THEIR_IMAGES: &[&str] = &["file", "url", "sha256"];
 
 /// How existing machines are reached. Guests are reached by keys that are made for them.
 const OF_EXISTING: &[&str] = &["port", "key", "known_hosts", "bastion"];
@@ -99,13 +103,7 @@ fn fields(given: Option<&Given>, names: &[&str]) -> Vec<Place> {
 }
 
 fn of_groups(root: &Given, names: &[&str]) -> Vec<Place> {
-    let entries = |given: Option<&Given>| given.map(Given::entries).unwrap_or_default().to_vec();
-    let of_group = |group: &Entry| {
-        let overrides = entries(group.given.get("overrides"));
-        let own = overrides.iter().flat_map(|one| fields(Some(&one.given), names));
-        fields(Some(&group.given), names).into_iter().chain(own).collect::<Vec<_>>()
-    };
-    entries(root.get("nodes")).iter().flat_map(of_group).collect()
+    root.of_nodes().flat_map(|given| fields(Some(given), names)).collect()
 }
 
 fn of_guests(root: &Given) -> Vec<Place> {
@@ -115,6 +113,7 @@ fn of_guests(root: &Given) -> Vec<Place> {
     all.extend(fields(root.get("network"), OF_THEIR_NETWORK));
     all.extend(fields(root.get("ssh"), &["authorized_keys"]));
     all.extend(fields(root.get("kubernetes"), &["host_routes"]));
+    all.extend(images::given(root).flat_map(|image| fields(Some(image), OF_THEIR_IMAGES)));
     all
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::model::code;
 use crate::model::opening::Opening;
-use crate::model::topology::given::{Entry, Given, Value, text};
+use crate::model::topology::given::{Given, Value, text};
 use crate::model::topology::problem::Problem;
 
 const FIELD: &str = "open_ports";
@@ -28,20 +28,7 @@ pub(super) fn refuse_without(root: &Given, problems: &mut Vec<Problem>) {
     if is_on(root) || is_refused {
         return;
     }
-    let entries = |given: Option<&Given>| given.map(Given::entries).unwrap_or_default().to_vec();
-    let of_group = |group: &Entry| {
-        let overrides = entries(group.given.get("overrides"));
-        let overrides = overrides.iter().flat_map(|one| one.given.entries().to_vec());
-        group
-            .given
-            .entries()
-            .iter()
-            .cloned()
-            .chain(overrides.collect::<Vec<_>>())
-            .collect::<Vec<_>>()
-    };
-    let groups = entries(root.get("nodes"));
-    let all = entries(root.get("defaults")).into_iter().chain(groups.iter().flat_map(of_group));
+    let all = root.get("defaults").into_iter().chain(root.of_nodes()).flat_map(Given::entries);
     for entry in all.filter(|entry| entry.key == FIELD) {
         let message = "ports are opened, and no firewall shuts the others";
         let problem = Problem::error(&code::NO_FIREWALL, &entry.key_span, message);

@@ -12,10 +12,15 @@ pub(super) fn name(given: Option<&Given>) -> Option<&str> {
     text(given).or_else(|| text(given?.get("name")))
 }
 
+/// What is said of images anywhere.
+pub(super) fn given(root: &Given) -> impl Iterator<Item = &Given> {
+    std::iter::once(root).chain(root.of_nodes()).filter_map(|place| place.get("image"))
+}
+
 /// All images of a person's own.
 pub(super) fn own(root: &Given, problems: &mut Vec<Problem>) -> BTreeMap<String, OwnImage> {
     let mut found = BTreeMap::new();
-    for given in places(root) {
+    for given in given(root) {
         let Some(image) = one(given, problems) else { continue };
         let other = found.insert(image.name.clone(), image.clone());
         if other.is_some_and(|other| other != image) {
@@ -25,18 +30,6 @@ pub(super) fn own(root: &Given, problems: &mut Vec<Problem>) -> BTreeMap<String,
         }
     }
     found
-}
-
-/// Where images may be named.
-fn places(root: &Given) -> Vec<&Given> {
-    let groups = root.get("nodes").map(Given::entries).unwrap_or_default();
-    let mut all: Vec<&Given> = root.get("image").into_iter().collect();
-    for group in groups {
-        all.extend(group.given.get("image"));
-        let nodes = group.given.get("overrides").map(Given::entries).unwrap_or_default();
-        all.extend(nodes.iter().filter_map(|node| node.given.get("image")));
-    }
-    all
 }
 
 fn one(given: &Given, problems: &mut Vec<Problem>) -> Option<OwnImage> {

@@ -20,7 +20,9 @@ fn port_of_another(lab: &LabDraft, problems: &mut Vec<Problem>) {
     let web = web.into_iter().filter(|_| balancers(lab).next().is_some());
     let own = port::NAMED.iter().copied().filter(|(name, _)| *name != "api").chain(web);
     let whose = own.filter(|(_, port)| *port == api).map(|(name, _)| name.replace('_', "-")).next();
-    let whose = whose.or_else(|| (30000..=32767).contains(&api).then(|| "services".into()));
+    let whose = whose.or_else(|| {
+        (port::NODE_PORTS.0..=port::NODE_PORTS.1).contains(&api).then(|| "services".into())
+    });
     if let Some(whose) = whose {
         let message = format!("the API cannot have port {api}: it is that of {whose}");
         problems.push(

@@ -335,21 +335,15 @@ const ARGUMENTS: Table = Table {
     ],
 };
 
+const NODE_PORT: Kind = Kind::Integer(port::NODE_PORTS.0 as u64, port::NODE_PORTS.1 as u64);
+
 const INGRESS: Table = Table {
     name: "ingress",
     fields: &[
-        may(
-            "http",
-            Kind::Integer(30000, 32767),
-            "Node port that port 80 of the load balancers leads to.",
-        )
-        .or(Preset::Number(preset::HTTP as u64)),
-        may(
-            "https",
-            Kind::Integer(30000, 32767),
-            "Node port that port 443 of the load balancers leads to.",
-        )
-        .or(Preset::Number(preset::HTTPS as u64)),
+        may("http", NODE_PORT, "Node port that port 80 of the load balancers leads to.")
+            .or(Preset::Number(preset::HTTP as u64)),
+        may("https", NODE_PORT, "Node port that port 443 of the load balancers leads to.")
+            .or(Preset::Number(preset::HTTPS as u64)),
     ],
 };
 
