@@ -107,3 +107,24 @@ fn a_topology_says_where_its_image_is() {
     let (plan, state) = (home.lab(&["plan", "--provider", "private"]), home.path().join(".local"));
     assert!(!err(&plan).contains("copies it from") && !state.exists(), "{}", err(&plan));
 }
+
+/// libvirt's own driver for tests has a domain that runs.
+#[test]
+fn what_cannot_be_copied_is_told() {
+    let home = Home::new();
+    for (from, said) in [
+        ("test", "it runs, and half of what it knows is not on its disk yet"),
+        ("nobody", "copy the domain nobody"),
+        ("default-pool/nothing", "find the volume default-pool/nothing"),
+        ("no-pool/nothing", "find the volume no-pool/nothing"),
+    ] {
+        let words = ["images", "add", "mine", "--like", "debian-12", "--clone-from", from];
+        let output = home.lab_with(&words, &[("LIBVIRT_DEFAULT_URI", "test:///default")]);
+        assert!(
+            !output.status.success() && err(&output).contains(said),
+            "{from}: {}",
+            err(&output)
+        );
+    }
+    assert!(!home.path().join(".cache/lab/images/mine").exists());
+}
