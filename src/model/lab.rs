@@ -296,6 +296,14 @@ impl Lab {
         }
     }
 
+    /// The same, and where it listens as the one that others are reached through.
+    pub fn ssh_ports(&self, node: &Node) -> BTreeSet<u16> {
+        let names = [node.name.clone(), node.fqdn.clone(), node.address.to_string()];
+        let bastion = self.ssh.existing.bastion.as_ref();
+        let bastion = bastion.filter(|bastion| names.contains(&bastion.host));
+        [self.ssh_port(node)].into_iter().chain(bastion.map(|bastion| bastion.port)).collect()
+    }
+
     /// Id of the storage pool that holds this lab's volumes.
     pub fn pool_id(&self) -> Uuid {
         crate::model::name::object_id(self.id, "pool", &self.pool())

@@ -52,14 +52,6 @@ impl Family {
     }
 }
 
-impl Os {
-    /// Where an image of a person's own is.
-    pub fn origin(&self) -> Option<String> {
-        let url = Some(&self.url).filter(|url| self.like.is_some() && !url.is_empty());
-        self.file.as_ref().map(|file| file.display().to_string()).or(url.cloned())
-    }
-}
-
 /// One operating system of the catalogue.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]

@@ -2,7 +2,7 @@
 
 use crate::pki::certificate::Pair;
 
-/// Renders a kubeconfig. `server` is an address of ours, `user` a name of our own tables and the
+/// Renders a kubeconfig. `server` is an address of ours, `user` a name of our own tables or by the grammar of [`model::user`](crate::model::user) and the
 /// rest base64, so that nothing in here needs quoting.
 pub fn kubeconfig(cluster: &str, server: &str, ca: &str, user: &str, pair: &Pair) -> String {
     in_namespace(cluster, server, ca, user, pair, None)

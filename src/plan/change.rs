@@ -29,6 +29,9 @@ pub enum ChangeKind {
     Retire,
 }
 
+/// Why a stage runs again that asks for something else than when it went through.
+pub(super) const ANOTHER_TOPOLOGY: &str = "what it does has changed";
+
 /// One change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Change {
@@ -58,6 +61,16 @@ impl Change {
     /// True when data is lost by it.
     pub fn is_destructive(&self) -> bool {
         matches!(self.kind, ChangeKind::Remove | ChangeKind::Replace | ChangeKind::Retire)
+    }
+
+    /// True for a stage that went through on its node, and asks for something else by now.
+    pub fn is_of_another_topology(&self) -> bool {
+        self.kind == ChangeKind::RunStage && self.why == ANOTHER_TOPOLOGY
+    }
+
+    /// True for a stage that never went through on its node.
+    pub fn is_for_the_first_time(&self) -> bool {
+        self.kind == ChangeKind::RunStage && self.why.is_empty()
     }
 
     /// The node that leaves by it.

@@ -13,7 +13,7 @@ use crate::kubernetes::stage::{Duty, Retire};
 use crate::model::inventory::{FoundDomain, FoundPool, Inventory, Mark};
 use crate::model::{Version, size};
 use crate::pki::Due;
-use crate::plan::change::{Change, ChangeKind};
+use crate::plan::change::{ANOTHER_TOPOLOGY, Change, ChangeKind};
 use crate::plan::object::Object;
 use crate::plan::removal;
 use crate::render::{self, DomainSpec, NetworkSpec, PoolSpec};
@@ -377,7 +377,7 @@ fn changed(goal: &StageGoal, observed: &Observed) -> String {
         (Some(found), Some(wanted)) if found != wanted => {
             format!("Kubernetes goes from {found} to {wanted}")
         }
-        _ => "what it does has changed".into(),
+        _ => ANOTHER_TOPOLOGY.into(),
     }
 }
 

@@ -161,12 +161,11 @@ fn base_config(lab: &Lab, node: &Node, host_key: &str, host_public: &str, login:
 }
 
 /// A disk of somebody's own: each copy gets the machine id that systemd would make of its domain's, once, and
-/// forgets what lab told another node.
+/// forgets what lab told another node. What was done is known by the image: a copy of this node is another one's.
 fn own_identity(node: &Node, own: Option<&str>) -> UserData {
-    if own.is_none() {
-        return UserData::default();
-    }
-    let once = ["cloud-init-per", "instance", "lab-identity", "sh", "-c"];
+    let Some(digest) = own else { return UserData::default() };
+    let done = format!("lab-identity-{}", digest.get(..12).unwrap_or(digest));
+    let once = ["cloud-init-per", "once", &done, "sh", "-c"];
     let id = node.uuid.simple().to_string();
     let words = [include_str!("../../cloud-init/identity.sh"), "identity", &id];
     user_data(&json!({"bootcmd": [once.iter().chain(&words).collect::<Vec<_>>()]}))

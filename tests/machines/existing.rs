@@ -222,8 +222,8 @@ fn a_link_is_cut_and_whole_again(basement: &Basement) {
     basement.lab(&["link", "worker2", "--down"]);
     basement.lab(&["link", "worker2", "--clear"]);
     assert_eq!(reached(), "yes");
-    let said = basement.refused(&["link", "worker2", "--loss", "91%"]);
-    assert!(said.contains("at most 90%"), "{said}");
+    let said = basement.refused(&["link", "worker2", "--loss", "31%"]);
+    assert!(said.contains("at most 30%"), "{said}");
 }
 
 /// Somebody gets a kubeconfig, may do what was said and nothing else, and loses it.

@@ -19,7 +19,8 @@ pub(in crate::cli) struct Plan {
     /// Only up to this stage and what it needs
     #[arg(long, value_name = "STAGE")]
     pub until: Option<String>,
-    /// Only what changes these nodes, by name or role, and what all nodes share
+    /// Only what changes these nodes, by name or role, and what all nodes share; firewalls of the others let in
+    /// those that are new
     #[arg(long, value_name = "NODE|ROLE", value_delimiter = ',')]
     pub limit: Vec<String>,
     /// Save the plan for `lab up --plan`
@@ -41,7 +42,8 @@ pub(in crate::cli) struct Up {
     /// Run this stage and all after it again, whether or not they were done
     #[arg(long, value_name = "STAGE")]
     pub from: Option<String>,
-    /// Change only these nodes, by name or role, and what all nodes share; other changes are left
+    /// Change only these nodes, by name or role, and what all nodes share; firewalls of the others let in
+    /// those that are new
     #[arg(long, value_name = "NODE|ROLE", value_delimiter = ',', conflicts_with = "checkpoint")]
     pub limit: Vec<String>,
     /// Stop after that time, like `90s`, `30m` or `2h`; `lab up` goes on from there

@@ -10,7 +10,7 @@ pub(in crate::cli) struct Link {
     /// The node; without one all are listed
     #[arg(required_if_eq_any = [("down", "true"), ("clear", "true")])]
     pub node: Option<String>,
-    /// How late everything is that it sends: 50ms, 2s
+    /// How late everything is that it sends: 50ms, 1s
     #[arg(long, value_name = "TIME", requires = "node")]
     pub delay: Option<String>,
     /// By how much more or less

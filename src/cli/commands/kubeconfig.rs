@@ -66,7 +66,7 @@ fn of_user(
         load::refuse_resting(session)?;
         let namespace = asked.namespace.clone();
         let grant = Grant { user: user.name.clone(), role: role.clone(), namespace };
-        let reach = session.reach(&session.load_keys()?, PATIENCE)?;
+        let reach = session.reach_made(PATIENCE)?;
         runtime()?.block_on(users::admit(session, &reach, &grant))?;
     }
     let ends = given.ends.format(&Rfc3339).unwrap_or_default();
@@ -84,7 +84,7 @@ fn of_user(
 fn revoked(global: &Global, session: &Session, name: &str) -> Result<ExitCode, Failure> {
     user::name(name).map_err(refused)?;
     load::refuse_resting(session)?;
-    let reach = session.reach(&session.load_keys()?, PATIENCE)?;
+    let reach = session.reach_made(PATIENCE)?;
     let gone = runtime()?.block_on(users::dismiss(session, &reach, name))?;
     match gone.is_empty() {
         true => say(global, &format!("nothing was bound to {name} by `--may`")),

@@ -33,7 +33,7 @@ pub(crate) fn run(global: &Global, asked: &LinkArgs) -> Result<ExitCode, Failure
     };
     let _lock = change.as_ref().map(|_| lock(&session, "link")).transpose()?;
     let patience = if asked.node.is_some() { PATIENCE } else { GLANCE };
-    let reach = session.reach(&session.load_keys()?, patience)?;
+    let reach = session.reach_made(patience)?;
     let found = runtime()?.block_on(async {
         let looks =
             nodes.iter().map(|node| engine::link_of(&session, &reach, node, change.as_ref()));
@@ -46,12 +46,13 @@ pub(crate) fn run(global: &Global, asked: &LinkArgs) -> Result<ExitCode, Failure
             (Err(error), true) => return Err(error.into()),
             (Err(_), false) => {
                 info(&format!("{} does not answer", node.name));
+                data.push(json!({"node": node.name, "answers": false}));
                 continue;
             }
             (Ok(found), _) => found,
         };
         rows.push(vec![node.name.clone(), found.clone().unwrap_or_else(|| "as always".into())]);
-        data.push(json!({"node": node.name, "link": found}));
+        data.push(json!({"node": node.name, "answers": true, "link": found}));
     }
     match global.output {
         Format::Json => print_data(&json!({ "links": data })),

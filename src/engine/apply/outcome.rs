@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::engine::task::event::Failure;
 use crate::kubernetes::flavour::Flavour;
 use crate::kubernetes::stage::Stage;
-use crate::plan::{Change, Object};
+use crate::plan::{Change, ChangeKind, Object};
 
 /// How `up` behaves.
 #[derive(Clone, Debug, Default)]
@@ -28,27 +28,29 @@ pub struct UpOptions {
     pub agreed: Option<serde_json::Value>,
 }
 
-/// The changes that nodes of `limit` have, or that no single node has; and how many others there are. Of nodes that
-/// are there already, what they do for others belongs to it.
+/// The changes that nodes of `limit` have, or that no single node has; and how many others there are. Where a node of
+/// `limit` comes, those that are there let it in.
 pub fn within(
     flavour: &Flavour,
     changes: Vec<Change>,
     limit: Option<&BTreeSet<String>>,
 ) -> (Vec<Change>, usize) {
+    let Some(limit) = limit else { return (changes, 0) };
+    let is_of_limit =
+        |change: &Change| change.node.as_ref().is_none_or(|node| limit.contains(node));
+    let first = flavour.stages.first().map(|stage| stage.name);
+    let comes = |change: &Change| match change.object {
+        Object::Domain => change.kind == ChangeKind::Create,
+        Object::Stage => Some(&*change.name) == first && change.is_for_the_first_time(),
+        _ => false,
+    };
+    let somebody_comes = changes.iter().any(|change| is_of_limit(change) && comes(change));
+    let lets_in = |change: &Change| {
+        let stage = flavour.stage(&change.name).filter(|_| change.object == Object::Stage);
+        somebody_comes && change.is_of_another_topology() && stage.is_some_and(|it| it.for_others)
+    };
     let all = changes.len();
-    let machines = changes.iter().filter(|change| change.object == Object::Domain);
-    let machines: BTreeSet<String> = machines.filter_map(|change| change.node.clone()).collect();
-    let for_others = |change: &Change| {
-        let stage = Some(change).filter(|change| change.object == Object::Stage);
-        stage.and_then(|change| flavour.stage(&change.name)).is_some_and(|stage| stage.for_others)
-    };
-    let is_within = |change: &Change| match (&change.node, limit) {
-        (Some(node), Some(limit)) if for_others(change) && !machines.contains(node) => {
-            !limit.is_empty()
-        }
-        (Some(node), Some(limit)) => limit.contains(node),
-        _ => true,
-    };
+    let is_within = |change: &Change| is_of_limit(change) || lets_in(change);
     let within: Vec<Change> = changes.into_iter().filter(is_within).collect();
     let others = all - within.len();
     (within, others)

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use time::OffsetDateTime;
 
 use crate::drivers::assets::binaries::{self, Found};
+use crate::drivers::assets::error::Fault;
 use crate::drivers::state::standing_on;
 use crate::engine::lab::addons::addon_images;
 use crate::engine::lab::bases::{refuse_other_base, take_back, with_cure};
@@ -32,7 +33,10 @@ pub fn preview(session: &Session) -> Result<Prepared, EngineError> {
     let found = found_here(session)?;
     let mut images = BTreeMap::new();
     for os in session.lab.systems() {
-        let image = session.images.image(os).or_else(|_| session.images.expected(os));
+        let image = session.images.image(os).or_else(|error| match error.fault {
+            Fault::OtherBase => Err(error),
+            _ => session.images.expected(os),
+        });
         let image = image?;
         if image.is_known() {
             refuse_other_base(&session.lab, &session.dirs.state, os, &image)?;

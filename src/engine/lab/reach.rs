@@ -80,12 +80,20 @@ impl Session {
     /// # Errors
     /// When a key is unreadable.
     pub(crate) fn glance(&self) -> Result<Option<Reach>, EngineError> {
-        let keys = self.load_keys()?;
-        if keys.user.is_empty() {
+        if self.load_keys()?.user.is_empty() {
             return Ok(None);
         }
-        let known = |node: &&Node| !node.machine.is_guest() || keys.hosts.contains_key(&node.name);
-        self.reach_some(self.everybody().filter(known), &keys, self.timeouts().glance()).map(Some)
+        self.reach_made(self.timeouts().glance()).map(Some)
+    }
+
+    /// The way to the nodes that were made; the others do not answer.
+    ///
+    /// # Errors
+    /// When a key is unreadable.
+    pub fn reach_made(&self, patience: Duration) -> Result<Reach, EngineError> {
+        let keys = self.load_keys()?;
+        let made = |node: &&Node| !node.machine.is_guest() || keys.hosts.contains_key(&node.name);
+        self.reach_some(self.everybody().filter(made), &keys, patience)
     }
 
     /// The way to all nodes.

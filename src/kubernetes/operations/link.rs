@@ -12,7 +12,9 @@ use crate::render::Templates;
 /// # Errors
 /// When the template cannot be rendered.
 pub fn link(templates: &Templates, lab: &Lab, node: &Node, change: Option<&Link>) -> Script {
-    let (address, ssh) = (node.address.to_string(), lab.ssh_port(node));
+    let address = node.address.to_string();
+    let ssh: Vec<String> = lab.ssh_ports(node).iter().map(u16::to_string).collect();
+    let ssh = ssh.join(", ");
     let emulation = change.map(Link::emulation);
     let (changes, is_down) = (change.is_some(), change.is_some_and(|link| link.is_down));
     let data = context! { address, ssh, changes, emulation, is_down };

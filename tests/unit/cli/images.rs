@@ -106,6 +106,19 @@ fn a_topology_says_where_its_image_is() {
     assert!(out(&fetched).contains("image mine"), "{}", out(&fetched));
     let (plan, state) = (home.lab(&["plan", "--provider", "private"]), home.path().join(".local"));
     assert!(!err(&plan).contains("copies it from") && !state.exists(), "{}", err(&plan));
+    // Another file is not taken for the one that was copied.
+    qemu_img(&home, &["create", "-q", "-f", "qcow2", "own.qcow2", "2G"]);
+    let fetch = || home.lab(&["assets", "fetch"]);
+    assert!(err(&fetch()).contains("`lab images rm mine` has it copied anew"), "{}", err(&fetch()));
+    assert!(home.lab(&["images", "rm", "mine"]).status.success() && fetch().status.success());
+    let other = place.with_file_name("other.yaml");
+    fs::write(
+        &other,
+        fs::read_to_string(home.path().join("lab.yaml")).unwrap().replace("debian-12", "fedora"),
+    )
+    .unwrap();
+    let refused = home.lab(&["assets", "fetch", "-f", other.to_str().unwrap()]);
+    assert!(err(&refused).contains("the one here is like debian-12"), "{}", err(&refused));
 }
 
 /// libvirt's own driver for tests has a domain that runs.

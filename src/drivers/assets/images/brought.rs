@@ -166,8 +166,8 @@ impl Images {
             sparse::copy(from, &incoming).map_err(AssetError::io(doing))?;
             boot.push((file, incoming));
         }
-        let (origin, inputs, source) = (os.origin(), String::new(), "add");
-        let incoming = Incoming { disk: &disk, boot, source, inputs, like: os.like, origin };
+        let (inputs, source) = (String::new(), "add");
+        let incoming = Incoming { disk: &disk, boot, source, inputs, like: os.like };
         self.adopt(name, &incoming)
     }
 

@@ -67,9 +67,9 @@ impl Images {
                 boot.push((file, incoming(file)?));
             }
         }
-        let (inputs, like, origin) = (local.inputs, local.like, local.origin);
+        let (inputs, like) = (local.inputs, local.like);
         let source = "kept with a lab";
-        self.adopt(name, &Incoming { disk: &disk, boot, source, inputs, like, origin })?;
+        self.adopt(name, &Incoming { disk: &disk, boot, source, inputs, like })?;
         Ok(true)
     }
 }

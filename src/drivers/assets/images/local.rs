@@ -33,9 +33,6 @@ pub struct Local {
     /// The system that it is, where a person brought it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub like: Option<String>,
-    /// Where it was taken from then.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub origin: Option<String>,
     /// Kernel and initrd as they were, by file name; empty in files of earlier versions.
     #[serde(default)]
     pub boot: BTreeMap<String, FileMark>,
@@ -79,14 +76,27 @@ pub(super) fn refuse_another(os: &Os, local: &Local) -> Result<(), AssetError> {
         (_, Some(other)) if other != like => {
             refused(format!("the one here is like {other}, and {like} is wanted"))
         }
-        _ if os.origin().is_some() && local.origin.is_some() && os.origin() != local.origin => {
-            let (here, wanted) = (local.origin.clone(), os.origin());
-            refused(format!(
-                "the one here is from {}, and the one from {} is wanted",
-                here.unwrap_or_default(),
-                wanted.unwrap_or_default()
-            ))
-        }
         _ => Ok(()),
     }
+}
+
+/// Refuses an image whose file is another one by now. Nothing is copied over what disks may stand on.
+pub(super) fn refuse_changed(os: &Os, local: &Local) -> Result<(), AssetError> {
+    let Some(file) = &os.file else { return Ok(()) };
+    // One that is gone changes nothing.
+    let Ok(meta) = fs::metadata(file) else { return Ok(()) };
+    let is_later = meta.mtime() >= local.mtime;
+    let is_other = meta.len() != local.size
+        || is_later && download::hash(file, "sha256").is_ok_and(|hash| hash != local.sha256);
+    if !is_other {
+        return Ok(());
+    }
+    let name = &os.name;
+    let why = format!("{} is another one than was copied from it", file.display());
+    let cure = format!("`lab images rm {name}` has it copied anew");
+    Err(AssetError::new(
+        Fault::OtherBase,
+        format!("use the image {name}"),
+        format!("{why}: {cure}"),
+    ))
 }

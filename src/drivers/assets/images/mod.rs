@@ -17,8 +17,8 @@ use std::path::{Path, PathBuf};
 use crate::drivers::assets::cache::Cache;
 use crate::drivers::assets::download::{self, Progress};
 use crate::drivers::assets::error::{AssetError, Fault};
-use crate::drivers::assets::images::local::refuse_another;
 pub use crate::drivers::assets::images::local::{FileMark, Local};
+use crate::drivers::assets::images::local::{refuse_another, refuse_changed};
 use crate::drivers::host;
 use crate::drivers::host::tool::run_tool;
 use crate::drivers::state::Standing;
@@ -39,8 +39,6 @@ struct Incoming<'f> {
     inputs: String,
     /// See [`Local::like`].
     like: Option<String>,
-    /// See [`Local::origin`].
-    origin: Option<String>,
 }
 
 /// A file that is not yet what it is going to be.
@@ -186,6 +184,9 @@ impl Images {
     ) -> Result<Image, AssetError> {
         // A cache that others filled need not be ours to write to.
         if let Ok(image) = self.image(name) {
+            if let Some(local) = self.local(name).filter(|_| standing.is_empty()) {
+                refuse_changed(&image.os, &local)?;
+            }
             return Ok(image);
         }
         let _lock = self.cache.lock(&entry(name))?;
@@ -213,9 +214,8 @@ impl Images {
             }
         }
         let source = if os.file.is_some() { "add" } else { "pull" };
-        let (boot, inputs, origin) = (Vec::new(), String::new(), os.origin());
-        let like = os.like;
-        self.adopt(name, &Incoming { disk, boot, source, inputs, like, origin })
+        let (boot, inputs, like) = (Vec::new(), String::new(), os.like);
+        self.adopt(name, &Incoming { disk, boot, source, inputs, like })
     }
 
     /// True when the local image was built from just what it would be built from now.
@@ -238,10 +238,7 @@ impl Images {
         let built = build::build(&os, &dir, say)?;
         let boot = vec![(KERNEL, built.kernel.clone()), (INITRD, built.initrd.clone())];
         let (disk, inputs) = (&*built.disk, build::inputs(&os));
-        self.adopt(
-            name,
-            &Incoming { disk, boot, source: "build", inputs, like: None, origin: None },
-        )
+        self.adopt(name, &Incoming { disk, boot, source: "build", inputs, like: None })
     }
 
     /// Checks a qcow2 file and makes it the image `name`. What vouches for the files goes first and comes
@@ -269,7 +266,6 @@ impl Images {
             source: format!("{} {}", incoming.source, host::timestamp()),
             inputs: incoming.inputs.clone(),
             like: incoming.like.clone(),
-            origin: incoming.origin.clone(),
             boot,
         };
         let text = serde_json::to_string_pretty(&local).unwrap_or_default();

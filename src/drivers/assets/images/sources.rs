@@ -5,6 +5,9 @@ use std::path::Path;
 
 use crate::drivers::assets::error::{AssetError, Fault};
 
+/// The keyring that has all of Debian's suites.
+const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
+
 /// Sources of `suite`, for the image `name`: as this computer has them, or those of its own Debian with the
 /// other suite in its place.
 ///
@@ -25,7 +28,7 @@ pub(super) fn of_suite(suite: &str, name: &str) -> Result<String, AssetError> {
         Fault::Computer,
         format!("find a mirror of Debian for '{suite}'"),
         format!(
-            "/etc/apt of this computer names none; `lab images pull {name}` needs none, and `lab images add` brings an \
+            "sources.list and the *.sources of this computer's /etc/apt name none; `lab images pull {name}` needs none, and `lab images add` brings an \
              image that another computer built"
         ),
     ))
@@ -40,7 +43,7 @@ fn codename(release: &str) -> Option<String> {
     field("VERSION_CODENAME").filter(|_| field("ID").as_deref() == Some("debian"))
 }
 
-/// What apt reads on a computer.
+/// What apt reads on a computer, but for the *.list files that others bring.
 struct Sources {
     /// Of files in the format deb822: their stanzas.
     stanzas: Vec<String>,
@@ -81,14 +84,52 @@ fn of_line(line: &str, own: &str, wanted: &str) -> Option<String> {
     if words.first() != Some(&"deb") || !is_of_suite {
         return None;
     }
-    let words = words.iter().map(|word| moved(word, own, wanted).unwrap_or((*word).to_owned()));
+    if own == wanted {
+        return Some(line.to_owned());
+    }
+    // Who else has packages for a Debian need not have any for the next.
+    let key = line.split_once("signed-by=").map(|(_, key)| key);
+    let is_debians = words.iter().any(|word| {
+        let place = word.trim_end_matches('/');
+        place.contains("://") && (place.ends_with("/debian") || place.ends_with("/debian-security"))
+    });
+    if !is_debians || key.is_some_and(|key| !key.contains("debian-archive-")) {
+        return None;
+    }
+    let words = words.iter().map(|word| match moved(word, own, wanted) {
+        Some(word) => word,
+        None if word.contains("debian-archive-") => of_all_suites(word),
+        None => (*word).to_owned(),
+    });
     Some(words.collect::<Vec<_>>().join(" "))
+}
+
+/// An option of a source with the keyring of all suites in the place of another one.
+fn of_all_suites(word: &str) -> String {
+    match (word.find('/'), word.rfind(".gpg")) {
+        (Some(from), Some(to)) if from < to => {
+            format!("{}{KEYRING}{}", &word[..from], &word[to + ".gpg".len()..])
+        }
+        _ => word.to_owned(),
+    }
+}
+
+/// A stanza with each field on one line, and without remarks.
+fn unfolded(stanza: &str) -> String {
+    let mut text = String::new();
+    for line in stanza.lines().filter(|line| !line.trim_start().starts_with('#')) {
+        match line.starts_with([' ', '\t']) && !text.is_empty() {
+            true => text.push_str(&format!(" {}", line.trim())),
+            false => text.push_str(&format!("{}{line}", if text.is_empty() { "" } else { "\n" })),
+        }
+    }
+    text
 }
 
 /// The stanza as binary source, if it is Debian's own (by its keyring) and has the suite.
 fn of_stanza(stanza: &str, own: &str, wanted: &str) -> Option<String> {
-    let lines: Vec<&str> =
-        stanza.lines().filter(|line| !line.trim_start().starts_with('#')).collect();
+    let stanza = unfolded(stanza);
+    let lines: Vec<&str> = stanza.lines().collect();
     let is = |line: &str, name: &str| line.to_ascii_lowercase().starts_with(name);
     let field = |name: &str| {
         let line = lines.iter().find(|line| is(line, name))?;
@@ -105,7 +146,7 @@ fn of_stanza(stanza: &str, own: &str, wanted: &str) -> Option<String> {
         () if is(line, "suites:") => format!("Suites: {}", suites.join(" ")),
         // A keyring of one suite says nothing of another: the one of all has the same owner.
         () if is(line, "signed-by:") && own != wanted => {
-            "Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg".to_owned()
+            format!("Signed-By: {KEYRING}")
         }
         () => (*line).to_owned(),
     };
@@ -116,7 +157,7 @@ fn of_stanza(stanza: &str, own: &str, wanted: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    const STANZA: &str = "# ours\nTypes: deb deb-src\nURIs: https://mirror.example/debian\nSuites: bookworm bookworm-updates\nComponents: main\nSigned-By: /usr/share/keyrings/debian-archive-bookworm-stable.gpg";
+    const STANZA: &str = "# ours\nTypes: deb deb-src\nURIs: https://mirror.example/debian\nSuites: bookworm\n  bookworm-updates\nComponents: main\nSigned-By: /usr/share/keyrings/debian-archive-bookworm-stable.gpg";
 
     #[test]
     fn another_suite_comes_from_the_same_mirror() {
@@ -127,14 +168,16 @@ mod tests {
                 format!("{STANZA}\nEnabled: no"),
             ],
             lines: [
-                "deb [arch=amd64] https://old.example/debian bookworm-security main",
+                "deb [arch=amd64 signed-by=/usr/share/keyrings/debian-archive-bookworm-stable.gpg] https://old.example/debian-security/ bookworm-security main",
+                "deb https://other.example/debian/pve bookworm main",
+                "deb [signed-by=/usr/share/keyrings/docker.gpg] https://docker.example/debian bookworm main",
                 "deb-src https://x bookworm main",
                 "deb https://x bookwormish main",
             ]
             .map(str::to_owned)
             .to_vec(),
         };
-        let moved = "Types: deb\nURIs: https://mirror.example/debian\nSuites: trixie trixie-updates\nComponents: main\nSigned-By: /usr/share/keyrings/debian-archive-keyring.gpg\n\ndeb [arch=amd64] https://old.example/debian trixie-security main\n";
+        let moved = "Types: deb\nURIs: https://mirror.example/debian\nSuites: trixie trixie-updates\nComponents: main\nSigned-By: /usr/share/keyrings/debian-archive-keyring.gpg\n\ndeb [arch=amd64 signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] https://old.example/debian-security/ trixie-security main\n";
         assert_eq!(all.with("bookworm", "trixie"), moved);
         assert!(all.with("bookworm", "bookworm").contains("debian-archive-bookworm-stable.gpg"));
         assert_eq!(all.with("trixie", "trixie"), "");

@@ -175,18 +175,38 @@ fn stays_in_its_pool(disk: &Path, format: &str, doing: &str) -> Result<()> {
         .map_err(|error| ProviderError::new(doing, String::from(error)))?;
     let chain: Vec<Link> = serde_json::from_str(&text)
         .map_err(|error| ProviderError::new(doing, error.to_string()))?;
-    match chain.iter().find(|link| link.filename.parent() != disk.parent()) {
+    let files = chain.iter().flat_map(|link| {
+        let data = link.specific.as_ref().and_then(|specific| specific.data.file.as_ref());
+        std::iter::once(&link.filename).chain(data)
+    });
+    match files.into_iter().find(|file| file.parent() != disk.parent()) {
         None => Ok(()),
-        Some(link) => {
-            let why = format!("it stands on {}, outside of its pool", link.filename.display());
+        Some(file) => {
+            let why = format!("it stands on {}, outside of its pool", file.display());
             Err(ProviderError::new(doing, why))
         }
     }
 }
 
+/// What qemu-img says of one file of a chain.
 #[derive(Deserialize)]
 struct Link {
     filename: PathBuf,
+    #[serde(rename = "format-specific")]
+    specific: Option<Specific>,
+}
+
+#[derive(Deserialize)]
+struct Specific {
+    #[serde(default)]
+    data: Data,
+}
+
+#[derive(Default, Deserialize)]
+struct Data {
+    /// Where the data is, if not in the file itself.
+    #[serde(rename = "data-file")]
+    file: Option<PathBuf>,
 }
 
 /// The disk without partitions that lab boots guests from.

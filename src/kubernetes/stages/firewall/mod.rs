@@ -92,24 +92,14 @@ fn rules(lab: &Lab, node: &Node, ports: impl Iterator<Item = Port>) -> BTreeSet<
         ports: opening.ports(),
         from,
     };
-    let doors: Vec<Opening> = [Some(lab.ssh_port(node)), as_bastion(lab, node)]
-        .into_iter()
-        .flatten()
-        .map(|port| Opening { protocol: Protocol::Tcp, first: port, last: port })
-        .collect();
+    let door = |port| Opening { protocol: Protocol::Tcp, first: port, last: port };
+    let doors: Vec<Opening> = lab.ssh_ports(node).into_iter().map(door).collect();
     let to_all = node.open_ports.iter().chain(&doors).map(|opening| rule(opening, Vec::new()));
     let of_stages = ports.filter_map(|port| {
         let from = sources(lab, node, port.peers)?;
         Some(rule(&port.opening(), from))
     });
     to_all.chain(of_stages).collect()
-}
-
-/// Where a node listens that the others are reached through.
-fn as_bastion(lab: &Lab, node: &Node) -> Option<u16> {
-    let bastion = lab.ssh.existing.bastion.as_ref()?;
-    let names = [node.name.clone(), node.fqdn.clone(), node.address.to_string()];
-    names.contains(&bastion.host).then_some(bastion.port)
 }
 
 /// Addresses of those that may; `None` where nobody may, nothing where everybody may.
