@@ -22,7 +22,8 @@ pub fn open_to_all(hall: &Hall, address: &str) -> Vec<u16> {
 }
 
 /// What somebody started by the way, on a port of nobody's.
-const STRAY: &str = "systemd-run --quiet --unit=stray socat TCP-LISTEN:9999,fork,reuseaddr PIPE
+const STRAY: &str =
+    "systemd-run --quiet --collect --unit=stray socat TCP-LISTEN:9999,fork,reuseaddr PIPE
 until ss -Hltn 'sport = :9999' | grep -q .; do sleep 0.1; done";
 
 #[test]
