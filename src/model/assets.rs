@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::model::lab::Lab;
 use crate::model::mirror::may_have;
 use crate::model::options::Cloning;
+use crate::model::os::Os;
 use crate::model::platform::{Image, Platform};
 use crate::model::size;
 use crate::model::version::Version;
@@ -56,6 +57,16 @@ pub struct Download {
 }
 
 impl Download {
+    /// The image of a system.
+    pub fn of_image(os: &Os) -> Self {
+        Self {
+            url: os.url.clone(),
+            checksums: os.checksums.clone(),
+            algorithm: os.algorithm.clone(),
+            digest: os.sha256.clone(),
+        }
+    }
+
     /// Name of the file, as the list has it.
     pub fn file(&self) -> &str {
         self.url.rsplit('/').next().unwrap_or_default()
@@ -142,12 +153,7 @@ fn os_image(image: &Image) -> Asset {
         digest: image.is_known().then(|| image.digest.clone()),
         source: match &image.os.file {
             Some(file) => Source::Folder(file.clone()),
-            None => Source::Download(Download {
-                url: image.os.url.clone(),
-                checksums: image.os.checksums.clone(),
-                algorithm: image.os.algorithm.clone(),
-                digest: image.os.sha256.clone(),
-            }),
+            None => Source::Download(Download::of_image(&image.os)),
         },
     }
 }

@@ -68,19 +68,21 @@ impl Certificates {
 pub fn lifetime(text: &str) -> Result<u64, Flaw> {
     let cure = format!("write hours or days, like 17520h or 730d; from 1d to {AUTHORITY_DAYS}d");
     let shown = printable(text);
-    let is_count = |c: char| c.is_ascii_digit();
-    let hours = match (text.strip_suffix('h'), text.strip_suffix('d')) {
-        (Some(hours), _) if hours.chars().all(is_count) => hours.parse::<u64>().ok(),
-        (_, Some(days)) if days.chars().all(is_count) => {
-            days.parse::<u64>().ok().and_then(|days| days.checked_mul(24))
-        }
-        _ => None,
-    };
-    match hours {
+    match hours(text) {
         Some(hours) if (24..=AUTHORITY_DAYS * 24).contains(&hours) => Ok(hours),
         Some(_) => Err(Flaw::new(format!("certificates cannot live {shown}"), cure)),
         None => Err(Flaw::new(format!("'{shown}' is not a time that certificates live"), cure)),
     }
+}
+
+/// Hours, or days as hours: `12h`, `7d`.
+pub(crate) fn hours(text: &str) -> Option<u64> {
+    let (count, hours) = match (text.strip_suffix('h'), text.strip_suffix('d')) {
+        (Some(hours), _) => (hours, 1),
+        (None, days) => (days?, 24),
+    };
+    let is_count = count.chars().all(|c| c.is_ascii_digit());
+    count.parse::<u64>().ok().filter(|_| is_count)?.checked_mul(hours)
 }
 
 /// Two letters, as ISO 3166 has them.

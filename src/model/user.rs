@@ -1,5 +1,6 @@
 //! People who use a cluster, and what they may do there.
 
+use crate::model::certificates;
 use crate::model::flaw::Flaw;
 use crate::model::topology::problem::printable;
 
@@ -50,12 +51,7 @@ pub fn name(text: &str) -> Result<(), Flaw> {
 /// # Errors
 /// How it is written.
 pub fn life(text: &str) -> Result<u64, Flaw> {
-    let hours = match (text.strip_suffix('h'), text.strip_suffix('d')) {
-        (Some(hours), _) => hours.parse::<u64>().ok(),
-        (_, Some(days)) => days.parse::<u64>().ok().and_then(|days| days.checked_mul(24)),
-        _ => None,
-    };
-    hours.filter(|hours| (1..=MOST_HOURS).contains(hours)).ok_or_else(|| {
+    certificates::hours(text).filter(|hours| (1..=MOST_HOURS).contains(hours)).ok_or_else(|| {
         let message = format!("'{}' is not how long a user's certificate lives", printable(text));
         Flaw::new(message, "write hours or days, like 12h or 7d; from 1h to 30d")
     })

@@ -8,11 +8,11 @@ use crate::cli::args::AssetsCommand;
 use crate::cli::failure::Failure;
 use crate::cli::global::{Format, Global};
 use crate::cli::output::{counted, print, print_data, say, table};
-use crate::cli::progress::Progress;
+use crate::cli::progress::telling;
 use crate::cli::runtime::runtime;
 use crate::cli::session::load;
 use crate::cli::session::lookup::lock;
-use crate::engine::{self, Events, Session};
+use crate::engine::{self, Session};
 use crate::model::locked::Locked;
 
 pub(crate) fn run(global: &Global, command: &AssetsCommand) -> Result<ExitCode, Failure> {
@@ -31,15 +31,9 @@ pub(crate) fn run(global: &Global, command: &AssetsCommand) -> Result<ExitCode, 
 
 /// What is here once everything was brought here.
 fn fetched(global: &Global, session: &Session) -> Result<Locked, Failure> {
-    let here = runtime()?.block_on(async {
-        let (events, receiver) = Events::channel();
-        let reader = tokio::spawn(Progress::new(global, None).read(receiver));
-        let here = tokio::task::block_in_place(|| engine::fetch(session, &events));
-        drop(events);
-        // Whatever is still to be shown.
-        let _ = reader.await;
-        here
-    })?;
+    let here = runtime()?.block_on(telling(global, async |events| {
+        tokio::task::block_in_place(|| engine::fetch(session, events))
+    }))?;
     Ok(here)
 }
 

@@ -38,7 +38,7 @@ pub fn kubeconfig(
             .hint("another name; is the lab up? `lab status`")
             .preflight()
     })?;
-    let kubeconfig = kubeconfig_of(session, &user.name, &issued.pair, namespace, local)?;
+    let kubeconfig = kubeconfig_of(session, &bundle, (&user.name, &issued.pair), namespace, local)?;
     Ok(Given { kubeconfig, ends: issued.ends })
 }
 

@@ -7,7 +7,7 @@ use crate::drivers::state::{Store, StoreError};
 use crate::engine::lab::open::Session;
 use crate::engine::task::error::EngineError;
 use crate::model::{Lab, code};
-use crate::pki::{Identity, Issuer, Pair, in_namespace};
+use crate::pki::{Bundle, Identity, Issuer, Pair, PkiError, in_namespace};
 
 /// File of the lab's directory with a path per line.
 const FILE: &str = "kubeconfigs";
@@ -90,22 +90,23 @@ pub fn administrator_kubeconfig(
     local: Option<u16>,
 ) -> Result<String, EngineError> {
     let bundle = session.store.bundle()?;
-    let failed = |error: crate::pki::PkiError| {
-        EngineError::of(&code::NOT_UP, error.to_string()).hint("is the lab up? `lab status`")
-    };
-    let pair = bundle.pair(Identity::Admin).map_err(failed)?;
-    kubeconfig_of(session, "kubernetes-admin", pair, None, local)
+    let pair = bundle.pair(Identity::Admin).map_err(|error| no_certificates(&error))?;
+    kubeconfig_of(session, &bundle, ("kubernetes-admin", pair), None, local)
 }
 
-/// The same for whoever has the certificate `pair`.
+fn no_certificates(error: &PkiError) -> EngineError {
+    EngineError::of(&code::NOT_UP, error.to_string()).hint("is the lab up? `lab status`")
+}
+
+/// The same for the user of that name and certificate.
 pub(crate) fn kubeconfig_of(
     session: &Session,
-    user: &str,
-    pair: &Pair,
+    bundle: &Bundle,
+    (user, pair): (&str, &Pair),
     namespace: Option<&str>,
     local: Option<u16>,
 ) -> Result<String, EngineError> {
-    let ca = session.store.bundle()?.ca(Issuer::Kubernetes)?;
+    let ca = bundle.ca(Issuer::Kubernetes).map_err(|error| no_certificates(&error))?;
     let server = match (local, session.lab.api_endpoint()) {
         (Some(port), _) => format!("https://127.0.0.1:{port}"),
         (None, Some(endpoint)) => format!("https://{endpoint}:{}", session.lab.kubernetes.api_port),

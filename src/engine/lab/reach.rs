@@ -80,10 +80,11 @@ impl Session {
     /// # Errors
     /// When a key is unreadable.
     pub(crate) fn glance(&self) -> Result<Option<Reach>, EngineError> {
-        if self.load_keys()?.user.is_empty() {
+        let keys = self.load_keys()?;
+        if keys.user.is_empty() {
             return Ok(None);
         }
-        self.reach_made(self.timeouts().glance()).map(Some)
+        self.made_by(&keys, self.timeouts().glance()).map(Some)
     }
 
     /// The way to the nodes that were made; the others do not answer.
@@ -91,9 +92,12 @@ impl Session {
     /// # Errors
     /// When a key is unreadable.
     pub fn reach_made(&self, patience: Duration) -> Result<Reach, EngineError> {
-        let keys = self.load_keys()?;
+        self.made_by(&self.load_keys()?, patience)
+    }
+
+    fn made_by(&self, keys: &SshKeys, patience: Duration) -> Result<Reach, EngineError> {
         let made = |node: &&Node| !node.machine.is_guest() || keys.hosts.contains_key(&node.name);
-        self.reach_some(self.everybody().filter(made), &keys, patience)
+        self.reach_some(self.everybody().filter(made), keys, patience)
     }
 
     /// The way to all nodes.

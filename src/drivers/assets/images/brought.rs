@@ -89,12 +89,7 @@ impl Images {
             let doing = format!("find the image '{}' on this computer", os.name);
             return Err(AssetError::new(Fault::Missing, doing, how_to_get(os)));
         }
-        let what = Download {
-            url: os.url.clone(),
-            checksums: os.checksums.clone(),
-            algorithm: os.algorithm.clone(),
-            digest: os.sha256.clone(),
-        };
+        let what = Download::of_image(os);
         // What a person's own address ends with need not be the name of a file.
         let incoming = dir.join(if os.like.is_some() { INCOMING } else { what.file() });
         self.cache.fetch(&what, &incoming, 0o444, progress)?;

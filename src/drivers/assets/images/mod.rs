@@ -25,7 +25,6 @@ use crate::drivers::state::Standing;
 use crate::model::name::check_label;
 use crate::model::os::{self, Os};
 use crate::model::platform::Image;
-use crate::render::CLOUD_INIT;
 
 /// An image that came, before it has its name.
 struct Incoming<'f> {
@@ -77,9 +76,9 @@ impl Images {
     /// # Errors
     /// When it does not exist or cannot be read.
     pub fn os(&self, name: &str) -> Result<Os, AssetError> {
-        let file = format!("{name}/image.json");
+        let file = os::file(name);
         let own = self.overrides.get(&format!("cloud-init/{file}")).cloned();
-        let shipped = || CLOUD_INIT.get_file(&file)?.contents_utf8().map(str::to_owned);
+        let shipped = || os::shipped(name).map(str::to_owned);
         let Some(text) = own.or_else(shipped) else {
             if let Some(os) = self.added(name) {
                 return Ok(os);
