@@ -11,12 +11,12 @@ set --
 "$(dirname -- "${BASH_SOURCE[0]}")/install-packages.sh" tests
 # Made beside everything else that takes its time: most of it is unpacking.
 told=$(mktemp)
-namespaces=
+beside=
 # shellcheck disable=SC2317 # Called by the trap.
 leave() {
-    if [[ -n $namespaces ]]; then
-        kill -- "-$namespaces" 2>/dev/null || true
-        wait "$namespaces" || true
+    if [[ -n $beside ]]; then
+        kill -- "-$beside" 2>/dev/null || true
+        wait "$beside" || true
         cat "$told"
     fi
     rm -f -- "$told"
@@ -48,13 +48,13 @@ guests=(--ignored --test-threads=1 --nocapture)
 [[ $full != full ]] || export LAB_TEST_ROUNDS=50
 # Nodes of namespaces wait more than they work: they come first, beside what only works.
 setsid nice -n -10 cargo test --locked --test namespaces -- "${guests[@]}" >"$told" 2>&1 &
-namespaces=$!
+beside=$!
 
-# What the tests in namespaces said, and whether they passed.
-finish_namespaces() {
+# What the tests beside said, and whether they passed.
+finish_beside() {
     local status=0
-    wait "$namespaces" || status=$?
-    namespaces=
+    wait "$beside" || status=$?
+    beside=
     cat "$told"
     return "$status"
 }
@@ -66,10 +66,17 @@ phase find cloud-init -name '*.sh' -exec shellcheck --shell=sh {} +
 # First everything quick, then the tests that boot guests, one after the other.
 # Most of them wait: more at once than there are processors.
 phase nice env RUST_TEST_THREADS=8 cargo test --locked
-phase finish_namespaces
+phase finish_beside
 larger=()
 [[ $full == full ]] || larger=(--skip full_)
-phase cargo test --locked --test machines -- "${guests[@]}" "${larger[@]}"
+# Machines wait more than they work, too: those that have a cluster of their own, and the faults, which take long, come
+# beside the others.
+apart=(existing:: faults:: kubeadm::)
+setsid cargo test --locked --test machines -- "${guests[@]}" "${larger[@]}" "${apart[@]}" >"$told" 2>&1 &
+beside=$!
+others=("${apart[@]/#/--skip=}")
+phase cargo test --locked --test machines -- "${guests[@]}" "${larger[@]}" "${others[@]}"
+phase finish_beside
 phase cargo test --locked --test guests -- "${guests[@]}" ordinary_user::
 phase cargo test --locked --test guests -- "${guests[@]}" three::
 # All that is left, so that nothing is forgotten.
