@@ -169,6 +169,7 @@ fn meant() -> Option<Lab> {
         output: Format::Table,
         verbose: false,
         quiet: true,
+        patches: Vec::new(),
         set: Vec::new(),
     };
     let source = load::found(&global, &Dirs::from_environment()).ok()?;

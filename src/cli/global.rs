@@ -9,6 +9,8 @@ use clap::ValueEnum;
 pub(crate) struct Global {
     /// Topology.
     pub file: Option<PathBuf>,
+    /// Files that change what it says, each what those before it say.
+    pub patches: Vec<PathBuf>,
     /// What the file says instead, as `path=value`.
     pub set: Vec<String>,
     /// A lab that exists.

@@ -203,11 +203,11 @@ impl Flavour {
         for node in &lab.nodes {
             let stages: Vec<&Stage> = self.stages_of(lab, node).collect();
             let needs: Vec<Needs> = stages.iter().map(|stage| (stage.needs)(lab, node)).collect();
-            for (place, stage) in stages.into_iter().enumerate() {
+            for stage in stages {
                 let scope = stage.scope(lab, templates, &[]);
                 all.nodes.extend((stage.inspect)(&scope, node)?);
                 // What the system is comes first, then what all stages need of it together.
-                if place == 0 {
+                if stage.begins {
                     all.nodes.extend(needs::checks(&scope, node, &needs)?);
                 }
             }

@@ -86,6 +86,8 @@ pub struct Stage {
     pub after: &'static [After],
     /// The nodes it runs on.
     pub nodes: fn(&Lab) -> Vec<&Node>,
+    /// True for the one by which every node of every lab begins.
+    pub begins: bool,
     /// What it does there.
     pub steps: fn(&Context<'_>, &Node) -> Result<Vec<Step>, StageError>,
     /// Whether nodes go through it side by side.
@@ -100,6 +102,8 @@ pub struct Stage {
     pub lacks: fn(&Lab, &Platform) -> Option<String>,
     /// What goes when a node stays but no longer has the stage.
     pub retire: Retire,
+    /// Template of the shell that is run once what it brought is gone.
+    pub undone: Option<&'static str>,
     /// Units that it makes, or has run.
     pub units: &'static [&'static str],
     /// What must be so where it was carried out.
@@ -124,6 +128,7 @@ impl Stage {
         why: "",
         after: &[],
         nodes: |_| Vec::new(),
+        begins: false,
         steps: |_, _| Ok(Vec::new()),
         turns: Turns::Together,
         for_others: false,
@@ -131,6 +136,7 @@ impl Stage {
         serves: None,
         lacks: |_, _| None,
         retire: Retire::Never,
+        undone: None,
         units: &[],
         checks: |_| Ok(Plan::default()),
         needs: |_, _| Needs::NOTHING,

@@ -16,6 +16,7 @@ use crate::model::mirror::Mirrors;
 use crate::model::network::Network;
 use crate::model::opening::Opening;
 use crate::model::options::Options;
+use crate::model::outside::Outside;
 use crate::model::own_image::OwnImage;
 use crate::model::port;
 use crate::model::role::Role;
@@ -52,6 +53,9 @@ pub struct Lab {
     /// True where nodes let nobody reach what no stage opens.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub firewall: bool,
+    /// What is between the nodes and the outside.
+    #[serde(skip_serializing_if = "Outside::is_plain")]
+    pub outside: Outside,
     /// How the lab runs.
     pub options: Options,
 }
@@ -223,6 +227,9 @@ pub struct Kubernetes {
     pub mirrors: Mirrors,
     /// Folder of binaries, relative to the topology file.
     pub artifacts: Option<String>,
+    /// File with logins of registries, relative to the topology file.
+    #[serde(skip)]
+    pub registry_logins: Option<String>,
 }
 
 impl Lab {

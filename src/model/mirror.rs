@@ -53,7 +53,8 @@ pub fn url(text: &str) -> Result<(), Flaw> {
     }
 }
 
-fn is_host(text: &str) -> bool {
+/// True for a host, and a port where it has one.
+pub(crate) fn is_host(text: &str) -> bool {
     let (host, port) = text.split_once(':').unwrap_or((text, "443"));
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || ".-".contains(c);
     let begins = host.starts_with(|c: char| c.is_ascii_alphanumeric());

@@ -7,6 +7,8 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::model::dns::{Record, Reservation};
+use crate::model::flaw::Flaw;
+use crate::model::topology::problem::printable;
 use crate::model::word::words;
 
 /// The network all nodes share.
@@ -36,15 +38,65 @@ pub struct Network {
     pub mode: Mode,
     /// What guests reach outside of it.
     pub uplink: Uplink,
+    /// What the nodes join instead of a network that lab makes.
+    pub joined: Option<Joined>,
+}
+
+/// What is there already, and stays as it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Joined {
+    /// A bridge of the computer.
+    Bridge(String),
+    /// A network of the computer's libvirt.
+    Libvirt(String),
 }
 
 /// Largest packet where nothing else is said: that of libvirt's bridges and taps.
 pub const MTU: u64 = 1500;
 
 impl Network {
+    /// True for one that lab makes, with DNS of its own.
+    pub fn is_own(&self) -> bool {
+        self.joined.is_none()
+    }
+
+    /// Whom nodes ask for names.
+    pub fn nameservers(&self) -> Vec<Ipv4Addr> {
+        match self.is_own() || self.forwarders.is_empty() {
+            true => vec![self.gateway],
+            false => self.forwarders.clone(),
+        }
+    }
+
     /// Largest packet, bytes.
     pub fn mtu(&self) -> u64 {
         self.mtu.unwrap_or(MTU)
+    }
+}
+
+/// The name of a bridge.
+///
+/// # Errors
+/// How it is written.
+pub fn bridge(text: &str) -> Result<(), Flaw> {
+    named(text, 15, "bridge", "`ip -br link show type bridge` lists those of this computer")
+}
+
+/// The name of a network of libvirt.
+///
+/// # Errors
+/// How it is written.
+pub fn libvirt(text: &str) -> Result<(), Flaw> {
+    named(text, 60, "network", "`virsh net-list` lists those of this computer's libvirt")
+}
+
+fn named(text: &str, longest: usize, what: &str, help: &str) -> Result<(), Flaw> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    let begins = text.starts_with(|c: char| c.is_ascii_alphanumeric());
+    match begins && text.len() <= longest && text.chars().all(plain) {
+        true => Ok(()),
+        false => Err(Flaw::new(format!("'{}' is no name of a {what}", printable(text)), help)),
     }
 }
 

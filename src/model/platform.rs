@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::model::logins::Logins;
 use crate::model::os::Os;
 use crate::model::version::Version;
 
@@ -94,6 +95,8 @@ pub struct Platform {
     pub artifacts: Artifacts,
     /// Images of the add-ons all of whose images can be had, by add-on and by its name for each.
     pub addon_images: BTreeMap<String, BTreeMap<String, String>>,
+    /// Logins of registries, where the topology names a file of them.
+    pub logins: Option<Logins>,
 }
 
 impl Platform {

@@ -29,6 +29,9 @@ pub enum ChangeKind {
     Retire,
 }
 
+/// Why a stage is taken off that keeps nothing of its own.
+pub(super) const NOT_ASKED_FOR: &str = "the topology no longer asks for it";
+
 /// Why a stage runs again that asks for something else than when it went through.
 pub(super) const ANOTHER_TOPOLOGY: &str = "what it does has changed";
 
@@ -60,7 +63,11 @@ impl Change {
 
     /// True when data is lost by it.
     pub fn is_destructive(&self) -> bool {
-        matches!(self.kind, ChangeKind::Remove | ChangeKind::Replace | ChangeKind::Retire)
+        match self.kind {
+            ChangeKind::Remove | ChangeKind::Replace => true,
+            ChangeKind::Retire => self.why != NOT_ASKED_FOR,
+            _ => false,
+        }
     }
 
     /// True for a stage that went through on its node, and asks for something else by now.

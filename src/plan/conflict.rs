@@ -3,6 +3,7 @@
 use ipnet::Ipv4Net;
 
 use crate::model::inventory::{HostNetwork, Inventory, Mark, overlap};
+use crate::model::network::Joined;
 use crate::model::platform::Layout;
 use crate::model::{Lab, size};
 use crate::plan::diff::Desired;
@@ -64,7 +65,6 @@ pub fn conflicts(
     inventory: &Inventory,
     host: &[HostNetwork],
 ) -> Vec<Conflict> {
-    let foreign = |mark: &Option<Mark>| mark.as_ref().is_none_or(|mark| mark.lab != lab.id);
     let mut found = Vec::new();
     for domain in inventory.domains.iter().filter(|domain| domain.node_of(lab.id).is_none()) {
         if desired.domains.iter().any(|ours| ours.name == domain.name || ours.uuid == domain.uuid) {
@@ -86,6 +86,65 @@ pub fn conflicts(
     }
     found.extend(smaller(lab, inventory));
     found.extend(elsewhere(lab, desired, inventory));
+    if let Some(wanted) = &desired.pool {
+        let others = inventory.pools.iter().filter(|pool| pool.name == wanted.name);
+        for pool in others.filter(|pool| pool.uuid != wanted.uuid) {
+            found.push(Conflict {
+                message: format!(
+                    "a storage pool '{}' exists that this lab did not make",
+                    pool.name
+                ),
+                help: "rename the lab, or remove that pool yourself".into(),
+            });
+        }
+    }
+    match &lab.network.joined {
+        Some(joined) => found.extend(not_to_be_joined(lab, joined, inventory)),
+        None => in_the_network(lab, inventory, host, &mut found),
+    }
+    found
+}
+
+/// Why a network that is there already cannot be joined.
+fn not_to_be_joined(lab: &Lab, joined: &Joined, inventory: &Inventory) -> Option<Conflict> {
+    let conflict = |message: String, help: String| Some(Conflict { message, help });
+    let own = inventory.networks.iter().find(|network| network.uuid == lab.network.uuid);
+    if own.is_some() {
+        let message = "the lab has a network of its own, and would join another one";
+        return conflict(message.into(), "`lab down` first: its nodes are made anew anyway".into());
+    }
+    let Joined::Libvirt(name) = joined else { return None };
+    let Some(found) = inventory.networks.iter().find(|network| network.name == *name) else {
+        let help = "`virsh net-list --all` lists those that there are";
+        return conflict(format!("libvirt has no network '{name}'"), help.into());
+    };
+    if found.mark.is_some() {
+        let message = format!("the network '{name}' is of another lab, and goes with it");
+        return conflict(message, "choose a network that no lab made".into());
+    }
+    let cidr = lab.network.cidr;
+    if !found.cidrs.is_empty() && !found.cidrs.iter().any(|net| net.contains(&cidr)) {
+        let nets: Vec<String> = found.cidrs.iter().map(ToString::to_string).collect();
+        let message = format!("the network '{name}' has {}, and not {cidr}", nets.join(", "));
+        return conflict(message, format!("write `cidr: {}`, and addresses in it", nets[0]));
+    }
+    match found.active {
+        true => None,
+        false => conflict(
+            format!("the network '{name}' is not running"),
+            format!("virsh net-start {name}"),
+        ),
+    }
+}
+
+/// What stands in the way of a network that lab makes.
+fn in_the_network(
+    lab: &Lab,
+    inventory: &Inventory,
+    host: &[HostNetwork],
+    found: &mut Vec<Conflict>,
+) {
+    let foreign = |mark: &Option<Mark>| mark.as_ref().is_none_or(|mark| mark.lab != lab.id);
     let cidr = lab.network.cidr;
     let overlaps = |net: &Ipv4Net| overlap(*net, cidr);
     let free = || advice(cidr, inventory, host);
@@ -99,18 +158,6 @@ pub fn conflicts(
             found.push(Conflict {
                 message: format!("{cidr} overlaps the libvirt network '{}'", network.name),
                 help: free(),
-            });
-        }
-    }
-    if let Some(wanted) = &desired.pool {
-        let others = inventory.pools.iter().filter(|pool| pool.name == wanted.name);
-        for pool in others.filter(|pool| pool.uuid != wanted.uuid) {
-            found.push(Conflict {
-                message: format!(
-                    "a storage pool '{}' exists that this lab did not make",
-                    pool.name
-                ),
-                help: "rename the lab, or remove that pool yourself".into(),
             });
         }
     }
@@ -131,7 +178,6 @@ pub fn conflicts(
             });
         }
     }
-    found
 }
 
 /// A network of the size of `like` that meets none of `used`: `like` itself where it can be.

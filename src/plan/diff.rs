@@ -13,7 +13,7 @@ use crate::kubernetes::stage::{Duty, Retire};
 use crate::model::inventory::{FoundDomain, FoundPool, Inventory, Mark};
 use crate::model::{Version, size};
 use crate::pki::Due;
-use crate::plan::change::{ANOTHER_TOPOLOGY, Change, ChangeKind};
+use crate::plan::change::{ANOTHER_TOPOLOGY, Change, ChangeKind, NOT_ASKED_FOR};
 use crate::plan::object::Object;
 use crate::plan::removal;
 use crate::render::{self, DomainSpec, NetworkSpec, PoolSpec};
@@ -224,9 +224,14 @@ fn retirements(desired: &Desired, observed: &Observed, changes: &mut Vec<Change>
         for name in desired.about.iter().filter(|name| markers.contains_key(**name)) {
             let wanted = goals.contains(&(*name, node.as_str()));
             let stage = desired.flavour.stage(name);
-            let leaves = stage.is_some_and(|stage| stage.retire != Retire::Never);
-            if !wanted && leaves {
-                let why = "the node no longer has the role; what the stage keeps there goes, too";
+            let why = match stage.map(|stage| stage.retire) {
+                None | Some(Retire::Never) => continue,
+                Some(Retire::WithData(&[])) => NOT_ASKED_FOR,
+                Some(Retire::WithData(_)) => {
+                    "the node no longer has the role; what the stage keeps there goes, too"
+                }
+            };
+            if !wanted {
                 changes.push(Change::of_node(ChangeKind::Retire, Object::Stage, name, node, why));
             }
         }
@@ -308,7 +313,7 @@ fn domain_change(
         {
             (
                 ChangeKind::Replace,
-                "image, disk, address, login or user-data changed; its data is lost",
+                "image, disk, address, network, login or user-data changed; its data is lost",
             )
         }
         Some(found)

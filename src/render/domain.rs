@@ -296,6 +296,9 @@ fn made_from(lab: &Lab, node: &Node) -> serde_json::Value {
     if let (Some(parts), Some(mtu)) = (parts.as_array_mut(), lab.network.mtu) {
         parts.push(mtu.into());
     }
+    if let (Some(parts), false) = (parts.as_array_mut(), lab.network.is_own()) {
+        parts.push(serde_json::json!([lab.network.joined, lab.network.nameservers()]));
+    }
     parts
 }
 

@@ -68,6 +68,8 @@ struct Source {
     file: Option<String>,
     #[serde(rename = "@network")]
     network: Option<String>,
+    #[serde(rename = "@bridge")]
+    bridge: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -92,7 +94,10 @@ pub fn hardware(xml: &str) -> Result<Hardware, RenderError> {
     let (disks, cards) = (domain.devices.disks, domain.devices.cards);
     let disks = disks.into_iter().map(|d| (d.target.dev, d.source.and_then(|s| s.file)));
     let cards = cards.into_iter().map(|card| {
-        (card.mac.address.to_ascii_lowercase(), card.source.and_then(|source| source.network))
+        (
+            card.mac.address.to_ascii_lowercase(),
+            card.source.and_then(|source| source.network.or(source.bridge)),
+        )
     });
     Ok(Hardware {
         memory_kib: kib(&domain.memory),

@@ -35,6 +35,8 @@ struct Data<'a> {
     lab: &'a Lab,
     node: &'a Node,
     prefix: u8,
+    /// Whom the node asks for names.
+    nameservers: Vec<String>,
     /// What cloud-init knows this guest by: a disk of somebody's own may remember the node's id.
     instance: String,
     /// Keys and values of cloud-config, as they stand in YAML.
@@ -51,7 +53,9 @@ impl<'a> Data<'a> {
             None => node.uuid.to_string(),
         };
         let prefix = lab.network.cidr.prefix_len();
-        Self { lab, node, prefix, instance, config: config.collect() }
+        let servers = lab.network.nameservers().into_iter();
+        let nameservers = servers.map(|server| server.to_string()).collect();
+        Self { lab, node, prefix, nameservers, instance, config: config.collect() }
     }
 }
 

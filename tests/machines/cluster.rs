@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,6 +13,7 @@ use crate::rig::memory::MemoryHypervisor;
 use lab::drivers::assets::binaries;
 use lab::drivers::guest::ssh::{Route, Ssh, Target};
 use lab::drivers::guest::{Guest, Login};
+use lab::drivers::state::login_file;
 use lab::engine::{Reach, Session};
 use lab::kubernetes::stage::{KUBECTL, Stage};
 use lab::model::Node;
@@ -219,6 +221,8 @@ impl Cluster {
         prepared.platform.version = found.version;
         prepared.platform.artifacts = found.artifacts;
         prepared.platform.addon_images = archives::of_addons(&session.lab);
+        let logins = session.lab.kubernetes.registry_logins.as_deref().map(Path::new);
+        prepared.platform.logins = logins.map(|path| login_file::read(path).unwrap());
         let record = session.store.record().unwrap();
         if let Some(record) = record.filter(|record| !record.etcd.is_empty()) {
             prepared.etcd_founders = record.etcd;

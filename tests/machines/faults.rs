@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use lab::engine::lesson::{Classroom, Rehearsed, judge_with, rehearse};
 use lab::engine::{CheckResult, Events, Session, Stop};
+use lab::kubernetes::stage::Stage;
 use lab::model::lesson::{Asked, Breakage, Dealt, Lesson, deal, fault, faults};
 
 use crate::cluster::{Cluster, MAIN};
@@ -76,7 +77,8 @@ fn dealt(session: &Session, name: &str, on: &str) -> Dealt {
 /// Names of the checks of nodes and their stages that fail.
 fn failing(cluster: &Cluster, room: &Classroom<'_>) -> BTreeSet<String> {
     let stages = room.session.flavour().stages.iter();
-    let stages = stages.filter(|stage| !OF_ALL.contains(&stage.name));
+    let is_there = |stage: &&Stage| !(stage.nodes)(&room.session.lab).is_empty();
+    let stages = stages.filter(is_there).filter(|stage| !OF_ALL.contains(&stage.name));
     let asked: Vec<Asked> = stages.map(|stage| Asked::Stage(stage.name.into())).collect();
     let judged = judge_with(room.session, &room.reach, &asked, room.stop, &|_| {});
     let results = cluster.inside(judged).unwrap().into_iter();

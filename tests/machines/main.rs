@@ -15,6 +15,7 @@ mod addons;
 mod archives;
 mod cluster;
 mod commands;
+mod company;
 mod components;
 mod course;
 mod existing;
@@ -62,7 +63,8 @@ fn on_cluster(test: impl FnOnce(&mut Cluster)) {
 fn from_nothing() -> Cluster {
     let cluster = Cluster::bare();
     let run = cluster.up_done();
-    for stage in DEFAULT.stages {
+    let lab = cluster.session().lab;
+    for stage in DEFAULT.stages.iter().filter(|stage| !(stage.nodes)(&lab).is_empty()) {
         let mut spent = run.finished.iter().filter(|(task, _)| task.ends_with(stage.name));
         assert!(
             spent.clone().count() > 0,

@@ -8,7 +8,7 @@ const MIRROR: &str = "http://10.249.0.11:5000";
 const HOSTS: &str = "cat /etc/containerd/certs.d/docker.io/hosts.toml";
 
 /// A registry as plain files: the image of busybox under another name. What a manifest is, is told by its name's end.
-const SERVE: &str = r#"set -eu
+pub const LAY_OUT: &str = r#"set -eu
 rm -rf /srv/mirror; mkdir -p /srv/mirror/unpacked; cd /srv/mirror
 tar -xf /opt/lab/images/busybox.tar -C unpacked
 digest() { sha256sum < "$1" | cut -d ' ' -f 1; }
@@ -20,6 +20,9 @@ printf '{"schemaVersion":2,"mediaType":"%s","config":{"mediaType":"%s","size":%s
   "$of.distribution.manifest.v2+json" "$of.container.image.v1+json" "$(stat -c %s "$config")" "$(digest "$config")" \
   "$of.image.rootfs.diff.tar" "$(stat -c %s unpacked/layer.tar)" "$(digest unpacked/layer.tar)" > "$web/manifests/one.json"
 cp "$web/manifests/one.json" "$web/manifests/sha256:$(digest "$web/manifests/one.json")"
+"#;
+
+const SERVE: &str = r#"
 printf '.json:%s\n' "$of.distribution.manifest.v2+json" > httpd.conf
 systemd-run --unit lab-mirror busybox httpd -f -p 5000 -h /srv/mirror -c /srv/mirror/httpd.conf
 "#;
@@ -28,7 +31,7 @@ systemd-run --unit lab-mirror busybox httpd -f -p 5000 -h /srv/mirror -c /srv/mi
 #[ignore = "needs root and the Kubernetes binaries; `make test` runs it"]
 fn images_come_from_a_mirror() {
     on_cluster(|cluster| {
-        cluster.run(MAIN, SERVE);
+        cluster.run(MAIN, &format!("{LAY_OUT}{SERVE}"));
         // Nobody reaches it through the firewall, unless the topology says so.
         let open = "first_address: 10.249.0.11\n    open_ports: [5000]";
         let topology = TOPOLOGY.replace("first_address: 10.249.0.11", open);

@@ -136,10 +136,13 @@ pub fn worked(name: &str) -> String {
     folders(&text, &|path| addon_folder::read(&here, path)).unwrap()
 }
 
-/// Texts of all shipped topologies, and of those that have what they lack: add-ons of their own, a firewall.
+/// Texts of all shipped topologies, and of those that have what they lack: add-ons of their own, a firewall,
+/// a way outside that is not a plain one.
 pub fn many() -> Vec<(&'static str, String)> {
     let shipped = SHIPPED.iter().map(|name| (*name, self::shipped(name)));
-    shipped.chain(["addons", "shut"].map(|name| (name, worked(name)))).collect()
+    shipped
+        .chain(["addons", "bridged", "company", "shut"].map(|name| (name, worked(name))))
+        .collect()
 }
 
 /// Images as they could be in archives, whatever the release.
@@ -175,6 +178,7 @@ pub fn platform(session: &Session, version: &str, acceleration: Acceleration) ->
             image_names: BTreeSet::new(),
         },
         addon_images: addon_images(&session.lab),
+        logins: None,
     }
 }
 

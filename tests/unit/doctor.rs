@@ -38,6 +38,7 @@ fn wanted() -> Wanted {
         system: Some(true),
         isolated: false,
         network: Some(WantedNetwork { name: "three".into(), bridge: "virbr-three".into() }),
+        joined: None,
         memory_mib: 5120,
         nodes: 3,
         processors: 2,

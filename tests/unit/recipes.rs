@@ -174,3 +174,17 @@ fn topologies_may_choose_the_flavours_that_there_are() {
     let names: Vec<&str> = FLAVOURS.iter().map(|flavour| flavour.name).collect();
     assert_eq!(words, names);
 }
+
+/// By its beginning on a node the engine knows who comes, and what is asked first.
+#[test]
+fn every_flavour_begins_with_one_stage_on_all_nodes() {
+    for flavour in lab::kubernetes::FLAVOURS {
+        let begins: Vec<_> = flavour.stages.iter().filter(|stage| stage.begins).collect();
+        assert_eq!(begins.len(), 1, "{}", flavour.name);
+        for (name, topology) in crate::rig::many() {
+            let home = crate::rig::home();
+            let lab = crate::rig::session(&topology, home.path()).lab;
+            assert_eq!((begins[0].nodes)(&lab).len(), lab.nodes.len(), "{name}");
+        }
+    }
+}

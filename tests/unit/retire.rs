@@ -212,7 +212,7 @@ fn the_units_of_a_stage_are_those_that_its_steps_run() {
             }
             assert_eq!(
                 told,
-                run[&(flavour.name, stage.name)],
+                run.get(&(flavour.name, stage.name)).cloned().unwrap_or_default(),
                 "{} of {}",
                 stage.name,
                 flavour.name

@@ -11,6 +11,9 @@ use serde_json::{Value as Json, json};
 /// What an add-on installs.
 const OBJECT: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n";
 
+/// What nodes trust: as short as a certificate can look like.
+const AUTHORITY: &str = "-----BEGIN CERTIFICATE-----\nMAMCAQE=\n-----END CERTIFICATE-----\n";
+
 /// A topology in which nothing is left to a default.
 fn everything() -> Json {
     let network = json!({
@@ -43,6 +46,7 @@ fn everything() -> Json {
             "kube-controller-manager": {"v": "3"}, "kube-scheduler": {"v": "4"}, "kubelet": {"v": "5"},
         },
         "feature_gates": {"Some": true}, "kubelet": {"maxPods": 50}, "kube_proxy": {"detectLocalMode": "ClusterCIDR"},
+        "registry_logins": "logins.json",
     });
     let options = json!({
         "acceleration": "tcg", "boot_timeout": 60, "clone": "boot", "autostart": false, "storage": "/srv/labs",
@@ -52,6 +56,8 @@ fn everything() -> Json {
         "domain": "whole.example",
         "network": network,
         "image": {"name": "mine", "like": "debian-13", "file": "mine.qcow2"}, "firewall": "on",
+        "proxy": {"http": "http://proxy.example:3128", "https": "http://proxy.example:3128", "no_proxy": [".whole.example"]},
+        "trusted_authorities": [AUTHORITY],
         "defaults": {
             "cpus": 4, "memory": "5GiB", "disk": "40GiB",
             "disks": {"of-all": {"size": "1GiB"}}, "cpu_model": "max", "open_ports": [80], "xml": "<memtune/>", "user_data": ["#!/bin/sh\nexit 0\n"],
@@ -84,6 +90,13 @@ fn everything() -> Json {
         },
         "options": options,
     })
+}
+
+/// The same on a network that is there, and on another kind of one.
+fn joined() -> [Json; 2] {
+    let lab = |network: Json| json!({"name": "whole", "network": network, "nodes": {"a": {"roles": ["etcd", "control-plane", "worker"]}}});
+    let net = |key: &str| json!({"cidr": "10.9.0.0/24", (key): "br0"});
+    [lab(net("bridge")), lab(net("existing"))]
 }
 
 /// The same for machines that are there, with what only they have.
@@ -120,6 +133,7 @@ fn fields(table: &Table, at: &str, topology: &Json, all: &mut Vec<String>, met: 
         };
         if let Kind::Table(inner)
         | Kind::TableOr(_, inner)
+        | Kind::TableOrText(_, inner)
         | Kind::Set(_, inner)
         | Kind::WordOr(_, inner)
         | Kind::Keyed(_, Kind::Table(inner))
@@ -142,6 +156,7 @@ fn known(table: &'static Table, all: &mut Met) {
         all.insert((table.name, field.name));
         if let Kind::Table(inner)
         | Kind::TableOr(_, inner)
+        | Kind::TableOrText(_, inner)
         | Kind::Set(_, inner)
         | Kind::WordOr(_, inner)
         | Kind::Keyed(_, Kind::Table(inner))
@@ -155,7 +170,7 @@ fn known(table: &'static Table, all: &mut Met) {
 #[test]
 fn a_lab_without_a_field_is_another_lab() {
     let (mut met, mut there) = (Met::new(), Met::new());
-    for whole in [everything(), existing()] {
+    for whole in [everything(), existing()].into_iter().chain(joined()) {
         let wanted = lab(&whole);
         assert!(wanted.starts_with("Ok("), "{wanted}");
         let mut all = Vec::new();

@@ -49,9 +49,17 @@ pub(super) struct Args {
 /// Options that every command understands, as typed.
 #[derive(Clone, Debug, ClapArgs)]
 pub(super) struct Options {
-    /// Topology: a file, `-` for standard input, or the name of a shipped one [default: lab.yaml]
-    #[arg(short, long, global = true, env = "LAB_FILE", value_name = "FILE")]
-    pub file: Option<PathBuf>,
+    /// Topology: a file, `-` for standard input, or the name of a shipped one [default: lab.yaml]; given twice, the
+    /// later file changes what it names
+    #[arg(
+        id = "file",
+        short = 'f',
+        long = "file",
+        global = true,
+        env = "LAB_FILE",
+        value_name = "FILE"
+    )]
+    pub files: Vec<PathBuf>,
     /// A lab that exists, by its name; its topology is the one it was made from
     #[arg(short, long, global = true, env = "LAB_NAME", value_name = "NAME")]
     pub lab: Option<String>,
@@ -79,13 +87,14 @@ impl Options {
     /// True for a topology that nobody typed.
     pub fn is_file_of_environment(&self) -> bool {
         let named = std::env::var_os("LAB_FILE").map(PathBuf::from);
-        named.is_some() && named == self.file
+        self.files.len() == 1 && named.as_ref() == self.files.first()
     }
 
     /// What commands look at. Forms that only pictures have are for people where there is no picture.
     pub fn global(&self) -> Global {
         Global {
-            file: self.file.clone(),
+            file: self.files.first().cloned(),
+            patches: self.files.iter().skip(1).cloned().collect(),
             lab: self.lab.clone(),
             provider: self.provider.or(self.provider_of_old).unwrap_or(Provider::Auto),
             output: if self.output.is_data() { Format::Json } else { Format::Table },

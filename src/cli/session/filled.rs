@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::cli::failure::{Failure, USAGE};
 use crate::cli::global::{Format, Global};
 use crate::cli::output::{colours, counted, diagnostic, info, print_data};
-use crate::cli::session::source::Source;
+use crate::cli::session::source::{Source, unread};
 use crate::drivers::assets::cache::Cache;
 use crate::drivers::assets::images::Images;
 use crate::drivers::host::Dirs;
@@ -16,10 +16,12 @@ use crate::engine;
 use crate::model::code;
 use crate::model::flaw::Flaw;
 use crate::model::name::check_label;
+use crate::model::outside::trusted;
 use crate::model::topology::folders::folders;
+use crate::model::topology::inline::Holds;
 use crate::model::topology::problem::Problem;
 use crate::model::topology::yaml::MAX_BYTES;
-use crate::model::topology::{fill, inline, own_images, set};
+use crate::model::topology::{fill, inline, own_images, patch, set};
 use crate::model::user_data::is_for_cloud_init;
 
 /// The source with all that was asked for in it.
@@ -37,6 +39,9 @@ pub(super) fn filled(global: &Global, mut source: Source) -> Result<Source, Fail
             .hint("add `-f FILE`, the topology of that lab")),
         };
     }
+    for file in &global.patches {
+        source = patched(global, source, file)?;
+    }
     source.text = with_values(global, &source.text)?;
     let read = |text: String| with_all(&text, &source.base);
     match with_variables(&source.text).and_then(read) {
@@ -47,8 +52,22 @@ pub(super) fn filled(global: &Global, mut source: Source) -> Result<Source, Fail
 
 /// The text as it counts, where nobody is to be told why it cannot.
 pub(crate) fn quietly(global: &Global, text: &str, base: &Path) -> Option<String> {
-    let text = with_variables(&with_values(global, text).ok()?).ok()?;
+    let mut text = text.to_owned();
+    for file in &global.patches {
+        text = patch::patched(&text, &read_topology(file, MAX_BYTES as u64).ok()?).ok()?;
+    }
+    let text = with_variables(&with_values(global, &text).ok()?).ok()?;
     with_all(&text, base).ok()
+}
+
+/// The source with what a later file says.
+fn patched(global: &Global, source: Source, file: &Path) -> Result<Source, Failure> {
+    let text = read_topology(file, MAX_BYTES as u64).map_err(|why| unread(file, &why))?;
+    let shown = file.display().to_string();
+    match patch::patched(&source.text, &text) {
+        Ok(text) => Ok(Source { text, shown: format!("{} with {shown}", source.shown), ..source }),
+        Err(problems) => Err(refused(global, &Source { text, shown, ..source }, &problems)),
+    }
 }
 
 /// The text with all that it names: files, folders, images of a person's own.
@@ -75,9 +94,13 @@ pub(crate) fn with_variables(text: &str) -> Result<String, Vec<Problem>> {
 
 /// The text with the files that it names.
 fn with_files(text: &str, base: &Path) -> Result<String, Vec<Problem>> {
-    let read = |path: &str| {
+    let read = |path: &str, holds: Holds| {
         let failed = |why: &dyn std::fmt::Display| {
-            let cure = "name a file with a script or cloud-config, from the folder of the topology";
+            let what = match holds {
+                Holds::UserData => "a script or cloud-config",
+                Holds::Certificates => "certificates in PEM",
+            };
+            let cure = format!("name a file with {what}, from the folder of the topology");
             Flaw::new(format!("cannot read {path}: {why}"), cure)
         };
         let content = match read_topology(&base.join(path), MAX_BYTES as u64) {
@@ -86,9 +109,16 @@ fn with_files(text: &str, base: &Path) -> Result<String, Vec<Problem>> {
             Err(Unread::Io(error)) => Err(failed(&error)),
             Err(Unread::NoText(flaw)) => Err(failed(&flaw.message)),
         }?;
-        match is_for_cloud_init(&content) {
-            true => Ok(content),
-            false => Err(failed(&"it begins with neither `#!` nor `#cloud-config`")),
+        match holds {
+            Holds::UserData if !is_for_cloud_init(&content) => {
+                Err(failed(&"it begins with neither `#!` nor `#cloud-config`"))
+            }
+            // Before anything of it is shown: a key may be in it.
+            Holds::Certificates => match trusted(&content) {
+                Ok(()) => Ok(content),
+                Err(flaw) => Err(Flaw::new(format!("{path}: {}", flaw.message), flaw.help)),
+            },
+            Holds::UserData => Ok(content),
         }
     };
     inline::inline(text, &read)

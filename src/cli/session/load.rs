@@ -7,11 +7,11 @@ use std::sync::OnceLock;
 use crate::cli::failure::Failure;
 use crate::cli::global::{Format, Global, Provider};
 use crate::cli::session::filled;
-use crate::cli::session::source::Source;
+use crate::cli::session::source::{Source, unread};
 use crate::drivers::assets::cache::Cache;
 use crate::drivers::assets::images::Images;
 use crate::drivers::host::{self, Dirs};
-use crate::drivers::state::topology_file::{Unread, read_topology};
+use crate::drivers::state::topology_file::read_topology;
 use crate::drivers::state::{Record, Store, labs, router_ids_of_others};
 use crate::engine::{self, ProviderChoice, ProviderKind, Session};
 use crate::model::router_id;
@@ -90,16 +90,6 @@ pub(crate) fn found(global: &Global, dirs: &Dirs) -> Result<Source, Failure> {
 /// The folder of a file.
 fn folder(file: &Path) -> &Path {
     file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-fn unread(file: &Path, why: &Unread) -> Failure {
-    let failed = |why: &str| format!("cannot read the topology {}: {why}", file.display());
-    match why {
-        Unread::Io(error) => Failure::usage(failed(&error.to_string())).code(&code::NO_TOPOLOGY),
-        Unread::NoText(flaw) => {
-            Failure::usage(failed(&flaw.message)).code(&code::NO_TEXT).hint(flaw.help.clone())
-        }
-    }
 }
 
 /// False when a file is the topology of a lab with another name, or none. Given beside the name it is the one that

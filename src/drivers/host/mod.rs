@@ -5,6 +5,7 @@ pub mod fence;
 pub mod footprint;
 pub mod hosts_file;
 pub mod kubeconfig_file;
+pub mod neighbours;
 pub mod routes;
 pub mod tool;
 pub mod trusted;

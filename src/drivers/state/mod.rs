@@ -9,6 +9,7 @@ pub mod file_lock;
 pub mod files;
 pub mod lesson_folder;
 pub mod lock;
+pub mod login_file;
 pub mod record;
 mod secrets;
 pub mod snapshot_store;

@@ -2,6 +2,7 @@
 
 pub(crate) mod capacity;
 pub(crate) mod checkpoint;
+mod joined;
 pub(crate) mod outcome;
 pub(crate) mod preflight;
 pub(crate) mod run;

@@ -7,7 +7,7 @@ use crate::drivers::host;
 use crate::drivers::host::footprint::HostFootprint;
 use crate::drivers::provider::Provider;
 use crate::drivers::state::Record;
-use crate::engine::apply::capacity;
+use crate::engine::apply::{capacity, joined};
 use crate::engine::cluster::upgrade::Upgrade;
 use crate::engine::lab::open::Session;
 use crate::engine::lab::prepare::preview;
@@ -63,7 +63,7 @@ pub(crate) fn refuse_conflicts(
         ProviderKind::System { .. } => host::used_networks(),
     };
     let found = conflicts(&session.lab, desired, inventory, &host);
-    let Some(first) = found.first() else { return Ok(()) };
+    let Some(first) = found.first() else { return joined::refuse(session) };
     let text: Vec<&str> = found.iter().map(|conflict| conflict.message.as_str()).collect();
     Err(EngineError::of(&code::CONFLICT, format!("make room for the lab: {}", text.join("; ")))
         .hint(first.help.clone())

@@ -97,6 +97,8 @@ pub struct Wanted {
     pub isolated: bool,
     /// The lab's network.
     pub network: Option<WantedNetwork>,
+    /// The bridge that its nodes join instead.
+    pub joined: Option<String>,
     /// Memory of the lab's nodes that do not run yet, MiB.
     pub memory_mib: u64,
     /// Nodes that do not run yet.

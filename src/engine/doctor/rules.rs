@@ -287,7 +287,8 @@ fn forwarding(computer: &Computer, wanted: &Wanted) -> Finding {
         line.contains("-P FORWARD DROP")
             || (line.contains("hook forward") && line.contains("policy drop"))
     });
-    let bridge = wanted.network.as_ref().map_or("virbr0", |network| &network.bridge);
+    let own = wanted.network.as_ref().map(|network| network.bridge.as_str());
+    let bridge = own.or(wanted.joined.as_deref()).unwrap_or("virbr0");
     let accepted = |line: &str| line.contains("DOCKER-USER") && line.contains(bridge);
     if !drops || rules.lines().any(accepted) {
         return Finding::new("forwarding", why, Grade::Good, "the firewall lets them through");

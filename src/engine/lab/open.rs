@@ -8,11 +8,13 @@ use crate::drivers::assets::images::Images;
 use crate::drivers::guest::ssh::Ssh;
 use crate::drivers::host::Dirs;
 use crate::drivers::state::Store;
+use crate::drivers::state::login_file;
 use crate::engine::lab::provider::ProviderKind;
 use crate::engine::lab::timeouts::Timeouts;
 use crate::engine::task::error::EngineError;
 use crate::kubernetes;
 use crate::kubernetes::flavour::Flavour;
+use crate::model::logins::Logins;
 use crate::model::topology;
 use crate::model::{Lab, Node, Owner, Role, code};
 use crate::pki::{Bundle, Leaves, SshKeys};
@@ -66,6 +68,20 @@ impl Session {
         (self.dirs.artifacts.clone())
             .or_else(|| self.lab.kubernetes.artifacts.as_ref().map(|path| self.base.join(path)))
             .or_else(|| self.store.record().ok().flatten()?.artifacts)
+    }
+
+    /// Logins of registries, where the topology names a file of them.
+    ///
+    /// # Errors
+    /// When it cannot be read, others may read it, or it is no such file.
+    pub(crate) fn registry_logins(&self) -> Result<Option<Logins>, EngineError> {
+        let Some(path) = &self.lab.kubernetes.registry_logins else { return Ok(None) };
+        let path = self.base.join(path);
+        let logins = login_file::read(&path).map_err(|flaw| {
+            let message = format!("read the logins in {}: {}", path.display(), flaw.message);
+            EngineError::of(&code::LOGINS, message).hint(flaw.help).preflight()
+        });
+        logins.map(Some)
     }
 
     /// The folder of image archives the person chose, if any: by variable, or when the lab was made.

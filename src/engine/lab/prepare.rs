@@ -57,7 +57,8 @@ pub fn preview(session: &Session) -> Result<Prepared, EngineError> {
         bundle.encryption_keys = placeholder.encryption_keys;
     }
     let keys = SshKeys::placeholder(&session.lab);
-    Ok(Prepared { due, ..prepared(session, found, version, images, bundle, keys)? })
+    let prepared = prepared(session, found, version, images, bundle, keys)?;
+    Ok(Prepared { due, ..prepared.with_logins(session)? })
 }
 
 /// What is known without looking at any asset, for those who take away: names count alone.
@@ -107,7 +108,8 @@ pub fn prepare(session: &Session, say: &Events) -> Result<Prepared, EngineError>
     }
     let keys = session.ensure_keys()?;
     let version = wanted_version(session);
-    Ok(Prepared { due, ..prepared(session, found, version, images, bundle, keys)? })
+    let prepared = prepared(session, found, version, images, bundle, keys)?;
+    Ok(Prepared { due, ..prepared.with_logins(session)? })
 }
 
 /// Brings what a lab needs from outside to this computer, and makes nothing else: images and binaries.
@@ -185,6 +187,14 @@ fn of_machines(session: &Session) -> Result<BTreeMap<String, Image>, EngineError
 
 fn wanted_version(session: &Session) -> Version {
     session.lab.kubernetes.version.unwrap_or(crate::model::version::DEFAULT)
+}
+
+/// The release that a lab on this computer would run.
+///
+/// # Errors
+/// When binaries that are there cannot be used.
+pub(crate) fn version_here(session: &Session) -> Result<Version, EngineError> {
+    Ok(found_here(session)?.map_or_else(|| wanted_version(session), |found| found.version))
 }
 
 /// Binaries as they are here; none where the lab needs none, or they are to be downloaded.
@@ -277,7 +287,8 @@ fn prepared(
     let super_admin = super_admin(&bundle, OffsetDateTime::now_utc())?;
     let addon_images = addon_images(session, &artifacts, version);
     let acceleration = timeouts.acceleration;
-    let platform = Platform { acceleration, version, images, artifacts, addon_images };
+    let platform =
+        Platform { acceleration, version, images, artifacts, addon_images, logins: None };
     Ok(Prepared {
         platform,
         layout: session.provider.layout(&session.lab),
@@ -308,18 +319,27 @@ fn unfit(why: impl Into<String>) -> EngineError {
     EngineError::of(&code::UNFIT, why).preflight()
 }
 
-/// A private libvirt has its files in the lab's directory: whatever is elsewhere would outlive it.
+/// A private libvirt has its files in the lab's directory and its network in a namespace: whatever is elsewhere would
+/// outlive it, or is not seen.
 fn refuse_elsewhere(session: &Session) -> Result<(), EngineError> {
-    match (&session.provider, &session.lab.options.storage) {
-        (ProviderKind::Private(_), Some(storage)) => {
-            let text = format!(
+    let ProviderKind::Private(_) = session.provider else { return Ok(()) };
+    let refused = |text: String, help: &str| {
+        Err(EngineError::of(&code::FIELD_AND_PROVIDER, text).hint(help).preflight())
+    };
+    if let Some(storage) = &session.lab.options.storage {
+        return refused(
+            format!(
                 "keep disks in {storage}: `options.storage` is for the computer's libvirt, and a private one keeps them in the lab's directory"
-            );
-            Err(EngineError::of(&code::FIELD_AND_PROVIDER, text)
-                .hint("remove `storage`; XDG_STATE_HOME says where labs have their directories")
-                .preflight())
-        }
-        _ => Ok(()),
+            ),
+            "remove `storage`; XDG_STATE_HOME says where labs have their directories",
+        );
+    }
+    match session.lab.network.is_own() {
+        true => Ok(()),
+        false => refused(
+            "join a network of this computer: a private libvirt has one of its own, and sees no other".into(),
+            "`--provider system`, or remove `bridge` and `existing`",
+        ),
     }
 }
 

@@ -41,6 +41,15 @@ pub struct Prepared {
 }
 
 impl Prepared {
+    /// The same with the logins of registries that the topology names.
+    ///
+    /// # Errors
+    /// When they cannot be used.
+    pub(super) fn with_logins(mut self, session: &Session) -> Result<Self, EngineError> {
+        self.platform.logins = session.registry_logins()?;
+        Ok(self)
+    }
+
     /// What a stage may look at.
     pub fn context<'a>(&'a self, session: &'a Session) -> Context<'a> {
         Context {
@@ -157,7 +166,7 @@ impl Prepared {
             flavour,
             nodes: lab.nodes.iter().map(|node| node.name.clone()).collect(),
             pool: guests.then(pool).transpose()?,
-            network: guests.then(network).transpose()?,
+            network: (guests && lab.network.is_own()).then(network).transpose()?,
             certificates: self.due.clone(),
             volumes: self.volumes(lab),
             domains,

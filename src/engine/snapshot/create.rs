@@ -12,7 +12,7 @@ use crate::drivers::provider::Provider;
 use crate::drivers::state::snapshot_store::SnapshotStore;
 use crate::engine::apply::capacity;
 use crate::engine::lab::open::Session;
-use crate::engine::lab::prepare::preview;
+use crate::engine::lab::prepare::version_here;
 use crate::engine::lab::reach::Drivers;
 use crate::engine::machines::observe;
 use crate::engine::machines::provision::call;
@@ -86,7 +86,7 @@ pub async fn create(
         return Ok(None);
     }
     // What refuses this refuses it before a guest stands still.
-    let kubernetes = preview(session)?.platform.version;
+    let kubernetes = version_here(session)?;
     let work = Creation { session, lab, drivers, events, wish, running, kubernetes };
     shelf.begin(&wish.name, &Intent::Create)?;
     let made = events.timed(None, "snapshot", work.all(stages, stop)).await;

@@ -23,11 +23,11 @@ use crate::engine::task::event::Events;
 use crate::engine::task::stop::Stop;
 use crate::engine::verify::wait;
 use crate::kubernetes::recovery;
-use crate::model::inventory::Inventory;
+use crate::model::inventory::{FoundNetwork, Inventory};
 use crate::model::router_id;
 use crate::model::snapshot::{Intent, Kind, Manifest};
 use crate::model::{Lab, Node, Role, code};
-use crate::render::{self, SnapshotSpec};
+use crate::render::{self, NetworkSpec, SnapshotSpec};
 
 /// How `restore` behaves.
 #[derive(Clone, Debug, Default)]
@@ -232,18 +232,22 @@ impl Restore<'_> {
         }
         let path = session.provider.layout(&session.lab).pool(&lab.pool());
         let pool = render::pool(&session.templates, &lab.pool(), lab.pool_id(), &path)?;
-        let network = render::network(&session.templates, lab)?;
+        let own = lab.network.is_own().then(|| render::network(&session.templates, lab));
+        let network = own.transpose()?;
         let there = |all: &Inventory| {
-            all.networks.iter().any(|found| {
+            let is_it = |network: &NetworkSpec, found: &FoundNetwork| {
                 found.uuid == network.uuid
                     && found.active
                     && found.mark.as_ref().is_some_and(|mark| mark.hash == network.hash)
-            }) && all.pools.iter().any(|found| found.uuid == pool.uuid && found.active)
+            };
+            let is_there = |network| all.networks.iter().any(|found| is_it(network, found));
+            network.as_ref().is_none_or(is_there)
+                && all.pools.iter().any(|found| found.uuid == pool.uuid && found.active)
         };
         if !there(inventory) {
             call(provider, move |h| {
                 h.storage()?.ensure_pool(&pool)?;
-                h.networks()?.ensure_network(&network)
+                network.iter().try_for_each(|network| h.networks()?.ensure_network(network))
             })
             .await?;
         }

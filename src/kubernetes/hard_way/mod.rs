@@ -9,7 +9,8 @@ pub(crate) mod worker;
 
 use crate::kubernetes::flavour::{Benchmark, Flavour};
 use crate::kubernetes::stages::{
-    addons, firewall, load_balancer, nodes, os, pod_network, runtime, verify,
+    addons, firewall, load_balancer, nodes, os, outside, pod_network, registry_logins, runtime,
+    verify,
 };
 use crate::pki::leaf_specs;
 
@@ -17,9 +18,11 @@ use crate::pki::leaf_specs;
 pub const FLAVOUR: Flavour = Flavour {
     name: "hard-way",
     stages: &[
+        outside::STAGE,
         os::STAGE,
         firewall::STAGE,
         runtime::STAGE,
+        registry_logins::STAGE,
         etcd::STAGE,
         control_plane::STAGE,
         load_balancer::STAGE,

@@ -14,7 +14,8 @@ mod worker;
 use crate::kubernetes::flavour::{Benchmark, Flavour};
 use crate::kubernetes::hard_way::etcd;
 use crate::kubernetes::stages::{
-    addons, firewall, load_balancer, nodes, os, pod_network, runtime, verify,
+    addons, firewall, load_balancer, nodes, os, outside, pod_network, registry_logins, runtime,
+    verify,
 };
 use crate::model::lab::KUBEADM;
 use crate::pki::leaf_specs;
@@ -23,9 +24,11 @@ use crate::pki::leaf_specs;
 pub const FLAVOUR: Flavour = Flavour {
     name: KUBEADM,
     stages: &[
+        outside::STAGE,
         os::STAGE,
         firewall::STAGE,
         runtime::STAGE,
+        registry_logins::STAGE,
         etcd::STAGE,
         control_plane::STAGE,
         load_balancer::STAGE,

@@ -2,12 +2,12 @@
 
 use crate::kubernetes::flavour::{Benchmark, Flavour};
 use crate::kubernetes::hard_way;
-use crate::kubernetes::stages::{firewall, os};
+use crate::kubernetes::stages::{firewall, os, outside};
 
 /// What `kubernetes: none` in a topology chooses.
 pub const FLAVOUR: Flavour = Flavour {
     name: crate::model::lab::NO_KUBERNETES,
-    stages: &[os::STAGE, firewall::STAGE],
+    stages: &[outside::STAGE, os::STAGE, firewall::STAGE],
     templates: &[],
     // Nobody has a duty that they could be asked for.
     operations: hard_way::FLAVOUR.operations,

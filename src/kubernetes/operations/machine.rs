@@ -116,6 +116,7 @@ pub fn give_back(
     let (units, directories): (Vec<String>, Vec<String>) =
         (all.units.into_iter().rev().collect(), all.directories.into_iter().rev().collect());
     let data: Vec<&str> = data.into_iter().rev().collect();
+    let undone: Vec<&str> = flavour.stages.iter().filter_map(|stage| stage.undone).collect();
     Ok(context.templates.render(
         "stages/operations/give-back.sh.j2",
         &context! {
@@ -126,6 +127,7 @@ pub fn give_back(
             data,
             directories,
             blocks => all.blocks,
+            undone,
         },
     )?)
 }

@@ -45,6 +45,7 @@ pub fn script(
             files => files.cloned().collect::<Vec<_>>(),
             data => data.copied().collect::<Vec<_>>(),
             directories => directories.cloned().collect::<Vec<_>>(),
+            undone => stage.undone,
             marker => format!("{}{}", marker::DIRECTORY, stage.name),
         },
     )?)

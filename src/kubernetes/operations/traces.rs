@@ -14,6 +14,9 @@ use crate::pki::Bundle;
 const OF_THE_SYSTEM: &[&str] = &[
     "/",
     "/etc",
+    "/etc/apt",
+    "/etc/apt/apt.conf.d",
+    "/etc/profile.d",
     "/etc/systemd",
     "/etc/systemd/system",
     "/usr/local/bin",
@@ -106,7 +109,8 @@ impl Traces {
     }
 }
 
-/// The lab in which `node` has every role, pods, and a floating address of each kind.
+/// The lab in which `node` has every role, pods, a floating address of each kind, and something between it and the
+/// outside.
 fn with_everything(lab: &Lab, node: &Node) -> Lab {
     let mut lab = lab.clone();
     let pods = lab.kubernetes.pod_cidr;
@@ -117,6 +121,7 @@ fn with_everything(lab: &Lab, node: &Node) -> Lab {
         one.roles.extend(ROLES);
         one.pod_subnet = one.pod_subnet.or(Some(pods));
     }
+    lab.outside.authorities.push(String::new());
     for role in [Role::LoadBalancer, Role::ControlPlane] {
         if !lab.vips.iter().any(|vip| vip.role == role) {
             lab.vips.push(Vip {

@@ -27,6 +27,9 @@ codes! {
     FIELD_AND_PROVIDER "L0308" "a field does not fit what the nodes stand on"
         "Existing machines have their processors, memory, disks, network and logins; guests get theirs from lab, host keys included. A field of the other kind would be without effect."
         ["remove the field", "add or remove `provider: existing`"];
+    JOINED_NETWORK "L0309" "a field does not fit a network that is there already"
+        "Nodes on a bridge of this computer, or on a network of its libvirt, take both as they are: who answers DNS and DHCP there, what is reached outside and which routes lead where is not lab's to say."
+        ["remove the field", "remove `bridge` or `existing`: lab makes a network of its own then"];
     TOO_FEW_ADDRESSES "L0310" "the network has too few addresses"
         "Each node needs an address. The network's own, the gateway's and the broadcast address cannot be theirs, nor those of the DHCP range."
         ["a larger network under `cidr`", "fewer nodes, or a smaller DHCP range"];

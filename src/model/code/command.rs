@@ -124,4 +124,13 @@ codes! {
          "`lab assets update` takes what is here from now on, and shows the difference",
          "for an image: `lab images rm NAME` and `lab images pull NAME`, where the publisher still has the one that is locked",
          "for binaries: the folder that has those that are locked, LAB_ARTIFACTS=DIR"];
+    LOGINS "L0811" "logins of registries cannot be used"
+        "`registry_logins` names a file with logins, as `podman login` and `docker login` write it. It cannot be read, others may read it, or there is no login in it. Nothing was changed."
+        ["`podman login --authfile FILE REGISTRY` makes such a file",
+         "`chmod 600 FILE` where others may read it",
+         "a helper that keeps passwords elsewhere (`credsStore`) is of no use to nodes"];
+    BAD_PATCH "L0812" "a second file cannot be put into the first"
+        "With `-f` given twice, the later file says what is to be other than in the first. Mappings are gone through field by field; all else takes the place of what was there."
+        ["change the first file, where a value has an anchor or comes from an alias",
+         "write a value for each field: nothing is removed by a later file"];
 }

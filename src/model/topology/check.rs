@@ -123,7 +123,10 @@ fn value(kind: &Kind, node: &Node, field: &str, problems: &mut Vec<Problem>) -> 
                 format!("write `field: value` lines below it, indented; or `{field}: {word}`");
             wrong_shape(node, field, &wanted, &cure, problems)
         }
-        (Kind::Table(inner) | Kind::TableOr(_, inner), _)
+        (Kind::TableOrText(judge, _), Yaml::Scalar { .. }) => {
+            return value(&Kind::Text(*judge), node, field, problems);
+        }
+        (Kind::Table(inner) | Kind::TableOr(_, inner) | Kind::TableOrText(_, inner), _)
         | (Kind::WordOr(_, inner), Yaml::Map(_)) => {
             return table(inner, node, &format!("'{field}'"), problems);
         }

@@ -7,6 +7,7 @@ use uuid::Uuid;
 use crate::model::lab::{Kubernetes, Lab, Node, Vip};
 use crate::model::network::Network;
 use crate::model::options::Options;
+use crate::model::outside::Outside;
 use crate::model::own_image::OwnImage;
 use crate::model::ssh::Ssh;
 use crate::model::topology::problem::Span;
@@ -68,6 +69,7 @@ pub(crate) struct LabDraft {
     pub ssh: Ssh,
     pub images: BTreeMap<String, OwnImage>,
     pub firewall: bool,
+    pub outside: Outside,
     pub options: Options,
     pub spans: Spans,
 }
@@ -85,10 +87,24 @@ impl From<LabDraft> for Lab {
             ssh,
             images,
             firewall,
+            outside,
             options,
             ..
         } = draft;
         let nodes = nodes.into_iter().map(|draft| draft.node).collect();
-        Self { name, id, domain, network, nodes, vips, kubernetes, ssh, images, firewall, options }
+        Self {
+            name,
+            id,
+            domain,
+            network,
+            nodes,
+            vips,
+            kubernetes,
+            ssh,
+            images,
+            firewall,
+            outside,
+            options,
+        }
     }
 }

@@ -12,6 +12,7 @@ mod grammar;
 pub mod inline;
 pub mod kubernetes_words;
 pub mod own_images;
+pub mod patch;
 pub mod preset;
 pub mod problem;
 pub mod relocate;

@@ -1,7 +1,7 @@
 //! Single values of a topology's text, set from outside before it is read.
 
 use crate::model::flaw::Flaw;
-use crate::model::topology::problem::printable;
+use crate::model::topology::problem::{Span, printable};
 use crate::model::topology::spelling::{is_alias, is_block, line_start, own, spelled};
 use crate::model::topology::yaml::{self, Node, Value};
 
@@ -25,7 +25,7 @@ pub fn set(text: &str, path: &str, value: &str) -> Result<String, Flaw> {
         true => value.to_owned(),
         false => spelled(value),
     };
-    put(text, &root, &keys, &value)
+    put(text, &root, &keys, &value, None)
 }
 
 /// A text that is to be edited.
@@ -40,42 +40,82 @@ fn by_alias() -> Flaw {
     Flaw::new(message, "write it where it is used, or change the file")
 }
 
-fn put(text: &str, node: &Node, keys: &[&str], value: &str) -> Result<String, Flaw> {
+/// The text with `value`, as YAML, at `keys` below `node`, whose own key ends at `colon`.
+pub(super) fn put(
+    text: &str,
+    node: &Node,
+    keys: &[&str],
+    value: &str,
+    colon: Option<usize>,
+) -> Result<String, Flaw> {
     if is_alias(text, &node.span) {
         return Err(by_alias());
     }
-    let Some((key, rest)) = keys.split_first() else { return over(text, node, value) };
+    let Some((key, rest)) = keys.split_first() else { return over(text, node, value, colon) };
     let Value::Map(entries) = &node.value else {
         let message = format!("'{}' is below a field that has no fields", keys.join("."));
         return Err(Flaw::new(message, "`lab schema` shows which fields there are"));
     };
     let here = |entry: &&yaml::Entry| entry.key_span.start >= node.span.start;
     match entries.iter().find(|entry| entry.key == *key) {
-        Some(entry) if here(&entry) => put(text, &entry.node, rest, value),
+        Some(entry) if here(&entry) => {
+            let after = text.get(entry.key_span.end..).and_then(|rest| rest.find(':'));
+            let colon = after.map(|at| entry.key_span.end + at + 1);
+            put(text, &entry.node, rest, value, colon)
+        }
         Some(_) if !rest.is_empty() => Err(by_alias()),
         _ => beside(text, node, keys, value),
     }
 }
 
-/// A value in place of another one.
-fn over(text: &str, node: &Node, value: &str) -> Result<String, Flaw> {
-    let mut span = own(text, &node.span);
-    let rest = text.get(span.start..).unwrap_or_default();
-    let is_one_piece = match &node.value {
+/// A value in place of another one, which may stand there over several lines.
+fn over(text: &str, node: &Node, value: &str, colon: Option<usize>) -> Result<String, Flaw> {
+    let span = own(text, &node.span);
+    let mut edited = text.to_owned();
+    let is_one_line = match &node.value {
         Value::Scalar { plain, .. } => *plain || !is_block(text, span.start),
-        Value::List(_) | Value::Map(_) if rest.starts_with(['[', '{']) => {
-            span.end = span.start + flow_length(rest);
-            true
+        Value::List(_) | Value::Map(_) => {
+            text.get(span.start..).is_some_and(|rest| rest.starts_with(['[', '{']))
         }
         _ => false,
     };
-    if !is_one_piece {
-        let message = "the field stands there over several lines, or without a value";
-        return Err(Flaw::new(message, "set one of its fields, or change the file"));
+    match colon {
+        _ if is_one_line => edited.replace_range(span.start..end(text, node), value),
+        // What is between the key and a block is a comment; an anchor there is somebody else's, too.
+        Some(colon) if span.start == node.span.start && has_no_anchor(text, colon, span.start) => {
+            edited.replace_range(colon..end(text, node), &format!(" {value}"));
+        }
+        _ => {
+            let message = "the field stands there with an anchor or a tag, or without a value";
+            return Err(Flaw::new(message, "set one of its fields, or change the file"));
+        }
     }
-    let mut edited = text.to_owned();
-    edited.replace_range(span, value);
     Ok(edited)
+}
+
+fn has_no_anchor(text: &str, from: usize, to: usize) -> bool {
+    let between = text.get(from..to).unwrap_or_default();
+    !between.lines().any(|line| line.split('#').next().unwrap_or_default().contains(['&', '!']))
+}
+
+/// Where a value ends, without the blanks and comments after it.
+fn end(text: &str, node: &Node) -> usize {
+    let span = own(text, &node.span);
+    let rest = text.get(span.start..).unwrap_or_default();
+    let trimmed =
+        |span: &Span| span.start + text.get(span.clone()).unwrap_or_default().trim_end().len();
+    match &node.value {
+        Value::List(_) | Value::Map(_) if rest.starts_with(['[', '{']) => {
+            span.start + flow_length(rest)
+        }
+        Value::List(items) => items.last().map_or(span.end, |last| end(text, last)),
+        Value::Map(entries) => {
+            let own = entries.iter().filter(|entry| entry.key_span.start >= span.start);
+            let ends = own.map(|entry| end(text, &entry.node).max(entry.key_span.end));
+            ends.max().unwrap_or(span.end)
+        }
+        _ => trimmed(&span),
+    }
 }
 
 /// Bytes from the bracket at the beginning of `text` to the one that closes it.
@@ -104,9 +144,11 @@ pub(super) fn flow_length(text: &str) -> usize {
 /// A new first entry of a mapping.
 fn beside(text: &str, node: &Node, keys: &[&str], value: &str) -> Result<String, Flaw> {
     let Some((first, rest)) = keys.split_first() else { return Ok(text.to_owned()) };
-    let inner =
-        rest.iter().rev().fold(value.to_owned(), |inner, key| format!("{{{key}: {inner}}}"));
-    let entry = format!("{first}: {inner}");
+    let inner = rest
+        .iter()
+        .rev()
+        .fold(value.to_owned(), |inner, key| format!("{{{}: {inner}}}", spelled(key)));
+    let entry = format!("{}: {inner}", spelled(first));
     let mut edited = text.to_owned();
     let start = own(text, &node.span).start;
     let rest = text.get(start..).unwrap_or_default();
@@ -160,7 +202,14 @@ mod tests {
         for path in ["b.cpus", "b.other", "d.cpus", "d.other", "d", "e"] {
             assert!(of(path).is_err_and(|said| said.contains("from somewhere else")), "{path}");
         }
-        assert!(of("f").is_err_and(|said| said.contains("several lines")));
+        assert_eq!(of("f"), Ok(shared.replace("|\n  text", "4")));
+        let block = "a:  # why\n- x\n- y: 1\n  z: [1, 2]\n\n# of b\nb: &m\n  - q\nc:\n  d:\n    e: >-\n      t\n\n      u\nf: 1\n";
+        let of = |path| set(block, path, "[4]").map_err(|flaw| flaw.message);
+        let after = |from: &str, to: &str| Ok(block.replace(from, to));
+        assert_eq!(of("a"), after("  # why\n- x\n- y: 1\n  z: [1, 2]", " [4]"));
+        assert_eq!(of("c"), after("\n  d:\n    e: >-\n      t\n\n      u", " [4]"));
+        assert_eq!(of("c.d.e"), after(">-\n      t\n\n      u", "[4]"));
+        assert!(of("b").is_err_and(|said| said.contains("an anchor")));
         for bad in ["nodes", "name.of", "", "a..b", "nodes.worker.count.x", "a b"] {
             assert!(set(text, bad, "1").is_err(), "{bad}");
         }

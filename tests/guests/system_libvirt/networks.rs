@@ -3,6 +3,7 @@
 use std::fs;
 
 use super::{SYSTEM, System, chapter};
+use crate::rig::guests::tool;
 
 /// What DNS answers, line by line.
 fn dig(lab: &System, questions: &[&str]) -> String {
@@ -71,4 +72,81 @@ fn a_link_is_late_and_as_always_again(lab: &System) {
     let said = lab.ok(&["link", "alpha", "--clear"]);
     assert!(said.contains("as always"), "{said}");
     assert!(late() < 700);
+}
+
+/// A lab of one machine on a network that is there already.
+const JOINED: &str = "name: NAME
+network: {cidr: NET.0/24, WHERE, forwarders: [NET.1, 192.0.2.53]}
+nodes:
+  NAME-1: {roles: [], first_address: NET.11, memory: 512MiB, disk: 5GiB}
+kubernetes: none
+";
+
+/// A bridge of the computer and a network of its libvirt are joined as they are, and stay so.
+#[test]
+#[ignore = "boots guests; `make test` runs it"]
+fn nodes_join_networks_that_are_there() {
+    chapter(|lab| {
+        let ip = |words: &str| {
+            let mut all = vec![lab.inside.as_str(), "ip"];
+            all.extend(words.split(' '));
+            tool("nsenter", &all)
+        };
+        let virsh = |words: &[&str]| {
+            let uri = lab.libvirt.uri();
+            let mut all = vec![lab.inside.as_str(), "virsh", "-q", "-c", &uri];
+            all.extend(words);
+            tool("nsenter", &all)
+        };
+        let write = |name: &str, net: &str, place: &str| {
+            let text = JOINED.replace("NAME", name).replace("NET", net).replace("WHERE", place);
+            fs::write(lab.rig.home.path().join(format!("{name}.yaml")), text).unwrap();
+        };
+        let refused = |file: &str, what: &str| {
+            let (code, _, said) = lab.lab(&["up", "-f", file]);
+            assert!(code == 2 && said.contains(what), "{code} {said}");
+        };
+        write("lan", "10.98.0", "bridge: lan0");
+        refused("lan.yaml", "this computer has none of that name");
+        write("guest", "10.98.0", "existing: decoy");
+        refused("guest.yaml", "the network 'decoy' has 10.99.0.0/24");
+        write("guest", "10.99.0", "existing: decoy");
+        refused("guest.yaml", "the network 'decoy' is not running");
+        ip("link add lan0 type bridge");
+        ip("address add 10.98.0.1/24 dev lan0");
+        ip("link set lan0 up");
+        virsh(&["net-start", "decoy"]);
+        let before = (ip("-4 -o address show"), virsh(&["net-dumpxml", "decoy"]));
+        let labs = [("lan", "10.98.0"), ("guest", "10.99.0")];
+        let ups = labs.map(|(name, _)| lab.command(&["up", "-f", &format!("{name}.yaml")]).spawn());
+        for up in ups {
+            assert!(up.unwrap().wait().unwrap().success());
+        }
+        for (name, net) in labs {
+            let (file, node) = (format!("{name}.yaml"), format!("{name}-1"));
+            let look = "ip route; resolvectl dns; hostname";
+            let seen = lab.ok(&["ssh", "-f", &file, &node, "--", look]);
+            for what in [format!("default via {net}.1"), format!("{net}.1 192.0.2.53"), node] {
+                assert!(seen.contains(&what), "{what}: {seen}");
+            }
+            lab.ok(&["verify", "-f", &file]);
+            assert_eq!(lab.ok(&["up", "-f", &file]), "");
+        }
+        // Nobody else gets their addresses, nor the computer's own.
+        write("other", "10.98.0", "bridge: lan0");
+        refused("other.yaml", "is taken on that network, by 52:54:00:");
+        let own =
+            JOINED.replace("[NET.1,", "[NET.2,").replace(".11", ".1").replace("NAME", "other");
+        let own =
+            own.replace("NET", "10.98.0").replace("WHERE", "bridge: lan0, gateway: 10.98.0.3");
+        fs::write(lab.rig.home.path().join("other.yaml"), own).unwrap();
+        refused("other.yaml", "is taken on that network, by this computer");
+        for (name, _) in labs {
+            lab.ok(&["down", "-f", &format!("{name}.yaml")]);
+        }
+        let after = (ip("-4 -o address show"), virsh(&["net-dumpxml", "decoy"]));
+        assert_eq!(after, before, "a network is not as it was");
+        virsh(&["net-destroy", "decoy"]);
+        ip("link del lan0");
+    });
 }

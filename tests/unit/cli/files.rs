@@ -1,6 +1,7 @@
 //! Files for other programs: hosts, ssh, Ansible, a person's kubeconfig.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use super::{Home, err, once_up, out, with_certificates};
@@ -250,4 +251,53 @@ fn assets_are_listed_and_locked() {
     assert!(assets(&["update", "-f", "three"]).status.success());
     assert!(home.path().join(".local/state/lab/three/lab.lock").is_file());
     assert!(!home.path().join("lab.lock").exists());
+}
+
+#[test]
+fn logins_of_registries_are_read_and_shown_to_nobody() {
+    let home = Home::new();
+    let folder = home.path().join("class");
+    fs::create_dir(&folder).unwrap();
+    let three = crate::rig::shipped("three");
+    fs::write(folder.join("authority.pem"), "no certificate").unwrap();
+    let named = format!("{three}trusted_authorities: [./authority.pem]\n");
+    fs::write(folder.join("lab.yaml"), named).unwrap();
+    let file = ["-f", "class/lab.yaml"];
+    let refused = home.lab(&["validate", file[0], file[1]]);
+    assert!(err(&refused).contains("this is no certificate"), "{}", err(&refused));
+
+    let text = three.replace("kubernetes:\n", "kubernetes:\n  registry_logins: logins.json\n");
+    let text = if text == three {
+        format!("{three}kubernetes:\n  registry_logins: logins.json\n")
+    } else {
+        text
+    };
+    fs::write(folder.join("lab.yaml"), text).unwrap();
+    let show = || home.lab(&["stage", "show", "worker1", "registry-logins", file[0], file[1]]);
+    let told = |what: &str| {
+        let output = show();
+        let text = err(&output);
+        assert!(
+            !output.status.success() && text.contains("L0811") && text.contains(what),
+            "{text}"
+        );
+    };
+    told("No such file");
+    let logins = folder.join("logins.json");
+    fs::write(&logins, r#"{"auths": {"a.example": {}}}"#).unwrap();
+    fs::set_permissions(&logins, fs::Permissions::from_mode(0o644)).unwrap();
+    told("others may read it");
+    fs::set_permissions(&logins, fs::Permissions::from_mode(0o600)).unwrap();
+    told("no login for");
+    fs::write(&logins, r#"{"auths": {"a.example": {"auth": "bWU6d29yZA=="}}}"#).unwrap();
+    let shown = show();
+    assert!(shown.status.success(), "{}", err(&shown));
+    let text = out(&shown);
+    assert!(
+        text.contains("/var/lib/kubelet/config.json") && !text.contains("bWU6d29yZA"),
+        "{text}"
+    );
+    let plan = home.lab(&["plan", file[0], file[1], "-o", "json"]);
+    let text = out(&plan);
+    assert!(text.contains("registry-logins") && !text.contains("bWU6d29yZA"), "{text}");
 }

@@ -63,7 +63,7 @@ fn variables_are_filled_in_and_values_set() {
     assert!(out(&output).contains("lab 'mine', 5 nodes"), "{}{}", out(&output), err(&output));
     for (wrong, why) in [
         ("nodes.worker.count", "sets nothing"),
-        ("nodes=3", "stands there over several lines"),
+        ("nodes=3", "'nodes' must be a mapping"),
         ("nodes.worker.many=3", "unknown field 'many'"),
         ("name.of=3", "below a field that has no fields"),
     ] {
@@ -71,6 +71,38 @@ fn variables_are_filled_in_and_values_set() {
         assert_eq!(output.status.code(), Some(2), "{wrong}");
         assert!(err(&output).contains(why), "{wrong}: {}", err(&output));
     }
+}
+
+/// A later file changes what it names, and is what is told of where it cannot.
+#[test]
+fn a_later_file_changes_the_first() {
+    let home = Home::new();
+    fs::write(home.path().join("base.yaml"), crate::rig::shipped("three")).unwrap();
+    let mine = "# For the small computer.\nname: small\nnodes:\n  worker: {count: 2, memory: 1GiB}\n  jump: {roles: []}\n";
+    fs::write(home.path().join("mine.yaml"), mine).unwrap();
+    let both = |command: &[&str], later: &str| {
+        let files = ["-f", "base.yaml", "-f", later];
+        home.lab(&command.iter().chain(&files).copied().collect::<Vec<_>>())
+    };
+    let valid = both(&["validate"], "mine.yaml");
+    assert!(out(&valid).contains("lab 'small', 5 nodes"), "{}{}", out(&valid), err(&valid));
+    let hosts = out(&both(&["hosts"], "mine.yaml"));
+    assert!(hosts.contains(" jump.three.lab ") && hosts.contains(" worker2.three.lab "), "{hosts}");
+    let set = both(&["validate", "--set", "nodes.worker.count=4"], "mine.yaml");
+    assert!(out(&set).contains("7 nodes"), "{}{}", out(&set), err(&set));
+    for (later, why) in [
+        ("nodes: {worker: {count: two}}\n", "count 'two' is not a whole number"),
+        ("- a\n", "error[L0812]: this file changes nothing"),
+        ("name: [\n", "wrong.yaml:"),
+        ("nodes:\n  worker:\n", "wrong.yaml:2:"),
+    ] {
+        fs::write(home.path().join("wrong.yaml"), later).unwrap();
+        let output = both(&["validate"], "wrong.yaml");
+        assert_eq!(output.status.code(), Some(2), "{later}");
+        assert!(err(&output).contains(why), "{later}: {}", err(&output));
+    }
+    let absent = both(&["validate"], "absent.yaml");
+    assert!(err(&absent).contains("cannot read the topology absent.yaml"), "{}", err(&absent));
 }
 
 /// Files of `user_data` stand in the topology that a lab remembers, from wherever it is looked at.

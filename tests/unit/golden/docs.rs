@@ -51,6 +51,7 @@ fn kind(kind: &Kind) -> String {
         Kind::List(item) => format!("list of: {}", self::kind(item)),
         Kind::MayBeEmpty(item) => format!("list, also an empty one, of: {}", self::kind(item)),
         Kind::TableOr(word, table) => format!("[{}](#{}), or `{word}`", table.name, anchor(table)),
+        Kind::TableOrText(_, table) => format!("text, or [{}](#{})", table.name, anchor(table)),
         Kind::Named(item) => format!("by name: {}", self::kind(item)),
         Kind::Keyed(keys, item) => format!("by {}: {}", keys.what, self::kind(item)),
         Kind::Text(_) => "text".into(),
@@ -92,6 +93,7 @@ fn describe(table: &Table, text: &mut String, done: &mut Vec<&'static str>) {
         }
         if let Kind::Table(table)
         | Kind::TableOr(_, table)
+        | Kind::TableOrText(_, table)
         | Kind::Set(_, table)
         | Kind::WordOr(_, table) = inner
         {
@@ -112,7 +114,8 @@ fn the_topology_reference_follows_the_schema() {
          folder of the topology.\n\n\
          Values may hold variables of the environment: `${NAME}`, `${NAME:-default}`, `${NAME:?why}`, and `$${` for the characters\n\
          themselves; within `{...}` and `[...]` they stand in quotes. What is below `user_data` stays as it is. `--set nodes.worker.count=3` says one\n\
-         value for one command. A lab remembers its topology with all of them filled in.\n",
+         value for one command. With `-f` twice the later file changes the first: mappings are gone through field by field, and all else takes\n\
+         the place of what was there. A lab remembers its topology with all of them filled in.\n",
     );
     describe(&TOPOLOGY, &mut text, &mut Vec::new());
     same_or_write("docs/topology.md", &text);

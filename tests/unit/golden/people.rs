@@ -16,7 +16,7 @@ use crate::rig;
 /// Read as the program reads it where no variable is set, and each file is a script.
 fn load(text: &str) -> Result<Loaded, Vec<Problem>> {
     let text = fill(text, &|_| None)?;
-    topology::load(&inline(&text, &|_| Ok("#!/bin/sh\n".into()))?, &rig::owner())
+    topology::load(&inline(&text, &|_, _| Ok("#!/bin/sh\n".into()))?, &rig::owner())
 }
 
 fn files() -> Vec<PathBuf> {

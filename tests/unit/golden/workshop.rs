@@ -20,6 +20,7 @@ fn shown(stage: &Stage, home: &Path) -> Session {
     let topology = match stage.name {
         "load-balancer" => rig::shipped("book"),
         "firewall" => rig::worked("shut"),
+        "outside" | "registry-logins" => rig::worked("company"),
         _ => rig::shipped("three"),
     };
     rig::session(&topology, home)

@@ -70,6 +70,60 @@ fn networks_the_computer_already_reaches_are_named_with_a_free_one() {
     assert!(!lab::drivers::host::used_networks().iter().any(|used| used.net.prefix_len() == 0));
 }
 
+/// A network that is there already is joined where it is fit for the nodes and stays when others go.
+#[test]
+fn a_network_that_cannot_be_joined_is_refused() {
+    use lab::model::inventory::{Inventory, Mark};
+    use lab::plan::conflicts;
+    let home = tempfile::tempdir().unwrap();
+    let range = "dhcp: 10.240.0.200-10.240.0.250";
+    let text = rig::shipped("three").replace(range, "existing: default");
+    let session = rig::session(&text, home.path());
+    let prepared = rig::prepared_for_real(&session, &Secrets::of(&session));
+    let desired = prepared.desired(&session, &[]).unwrap();
+    assert!(desired.network.is_none() && desired.domains[0].xml.contains("network=\"default\""));
+    let network = |cidr: &str| FoundNetwork {
+        name: "default".into(),
+        uuid: uuid::Uuid::from_u128(8),
+        mark: None,
+        active: true,
+        cidrs: vec![cidr.parse().unwrap()],
+        bridge: None,
+    };
+    let mark = Mark {
+        lab: uuid::Uuid::from_u128(9),
+        node: None,
+        hash: String::new(),
+        disk: String::new(),
+        size: None,
+        kept: Vec::new(),
+    };
+    let fit = || network("10.240.0.0/24");
+    let of = |networks: Vec<FoundNetwork>| {
+        let inventory = Inventory { networks, ..Inventory::default() };
+        let found = conflicts(&session.lab, &desired, &inventory, &[]);
+        found.into_iter().map(|conflict| conflict.message).collect::<Vec<_>>().join("; ")
+    };
+    assert_eq!(of(vec![fit()]), "");
+    assert_eq!(of(vec![network("10.240.0.0/16")]), "");
+    let own = FoundNetwork { uuid: session.lab.network.uuid, name: "three".into(), ..fit() };
+    for (networks, why) in [
+        (vec![], "libvirt has no network 'default'"),
+        (
+            vec![network("192.168.122.0/24")],
+            "the network 'default' has 192.168.122.0/24, and not 10.240.0.0/24",
+        ),
+        (
+            vec![FoundNetwork { mark: Some(mark), ..fit() }],
+            "the network 'default' is of another lab",
+        ),
+        (vec![FoundNetwork { active: false, ..fit() }], "the network 'default' is not running"),
+        (vec![fit(), own], "the lab has a network of its own"),
+    ] {
+        assert!(of(networks.clone()).starts_with(why), "{why}: {}", of(networks));
+    }
+}
+
 #[test]
 fn a_copy_of_a_nodes_domain_is_somebody_elses() {
     let rig = Rig::new("three");

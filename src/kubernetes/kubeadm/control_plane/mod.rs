@@ -11,6 +11,7 @@ use crate::kubernetes::kubeadm::configuration::{of_cluster, of_join};
 use crate::kubernetes::kubeadm::kubelet::{DISCOVERY, JOIN};
 use crate::kubernetes::kubeadm::{images, kubelet};
 use crate::kubernetes::stage::{After, Context, Duty, KUBECTL, Retire, Stage, StageError, Turns};
+use crate::kubernetes::stages::outside;
 use crate::kubernetes::step::{Kept, Step, Wait, fingerprint};
 use crate::model::{Node, Role};
 use crate::pki::{Identity, Issuer, kubeconfig};
@@ -73,7 +74,9 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
         Step::private(format!("{PATCHES}/kube-apiserver0+json.yaml"), patch),
     ]);
     let images = images::of(context.platform.version);
-    let images = context.templates.render("stages/kubeadm/images.sh.j2", &context! { images })?;
+    let told = outside::for_command(context.lab);
+    let data = context! { images, told };
+    let images = context.templates.render("stages/kubeadm/images.sh.j2", &data)?;
     steps.push(Step::run("have the images of the control plane", images));
     if let Some(first) = first {
         steps.extend(found(context, node, first)?);

@@ -53,8 +53,8 @@ pub(crate) fn checks(scope: &Scope<'_>) -> Result<Plan, RenderError> {
             ssh.health(&[Health::Failover]),
             scope.one("names", node, proves, &known, "/etc/hosts, resolvectl status"),
         ]);
-        // Of existing machines nobody's DNS need know: they have names by their hosts files.
-        if node.machine.is_guest() {
+        // Where DNS is not ours it need not know of nodes: they have names by their hosts files.
+        if node.machine.is_guest() && scope.lab.network.is_own() {
             plan.nodes.push(asked_of_dns(scope, node, &told));
         }
         plan.nodes.push(clock(scope, node)?);
@@ -135,6 +135,8 @@ pub(crate) fn inspect(scope: &Scope<'_>, node: &Node) -> Result<Vec<Check>, Rend
             scope.script("host-name", context! { node => name })?,
             "`hostnamectl`; somebody renamed it, or it is another machine",
         ));
+    }
+    if node.machine.is_guest() && scope.lab.network.is_own() {
         checks.push(asked_of_dns(scope, node, &dns(scope)?));
     }
     if !node.machine.is_guest() {

@@ -5,7 +5,7 @@ mod disks;
 
 use serde::Serialize;
 
-use crate::kubernetes::stage::{Context, Stage, StageError};
+use crate::kubernetes::stage::{After, Context, Stage, StageError};
 use crate::kubernetes::step::{Block, Run, Step, Wait};
 use crate::model::os::Family;
 use crate::model::{Lab, Node};
@@ -15,8 +15,9 @@ pub(crate) const STAGE: Stage = Stage {
     title: "Operating system",
     why: "Kernel modules, forwarding, no swap, host names and the disk with the binaries: every \
           later stage relies on them.",
-    after: &[],
+    after: &[After::SameNode("outside")],
     nodes: |lab| lab.nodes.iter().collect(),
+    begins: true,
     steps,
     units: &["opt-lab.mount"],
     checks: checks::checks,

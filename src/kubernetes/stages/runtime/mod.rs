@@ -8,12 +8,15 @@ use minijinja::context;
 use serde::Serialize;
 
 use crate::kubernetes::stage::{After, Context, Retire, Stage, StageError};
+use crate::kubernetes::stages::outside;
 use crate::kubernetes::step::{Run, Step, Wait};
 use crate::model::platform::Artifacts;
 use crate::model::{Node, mirror};
 
 /// Where containerd looks for what is to be known of registries.
 const MIRRORS: &str = "/etc/containerd/certs.d";
+/// What it is told of the way outside.
+const OUTSIDE: &str = "/etc/systemd/system/containerd.service.d/lab-outside.conf";
 /// Name of the image that holds a pod's namespaces. The archive of that name in a built image is
 /// used; where there is none, the registry's pause image gets the name.
 pub(crate) const SANDBOX_IMAGE: &str = "lab.local/pause:1";
@@ -95,11 +98,16 @@ fn steps(context: &Context<'_>, node: &Node) -> Result<Vec<Step>, StageError> {
     let imports = context.templates.render("stages/runtime/import-images.sh.j2", &archives)?;
     let has_mirrors = !context.lab.kubernetes.mirrors.is_empty();
     let hosts = if has_mirrors { format!(" --hosts-dir {MIRRORS}") } else { String::new() };
-    let pull = format!("ctr --namespace k8s.io images pull{hosts}");
+    let told = outside::for_command(context.lab);
+    let pull = format!("{told}ctr --namespace k8s.io images pull{hosts}");
     let mut steps: Vec<Step> =
         crate::kubernetes::stage::packages(context, node, "runtime").into_iter().collect();
     steps.push(Step::file("/etc/containerd/config.toml", config));
     steps.extend(mirrors(context)?);
+    steps.push(match outside::for_service(context)? {
+        Some(told) => Step::file(OUTSIDE, told),
+        None => Step::run("have nothing between it and the outside", format!("rm -f {OUTSIDE}")),
+    });
     steps.extend([
         Step::unit("containerd.service"),
         Step::Wait(Wait {

@@ -26,7 +26,7 @@ const OF_GUESTS: &[&str] = &[
     "acceleration",
 ];
 const OF_THEIR_NETWORK: &[&str] =
-    &["mode", "uplink", "dhcp", "forwarders", "records", "reservations"];
+    &["bridge", "existing", "mode", "uplink", "dhcp", "forwarders", "records", "reservations"];
 
 /// Where an image is that nobody boots from.
 const OF_THEIR_IMAGES: &[&str] = &["file", "url", "sha256"];

@@ -10,6 +10,7 @@ mod firewall;
 mod images;
 mod network;
 mod nodes;
+mod outside;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -65,6 +66,7 @@ pub(crate) fn resolve(
     router_id::assign(id, &mut vips, &BTreeMap::new(), &BTreeSet::new());
     let places: Vec<&Entry> = given_vips.iter().map(|(_, entry)| *entry).collect();
     let (network, network_spans) = network?;
+    network::refuse_routes(root, &network, problems);
     Some(LabDraft {
         network,
         nodes,
@@ -73,6 +75,7 @@ pub(crate) fn resolve(
         ssh: ssh(root.get("ssh")),
         images: images::own(root, problems),
         firewall: firewall::is_on(root),
+        outside: outside::of(root, problems),
         options: options(root.get("options")),
         spans: spans(root, &places, network_spans),
         name,
@@ -141,6 +144,7 @@ fn kubernetes(given: Option<&Given>, problems: &mut Vec<Problem>) -> Kubernetes 
             Some(all.collect())
         }),
         artifacts: text(get("artifacts")).map(str::to_owned),
+        registry_logins: text(get("registry_logins")).map(str::to_owned),
     }
 }
 

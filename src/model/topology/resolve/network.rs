@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::model::code;
 use crate::model::dns::{Answer, Record, Reservation, Service, check_name, service, whole};
 use crate::model::name;
-use crate::model::network::{MTU, Mode, Network, Uplink};
+use crate::model::network::{Joined, MTU, Mode, Network, Uplink};
 use crate::model::topology::draft::NetworkSpans;
 use crate::model::topology::given::{Entry, Given, Value, span, text};
 use crate::model::topology::preset;
@@ -27,6 +27,7 @@ pub(super) fn network(
     let cidr = given.get("cidr")?.network()?;
     let mode = text(given.get("mode")).and_then(Mode::parse).unwrap_or(preset::MODE);
     let uplink = uplink(given, mode, problems);
+    let joined = joined(given, problems);
     let first = Ipv4Addr::from(u32::from(cidr.network()) + 1);
     let (records, record_spans) =
         records(given.get("records"), domain, problems).into_iter().unzip();
@@ -61,9 +62,48 @@ pub(super) fn network(
         bridge: name::bridge(lab),
         mode,
         uplink,
+        joined,
     };
     spans.unread = unread(given, domain, &network);
     Some((network, spans))
+}
+
+/// What a network that is there already does not leave to lab.
+const OF_OWN: &[&str] = &["mode", "uplink", "dhcp", "records", "reservations"];
+
+/// What nodes join instead of a network of the lab's own.
+fn joined(given: &Given, problems: &mut Vec<Problem>) -> Option<Joined> {
+    let named = |key: &str| given.entries().iter().find(|entry| entry.key == key);
+    let (bridge, existing) = (named("bridge"), named("existing"));
+    let first = bridge.or(existing)?;
+    let mut refuse = |entry: &Entry, message: String, help: String| {
+        let problem = Problem::error(&code::JOINED_NETWORK, &entry.key_span, message);
+        problems.push(problem.help(help));
+    };
+    if let (Some(_), Some(existing)) = (bridge, existing) {
+        let message = "nodes join one network, and two are named".into();
+        refuse(existing, message, "remove `bridge` or `existing`".into());
+    }
+    for entry in given.entries().iter().filter(|entry| OF_OWN.contains(&entry.key.as_str())) {
+        let message = format!(
+            "`{}` is of a network that lab makes, and this one is there already",
+            entry.key
+        );
+        refuse(entry, message, format!("remove `{}`, or `{}`", entry.key, first.key));
+    }
+    let name = first.given.text()?.to_owned();
+    Some(if bridge.is_some() { Joined::Bridge(name) } else { Joined::Libvirt(name) })
+}
+
+/// Routes of the computer to pods lead through a network of the lab's own.
+pub(super) fn refuse_routes(root: &Given, network: &Network, problems: &mut Vec<Problem>) {
+    let field = root.get("kubernetes").and_then(|given| given.get("host_routes"));
+    if let Some(field) = field.filter(|field| field.truth() == Some(true) && !network.is_own()) {
+        let message =
+            "routes to pods lead through a network that lab makes, and this one is there already";
+        let problem = Problem::error(&code::JOINED_NETWORK, &field.span, message);
+        problems.push(problem.help("remove `host_routes`"));
+    }
 }
 
 /// Nothing leads out of an isolated network.

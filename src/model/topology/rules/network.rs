@@ -36,7 +36,9 @@ pub(crate) fn gateway(lab: &LabDraft, problems: &mut Vec<Problem>) {
     }
     for (server, at) in network.forwarders.iter().zip(&spans.forwarders) {
         let why = match server {
-            _ if *server == gateway => "is the network's DNS itself, which would ask itself",
+            _ if *server == gateway && network.is_own() => {
+                "is the network's DNS itself, which would ask itself"
+            }
             _ if server.is_unspecified() || server.is_multicast() || server.is_broadcast() => {
                 "is no address of a server"
             }

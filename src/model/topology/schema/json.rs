@@ -73,6 +73,9 @@ fn kind_schema(kind: &Kind) -> Json {
         Kind::Lifetime => json!({"type": "string", "pattern": "^[0-9]+[hd]$"}),
         Kind::Table(table) => table_schema(table),
         Kind::TableOr(word, table) => json!({"anyOf": [{"const": word}, table_schema(table)]}),
+        Kind::TableOrText(_, table) => {
+            json!({"anyOf": [{"type": "string"}, table_schema(table)]})
+        }
         Kind::Pairs(pairs) => json!({"type": "object", "additionalProperties": match pairs.held {
             Held::Text(_) => json!({"type": ["string", "number", "boolean", "null"]}),
             Held::Truth => json!({"type": "boolean"}),

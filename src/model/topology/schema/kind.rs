@@ -91,6 +91,8 @@ pub enum Kind {
     MayBeEmpty(&'static Kind),
     /// A nested mapping, or this word.
     TableOr(&'static str, &'static Table),
+    /// A nested mapping, or text that this judges where there is no more to say.
+    TableOrText(fn(&str) -> Result<(), Flaw>, &'static Table),
     /// A mapping from names to one kind.
     Named(&'static Kind),
     /// A mapping from keys of their own grammar to one kind.

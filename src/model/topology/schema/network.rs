@@ -2,7 +2,7 @@
 
 use crate::model::code;
 use crate::model::dns;
-use crate::model::network::{MTU, Mode, Uplink};
+use crate::model::network::{self, MTU, Mode, Uplink};
 use crate::model::topology::preset::{self, Preset};
 use crate::model::topology::schema::kind::{Keys, Kind, Table, may, need};
 
@@ -12,6 +12,16 @@ pub(super) const NETWORK: Table = Table {
         need("cidr", Kind::Network, "Addresses of the nodes."),
         may("gateway", Kind::Address, "The computer's own address in it: gateway and DNS of the nodes.")
             .or(Preset::Follows("the first")),
+        may(
+            "bridge",
+            Kind::Text(network::bridge),
+            "A bridge of this computer that the nodes join, instead of a network of the lab's own. `gateway` is that network's router, `forwarders` are the DNS servers of the nodes.",
+        ),
+        may(
+            "existing",
+            Kind::Text(network::libvirt),
+            "The same: a network that this computer's libvirt has.",
+        ),
         may(
             "mode",
             Kind::Choice(Mode::NAMES),
