@@ -74,16 +74,71 @@ const SYNONYMS: &[(&[&str], &[&str])] = &[
         ],
         &["registry_logins"],
     ),
-    (&["registries", "registry_mirrors", "insecure_registries"], &["mirrors", "registry_logins"]),
+    (
+        &["registries", "registry_mirrors", "insecure_registries"],
+        &["mirrors", "registry_logins", "kubernetes"],
+    ),
     (&["k8s_version", "kubernetes_version", "release"], &["version"]),
     (&["role", "type", "kind"], &["roles"]),
     (&["userdata", "cloud_init", "cloudinit", "user-data"], &["user_data"]),
     (&["user_data", "common", "all", "vars", "globals", "default"], &["defaults"]),
-    (&["macaddress", "mac_address", "hwaddr"], &["mac"]),
+    (
+        &[
+            "scripts",
+            "script",
+            "cmds",
+            "commands",
+            "run",
+            "files",
+            "packages",
+            "timezone",
+            "runcmd",
+            "write_files",
+            "users",
+            "init",
+        ],
+        &["user_data", "defaults"],
+    ),
+    (
+        &[
+            "nested",
+            "uefi",
+            "firmware",
+            "bios",
+            "boot",
+            "hugepages",
+            "hostdevs",
+            "pci",
+            "usb",
+            "gpu",
+            "arch",
+            "machine",
+            "machine_type",
+            "tpm",
+            "video",
+            "graphics",
+            "sound",
+        ],
+        &["xml", "defaults"],
+    ),
+    (
+        &[
+            "additional_san",
+            "additional_sans",
+            "cert_sans",
+            "certsans",
+            "apiservercertsans",
+            "extra_sans",
+            "sans",
+            "tls_san",
+        ],
+        &["certificate_names"],
+    ),
+    (&["mac", "macaddress", "mac_address", "hwaddr"], &["mac", "overrides"]),
     (&["dns_domain", "clusterdomain", "cluster_dns_domain"], &["cluster_domain", "domain"]),
     (&["dns", "nameservers", "dns_servers", "resolvers", "dns_forwarders"], &["forwarders"]),
     (&["host_bridge", "br", "bridge_name", "bridged", "interface"], &["bridge"]),
-    (&["libvirt_network", "network_name", "net", "source"], &["existing"]),
+    (&["libvirt_network", "network_name", "name", "source"], &["existing"]),
     (&["dns_records", "dns_hosts", "extra_hosts", "aliases"], &["records"]),
     (&["dhcp_hosts", "static_leases", "leases", "reserved"], &["reservations"]),
     (&["gw", "router", "gateway_ip"], &["gateway"]),
@@ -118,6 +173,9 @@ mod tests {
         assert_eq!(meant("disk-size", &group), Some("disk"));
         assert_eq!(meant("master", &["etcd", "control-plane", "worker"]), Some("control-plane"));
         assert_eq!(meant("ip", &["name"]), None);
+        assert_eq!(meant("mac", &["names", "overrides"]), Some("overrides"));
+        assert_eq!(meant("scripts", &["roles", "user_data"]), Some("user_data"));
+        assert_eq!(meant("tls-san", &["version", "certificate_names"]), Some("certificate_names"));
         assert_eq!(meant("zebra", &group), None);
     }
 }
