@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 use crate::model::Node;
+use crate::model::network::{Joined, Network};
 
 /// Who made an object, from its metadata.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -165,6 +166,16 @@ pub struct Inventory {
 }
 
 impl Inventory {
+    /// The bridge of a network that is there already.
+    pub fn bridge_of<'a>(&'a self, network: &'a Network) -> Option<&'a str> {
+        match network.joined.as_ref()? {
+            Joined::Bridge(name) => Some(name),
+            Joined::Libvirt(name) => {
+                self.networks.iter().find(|found| found.name == *name)?.bridge.as_deref()
+            }
+        }
+    }
+
     /// What the machine of a node does; `None` when there is none. The one place where "is it there?"
     /// is answered, whatever nodes stand on.
     pub fn machine(&self, node: &Node) -> Option<MachineState> {

@@ -20,7 +20,7 @@ use crate::model::outside::trusted;
 use crate::model::topology::folders::folders;
 use crate::model::topology::inline::Holds;
 use crate::model::topology::problem::Problem;
-use crate::model::topology::yaml::MAX_BYTES;
+use crate::model::topology::yaml::{self, MAX_BYTES};
 use crate::model::topology::{fill, inline, own_images, patch, set};
 use crate::model::user_data::is_for_cloud_init;
 
@@ -64,6 +64,10 @@ pub(crate) fn quietly(global: &Global, text: &str, base: &Path) -> Option<String
 fn patched(global: &Global, source: Source, file: &Path) -> Result<Source, Failure> {
     let text = read_topology(file, MAX_BYTES as u64).map_err(|why| unread(file, &why))?;
     let shown = file.display().to_string();
+    // What is wrong with the first is not the second's.
+    if let Err(problems) = yaml::parse(&source.text) {
+        return Err(refused(global, &source, &problems));
+    }
     match patch::patched(&source.text, &text) {
         Ok(text) => Ok(Source { text, shown: format!("{} with {shown}", source.shown), ..source }),
         Err(problems) => Err(refused(global, &Source { text, shown, ..source }, &problems)),

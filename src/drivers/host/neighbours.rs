@@ -21,10 +21,10 @@ pub fn is_bridge(name: &str) -> bool {
     bridges.iter().any(|link| link["ifname"] == name)
 }
 
-/// Which of the addresses are taken, and by whom: this computer, or somebody with that hardware's address. What this
-/// computer does not reach directly is nobody's.
-pub fn taken(addresses: &[Ipv4Addr]) -> BTreeMap<Ipv4Addr, String> {
-    let own = own_addresses(&ip_json(&["-4", "address", "show"]));
+/// Which of the addresses are taken on the network of that device, and by whom: this computer, or somebody with that
+/// hardware's address. What this computer does not reach directly there is nobody's.
+pub fn taken(addresses: &[Ipv4Addr], device: &str) -> BTreeMap<Ipv4Addr, String> {
+    let own = own_addresses(&ip_json(&["-4", "address", "show", "dev", device]));
     let mut found: BTreeMap<Ipv4Addr, String> = addresses
         .iter()
         .filter(|address| own.contains(address))
@@ -38,7 +38,7 @@ pub fn taken(addresses: &[Ipv4Addr]) -> BTreeMap<Ipv4Addr, String> {
     }
     let begin = Instant::now();
     loop {
-        let table = ip_json(&["-4", "neighbour", "show"]);
+        let table = ip_json(&["-4", "neighbour", "show", "dev", device]);
         let heard: Vec<Heard> = others.iter().map(|address| heard(&table, *address)).collect();
         let waits = heard.iter().any(|one| match one {
             Heard::Asked => begin.elapsed() < NEW,

@@ -63,7 +63,7 @@ pub(crate) fn refuse_conflicts(
         ProviderKind::System { .. } => host::used_networks(),
     };
     let found = conflicts(&session.lab, desired, inventory, &host);
-    let Some(first) = found.first() else { return joined::refuse(session) };
+    let Some(first) = found.first() else { return joined::refuse(session, inventory) };
     let text: Vec<&str> = found.iter().map(|conflict| conflict.message.as_str()).collect();
     Err(EngineError::of(&code::CONFLICT, format!("make room for the lab: {}", text.join("; ")))
         .hint(first.help.clone())

@@ -17,9 +17,7 @@ use crate::engine::lab::prepare::preview;
 use crate::engine::lab::provider::ProviderKind;
 use crate::engine::machines::provision::call;
 use crate::model::Flaw;
-use crate::model::Lab;
 use crate::model::inventory::Inventory;
-use crate::model::network::Joined;
 
 /// Programs that labs need.
 const PROGRAMS: &[&str] = &[
@@ -83,7 +81,7 @@ pub async fn wanted(session: &Session) -> Wanted {
             name: lab.network.name.clone(),
             bridge: lab.network.bridge.clone(),
         }),
-        joined: bridge_of(lab, &inventory),
+        joined: inventory.bridge_of(&lab.network).map(str::to_owned),
         memory_mib: demand.memory,
         nodes: demand.nodes,
         processors: lab.nodes.iter().map(|node| node.cpus as usize).max().unwrap_or_default(),
@@ -95,16 +93,6 @@ pub async fn wanted(session: &Session) -> Wanted {
             .flatten()
             .map(|missing| Flaw::new(missing.what(), missing.how))
             .collect(),
-    }
-}
-
-/// The bridge of a network that is there already, by its name or by what libvirt says of it.
-fn bridge_of(lab: &Lab, inventory: &Inventory) -> Option<String> {
-    match lab.network.joined.as_ref()? {
-        Joined::Bridge(name) => Some(name.clone()),
-        Joined::Libvirt(name) => {
-            inventory.networks.iter().find(|found| found.name == *name)?.bridge.clone()
-        }
     }
 }
 

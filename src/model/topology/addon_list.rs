@@ -2,7 +2,7 @@
 
 use crate::model::flaw::Flaw;
 use crate::model::topology::preset;
-use crate::model::topology::set::{flow_length, parsed, set};
+use crate::model::topology::set::{parsed, set};
 use crate::model::topology::spelling::{is_alias, line_start, own};
 use crate::model::topology::yaml::{Node, Value};
 
@@ -23,7 +23,7 @@ pub fn with(text: &str, name: &str) -> Result<String, Flaw> {
     let is_flow = text.get(span.clone()).is_some_and(|own| own.starts_with('['));
     let mut edited = text.to_owned();
     match (items.last(), is_flow) {
-        (Some(last), true) => edited.insert_str(end(text, last), &format!(", {name}")),
+        (Some(last), true) => edited.insert_str(last.end, &format!(", {name}")),
         (None, true) => edited.insert_str(span.start + 1, name),
         (Some(last), false) => {
             let dash = dash(text, last).ok_or_else(by_hand)?;
@@ -58,10 +58,10 @@ pub fn without(text: &str, name: &str) -> Result<String, Flaw> {
     let mut edited = text.to_owned();
     match (is_flow, at.checked_sub(1), items.get(at + 1)) {
         (true, Some(before), _) => {
-            edited.replace_range(end(text, &items[before])..end(text, item), "");
+            edited.replace_range(items[before].end..item.end, "");
         }
         (true, None, Some(next)) => edited.replace_range(item.span.start..next.span.start, ""),
-        (true, None, None) => edited.replace_range(item.span.start..end(text, item), ""),
+        (true, None, None) => edited.replace_range(item.span.start..item.end, ""),
         (false, None, None) => edited.replace_range(span.start..line_end(text, item), "[]"),
         (false, ..) => {
             let dash = dash(text, item).ok_or_else(by_hand)?;
@@ -101,24 +101,9 @@ fn by_hand() -> Flaw {
     )
 }
 
-/// Where the text of a value ends. The place of a mapping or list is where it begins.
-fn end(text: &str, node: &Node) -> usize {
-    let span = own(text, &node.span);
-    let rest = text.get(span.start..).unwrap_or_default();
-    let last = match &node.value {
-        Value::Map(_) | Value::List(_) if rest.starts_with(['[', '{']) => {
-            return span.start + flow_length(rest);
-        }
-        Value::Map(entries) => entries.last().map(|entry| &entry.node),
-        Value::List(items) => items.last(),
-        _ => None,
-    };
-    last.map_or(span.end, |last| end(text, last))
-}
-
 /// Where the last line of a value ends, its comment included.
 fn line_end(text: &str, node: &Node) -> usize {
-    let end = end(text, node);
+    let end = node.end;
     let value = text.get(node.span.start..end).unwrap_or_default();
     let end = node.span.start + value.trim_end().len();
     text.get(end..).and_then(|rest| rest.find('\n')).map_or(text.len(), |more| end + more)
@@ -148,7 +133,7 @@ mod tests {
     #[test]
     fn an_addon_comes_at_the_end() {
         let more = Some("web");
-        becomes("name: a\n", more, None, "kubernetes: {addons: [coredns, web]}\nname: a\n");
+        becomes("name: a\n", more, None, "name: a\nkubernetes: {addons: [coredns, web]}\n");
         becomes("kubernetes: {addons: [a] }\n", more, None, "kubernetes: {addons: [a, web] }\n");
         becomes("kubernetes:\n  addons: []\n", more, None, "kubernetes:\n  addons: [web]\n");
         becomes(
@@ -202,6 +187,6 @@ mod tests {
         );
         let own = "kubernetes: {addons: [{folder: ./my/web/}, {name: b, folder: web}]}";
         becomes(own, None, less, "kubernetes: {addons: [{name: b, folder: web}]}");
-        becomes("name: a\n", None, Some("coredns"), "kubernetes: {addons: []}\nname: a\n");
+        becomes("name: a\n", None, Some("coredns"), "name: a\nkubernetes: {addons: []}\n");
     }
 }

@@ -4,7 +4,7 @@ use crate::model::code;
 use crate::model::flaw::Flaw;
 use crate::model::topology::problem::{Problem, Span};
 use crate::model::topology::set::{parsed, put};
-use crate::model::topology::spelling::{quoted, spelled};
+use crate::model::topology::spelling::{quoted, spelled, spelled_key};
 use crate::model::topology::yaml::{self, Node, Value};
 
 /// More values than these are a topology of their own.
@@ -96,7 +96,11 @@ fn flow(node: &Node) -> Result<String, Vec<Problem>> {
         }
         Value::Map(entries) => {
             let field = |entry: &yaml::Entry| {
-                Ok::<_, Vec<Problem>>(format!("{}: {}", spelled(&entry.key), flow(&entry.node)?))
+                Ok::<_, Vec<Problem>>(format!(
+                    "{}: {}",
+                    spelled_key(&entry.key),
+                    flow(&entry.node)?
+                ))
             };
             let fields = entries.iter().map(field).collect::<Result<Vec<_>, _>>()?;
             format!("{{{}}}", fields.join(", "))
@@ -132,9 +136,15 @@ mod tests {
             with("image: debian-12", "image: {name: own, file: \"a b\"}")
         );
         let labels = "nodes: {worker: {labels: {a.example/b: \"1.20\"}}}\n";
-        assert_eq!(of(labels), with("    count", "    labels: {a.example/b: \"1.20\"}\n    count"));
+        assert_eq!(of(labels), with("- 443", "- 443\n    labels: {a.example/b: \"1.20\"}"));
         let added = of("nodes:\n  web:\n    roles: []\n").unwrap_or_default();
-        assert!(added.contains("nodes:\n  web: {roles: []}\n  worker:"), "{added}");
+        assert!(added.contains("- 443\n  web: {roles: []}\nimage"), "{added}");
+        // Who comes later stays later, and numbers stay numbers.
+        let more = of("nodes:\n  b: {roles: []}\n  a: {roles: []}\n").unwrap_or_default();
+        assert!(more.contains("- 443\n  b: {roles: []}\n  a: {roles: []}\nimage"), "{more}");
+        let number =
+            of("kubernetes: {kubelet: {oomScoreAdj: -998, \"1\": \"-2\"}}\n").unwrap_or_default();
+        assert!(number.contains("{oomScoreAdj: -998, \"1\": \"-2\"}"), "{number}");
         for (bad, why) in [
             ("[a]", "has no fields"),
             ("name:\n", "stands for nothing"),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::model::code::Code;
 use crate::model::flaw::Flaw;
 use crate::model::topology::problem::{Problem, Span};
+use crate::model::user_data::{Meaning, meaning};
 
 /// Pieces of a text by where they begin and end, each once, whichever aliases repeat it.
 pub(super) type Pieces<T> = BTreeMap<(usize, usize), T>;
@@ -63,7 +64,8 @@ pub(super) fn line_start(text: &str, at: usize) -> usize {
 pub(super) fn is_block(text: &str, start: usize) -> bool {
     let before = text.get(..start).unwrap_or_default();
     let lines = before.trim_end_matches(' ');
-    let header = lines.trim_end();
+    let header = lines.trim_end().lines().next_back().unwrap_or_default();
+    let header = header.split_once(" #").map_or(header, |(header, _)| header).trim_end();
     let marks = header.trim_end_matches(|c: char| c.is_ascii_digit() || c == '-' || c == '+');
     lines.ends_with('\n') && marks.ends_with(['|', '>'])
 }
@@ -71,9 +73,20 @@ pub(super) fn is_block(text: &str, start: usize) -> bool {
 /// A value as YAML: plain where it can be, so that it means what it would have meant.
 pub(super) fn spelled(value: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "._/+-".contains(c);
-    match value.starts_with(|c: char| c.is_ascii_alphanumeric()) && value.chars().all(is_plain) {
+    let begins = value.starts_with(|c: char| c.is_ascii_alphanumeric());
+    match begins && value.chars().all(is_plain) {
         true => value.to_owned(),
+        // Numbers and moments are made of what means nothing else, and are no text.
+        false if matches!(meaning(value), Meaning::Number | Meaning::Date) => value.to_owned(),
         false => quoted(value),
+    }
+}
+
+/// A key as YAML: text, whatever it looks like.
+pub(super) fn spelled_key(key: &str) -> String {
+    match meaning(key) {
+        Meaning::Text => spelled(key),
+        _ => quoted(key),
     }
 }
 

@@ -115,7 +115,7 @@ fn the_topology_reference_follows_the_schema() {
          Values may hold variables of the environment: `${NAME}`, `${NAME:-default}`, `${NAME:?why}`, and `$${` for the characters\n\
          themselves; within `{...}` and `[...]` they stand in quotes. What is below `user_data` stays as it is. `--set nodes.worker.count=3` says one\n\
          value for one command. With `-f` twice the later file changes the first: mappings are gone through field by field, and all else takes\n\
-         the place of what was there. A lab remembers its topology with all of them filled in.\n",
+         the place of what was there; paths count from the folder of the first. A lab remembers its topology with all of them filled in.\n",
     );
     describe(&TOPOLOGY, &mut text, &mut Vec::new());
     same_or_write("docs/topology.md", &text);

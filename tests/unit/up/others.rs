@@ -106,6 +106,7 @@ fn a_network_that_cannot_be_joined_is_refused() {
     };
     assert_eq!(of(vec![fit()]), "");
     assert_eq!(of(vec![network("10.240.0.0/16")]), "");
+    let bridge = FoundNetwork { bridge: Some("br0".into()), mark: Some(mark.clone()), ..fit() };
     let own = FoundNetwork { uuid: session.lab.network.uuid, name: "three".into(), ..fit() };
     for (networks, why) in [
         (vec![], "libvirt has no network 'default'"),
@@ -122,6 +123,12 @@ fn a_network_that_cannot_be_joined_is_refused() {
     ] {
         assert!(of(networks.clone()).starts_with(why), "{why}: {}", of(networks));
     }
+    let on_bridge = rig::session(&text.replace("existing: default", "bridge: br0"), home.path());
+    let found = |networks: Vec<FoundNetwork>| {
+        let inventory = Inventory { networks, ..Inventory::default() };
+        conflicts(&on_bridge.lab, &desired, &inventory, &[]).len()
+    };
+    assert_eq!((found(vec![network("192.168.122.0/24")]), found(vec![bridge])), (0, 1));
 }
 
 #[test]

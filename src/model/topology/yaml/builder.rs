@@ -7,6 +7,7 @@ use saphyr_parser::{Event, Parser, ScalarStyle, Span as Mark, Tag};
 
 use crate::model::code;
 use crate::model::topology::problem::{Problem, Span, printable};
+use crate::model::topology::spelling::own;
 use crate::model::topology::yaml::tree::{Entry, Node, Value};
 use crate::model::topology::yaml::{merge, told};
 
@@ -126,9 +127,10 @@ impl<'t> Builder<'t> {
         let (node, anchor) = match event {
             Event::Scalar(text, style, anchor, tag) => {
                 let plain = style == ScalarStyle::Plain;
+                let is_block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
                 self.read.text += text.len();
                 let value = self.scalar(&text, plain, tag.as_deref(), &span);
-                (Node { span, value }, anchor)
+                (Node { end: span.end, span, value, is_block }, anchor)
             }
             Event::SequenceStart(anchor, tag) => {
                 self.known_tag(tag.as_deref(), &["seq"], &span);
@@ -209,7 +211,7 @@ impl<'t> Builder<'t> {
                     .help("write the values out instead"),
             ]);
         }
-        Ok(Node { span, value: node.value.clone() })
+        Ok(Node { end: span.end, span, value: node.value.clone(), is_block: false })
     }
 
     fn list(&mut self, span: Span, depth: usize) -> Result<Node, Fatal> {
@@ -217,7 +219,9 @@ impl<'t> Builder<'t> {
         loop {
             let (event, at) = self.next()?;
             if matches!(event, Event::SequenceEnd) {
-                return Ok(Node { span, value: Value::List(items) });
+                let last = items.last().map(|item: &Node| item.end);
+                let end = self.end(&span, last);
+                return Ok(Node { span, end, value: Value::List(items), is_block: false });
             }
             items.push(self.node(event, at, depth + 1)?);
         }
@@ -226,6 +230,7 @@ impl<'t> Builder<'t> {
     fn map(&mut self, span: Span, depth: usize) -> Result<Node, Fatal> {
         let mut entries: Vec<Entry> = Vec::new();
         let (mut seen, mut merged) = (HashMap::new(), Vec::new());
+        let mut last = None;
         loop {
             let (event, at) = self.next()?;
             let (key, is_plain) = match event {
@@ -236,6 +241,7 @@ impl<'t> Builder<'t> {
             told::odd_key(&key, &at).map_or(Ok(()), |problem| Err(vec![problem]))?;
             let (event, value_at) = self.next()?;
             let node = self.node(event, value_at, depth + 1)?;
+            last = Some(node.end.max(self.colon(&at)));
             if is_plain && key == merge::KEY {
                 merged.extend(merge::sources(node, &mut self.problems));
                 continue;
@@ -262,6 +268,34 @@ impl<'t> Builder<'t> {
                 entries.push(entry);
             }
         }
-        Ok(Node { span, value: Value::Map(entries) })
+        let end = self.end(&span, last);
+        Ok(Node { span, end, value: Value::Map(entries), is_block: false })
+    }
+
+    /// Where a list or mapping ends that begins at `span` and whose last value ends at `last`. In brackets only commas
+    /// and comments come after that.
+    fn end(&self, span: &Span, last: Option<usize>) -> usize {
+        let begin = own(self.text, &(span.start..self.text.len())).start;
+        let is_flow = self.text.get(begin..).is_some_and(|rest| rest.starts_with(['[', '{']));
+        if !is_flow {
+            return last.unwrap_or(span.end);
+        }
+        let from = last.unwrap_or(begin + 1);
+        let mut at = from;
+        for line in self.text.get(from..).unwrap_or_default().split_inclusive('\n') {
+            let told = line.split('#').next().unwrap_or_default();
+            match told.find([']', '}']) {
+                Some(close) => return at + close + 1,
+                None => at += line.len(),
+            }
+        }
+        from
+    }
+
+    /// The place after the colon of a key.
+    fn colon(&self, key: &Span) -> usize {
+        let rest = self.text.get(key.end..).unwrap_or_default();
+        let after = rest.trim_start().strip_prefix(':');
+        after.map_or(key.end, |after| self.text.len() - after.len())
     }
 }

@@ -6,8 +6,12 @@ use crate::model::user_data::{Document, Key, Meaning, meaning};
 /// A value and where it stands.
 #[derive(Clone, Debug)]
 pub struct Node {
-    /// Byte range of the value.
+    /// Byte range of a scalar; where a list or a mapping begins.
     pub span: Span,
+    /// Where the value ends, that of its last item where it is written as a block.
+    pub end: usize,
+    /// True for text written as a block of lines: `|` or `>`.
+    pub is_block: bool,
     /// The value itself.
     pub value: Value,
 }
