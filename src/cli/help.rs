@@ -138,7 +138,7 @@ fn topics() -> String {
     format!(
         "{}\nA stage is a topic, too: `lab help {}`; so is a code of a message: `lab help {}`.\n",
         table(&rows),
-        DEFAULT.stages.iter().find(|stage| stage.begins).map_or("", |stage| stage.name),
+        DEFAULT.beginning().map_or("", |stage| stage.name),
         code::NO_ROOM.id
     )
 }

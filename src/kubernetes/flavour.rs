@@ -194,6 +194,11 @@ impl Flavour {
         Ok(all.health(Health::Restore))
     }
 
+    /// The stage by which every node begins.
+    pub fn beginning(&self) -> Option<&'static Stage> {
+        self.stages.iter().find(|stage| stage.begins)
+    }
+
     /// Whether nodes are fit for the stages that they go through, node by node.
     ///
     /// # Errors

@@ -113,17 +113,17 @@ fn not_to_be_joined(lab: &Lab, joined: &Joined, inventory: &Inventory) -> Option
         let message = "the lab has a network of its own, and would join another one";
         return conflict(message.into(), "`lab down` first: its nodes are made anew anyway".into());
     }
+    let mut networks = inventory.networks.iter();
     let found = match joined {
-        Joined::Libvirt(name) => inventory.networks.iter().find(|network| network.name == *name),
         // One that no network of libvirt's has is the computer's own.
-        Joined::Bridge(name) => {
-            Some(inventory.networks.iter().find(|it| it.bridge.as_deref() == Some(name))?)
-        }
-    };
-    let Some(found) = found else {
-        let (Joined::Libvirt(name) | Joined::Bridge(name)) = joined;
-        let help = "`virsh net-list --all` lists those that there are";
-        return conflict(format!("libvirt has no network '{name}'"), help.into());
+        Joined::Bridge(name) => networks.find(|it| it.bridge.as_deref() == Some(name))?,
+        Joined::Libvirt(name) => match networks.find(|it| it.name == *name) {
+            Some(found) => found,
+            None => {
+                let help = "`virsh net-list --all` lists those that there are";
+                return conflict(format!("libvirt has no network '{name}'"), help.into());
+            }
+        },
     };
     let name = &found.name;
     if found.mark.is_some() {

@@ -181,16 +181,9 @@ pub fn used_networks() -> Vec<HostNetwork> {
             used.push(HostNetwork { net, device: device.into() });
         }
     }
-    for link in ip_json(&["-4", "address", "show"]) {
-        let device = link["ifname"].as_str().unwrap_or("?");
-        for address in link["addr_info"].as_array().into_iter().flatten() {
-            let local = address["local"].as_str().and_then(|text| text.parse::<Ipv4Addr>().ok());
-            let prefix = address["prefixlen"].as_u64().and_then(|n| u8::try_from(n).ok());
-            if let (Some(local), Some(prefix)) = (local, prefix) {
-                let net = Ipv4Net::new(local, prefix).ok().map(|net| net.trunc());
-                used.extend(net.map(|net| HostNetwork { net, device: device.into() }));
-            }
-        }
+    for (device, local, prefix) in addresses(&ip_json(&["-4", "address", "show"])) {
+        let net = Ipv4Net::new(local, prefix).ok().map(|net| net.trunc());
+        used.extend(net.map(|net| HostNetwork { net, device: device.into() }));
     }
     used.retain(|used| used.net.prefix_len() > 0 && used.device != "lo");
     used
@@ -202,6 +195,20 @@ fn parse_net(text: &str) -> Option<Ipv4Net> {
         text if text.contains('/') => text.parse().ok(),
         text => Ipv4Net::new(text.parse().ok()?, 32).ok(),
     }
+}
+
+/// Addresses of links, as `ip address` tells them: each with its device and the length of its prefix.
+fn addresses(links: &[serde_json::Value]) -> Vec<(&str, Ipv4Addr, u8)> {
+    let mut found = Vec::new();
+    for link in links {
+        let device = link["ifname"].as_str().unwrap_or("?");
+        for address in link["addr_info"].as_array().into_iter().flatten() {
+            let local = address["local"].as_str().and_then(|text| text.parse().ok());
+            let prefix = address["prefixlen"].as_u64().and_then(|n| u8::try_from(n).ok());
+            found.extend(local.zip(prefix).map(|(local, prefix)| (device, local, prefix)));
+        }
+    }
+    found
 }
 
 fn ip_json(arguments: &[&str]) -> Vec<serde_json::Value> {

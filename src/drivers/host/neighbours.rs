@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::drivers::host::ip_json;
+use crate::drivers::host::{addresses as own_addresses, ip_json};
 
 /// How long the kernel may take to hear of somebody it asks for the first time.
 const NEW: Duration = Duration::from_millis(1500);
@@ -24,7 +24,8 @@ pub fn is_bridge(name: &str) -> bool {
 /// Which of the addresses are taken on the network of that device, and by whom: this computer, or somebody with that
 /// hardware's address. What this computer does not reach directly there is nobody's.
 pub fn taken(addresses: &[Ipv4Addr], device: &str) -> BTreeMap<Ipv4Addr, String> {
-    let own = own_addresses(&ip_json(&["-4", "address", "show", "dev", device]));
+    let links = ip_json(&["-4", "address", "show", "dev", device]);
+    let own: Vec<Ipv4Addr> = own_addresses(&links).into_iter().map(|(_, own, _)| own).collect();
     let mut found: BTreeMap<Ipv4Addr, String> = addresses
         .iter()
         .filter(|address| own.contains(address))
@@ -86,11 +87,6 @@ fn heard(table: &[Value], address: Ipv4Addr) -> Heard {
     }
 }
 
-fn own_addresses(links: &[Value]) -> Vec<Ipv4Addr> {
-    let all = links.iter().flat_map(|link| link["addr_info"].as_array().into_iter().flatten());
-    all.filter_map(|address| address["local"].as_str()?.parse().ok()).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -104,8 +100,9 @@ mod tests {
         let all = [1, 2, 3, 4, 5].map(|last| heard(&table, Ipv4Addr::new(10, 98, 0, last)));
         let of = Heard::Of("52:54:00:00:00:07".into());
         assert_eq!(all, [of, Heard::OfOld, Heard::Asked, Heard::Nobody, Heard::Nobody]);
-        let links = json!([{"addr_info": [{"local": "10.98.0.1"}]}, {}]);
+        let links =
+            json!([{"ifname": "lan0", "addr_info": [{"local": "10.98.0.1", "prefixlen": 24}]}, {}]);
         let links = links.as_array().cloned().unwrap_or_default();
-        assert_eq!(own_addresses(&links), [Ipv4Addr::new(10, 98, 0, 1)]);
+        assert_eq!(own_addresses(&links), [("lan0", Ipv4Addr::new(10, 98, 0, 1), 24)]);
     }
 }

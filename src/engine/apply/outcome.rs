@@ -38,7 +38,7 @@ pub fn within(
     let Some(limit) = limit else { return (changes, 0) };
     let is_of_limit =
         |change: &Change| change.node.as_ref().is_none_or(|node| limit.contains(node));
-    let first = flavour.stages.iter().find(|stage| stage.begins).map(|stage| stage.name);
+    let first = flavour.beginning().map(|stage| stage.name);
     let comes = |change: &Change| match change.object {
         Object::Domain => change.kind == ChangeKind::Create,
         Object::Stage => Some(&*change.name) == first && change.is_for_the_first_time(),

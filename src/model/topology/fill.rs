@@ -4,7 +4,7 @@
 use crate::model::code;
 use crate::model::flaw::Flaw;
 use crate::model::topology::problem::{Problem, printable};
-use crate::model::topology::spelling::{Pieces, is_block, own, quoted, replaced, spelled};
+use crate::model::topology::spelling::{Pieces, own, quoted, replaced, spelled};
 use crate::model::topology::yaml::{self, Node, Value};
 use crate::model::user_data::is_for_cloud_init;
 
@@ -53,7 +53,7 @@ fn scalars(node: &Node, text: &str, found: &mut Pieces<Scalar>) {
             }
             let scalar = match () {
                 () if *plain => Scalar::Plain(content.clone()),
-                () if is_block(text, span.start) => Scalar::Block(stands.to_owned()),
+                () if node.is_block => Scalar::Block(stands.to_owned()),
                 () => Scalar::Quoted(content.clone()),
             };
             found.insert((span.start, span.end), scalar);
@@ -181,6 +181,9 @@ mod tests {
             filled(text).as_deref(),
             Ok("a: |\n  by 3\n  \"3\"\nb: >-\n  \"3\"\nc: &c 3\nd: *c\ne: !!str \"3\"\n")
         );
+        let told = "a: | # why\n  ${N} # no comment\nb: 1\n";
+        let wanted = "a: | # why\n  3 # no comment\nb: 1\n";
+        assert_eq!(filled(told).as_deref(), Ok(wanted));
         let script = "x-init: &i \"#!/bin/sh\\necho ${HOST}\"\nuser_data: *i\n";
         assert_eq!(filled(script).as_deref(), Ok(script));
     }

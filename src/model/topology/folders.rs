@@ -47,7 +47,7 @@ fn named(item: &Node, text: &str, found: &mut Pieces<String>) {
     let Value::Scalar { text: path, .. } = &node.value else { return };
     if !path.is_empty()
         && !path.contains('\n')
-        && let Some(span) = in_one_piece(text, &node.span)
+        && let Some(span) = in_one_piece(text, node)
     {
         found.insert((span.start, span.end), path.clone());
     }

@@ -44,7 +44,7 @@ fn paths(node: &Node, text: &str, field: Option<Holds>, found: &mut Pieces<(Stri
         Value::Scalar { text: path, .. } => {
             if let Some(holds) = field
                 && is_path(path, holds)
-                && let Some(span) = in_one_piece(text, &node.span)
+                && let Some(span) = in_one_piece(text, node)
             {
                 found.insert((span.start, span.end), (path.clone(), holds));
             }

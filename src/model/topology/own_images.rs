@@ -26,13 +26,11 @@ pub fn named(text: &str, like: &dyn Fn(&str) -> Option<String>) -> Result<String
         whole(images.find(|image| image.get("name").and_then(Node::text) == Some(name))?)
     };
     for place in &places {
-        let Some(Node { value: Value::Scalar { text: name, .. }, span, .. }) = place.get("image")
-        else {
-            continue;
-        };
+        let Some(image) = place.get("image") else { continue };
+        let Value::Scalar { text: name, .. } = &image.value else { continue };
         let brought = || Some(format!("{{name: {name}, like: {}}}", like(name)?));
         if let Some(whole) = own(name).or_else(brought)
-            && let Some(span) = in_one_piece(text, span)
+            && let Some(span) = in_one_piece(text, image)
         {
             found.insert((span.start, span.end), whole);
         }

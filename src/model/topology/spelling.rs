@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::model::code::Code;
 use crate::model::flaw::Flaw;
 use crate::model::topology::problem::{Problem, Span};
+use crate::model::topology::yaml::Node;
 use crate::model::user_data::{Meaning, meaning};
 
 /// Pieces of a text by where they begin and end, each once, whichever aliases repeat it.
@@ -50,24 +51,14 @@ pub(super) fn is_alias(text: &str, span: &Span) -> bool {
 }
 
 /// The place of a value that stands there in one piece: neither repeated by an alias nor a block of lines.
-pub(super) fn in_one_piece(text: &str, span: &Span) -> Option<Span> {
-    let span = own(text, span);
-    (!is_alias(text, &span) && !is_block(text, span.start)).then_some(span)
+pub(super) fn in_one_piece(text: &str, node: &Node) -> Option<Span> {
+    let span = own(text, &node.span);
+    (!is_alias(text, &span) && !node.is_block).then_some(span)
 }
 
 /// Where the line begins in which `at` is.
 pub(super) fn line_start(text: &str, at: usize) -> usize {
     text.get(..at).and_then(|before| before.rfind('\n')).map_or(0, |end| end + 1)
-}
-
-/// True where the line before says that a block of lines begins: `|` or `>`, and how it is cut.
-pub(super) fn is_block(text: &str, start: usize) -> bool {
-    let before = text.get(..start).unwrap_or_default();
-    let lines = before.trim_end_matches(' ');
-    let header = lines.trim_end().lines().next_back().unwrap_or_default();
-    let header = header.split_once(" #").map_or(header, |(header, _)| header).trim_end();
-    let marks = header.trim_end_matches(|c: char| c.is_ascii_digit() || c == '-' || c == '+');
-    lines.ends_with('\n') && marks.ends_with(['|', '>'])
 }
 
 /// A value as YAML: plain where it can be, so that it means what it would have meant.
